@@ -1,0 +1,29 @@
+"""What the library raises for input that is wrong, each error naming the field and what would be right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One wrong field. ``pointer`` is a JSON pointer (RFC 6901) into the request, e.g. ``/forget/0/override``."""
+
+    pointer: str
+    message: str
+
+
+class InvalidRequest(ValueError):
+    """A request that cannot be run; ``errors`` lists every wrong field that was found."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{e.pointer}: {e.message}" for e in errors))
+
+
+class ModelRefused(ValueError):
+    """A model folder that will not be loaded: the message says which file and what is wrong with it."""
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a weight became NaN or infinite; the run stops and nothing of it is published."""
