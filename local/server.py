@@ -1,0 +1,108 @@
+"""Starting and stopping one embedded server, whichever: Postgres and Valkey differ only behind the protocol.
+
+Whether a server is alive is whether its lock is held: the server inherits the locked descriptor, and so do all its
+children. A server that was killed and whose children still die keeps the lock until the last of them is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Protocol
+
+from local import locks
+from local.errors import ServerError, tail
+from local.unprivileged import PopenUser
+
+_PAUSE = 0.03  # seconds between two looks
+
+
+class Server(Protocol):
+    """One kind of server on one data folder."""
+
+    name: str
+    url: str
+    lock: Path
+    log: Path
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+
+    def prepare(self) -> None:
+        """Make its data where there is none and clear what a killed one left. Called with the lock held."""
+
+    def command(self) -> list[str]:
+        """What to exec."""
+
+    def descriptors(self) -> list[int]:
+        """Open descriptors that it needs besides the lock."""
+
+    def popen_user(self) -> PopenUser:
+        """Who it runs as."""
+
+    def after_start(self) -> None:
+        """What needs a server that answers, such as making the database. May be called again."""
+
+    def ask_to_stop(self) -> None:
+        """Ask for a clean stop. May raise OSError or ValueError where there is nobody to ask."""
+
+
+class Running:
+    """A server that we have started or joined; ``process`` is ours to reap if we started it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def alive(self) -> bool:
+        """Whether the server's process, or a child of it, exists (not whether it answers)."""
+        if self._process is not None:
+            self._process.poll()
+        return locks.is_held(self.server.lock)
+
+    def ensure(self, timeout: float = 60.0) -> None:
+        """Start the server unless it runs, and return once it answers. ``timeout`` in seconds; raises ServerError."""
+        server = self.server
+        started: subprocess.Popen[bytes] | None = None
+        deadline = time.monotonic() + timeout
+        while not server.ready():
+            if started is not None and started.poll() is not None:
+                raise ServerError(f"{server.name} ended with {started.returncode} at its start\n{tail(server.log)}")
+            if time.monotonic() > deadline:
+                raise ServerError(f"{server.name} does not answer after {timeout:.0f} s\n{tail(server.log)}")
+            # Held elsewhere: another process starts it, or it recovers, or a killed one still dies. Ask again.
+            descriptor = locks.try_alone(server.lock) if started is None else None
+            if descriptor is not None:
+                try:
+                    server.prepare()
+                    started = self._process = self._start(descriptor)
+                finally:
+                    os.close(descriptor)
+            time.sleep(_PAUSE)
+        server.after_start()
+
+    def _start(self, lock: int) -> subprocess.Popen[bytes]:
+        with open(self.server.log, "ab") as log:
+            return subprocess.Popen(
+                self.server.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,  # Ctrl-C reaches us, who then stop it in good order
+                pass_fds=[lock, *self.server.descriptors()],
+                **self.server.popen_user(),
+            )
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Stop the server cleanly and return once all its processes are gone. Raises ServerError."""
+        with contextlib.suppress(OSError, ValueError):
+            self.server.ask_to_stop()
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.server.name} does not stop\n{tail(self.server.log)}")
+            time.sleep(_PAUSE)
