@@ -36,7 +36,8 @@ def make_data_folder(path: Path) -> Path:
 
 def _short_folder(root: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lethe-{os.getuid()}-{digest}"
+    # Not tempfile's choice: every process must come to the same folder, whatever its TMPDIR.
+    return Path("/tmp") / f"lethe-{os.getuid()}-{digest}"
 
 
 def make_socket_folder(root: Path) -> Path:
@@ -51,6 +52,7 @@ def make_socket_folder(root: Path) -> Path:
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     if folder.is_symlink() or not folder.is_dir() or folder.lstat().st_uid != os.getuid():
         raise DataFolderError(f"{folder} was made by another user: remove it")
+    folder.chmod(0o711)  # whatever the umask: others must get through to what is theirs in it
     return folder
 
 

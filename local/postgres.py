@@ -48,7 +48,6 @@ class Postgres:
         self.url = f"postgresql+psycopg://{_NAME}@/{_NAME}?host={self._socket}"
 
     def close(self) -> None:
-        """Let go of the data folder; the server, if it runs, keeps its own hold."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
@@ -75,20 +74,20 @@ class Postgres:
             return False
         return True
 
-    def prepare(self) -> None:
+    def prepare(self, lock: int) -> None:
         for half in self._home.glob("new-*"):
             shutil.rmtree(half)
         if not self._data.exists():
             # Made beside and renamed: whatever is killed in between, there is never half a cluster.
             fresh = self._home / f"new-{os.getpid()}"
-            self._initdb(fresh)
+            self._initdb(fresh, lock)
             fresh.rename(self._data)
         # The lock is ours, so no server of ours lives; these may name a zombie or a stranger with its old pid.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         for stale in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
             (self._socket / stale).unlink(missing_ok=True)
 
-    def _initdb(self, folder: Path) -> None:
+    def _initdb(self, folder: Path, lock: int) -> None:
         done = subprocess.run(
             [
                 str(self._programs / "initdb"),
@@ -104,7 +103,7 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd="/",
-            pass_fds=self.descriptors(),
+            pass_fds=[lock, *self.descriptors()],  # an orphan of a kill -9 keeps others out until it ends
             **self.popen_user(),
         )
         if done.returncode != 0:

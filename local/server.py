@@ -31,8 +31,8 @@ class Server(Protocol):
     def ready(self) -> bool:
         """Whether it answers."""
 
-    def prepare(self) -> None:
-        """Make its data where there is none and clear what a killed one left. Called with the lock held."""
+    def prepare(self, lock: int) -> None:
+        """Make its data where there is none and clear what a killed one left. Whatever it starts inherits ``lock``."""
 
     def command(self) -> list[str]:
         """What to exec."""
@@ -48,6 +48,9 @@ class Server(Protocol):
 
     def ask_to_stop(self) -> None:
         """Ask for a clean stop. May raise OSError or ValueError where there is nobody to ask."""
+
+    def close(self) -> None:
+        """Let go of what this process holds open; a server that runs keeps its own hold."""
 
 
 class Running:
@@ -77,7 +80,7 @@ class Running:
             descriptor = locks.try_alone(server.lock) if started is None else None
             if descriptor is not None:
                 try:
-                    server.prepare()
+                    server.prepare(descriptor)
                     started = self._process = self._start(descriptor)
                 finally:
                     os.close(descriptor)
@@ -99,10 +102,14 @@ class Running:
 
     def stop(self, timeout: float = 30.0) -> None:
         """Stop the server cleanly and return once all its processes are gone. Raises ServerError."""
-        with contextlib.suppress(OSError, ValueError):
-            self.server.ask_to_stop()
-        deadline = time.monotonic() + timeout
+        begun = time.monotonic()
+        asked = 0
         while self.alive():
-            if time.monotonic() > deadline:
+            elapsed = time.monotonic() - begun
+            if elapsed > timeout:
                 raise ServerError(f"{self.server.name} does not stop\n{tail(self.server.log)}")
+            if elapsed >= asked:  # again each second: one that was still starting may not have heard
+                asked += 1
+                with contextlib.suppress(OSError, ValueError):
+                    self.server.ask_to_stop()
             time.sleep(_PAUSE)

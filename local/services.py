@@ -1,23 +1,25 @@
 """Postgres and Valkey for as long as anybody needs them.
 
 Any number of processes may enter ``services(root)``; the first starts the servers, the last one out stops them. Who is
-in is a shared lock on one file, so a process that is killed is out, too. What it leaves running is joined by the next
-to enter, or started again where it was killed.
+in is a shared lock on one file, so a process that is killed is out, too; where it was the last, the caretaker stops
+the servers in its place. Where that was killed with it, whoever enters next joins the servers that are left.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from local import locks
+from local import caretaker, locks
 from local.folders import make_data_folder, make_socket_folder, remove_socket_folder
 from local.postgres import Postgres
-from local.server import Running
+from local.server import Running, Server
 from local.valkey import Valkey
+
+KINDS: dict[str, Callable[[Path, Path], Server]] = {"postgres": Postgres, "valkey": Valkey}
 
 
 class Service(NamedTuple):
@@ -40,31 +42,60 @@ def services(root: Path | str) -> Iterator[Services]:
 
     Raises DataFolderError or ServerError, with what to do about it.
     """
+    with some_services(root, ("postgres", "valkey")) as (postgres, valkey):
+        yield Services(postgres, valkey)
+
+
+@contextlib.contextmanager
+def some_services(root: Path | str, names: Sequence[str]) -> Iterator[tuple[Service, ...]]:
+    """The servers of ``names`` ("postgres", "valkey") on ``root``, in that order; otherwise as ``services``."""
     root = make_data_folder(Path(root))
     for name in ("locks", "logs"):
         (root / name).mkdir(mode=0o700, exist_ok=True)
-    users = locks.share(root / "locks" / "users")  # waits while a last one is stopping
+    users = locks.share(users_lock(root))  # waits while a last one is stopping
     owner = os.getpid()
-    servers: list[Postgres | Valkey] = []
-    running: list[Running] = []
+    entered: list[Running] = []
+    helper = None
     try:
+        helper = caretaker.start(root)
         sockets = make_socket_folder(root)
-        for kind in (Postgres, Valkey):
-            server = kind(root, sockets)
-            servers.append(server)
-            running.append(Running(server))
-            running[-1].ensure()
-        yield Services(*(Service(each.server.url, each) for each in running))
+        for name in names:
+            running = Running(KINDS[name](root, sockets))
+            entered.append(running)
+            running.ensure()
+        yield tuple(Service(running.server.url, running) for running in entered)
     finally:
         if os.getpid() == owner:  # a forked child that leaves must not stop its parent's servers
             os.close(users)
-            alone = locks.try_alone(root / "locks" / "users")
+            alone = locks.try_alone(users_lock(root))
             if alone is not None:
                 try:
-                    for each in reversed(running):
-                        each.stop()
-                    remove_socket_folder(root)
+                    caretaker.stop(root, helper)
+                    stop_servers(root, entered)
                 finally:
                     os.close(alone)
-            for server in servers:
-                server.close()
+            for running in entered:
+                running.server.close()
+
+
+def users_lock(root: Path) -> Path:
+    """Shared by every process that uses the servers of ``root``; held alone by the one that stops them."""
+    return root / "locks" / "users"
+
+
+def stop_servers(root: Path, known: Sequence[Running] = ()) -> None:
+    """Stop every server on ``root`` that lives, whoever started it. Only for the holder, alone, of the users' lock.
+
+    ``known`` are those that this process has entered and so may have to reap. Raises ServerError.
+    """
+    sockets = make_socket_folder(root)
+    with contextlib.ExitStack() as stops:  # each is tried, also where another does not stop
+        for name, kind in KINDS.items():
+            running = next((each for each in known if each.server.name == name), None)
+            if running is None:
+                if not locks.is_held(root / "locks" / name):
+                    continue
+                running = Running(kind(root, sockets))
+                stops.callback(running.server.close)
+            stops.callback(running.stop)
+    remove_socket_folder(root)

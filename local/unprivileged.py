@@ -85,17 +85,26 @@ def _can_run(folder: Path, account: Account) -> bool:
 
 def _copy(folder: Path, copy: Path) -> None:
     try:
-        copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.parent.chmod(0o755)
         fresh = Path(tempfile.mkdtemp(dir=copy.parent))
         shutil.copytree(folder, fresh / folder.name, symlinks=True)
         # Its shared libraries lie beside the package and are found by a relative path: keep the layout.
         libraries = folder.with_name(folder.name + ".libs")
         if libraries.is_dir():
             shutil.copytree(libraries, fresh / libraries.name)
-        fresh.chmod(0o755)
+        _open_to_all(fresh)
     except OSError as error:
         raise ServerError(f"running as root: cannot copy Postgres to {copy.parent}: {error}") from error
     try:
         fresh.rename(copy)
     except OSError:  # another process was first
         shutil.rmtree(fresh)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read, and run what its owner can run, whatever umask it was installed with."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))

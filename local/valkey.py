@@ -44,7 +44,7 @@ class Valkey:
         except OSError:
             return False
 
-    def prepare(self) -> None:
+    def prepare(self, lock: int) -> None:
         """It makes its own data, and replaces a dead socket itself."""
 
     def command(self) -> list[str]:

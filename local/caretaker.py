@@ -1,0 +1,73 @@
+"""Stops the servers when all who used them were killed: run as ``python -m local.caretaker <root> <lock>``.
+
+One small process a data folder. It asks once a second whether anybody is left. A user who leaves in good order stops
+the servers, and the caretaker, by itself; this is for kill -9, after which nobody else is there to do it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from local import locks
+
+_PAUSE = 1.0  # seconds between two looks
+
+
+def _lock(root: Path) -> Path:
+    return root / "locks" / "caretaker"
+
+
+def start(root: Path) -> subprocess.Popen[bytes] | None:
+    """Start the caretaker of ``root`` unless there is one; the process, if it is ours."""
+    descriptor = locks.try_alone(_lock(root))
+    if descriptor is None:
+        return None
+    try:
+        os.ftruncate(descriptor, 0)  # the id in it is no longer anybody's; the new one writes its own
+        with open(root / "logs" / "caretaker.log", "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "local.caretaker", str(root), str(descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                pass_fds=[descriptor],
+            )
+    finally:
+        os.close(descriptor)
+
+
+def stop(root: Path, ours: subprocess.Popen[bytes] | None) -> None:
+    """End the caretaker of ``root`` and return once it is gone. Only for the holder, alone, of the users' lock."""
+    if ours is not None:
+        ours.kill()
+        ours.wait()
+    while (descriptor := locks.try_alone(_lock(root))) is None:
+        # Whoever holds the lock lives, so the id in it is its own.
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            os.kill(int(_lock(root).read_text()), signal.SIGKILL)
+        time.sleep(0.01)
+    os.close(descriptor)
+
+
+def _watch(root: Path) -> None:
+    from local.services import stop_servers, users_lock  # it imports us to start us
+
+    while (alone := locks.try_alone(users_lock(root))) is None:
+        time.sleep(_PAUSE)
+    try:
+        stop_servers(root)
+    finally:
+        os.close(alone)
+
+
+if __name__ == "__main__":
+    os.write(int(sys.argv[2]), str(os.getpid()).encode())
+    _watch(Path(sys.argv[1]))

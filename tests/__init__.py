@@ -1,0 +1,1 @@
+"""The tests, by what they need: plain ones first, then real servers, workers and browsers."""
