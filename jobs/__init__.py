@@ -1,0 +1,1 @@
+"""What a job is and how it is kept: states, the fenced store, outbox, events, artefacts, keys. No torch, no HTTP."""

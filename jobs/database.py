@@ -1,0 +1,92 @@
+"""The connection to Postgres, and the schema's migrations run from code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import orjson
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, NullPool, create_engine
+
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int = 10,
+    statement_timeout_seconds: float = 30,
+    lock_timeout_seconds: float = 10,
+    application_name: str = "lethe",
+) -> Engine:
+    """An engine for a process with threads. Nothing waits without end: neither a connect (5 s), nor a place in the
+    pool (10 s), nor a statement, nor a lock, nor a transaction whose process has stopped in the middle (60 s: a
+    frozen worker must not hold a row's lock). Connects when first used, not here.
+
+    Args:
+        pool_size: connections that are kept; as many again are opened under load.
+    """
+    options = {
+        "timezone": "UTC",
+        "statement_timeout": f"{statement_timeout_seconds * 1000:.0f}",
+        "lock_timeout": f"{lock_timeout_seconds * 1000:.0f}",
+        "idle_in_transaction_session_timeout": "60000",
+    }
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": application_name,
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            # A server that vanished without a word (its machine died) is noticed within about 30 s.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
+        },
+    )
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the schema to ``revision``. Several processes may do so at once: one works, the others wait for it."""
+    alembic.command.upgrade(_config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the schema back to ``revision`` (``base``: nothing is left)."""
+    alembic.command.downgrade(_config(url), revision)
+
+
+def revision(url: str) -> str | None:
+    """The schema's revision in the database; ``None`` for an empty one."""
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str | None:
+    """The revision that this code needs."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    # As an attribute, not an option: options are interpolated, and a password may hold a "%".
+    config.attributes["url"] = url
+    return config
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,172 @@
+"""The catalogue of errors: every code that a client can meet, once, with what it means for whoever meets it.
+
+The API turns a :class:`LetheError` into a problem document by its code alone; a job that failed carries one of
+``JOB_ERRORS`` in its ``error``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """One code. ``status``: the HTTP status that suits it. ``retryable``: the same call may succeed later."""
+
+    code: str
+    status: int
+    title: str
+    retryable: bool = False
+
+
+_KINDS = (
+    ErrorKind("unknown_base_model", 422, "No base model of this name is registered"),
+    ErrorKind("invalid_request", 422, "The request is not valid"),
+    ErrorKind("idempotency_conflict", 422, "The Idempotency-Key was used with another body"),
+    ErrorKind("job_not_found", 404, "There is no such job"),
+    ErrorKind("job_conflict", 409, "The job's status does not allow this"),
+    ErrorKind("generator_not_found", 404, "There is no such generator"),
+    ErrorKind("generator_withheld", 409, "The generator did not pass its evaluation and is withheld"),
+    ErrorKind("report_not_ready", 409, "The job has no report"),
+    ErrorKind("key_not_found", 404, "There is no such API key"),
+    ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
+    ErrorKind("unauthenticated", 401, "An API key is needed"),
+    ErrorKind("forbidden", 403, "The API key does not allow this"),
+    ErrorKind("not_found", 404, "There is nothing here"),
+    ErrorKind("too_large", 413, "The request is too large"),
+    ErrorKind("too_many", 429, "Too many requests", retryable=True),
+    ErrorKind("samples_unavailable", 503, "No worker answered in time", retryable=True),
+    ErrorKind("service_unavailable", 503, "A part of the service is down", retryable=True),
+    ErrorKind("artifact_corrupt", 500, "A stored file does not have its digest"),
+    ErrorKind("internal", 500, "Something went wrong inside the service", retryable=True),
+)
+
+CATALOGUE: Mapping[str, ErrorKind] = MappingProxyType({kind.code: kind for kind in _KINDS})
+"""What a call can answer, by code."""
+
+JOB_ERRORS: Mapping[str, bool] = MappingProxyType(
+    {
+        "training_diverged": False,
+        "training_stalled": True,
+        "training_crashed": True,
+        "out_of_memory": True,
+        "worker_lost": True,
+        "model_refused": False,
+        "internal": True,
+    }
+)
+"""Why a job fails, by code: ``True`` if another attempt at the same request may go better."""
+
+
+class LetheError(Exception):
+    """An error of the catalogue. ``message`` is for people and says what to do; ``extra`` is for programs."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra = extra
+
+    @property
+    def kind(self) -> ErrorKind:
+        """The catalogue's entry of this error."""
+        return CATALOGUE[self.code]
+
+
+class UnknownBaseModel(LetheError):
+    """A name that is not registered; ``extra["known"]`` lists those that are."""
+
+    code = "unknown_base_model"
+
+
+class UnstorableRequest(LetheError):
+    """Text that Postgres cannot hold: a NUL character or half a surrogate pair."""
+
+    code = "invalid_request"
+
+
+class IdempotencyConflict(LetheError):
+    """The key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class JobNotFound(LetheError):
+    """No such job, or another tenant's."""
+
+    code = "job_not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id!r}")
+
+
+class JobConflict(LetheError):
+    """The job's status does not allow what was asked; ``extra["status"]`` is that status."""
+
+    code = "job_conflict"
+
+
+class GeneratorNotFound(LetheError):
+    """No such generator, or another tenant's."""
+
+    code = "generator_not_found"
+
+    def __init__(self, generator_id: str) -> None:
+        super().__init__(f"there is no generator {generator_id!r}")
+
+
+class GeneratorWithheld(LetheError):
+    """The generator did not pass, so it is neither sampled nor handed out."""
+
+    code = "generator_withheld"
+
+
+class ReportNotReady(LetheError):
+    """The job has not been evaluated, or never will be."""
+
+    code = "report_not_ready"
+
+
+class KeyNotFound(LetheError):
+    """No such API key, or another tenant's."""
+
+    code = "key_not_found"
+
+
+class BadCursor(LetheError):
+    """An ``after`` that this service did not give."""
+
+    code = "bad_cursor"
+
+
+class InvalidKey(LetheError):
+    """An API key that is unknown, expired or revoked; ``extra["reason"]`` says which."""
+
+    code = "unauthenticated"
+
+
+class SampleTimeout(LetheError):
+    """No sampler answered within the time allowed."""
+
+    code = "samples_unavailable"
+
+
+class BrokerUnavailable(LetheError):
+    """The broker does not answer."""
+
+    code = "service_unavailable"
+
+
+class ArtifactCorrupt(LetheError):
+    """A stored file does not have the digest that names it."""
+
+    code = "artifact_corrupt"
+
+
+class LeaseLost(Exception):
+    """A worker's write was refused: its lease ran out, or a newer attempt holds the job. It must stop at once, and
+    write nothing more. Not in the catalogue, because no client ever meets it."""

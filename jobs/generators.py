@@ -1,0 +1,140 @@
+"""Generators and reports, as the publishing transaction left them. Read only: nothing changes them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import ColumnElement, Engine, Row, select
+
+from jobs.errors import GeneratorNotFound, JobNotFound, ReportNotReady
+from jobs.ids import is_id
+from jobs.paging import Page, check_limit, page, read_cursor
+from jobs.records import JsonObject, StoredFile, Verdict, attempt_prefix
+from jobs.schema import generators, jobs, reports
+
+GeneratorStatus = Literal["published", "withheld"]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out."""
+
+    id: str
+    tenant: str
+    job_id: str
+    attempt: int
+    status: GeneratorStatus
+    verdict: Verdict
+    base_model: str
+    base_model_digest: str
+    forget: Sequence[JsonObject]
+    figures: JsonObject
+    files: Mapping[str, StoredFile]
+    digest: str
+    created_at: datetime
+
+    @property
+    def prefix(self) -> str:
+        """Where its files lie in the artefact store."""
+        return attempt_prefix(self.job_id, self.attempt)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A job's report, and the files that go with it (``report.html``, pictures) by name."""
+
+    job_id: str
+    attempt: int
+    report: JsonObject
+    files: Mapping[str, StoredFile]
+
+    @property
+    def prefix(self) -> str:
+        """Where its files lie in the artefact store."""
+        return attempt_prefix(self.job_id, self.attempt)
+
+
+class GeneratorStore:
+    """Generators and reports in Postgres. With a ``tenant``, a method knows that tenant's only."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, generator_id: str, tenant: str | None = None) -> Generator:
+        """One generator, withheld or not.
+
+        Raises:
+            GeneratorNotFound: there is none, or it is another tenant's.
+        """
+        found = self._one(generators.c.id == generator_id, tenant) if is_id("gen", generator_id) else None
+        if found is None:
+            raise GeneratorNotFound(generator_id)
+        return found
+
+    def for_job(self, job_id: str, tenant: str | None = None) -> Generator | None:
+        """The generator that a job published or withheld; ``None`` if it has none."""
+        return self._one(generators.c.job_id == job_id, tenant) if is_id("job", job_id) else None
+
+    def report(self, job_id: str, tenant: str | None = None) -> Report:
+        """The report of a job.
+
+        Raises:
+            JobNotFound: there is no such job, or it is another tenant's.
+            ReportNotReady: the job has not succeeded.
+        """
+        if not is_id("job", job_id):
+            raise JobNotFound(job_id)
+        query = (
+            select(jobs.c.status, reports.c.attempt, reports.c.report, reports.c.files)
+            .select_from(jobs.outerjoin(reports, reports.c.job_id == jobs.c.id))
+            .where(jobs.c.id == job_id, *_of(jobs.c.tenant, tenant))
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise JobNotFound(job_id)
+        if row.report is None:
+            raise ReportNotReady(f"job {job_id} is {row.status}: a report comes with success", status=row.status)
+        return Report(job_id, row.attempt, row.report, _files(row.files))
+
+    def list(
+        self,
+        tenant: str,
+        limit: int = 20,
+        after: str | None = None,
+        status: GeneratorStatus | None = "published",
+    ) -> Page[Generator]:
+        """A page of the tenant's generators, newest first; ``status`` ``None``: the withheld ones too.
+
+        Raises:
+            BadCursor: ``after`` is not the ``next`` of an earlier page.
+        """
+        where: tuple[ColumnElement[bool], ...] = (generators.c.tenant == tenant,)
+        if status is not None:
+            where += (generators.c.status == status,)
+        if after is not None:
+            where += (generators.c.id < read_cursor("gen", after),)
+        newest = select(generators).where(*where).order_by(generators.c.id.desc()).limit(check_limit(limit) + 1)
+        with self._engine.connect() as connection:
+            found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
+        return page(found, limit, _to_generator)
+
+    def _one(self, which: ColumnElement[bool], tenant: str | None) -> Generator | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(select(generators).where(which, *_of(generators.c.tenant, tenant))).one_or_none()
+        return None if row is None else _to_generator(row)
+
+
+def _of(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if tenant is None else (column == tenant,)
+
+
+def _to_generator(row: Row[Any]) -> Generator:
+    return Generator(**cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files)})
+
+
+def _files(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredFile]:
+    return {name: StoredFile(**stored) for name, stored in raw.items()}

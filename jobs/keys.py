@@ -1,0 +1,147 @@
+"""API keys: made, checked, revoked. The secret is shown once and never stored.
+
+What is stored is its plain SHA-256. A password needs a slow, salted hash because people choose guessable ones; these
+secrets are 240 random bits, which nobody guesses from the hash however fast it is, and a fast hash lets every request
+be checked against the table itself, so that a revocation holds from the next request on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Engine, Row, func, insert, select, update
+
+from jobs.errors import InvalidKey, KeyNotFound
+from jobs.ids import is_id, new_id
+from jobs.schema import api_keys
+
+Scope = Literal["submit", "read", "admin"]
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
+
+SECRET_PREFIX = "lethe_"
+"""What secret scanners can look for."""
+_SECRET_BYTES = 30  # 40 characters
+_SHOWN = len(SECRET_PREFIX) + 6
+_LAST_USED_PRECISION = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is stored. ``prefix``: the start of the secret, to tell keys apart. ``admin`` allows everything
+    within its tenant, the making of keys included."""
+
+    id: str
+    tenant: str
+    name: str
+    prefix: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether the key may be used for ``scope``."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def create(
+    engine: Engine, tenant: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key. The second value is its secret, which cannot be had again.
+
+    Raises:
+        ValueError: for no scope or an unknown one, or an ``expires_at`` without a time zone.
+    """
+    wanted = frozenset(scopes)
+    if not wanted or wanted - SCOPES:
+        raise ValueError(
+            f"scopes must be some of {', '.join(sorted(SCOPES))}, not {', '.join(sorted(wanted)) or 'none'}"
+        )
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise ValueError("expires_at needs a time zone")
+    secret = SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    values = {
+        "id": new_id("key"),
+        "tenant": tenant,
+        "name": name,
+        "prefix": secret[:_SHOWN],
+        "key_sha256": _digest(secret),
+        "scopes": sorted(wanted),
+        "expires_at": expires_at,
+    }
+    with engine.begin() as connection:
+        row = connection.execute(insert(api_keys).values(values).returning(*api_keys.c)).one()
+    return _to_key(row), secret
+
+
+def authenticate(engine: Engine, secret: str) -> ApiKey:
+    """The key of a secret. Notes that it was used, to the minute.
+
+    Raises:
+        InvalidKey: it is unknown, revoked or expired.
+    """
+    expired = (api_keys.c.expires_at <= func.now()).label("expired")
+    unnoted = func.coalesce(api_keys.c.last_used_at < func.now() - _LAST_USED_PRECISION, True).label("unnoted")
+    query = select(api_keys, expired, unnoted).where(api_keys.c.key_sha256 == _digest(secret))
+    with engine.begin() as connection:
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise InvalidKey("the API key is not known", reason="unknown")
+        if row.revoked_at is not None:
+            raise InvalidKey("the API key was revoked", reason="revoked")
+        if row.expired:
+            raise InvalidKey("the API key has expired", reason="expired")
+        if row.unnoted:
+            connection.execute(update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=func.now()))
+    return _to_key(row)
+
+
+def revoke(engine: Engine, key_id: str, tenant: str | None = None) -> ApiKey:
+    """End a key, from the next request on. Ending it twice keeps the first time.
+
+    Raises:
+        KeyNotFound: there is none, or it is another tenant's.
+    """
+    query = update(api_keys).where(api_keys.c.id == key_id)
+    if tenant is not None:
+        query = query.where(api_keys.c.tenant == tenant)
+    query = query.values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
+    if is_id("key", key_id):
+        with engine.begin() as connection:
+            row = connection.execute(query.returning(*api_keys.c)).one_or_none()
+        if row is not None:
+            return _to_key(row)
+    raise KeyNotFound(f"there is no API key {key_id!r}")
+
+
+def list_keys(engine: Engine, tenant: str | None = None) -> list[ApiKey]:
+    """The keys of a tenant (``None``: of all), newest first, those that ended included."""
+    query = select(api_keys).order_by(api_keys.c.id.desc())
+    if tenant is not None:
+        query = query.where(api_keys.c.tenant == tenant)
+    with engine.connect() as connection:
+        return [_to_key(row) for row in connection.execute(query)]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _to_key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        row.id,
+        row.tenant,
+        row.name,
+        row.prefix,
+        frozenset(row.scopes),
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        row.last_used_at,
+    )

@@ -1,0 +1,81 @@
+"""The one place that changes a job's row: with its version, its events and its hint to the workers, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from jobs import events
+from jobs.events import NewEvent
+from jobs.records import Job, JobError, JsonObject
+from jobs.schema import jobs, outbox
+from jobs.states import HELD, TERMINAL, EventType, Phase, Status, check_move
+
+
+def to_job(row: Row[Any]) -> Job:
+    """A row of ``jobs`` as a value."""
+    values = dict(row._mapping)
+    values["status"] = Status(row.status)
+    values["phase"] = None if row.phase is None else Phase(row.phase)
+    values["error"] = None if row.error is None else JobError(**row.error)
+    return Job(**values)
+
+
+def lock(connection: Connection, *where: ColumnElement[bool]) -> Job | None:
+    """The job that ``where`` names, its row locked until the transaction ends; ``None`` if there is none."""
+    row = connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
+    return None if row is None else to_job(row)
+
+
+def change(
+    connection: Connection, where: Sequence[ColumnElement[bool]], values: dict[str, Any], new: Sequence[NewEvent]
+) -> Job | None:
+    """Write ``values`` to the job that ``where`` names and append ``new``; ``None`` if no row answers to ``where``."""
+    row = connection.execute(
+        update(jobs)
+        .where(*where)
+        .values(
+            version=jobs.c.version + 1,
+            last_seq=jobs.c.last_seq + len(new),
+            updated_at=func.now(),
+            **values,
+        )
+        .returning(*jobs.c)
+    ).one_or_none()
+    if row is None:
+        return None
+    events.append(connection, row.id, row.last_seq, row.attempt, new)
+    return to_job(row)
+
+
+def move(
+    connection: Connection, job: Job, to: Status, event: EventType, data: JsonObject | None = None, **values: Any
+) -> Job:
+    """Move ``job``, whose row this transaction holds locked, to another status, with all that goes along with it:
+    a job that is no longer held has no worker, one that is queued is hinted at, one that ended has an end."""
+    check_move(job.status, to, event)
+    values["status"] = str(to)
+    if to not in HELD:
+        values |= {"phase": None, "lease_until": None, "worker": None}
+    if to is Status.QUEUED:
+        values |= {"cancel_requested_at": None, "finished_at": None, "error": None, "hinted_at": func.now()}
+    elif to in TERMINAL:
+        values["finished_at"] = func.now()
+    moved = change(connection, [jobs.c.id == job.id], values, [(event, data or {})])
+    assert moved is not None, "the row is locked"
+    if to is Status.QUEUED:
+        hint(connection, job.id)
+    return moved
+
+
+def hint(connection: Connection, job_id: str) -> None:
+    """Have a message sent, once this transaction is committed, that the job waits."""
+    connection.execute(insert(outbox).values(job_id=job_id))
+
+
+def from_now(seconds: float) -> ColumnElement[Any]:
+    """A time ``seconds`` from now, by the database's clock."""
+    return func.now() + timedelta(seconds=seconds)

@@ -1,0 +1,205 @@
+"""The tables. A row that makes no sense cannot be written: what the state machine promises stands here as CHECKs.
+
+Ids sort bytewise (collation ``C``) whatever the database's locale, because their order is their time.
+Timestamps are the database's own clock, never a client's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.states import Phase, Status
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_ID = Text(collation="C")
+_TIME = DateTime(timezone=True)
+
+
+def _one_of(column: str, values: type[StrEnum] | tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("phase", Text),
+    Column("verdict", Text),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", _TIME),
+    Column("worker", Text),
+    Column("cancel_requested_at", _TIME),
+    Column("base_model", Text, nullable=False),
+    Column("base_model_digest", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("webhook", JSONB(none_as_null=True)),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("progress", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("error", JSONB(none_as_null=True)),
+    # No foreign key: generators.job_id is the link, unique and with one; this spares every list a join.
+    Column("generator_id", _ID),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("started_at", _TIME),
+    Column("finished_at", _TIME),
+    Column("updated_at", _TIME, nullable=False, server_default=func.now()),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("last_seq", Integer, nullable=False, server_default=text("0")),
+    Column("hinted_at", _TIME, nullable=False, server_default=func.now()),
+    CheckConstraint(_one_of("status", Status), name="status"),
+    CheckConstraint(_one_of("phase", Phase), name="phase"),
+    CheckConstraint(_one_of("verdict", ("pass", "fail", "inconclusive")), name="verdict"),
+    CheckConstraint("attempt >= 0 AND failures >= 0 AND version >= 1 AND last_seq >= 0", name="counters"),
+    # A worker, its lease and a phase come and go together.
+    CheckConstraint(
+        "(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL) AND (lease_until IS NULL) = (worker IS NULL)"
+        " AND (lease_until IS NULL) = (phase IS NULL)",
+        name="held",
+    ),
+    CheckConstraint(
+        "(status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+        name="finished",
+    ),
+    CheckConstraint(
+        "(status IN ('cancelling', 'cancelled')) = (cancel_requested_at IS NOT NULL)", name="cancel_requested"
+    ),
+    CheckConstraint(
+        "(status = 'succeeded') = (verdict IS NOT NULL) AND (verdict IS NULL) = (generator_id IS NULL)",
+        name="succeeded",
+    ),
+    CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="failed"),
+    # The lists, newest first, with each filter that they have.
+    Index(None, "tenant", "id"),
+    Index(None, "tenant", "status", "id"),
+    Index(None, "tenant", "base_model", "id"),
+    Index(None, "tenant", "status", "base_model", "id"),
+    # Counting by status without reading the rows.
+    Index(None, "status"),
+    # What the reaper looks for; both are small whatever the table's size.
+    Index("ix_jobs_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
+    Index("ix_jobs_hinted_at", "hinted_at", postgresql_where=text("status = 'queued'")),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("job_id", "seq"),
+    CheckConstraint("seq >= 1", name="seq"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("sent_at", _TIME),
+    Index("ix_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),
+    Index("ix_outbox_job_id", "job_id", postgresql_where=text("sent_at IS NULL")),
+    Index("ix_outbox_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    # Checked at commit: the key is taken first, so that of two equal requests only one goes on to write a job.
+    Column(
+        "job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), nullable=False
+    ),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("tenant", "key"),
+)
+
+generators = Table(
+    "generators",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("job_id", _ID, ForeignKey("jobs.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("base_model", Text, nullable=False),
+    Column("base_model_digest", Text, nullable=False),
+    Column("forget", JSONB, nullable=False),
+    Column("figures", JSONB, nullable=False),
+    Column("files", JSONB, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
+    UniqueConstraint("job_id"),
+    CheckConstraint(_one_of("verdict", ("pass", "fail", "inconclusive")), name="verdict"),
+    CheckConstraint(
+        "status IN ('published', 'withheld') AND (status = 'published') = (verdict = 'pass')", name="status"
+    ),
+    Index(None, "tenant", "status", "id"),
+    Index(None, "tenant", "id"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("job_id", _ID, ForeignKey("jobs.id"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("report", JSONB, nullable=False),
+    Column("files", JSONB, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("key_sha256", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("expires_at", _TIME),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME),
+    UniqueConstraint("key_sha256"),
+    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['submit', 'read', 'admin']", name="scopes"),
+    Index(None, "tenant", "id"),
+)

@@ -1,0 +1,169 @@
+"""Every setting of every process, once: from ``LETHE_*`` variables, checked at start, unsafe values refused."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sfd_core.manifest import BaseModel, registered
+
+BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or refused; the message names the variable and says what would be right."""
+
+
+class Settings(BaseSettings):
+    """The settings. Times are in seconds; paths are absolute.
+
+    Raises:
+        pydantic.ValidationError: for a wrong or unsafe value; :func:`load_settings` gives the same as a
+            :class:`SettingsError` that is fit to print.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LETHE_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: str | None = Field(default=None, repr=False)
+    """``postgresql+psycopg://user@/db?host=/socket/folder``, or with host and port. Not shown: may hold a password."""
+    broker_url: str | None = Field(default=None, repr=False)
+    """``redis://host:6379/0``, ``rediss://...`` or ``redis+socket:///path?virtual_host=0``."""
+    data_dir: Path = Path(".lethe")
+    """What the embedded servers, the workers and the default artefact store keep on this machine."""
+    work_dir: Path = Field(default_factory=lambda data: data["data_dir"] / "work")
+    """Checkpoints of attempts that run: on the worker's own disk, lost at no more cost than the work since."""
+    artifacts_url: str = Field(default_factory=lambda data: f"file://{data['data_dir'] / 'artifacts'}", repr=False)
+    """Any fsspec URL: ``file:///folder``, ``s3://bucket/prefix``."""
+    models_dir: Path | None = None
+    """A folder of your own base models, registered beside the bundled ones."""
+    bundled_models_dir: Path = BUNDLED_MODELS
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8321, ge=0, le=65535)
+    auth: Literal["none", "keys"] = "none"
+
+    device: str = "auto"
+    torch_threads: int | None = Field(default=None, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "console"
+
+    lease_seconds: float = Field(default=60, gt=0)
+    """A worker that is not heard of for so long has lost its job."""
+    renew_seconds: float = Field(default=15, gt=0)
+    checkpoint_seconds: float = Field(default=10, ge=0)
+    """Between two checkpoints: the most that a crash can cost."""
+    stall_seconds: float = Field(default=300, gt=0)
+    """A run whose progress does not move for so long is stopped: a hung job must not look alive."""
+    max_failures: int = Field(default=3, ge=1)
+    sample_timeout_seconds: float = Field(default=60, gt=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: str | None) -> str | None:
+        """The one driver that is installed, also when the URL is a plain ``postgres://`` as providers hand them out."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.partition("://")
+        if not separator or scheme not in ("postgresql+psycopg", "postgresql", "postgres"):
+            raise ValueError("must be a postgresql+psycopg:// URL")
+        return f"postgresql+psycopg://{rest}"
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("must be a redis://, rediss:// or redis+socket:// URL")
+        return value
+
+    @field_validator("data_dir", "work_dir", "models_dir", "bundled_models_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value if value is None else Path(os.path.abspath(value.expanduser()))
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _artifacts_url(cls, value: str) -> str:
+        if "://" not in value:
+            raise ValueError("must be a URL such as file:///folder or s3://bucket/prefix")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        if self.auth == "none" and not is_loopback(self.host):
+            raise ValueError(
+                f"LETHE_HOST={self.host} can be reached from other machines and LETHE_AUTH is none: "
+                "set LETHE_AUTH=keys (then `lethe keys create`), or listen on 127.0.0.1"
+            )
+        if self.renew_seconds * 2 > self.lease_seconds:
+            raise ValueError(
+                f"LETHE_RENEW_SECONDS={self.renew_seconds:g} must be at most half of LETHE_LEASE_SECONDS="
+                f"{self.lease_seconds:g}: one late renewal would lose the job"
+            )
+        return self
+
+    def require_database(self) -> str:
+        """The database's URL.
+
+        Raises:
+            SettingsError: if none is set.
+        """
+        if self.database_url is None:
+            raise SettingsError(
+                "LETHE_DATABASE_URL is not set: give a Postgres such as "
+                "postgresql+psycopg://lethe@db.example/lethe, or let `lethe up` start its own"
+            )
+        return self.database_url
+
+    def require_broker(self) -> str:
+        """The broker's URL.
+
+        Raises:
+            SettingsError: if none is set.
+        """
+        if self.broker_url is None:
+            raise SettingsError(
+                "LETHE_BROKER_URL is not set: give a Valkey or Redis such as redis://broker.example:6379/0, "
+                "or let `lethe up` start its own"
+            )
+        return self.broker_url
+
+    def models(self) -> dict[str, BaseModel]:
+        """The registered base models by name. Reads the disk: a caller that asks often keeps the answer.
+
+        Raises:
+            sfd_core.errors.ModelRefused: for a folder or manifest that cannot be read.
+        """
+        folders = (self.bundled_models_dir, self.models_dir)
+        return registered(folder for folder in folders if folder is not None)
+
+
+def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
+    """The settings from the environment, with ``values`` (by field name) above it.
+
+    Raises:
+        SettingsError: one line for each wrong value, naming its variable.
+    """
+    try:
+        return Settings(**(values or {}))
+    except ValidationError as error:
+        lines = []
+        for wrong in error.errors(include_url=False, include_input=False):
+            variable = "".join(f"LETHE_{part}".upper() + ": " for part in wrong["loc"][:1])
+            lines.append(variable + wrong["msg"].removeprefix("Value error, "))
+        raise SettingsError("\n".join(lines)) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on ``host`` can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,224 @@
+"""The front door to jobs: what users do with them is here; what workers and the reaper do is inherited from
+``jobs.fence`` and ``jobs.reaping``. Every method is one transaction, committed when it returns."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+
+from jobs import events, rows
+from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
+from jobs.events import Event
+from jobs.fence import WorkerCommands
+from jobs.ids import is_id, new_id
+from jobs.paging import Page, check_limit, page, read_cursor
+from jobs.reaping import Reaping
+from jobs.records import (
+    Claim,
+    Expired,
+    Job,
+    JobError,
+    NewGenerator,
+    NewJob,
+    Publication,
+    Renewal,
+    StoredFile,
+    attempt_prefix,
+)
+from jobs.schema import idempotency_keys, jobs
+from jobs.states import TERMINAL, EventType, Status
+
+__all__ = [
+    "BadCursor",
+    "Claim",
+    "Event",
+    "Expired",
+    "IdempotencyConflict",
+    "Job",
+    "JobConflict",
+    "JobError",
+    "JobNotFound",
+    "JobStore",
+    "LeaseLost",
+    "NewGenerator",
+    "NewJob",
+    "Page",
+    "Publication",
+    "Renewal",
+    "StoredFile",
+    "attempt_prefix",
+]
+
+# In JSON as orjson writes it: an escaped NUL, and not an escaped backslash before "u0000".
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class JobStore(WorkerCommands, Reaping):
+    """Jobs in Postgres. With a ``tenant``, a method knows that tenant's jobs only: another's does not exist."""
+
+    def create(self, new: NewJob) -> tuple[Job, bool]:
+        """Write a job, its first event and its hint to the workers; or, if its idempotency key was used before with
+        the same body, find the job of that time. The second value says whether the job is new.
+
+        Raises:
+            IdempotencyConflict: the key was used with another body.
+            UnstorableRequest: a text in it holds a character that Postgres cannot store.
+        """
+        _check_storable(new)
+        job_id = new_id("job")
+        with self._engine.begin() as connection:
+            if new.idempotency_key is not None and not _take_key(connection, new, job_id):
+                return _job_of_key(connection, new), False
+            row = connection.execute(
+                insert(jobs)
+                .values(
+                    id=job_id,
+                    tenant=new.tenant,
+                    status=str(Status.QUEUED),
+                    base_model=new.base_model,
+                    base_model_digest=new.base_model_digest,
+                    request=dict(new.request),
+                    webhook=None if new.webhook is None else dict(new.webhook),
+                    metadata=dict(new.metadata),
+                    last_seq=1,
+                )
+                .returning(*jobs.c)
+            ).one()
+            events.append(connection, job_id, 1, 0, [(EventType.QUEUED, {})])
+            rows.hint(connection, job_id)
+        return rows.to_job(row), True
+
+    def get(self, job_id: str, tenant: str | None = None) -> Job:
+        """One job.
+
+        Raises:
+            JobNotFound: there is none, or it is another tenant's.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(select(jobs).where(*_named(job_id, tenant))).one_or_none()
+        if row is None:
+            raise JobNotFound(job_id)
+        return rows.to_job(row)
+
+    def request_cancel(self, job_id: str, tenant: str | None = None) -> Job:
+        """Stop a job: at once if no worker holds it, else as soon as its worker reads the flag. A job that has
+        ended, or that is already being stopped, stays as it is, so that asking twice gives the same answer.
+
+        Raises:
+            JobNotFound: there is none, or it is another tenant's.
+        """
+        with self._engine.begin() as connection:
+            job = _locked(connection, job_id, tenant)
+            if job.status is Status.QUEUED:
+                to, event = Status.CANCELLED, EventType.CANCELLED
+            elif job.status is Status.RUNNING:
+                to, event = Status.CANCELLING, EventType.CANCELLING
+            else:
+                return job
+            return rows.move(connection, job, to, event, cancel_requested_at=func.now())
+
+    def retry(self, job_id: str, tenant: str | None = None) -> Job:
+        """Queue a failed or cancelled job again, with a fresh budget of failures.
+
+        Raises:
+            JobNotFound: there is none, or it is another tenant's.
+            JobConflict: it neither failed nor was cancelled.
+        """
+        with self._engine.begin() as connection:
+            job = _locked(connection, job_id, tenant)
+            if job.status not in TERMINAL or job.status is Status.SUCCEEDED:
+                message = f"only a job that failed or was cancelled can be retried; this one is {job.status}"
+                raise JobConflict(message, status=str(job.status))
+            return rows.move(connection, job, Status.QUEUED, EventType.RETRIED, failures=0, progress={})
+
+    def counts(self) -> dict[Status, int]:
+        """How many jobs of all tenants stand where. Every status has an entry."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status)).all()
+        return dict.fromkeys(Status, 0) | {Status(status): count for status, count in found}
+
+    def events(self, job_id: str, after_seq: int = 0, limit: int = 100, tenant: str | None = None) -> tuple[Event, ...]:
+        """Up to ``limit`` of the job's events after sequence number ``after_seq`` (0: from the first), in order.
+
+        Raises:
+            JobNotFound: there is none, or it is another tenant's.
+        """
+        with self._engine.connect() as connection:
+            if connection.execute(select(jobs.c.id).where(*_named(job_id, tenant))).one_or_none() is None:
+                raise JobNotFound(job_id)
+            return events.read(connection, job_id, after_seq, check_limit(limit))
+
+    def list(
+        self,
+        tenant: str,
+        status: Status | None = None,
+        base_model: str | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> Page[Job]:
+        """A page of the tenant's jobs, newest first. ``after``: the ``next`` of the page before.
+
+        Raises:
+            BadCursor: ``after`` is not such a cursor.
+        """
+        where: tuple[ColumnElement[bool], ...] = (jobs.c.tenant == tenant,)
+        if status is not None:
+            where += (jobs.c.status == str(status),)
+        if base_model is not None:
+            # Postgres refuses the NUL character even in a question; no model's name holds one.
+            where += (jobs.c.base_model == base_model.replace("\0", "\ufffd"),)
+        if after is not None:
+            where += (jobs.c.id < read_cursor("job", after),)
+        newest = select(jobs).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)
+        with self._engine.connect() as connection:
+            found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
+        return page(found, limit, rows.to_job)
+
+
+def _named(job_id: str, tenant: str | None) -> tuple[ColumnElement[bool], ...]:
+    if not is_id("job", job_id):
+        raise JobNotFound(job_id)
+    return (jobs.c.id == job_id,) if tenant is None else (jobs.c.id == job_id, jobs.c.tenant == tenant)
+
+
+def _locked(connection: Connection, job_id: str, tenant: str | None) -> Job:
+    job = rows.lock(connection, *_named(job_id, tenant))
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def _take_key(connection: Connection, new: NewJob, job_id: str) -> bool:
+    """Take the idempotency key; ``False`` if it is taken. Waits while another transaction is about to take it."""
+    taken = connection.execute(
+        insert_or(idempotency_keys)
+        .values(tenant=new.tenant, key=new.idempotency_key, body_sha256=new.body_sha256, job_id=job_id)
+        .on_conflict_do_nothing()
+        .returning(idempotency_keys.c.job_id)
+    ).one_or_none()
+    return taken is not None
+
+
+def _job_of_key(connection: Connection, new: NewJob) -> Job:
+    known = connection.execute(
+        select(idempotency_keys).where(
+            idempotency_keys.c.tenant == new.tenant, idempotency_keys.c.key == new.idempotency_key
+        )
+    ).one()
+    if known.body_sha256 != new.body_sha256:
+        raise IdempotencyConflict("this Idempotency-Key was used with another body: send a new key with a new request")
+    return rows.to_job(connection.execute(select(jobs).where(jobs.c.id == known.job_id)).one())
+
+
+def _check_storable(new: NewJob) -> None:
+    values = [new.request, new.metadata, new.webhook, new.tenant, new.base_model, new.idempotency_key]
+    try:
+        written = orjson.dumps(values)
+    except TypeError as error:  # a surrogate without its other half
+        raise UnstorableRequest(f"the request cannot be stored: {error}") from None
+    if _NUL.search(written):
+        raise UnstorableRequest("the request cannot be stored: it holds a NUL character (\\u0000)")
