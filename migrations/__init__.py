@@ -1,1 +1,1 @@
-"""The schema's history (Alembic). ``jobs.database.migrate`` runs it; ``alembic -c migrations/alembic.ini`` writes it."""
+"""The schema's history: run by ``jobs.database.migrate``, written with ``alembic -c migrations/alembic.ini``."""

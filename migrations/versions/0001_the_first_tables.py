@@ -67,7 +67,8 @@ def upgrade() -> None:
             name=op.f("ck_jobs_cancel_requested"),
         ),
         sa.CheckConstraint(
-            "(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL) AND (lease_until IS NULL) = (worker IS NULL) AND (lease_until IS NULL) = (phase IS NULL)",
+            "(status IN ('running', 'cancelling')) = (lease_until IS NOT NULL)"
+            " AND (lease_until IS NULL) = (worker IS NULL) AND (lease_until IS NULL) = (phase IS NULL)",
             name=op.f("ck_jobs_held"),
         ),
         sa.CheckConstraint(
