@@ -53,14 +53,10 @@ class Budget:
     def __post_init__(self) -> None:
         errors = []
         if not 1 <= self.images <= MAX_BUDGET_IMAGES:
-            errors.append(
-                FieldError("/budget/images", f"must be from 1 to {MAX_BUDGET_IMAGES}, not {self.images}")
-            )
+            errors.append(FieldError("/budget/images", f"must be from 1 to {MAX_BUDGET_IMAGES}, not {self.images}"))
         if self.seconds is not None and not 0 < self.seconds <= MAX_BUDGET_SECONDS:
             errors.append(
-                FieldError(
-                    "/budget/seconds", f"must be above 0 and at most {MAX_BUDGET_SECONDS}, not {self.seconds}"
-                )
+                FieldError("/budget/seconds", f"must be above 0 and at most {MAX_BUDGET_SECONDS}, not {self.seconds}")
             )
         if errors:
             raise InvalidRequest(tuple(errors))
@@ -116,9 +112,7 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
         if isinstance(item.override, FixedOverride):
             name = item.override.concept
             if name == item.concept:
-                errors.append(
-                    FieldError(f"{at}/override", f"{name!r} would override itself: name another concept")
-                )
+                errors.append(FieldError(f"{at}/override", f"{name!r} would override itself: name another concept"))
             elif name not in concepts:
                 errors.append(FieldError(f"{at}/override", f"unknown concept {name!r}; known: {known}"))
             elif name in forgotten:

@@ -117,16 +117,12 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
     judge = _Fields(fields.get("judge", dict), path, "judge.")
     by_concept = tuple(judge.get("by_concept", list))
     if len(by_concept) != len(concepts):
-        raise ModelRefused(
-            f"{path}: judge.by_concept has {len(by_concept)} entries for {len(concepts)} concepts"
-        )
+        raise ModelRefused(f"{path}: judge.by_concept has {len(by_concept)} entries for {len(concepts)} concepts")
     format_ = ImageFormat(
         image.positive("channels"), image.positive("height"), image.positive("width"), image.positive("patch")
     )
     if format_.height % format_.patch or format_.width % format_.patch:
-        raise ModelRefused(
-            f"{path}: image.patch {format_.patch} does not divide {format_.height}x{format_.width}"
-        )
+        raise ModelRefused(f"{path}: image.patch {format_.patch} does not divide {format_.height}x{format_.width}")
     return BaseModel(
         name=fields.get("name", str),
         title=fields.get("title", str),
@@ -217,8 +213,6 @@ def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
                 continue
             model = load_manifest(path)
             if model.name in models:
-                raise ModelRefused(
-                    f"{path}: {model.name!r} is already registered from {models[model.name].folder}"
-                )
+                raise ModelRefused(f"{path}: {model.name!r} is already registered from {models[model.name].folder}")
             models[model.name] = model
     return models

@@ -91,9 +91,7 @@ def schedule_from_config(config: Mapping[str, Any]) -> Schedule:
     elif kind == "scaled_linear":
         betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float32) ** 2
     else:
-        raise UnsupportedSchedule(
-            f"beta_schedule {kind!r} is not supported: linear or scaled_linear would be"
-        )
+        raise UnsupportedSchedule(f"beta_schedule {kind!r} is not supported: linear or scaled_linear would be")
     return schedule_from_betas(betas, prediction_type)
 
 

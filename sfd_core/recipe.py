@@ -110,9 +110,7 @@ def parse_recipe(family: str, changes: Mapping[str, Any]) -> Recipe:
         raise InvalidRequest(tuple(errors))
     recipe = dataclasses.replace(base, **values)
     if recipe.t_min >= recipe.t_max:
-        raise InvalidRequest(
-            (FieldError("/recipe/t_min", f"{recipe.t_min} must be below t_max {recipe.t_max}"),)
-        )
+        raise InvalidRequest((FieldError("/recipe/t_min", f"{recipe.t_min} must be below t_max {recipe.t_max}"),))
     if recipe.forgotten_count == 0 or recipe.forgotten_count == recipe.batch:
         message = f"{recipe.forgotten_share} of a batch of {recipe.batch} leaves one side without an image"
         raise InvalidRequest((FieldError("/recipe/forgotten_share", message),))

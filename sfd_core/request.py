@@ -62,9 +62,7 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
 
     items = [
         attempt(
-            lambda i=i, item=item: Forget(
-                item["concept"], parse_override(item["override"], f"/forget/{i}/override")
-            )
+            lambda i=i, item=item: Forget(item["concept"], parse_override(item["override"], f"/forget/{i}/override"))
         )
         for i, item in enumerate(body["forget"])
     ]
@@ -79,12 +77,8 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
     if not 0 <= seed <= MAX_SEED:
         errors.append(FieldError("/seed", f"must be from 0 to {MAX_SEED}, not {seed}"))
     if recipe is not None and forget and len(forget) > recipe.forgotten_count:
-        message = (
-            f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
-        )
-        errors.append(
-            FieldError("/recipe/forgotten_share", f"{message}{recipe.forgotten_count} of {recipe.batch}")
-        )
+        message = f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
+        errors.append(FieldError("/recipe/forgotten_share", f"{message}{recipe.forgotten_count} of {recipe.batch}"))
     if recipe is not None and budget is not None and recipe.distil_images >= budget.images:
         message = f"{recipe.distil_images} leaves nothing of budget.images {budget.images} to forget with"
         errors.append(FieldError("/recipe/distil_images", message))

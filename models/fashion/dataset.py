@@ -38,9 +38,7 @@ def load(split: str, folder: Path = FOLDER) -> tuple[Tensor, Tensor]:
     if not images_file.exists():
         raise FileNotFoundError(f"{images_file} is missing: apt-get install dataset-fashion-mnist")
     images = np.frombuffer(gzip.decompress(images_file.read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(
-        gzip.decompress((folder / f"{split}-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
-    )
+    labels = np.frombuffer(gzip.decompress((folder / f"{split}-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     x = torch.from_numpy(images.reshape(-1, 1, 28, 28).copy()).float().div_(127.5).sub_(1.0)
     return x, torch.from_numpy(labels.astype(np.int64))
 

@@ -61,11 +61,7 @@ def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, then a cosine to zero."""
     if step < WARMUP:
         return LEARNING_RATE * (step + 1) / WARMUP
-    return (
-        0.5
-        * LEARNING_RATE
-        * float(1 + torch.cos(torch.tensor(torch.pi * (step - WARMUP) / (steps - WARMUP))))
-    )
+    return 0.5 * LEARNING_RATE * float(1 + torch.cos(torch.tensor(torch.pi * (step - WARMUP) / (steps - WARMUP))))
 
 
 def main() -> None:
@@ -123,9 +119,7 @@ def main() -> None:
                 "average": average.state_dict(),
                 "optimizer": optimizer.state_dict(),
             }
-            torch.save(
-                {**state, "rng": torch.get_rng_state(), "step": step + 1}, checkpoint.with_suffix(".new")
-            )
+            torch.save({**state, "rng": torch.get_rng_state(), "step": step + 1}, checkpoint.with_suffix(".new"))
             os.replace(checkpoint.with_suffix(".new"), checkpoint)
 
     average.save_pretrained(arguments.out / "unet")

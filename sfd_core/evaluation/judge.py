@@ -1,0 +1,103 @@
+"""The judge: which concept is in this image? A transformers image classifier from a folder beside the base model.
+
+It is never the network that was trained on. Its pooled features (before the classification head) are the features of
+``FD-judge`` and ``KID-judge``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForImageClassification
+
+from sfd_core.errors import ModelRefused
+from sfd_core.generator import from_uint8
+from sfd_core.loading import check_header, read_config
+from sfd_core.manifest import BaseModel
+
+JUDGE_BATCH = 250
+"""Images that the judge sees at a time; fixed, so that the same images get the same scores."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge says of n images. ``probabilities``: [n, concepts]; ``features``: [n, F]; both float32."""
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """The concept seen in each image: [n]."""
+        return self.probabilities.argmax(axis=1)
+
+
+class ImageJudge:
+    """A classifier over the base model's concepts, in their order."""
+
+    def __init__(self, net: nn.Module, size: tuple[int, int], patch: int) -> None:
+        self.net = net.eval().requires_grad_(False)
+        self.size = size
+        self.patch = patch
+        self._features: list[Tensor] = []
+        head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+        head.register_forward_pre_hook(lambda _, inputs: self._features.append(inputs[0].flatten(1)))
+
+    @classmethod
+    def load(cls, model: BaseModel, device: torch.device | str = "cpu") -> ImageJudge:
+        """The judge of ``model``, whose files were verified before.
+
+        Raises:
+            ModelRefused: for a folder that asks for code of its own, weights that do not fit, or a judge whose
+                labels are not the model's concepts in the model's order.
+        """
+        folder = model.folder / model.judge.folder
+        read_config(folder / "config.json")
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        labels = [config.id2label.get(i) for i in range(len(config.id2label))]
+        if labels != list(model.concepts):
+            raise ModelRefused(f"{folder / 'config.json'}: labels {labels} are not the model's concepts in their order")
+        with torch.device("meta"):
+            shapes = AutoModelForImageClassification.from_config(config).state_dict()
+        check_header(folder / "model.safetensors", {name: tuple(v.shape) for name, v in shapes.items()})
+        net = AutoModelForImageClassification.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+        return cls(net.to(device), _size(folder, model), model.image.patch)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """[B, concepts] from images [B, C, H, W] in [-1, 1]."""
+        self._features.clear()
+        if x.shape[-2:] != self.size:
+            x = F.interpolate(x, size=self.size, mode="bilinear")
+        output: Tensor = self.net(x).logits
+        return output
+
+    def logits_of_cells(self, cells: Tensor) -> Tensor:
+        """The same for images in the network's space, where ``patch`` x ``patch`` pixels are one cell."""
+        return self.logits(F.pixel_shuffle(cells, self.patch).clamp(-1, 1))
+
+    @torch.no_grad()
+    def judge(self, images: NDArray[np.uint8]) -> Judgement:
+        """Judge uint8 images [n, H, W] or [n, H, W, 3]."""
+        device = next(self.net.parameters()).device
+        probabilities, features = [], []
+        for piece in from_uint8(images).split(JUDGE_BATCH):
+            probabilities.append(self.logits(piece.to(device)).softmax(dim=1).cpu())
+            features.append(self._features[-1].cpu())
+        return Judgement(torch.cat(probabilities).numpy(), torch.cat(features).numpy())
+
+
+def _size(folder: Path, model: BaseModel) -> tuple[int, int]:
+    """The size at which the judge sees an image: its preprocessor's, else the model's own."""
+    path = folder / "preprocessor_config.json"
+    size = read_config(path).get("size") if path.exists() else None
+    if isinstance(size, dict) and {"height", "width"} <= set(size):
+        return int(size["height"]), int(size["width"])
+    return model.image.height, model.image.width

@@ -1,0 +1,23 @@
+"""The quick evaluation in training: a few images of the averaged generator, for the curves and to stop early.
+
+It never decides a verdict; the evaluation after training does, on many more images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class QuickFigures:
+    """UA and RA by point estimate on a few images, and where in the run they were taken.
+
+    ``good``: UA and RA have reached what the thresholds ask for.
+    """
+
+    step: int
+    images: int
+    seconds: float
+    unlearning_accuracy: float | None
+    retained_accuracy: float
+    good: bool

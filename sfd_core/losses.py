@@ -1,0 +1,50 @@
+"""The two losses of Score Forgetting Distillation, once.
+
+Source: Chen, Zhang, Zhou, "Score Forgetting Distillation" (ICLR 2025, arXiv 2409.11219), which builds on Score
+identity Distillation (arXiv 2404.04057). The letters are the paper's:
+
+    x_g = f_theta(b_tinit z, t_init, c)              an image of the generator, asked for condition c
+    x_t = a_t x_g + b_t eps                          the same image, noised
+    f_phi, f_psi                                     the teacher's and the fake score's prediction of x0 from x_t
+    o(c)                                             c for a remaining condition, its override for a forgotten one
+    w(c)                                             1 for a remaining condition, the forget weight for a forgotten one
+
+The sum runs over pixels, the mean over the batch; w is applied per sample.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+OMEGA_MIN = 1e-5
+"""Lower bound of omega, so that a perfect image does not divide by zero."""
+
+
+def fake_score_loss(eps_psi: Tensor, eps: Tensor, w: Tensor) -> Tensor:
+    """``L_psi = E w(c) || eps_psi(x_t, t, c) - eps ||^2`` with ``x_t = a_t stopgrad(x_g) + b_t eps``.
+
+    eps_psi, eps: [B, C, H, W]; w: [B]. Returns a scalar.
+    """
+    return (w * (eps_psi - eps).square().sum(dim=(1, 2, 3))).mean()
+
+
+def generator_loss(x_g: Tensor, f_phi: Tensor, f_psi: Tensor, alpha: float, w: Tensor) -> Tensor:
+    """``L_theta = E w(c) / omega < delta, (f_phi - x_g) - alpha delta >`` with ``delta = f_phi - f_psi``.
+
+    ``f_phi`` is the teacher's ``f_phi(x_t, t, o(c))``: it is asked about the overriding condition; ``f_psi`` is
+    the fake score's ``f_psi(x_t, t, c)``, about the asked one. ``omega = mean |f_phi - x_g|`` per image, without
+    gradient. The gradient flows through ``x_g`` and, by ``x_t``, through both networks, whose weights are frozen.
+
+    x_g, f_phi, f_psi: [B, C, H, W]; w: [B]. Returns a scalar.
+    """
+    omega = omega_of(x_g, f_phi)
+    delta = f_phi - f_psi
+    inner = (delta * ((f_phi - x_g) - alpha * delta)).sum(dim=(1, 2, 3))  # [B]
+    return (w / omega * inner).mean()
+
+
+@torch.no_grad()
+def omega_of(x_g: Tensor, f_phi: Tensor) -> Tensor:
+    """``omega = mean |f_phi - x_g|`` over the pixels of each image, at least 1e-5: [B]."""
+    return (f_phi - x_g).abs().mean(dim=(1, 2, 3)).clamp_min(OMEGA_MIN)
