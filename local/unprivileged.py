@@ -64,9 +64,15 @@ def programs(package: str, inside: str, account: Account | None) -> Path:
     Raises ServerError where the copy cannot be run either (a file system without execute permission, for example).
     """
     folder = package_folder(package)
-    if account is None or _can_run(folder / inside, account):
+    if account is None:
         return folder / inside
-    copy = _CACHE / f"{package}-{importlib.metadata.version(package)}"
+    return within_reach(folder, inside, account, _CACHE / f"{package}-{importlib.metadata.version(package)}")
+
+
+def within_reach(folder: Path, inside: str, account: Account, copy: Path) -> Path:
+    """``folder / inside``, or the same of a copy of ``folder`` made in ``copy``, whichever ``account`` can run."""
+    if _can_run(folder / inside, account):
+        return folder / inside
     if not copy.exists():
         _copy(folder, copy)
     found = copy / folder.name / inside
