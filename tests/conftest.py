@@ -16,9 +16,8 @@ from sqlalchemy import Engine, make_url
 
 from jobs.broker import redis_url
 from jobs.database import make_engine, migrate
+from jobs.schema import metadata
 from local.services import Services, services
-
-TEMPLATE = "lethe_template"
 
 _numbers = itertools.count(1)
 
@@ -31,6 +30,10 @@ def servers() -> Iterator[Services]:
         # Postgres runs as another user where the tests run as root, and must get to its folder.
         root.chmod(0o711)
         with services(root) as running:
+            with _admin(running) as connection:
+                # Nothing here has to outlive a power cut, and a database a test would mean a great many disk syncs.
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
             yield running
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -38,20 +41,24 @@ def servers() -> Iterator[Services]:
 
 @pytest.fixture(scope="session")
 def new_database(servers: Services) -> Callable[[], AbstractContextManager[str]]:
-    """Makes a migrated, empty database, for as long as its context lasts: ``with new_database() as url``. It is a
-    copy of one that was migrated once, which takes a small part of a second."""
-    migrate(_create(servers, TEMPLATE))
+    """Gives a migrated, empty database, for as long as its context lasts: ``with new_database() as url``.
+
+    To make one takes a tenth of a second of disk work, to empty one a few milliseconds: so they are used again.
+    """
+    free: list[str] = []
 
     @contextmanager
-    def make() -> Iterator[str]:
-        name = f"test_{next(_numbers)}"
-        url = _create(servers, name, f"TEMPLATE {TEMPLATE}")
-        try:
-            yield url
-        finally:
-            _drop(servers, name)
+    def take() -> Iterator[str]:
+        if free:
+            url = free.pop()
+        else:
+            url = _create(servers, f"test_{next(_numbers)}")
+            migrate(url)
+        yield url
+        _empty(servers, url)
+        free.append(url)
 
-    return make
+    return take
 
 
 @pytest.fixture
@@ -87,10 +94,20 @@ def broker_url(servers: Services) -> str:
     return url
 
 
-def _create(servers: Services, name: str, options: str = "") -> str:
+def _create(servers: Services, name: str) -> str:
     with _admin(servers) as connection:
-        connection.execute(f"CREATE DATABASE {name} {options}")
+        connection.execute(f"CREATE DATABASE {name}")
     return make_url(servers.postgres.url).set(database=name).render_as_string(hide_password=False)
+
+
+def _empty(servers: Services, url: str) -> None:
+    """Send away whoever is still connected, and delete every row."""
+    name = make_url(url).database
+    with _admin(servers) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+    with _admin(servers, name) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(f"DELETE FROM {table.name}")
 
 
 def _drop(servers: Services, name: str) -> None:
@@ -98,8 +115,12 @@ def _drop(servers: Services, name: str) -> None:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _admin(servers: Services) -> psycopg.Connection[tuple[object, ...]]:
+def _admin(servers: Services, database: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
     url = make_url(servers.postgres.url)
     return psycopg.connect(
-        host=str(url.query["host"]), user=url.username, dbname=url.database, autocommit=True, connect_timeout=5
+        host=str(url.query["host"]),
+        user=url.username,
+        dbname=database or url.database,
+        autocommit=True,
+        connect_timeout=5,
     )
