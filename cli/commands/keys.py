@@ -1,0 +1,104 @@
+"""``lethe keys``: API keys, made on the machine of the service, because the first one has nobody to ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from jobs.keys import ApiKey
+
+DEFAULT_TENANT = "default"
+
+app = typer.Typer(help="Make, list and revoke API keys (for LETHE_AUTH=keys).", no_args_is_help=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="LETHE_DATA_DIR", help="The data folder of `lethe up`; not used where LETHE_DATABASE_URL is set."
+    ),
+]
+
+
+class Scope(StrEnum):
+    """What a key allows; ``admin`` allows everything within its tenant."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    ADMIN = "admin"
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for; shown in the list.")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="Repeat it for several. By default submit and read.")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Whose jobs it opens.")] = DEFAULT_TENANT,
+    days: Annotated[int | None, typer.Option(min=1, help="Ends after so many days. By default never.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key. Its secret goes to stdout, this once: it is not stored."""
+    from cli.database import database
+    from jobs import keys
+
+    scopes = [str(each) for each in scope or (Scope.SUBMIT, Scope.READ)]
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
+    with database(data_dir) as engine:
+        key, secret = keys.create(engine, tenant, name, scopes, expires_at)
+    ends = f", until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+    typer.echo(
+        f"{key.id} for {tenant}: {', '.join(sorted(key.scopes))}{ends}. Keep the secret: it is shown once.", err=True
+    )
+    typer.echo(secret)
+
+
+@app.command("list")
+def list_(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's keys.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List keys, newest first, those that ended included."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cli.console import console
+    from cli.database import database
+    from jobs import keys
+
+    with database(data_dir) as engine:
+        found = keys.list_keys(engine, tenant)
+    table = Table("key", "tenant", "name", "begins with", "scopes", "state", "last used")
+    table.columns[0].no_wrap = True
+    now = datetime.now(UTC)
+    for key in found:
+        used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+        cells = (key.id, key.tenant, key.name, key.prefix, ", ".join(sorted(key.scopes)), _state(key, now), used)
+        table.add_row(*(Text(cell) for cell in cells))
+    console().print(table)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, key_...: see `lethe keys list`.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End a key, from the next request on."""
+    from cli.database import database
+    from jobs import keys
+
+    with database(data_dir) as engine:
+        key = keys.revoke(engine, key_id)
+    typer.echo(f"{key.id} ({key.name}): revoked")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is None:
+        return "valid"
+    return f"{'expired' if key.expires_at <= now else 'valid until'} {key.expires_at:%Y-%m-%d}"

@@ -1,0 +1,150 @@
+"""What ``lethe demo`` does, step by step: one real job through the real service, and what came of it in a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from cli.job_watch import ending, exit_status, follow
+from cli.tables import reasons, report_table
+from client import Job, Lethe, Report
+from jobs.settings import Settings, load_settings
+from local.stack import running
+
+BASE = "fashion"
+FORGET = {"Sneaker": "Sandal"}
+IMAGES = 6400
+SEED = 7
+THRESHOLDS = {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+PAIRS = "pairs.png"
+"""The report's before/after picture."""
+
+
+@dataclass
+class Outcome:
+    """What the last line says. ``seconds``: by phase."""
+
+    job: Job
+    report: Report | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Figures that were not measured, because the job did not come so far, are null."""
+        report = self.report
+        overall = report.retained_accuracy if report else None
+        return {
+            "job": self.job.id,
+            "verdict": self.job.verdict,
+            "unlearning_accuracy": report.unlearning[0].accuracy.value if report and report.unlearning else None,
+            "retained_accuracy": overall.generator.value if overall else None,
+            "teacher_retained_accuracy": overall.teacher.value if overall else None,
+            "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
+        }
+
+
+def run(out: Path, console: Console) -> int:
+    """Run the demonstration, leave its results in ``out``, and print what came of it. The exit status.
+
+    Nothing is left running and no data is kept, also when it is interrupted.
+    """
+    _clear(out)
+    began = time.monotonic()
+    with _terminated_like_interrupted(), _data_folder() as data_dir:
+        console.print("starting Postgres, Valkey, api, worker and sampler", markup=False)
+        with running(_settings(data_dir), say=lambda line: console.print(line, markup=False)) as stack:
+            started = time.monotonic()
+            with Lethe(stack.url) as lethe:
+                outcome = _one_job(lethe, out, console)
+            if not outcome.job.passed:
+                shutil.copytree(data_dir / "logs", out / "logs")
+        outcome.seconds = {
+            "starting": started - began,
+            **(outcome.report.cost.seconds if outcome.report and outcome.report.cost else {}),
+            "total": time.monotonic() - began,
+        }
+    console.print(ending(outcome.job), markup=False, highlight=False)
+    for path in sorted(out.iterdir()):
+        console.print(f"  {path}", markup=False, highlight=False)
+    sys.stdout.write(json.dumps(outcome.to_json()) + "\n")
+    sys.stdout.flush()
+    return exit_status(outcome.job)
+
+
+def _one_job(lethe: Lethe, out: Path, console: Console) -> Outcome:
+    """Submit, watch, and fetch everything that the service made of it."""
+    job = lethe.submit(BASE, FORGET, images=IMAGES, seed=SEED, thresholds=THRESHOLDS)
+    forgets = ", ".join(f"{concept} -> {override}" for concept, override in FORGET.items())
+    console.print(f"submitted {job.id}: the model {BASE!r} forgets {forgets}", markup=False, highlight=False)
+    job = follow(lethe, job.id, console)
+    if job.status != "succeeded":
+        return Outcome(job, None)
+    report = lethe.report(job.id)
+    console.print(report_table(report))
+    for reason in reasons(report):
+        console.print(reason, markup=False, highlight=False)
+    (out / "report.json").write_text(json.dumps(report.raw, indent=1) + "\n", "utf-8")
+    (out / "report.html").write_text(lethe.report_html(job.id), "utf-8")
+    (out / "before-after.png").write_bytes(lethe.report_file(job.id, PAIRS))
+    if job.passed and job.generator is not None:
+        lethe.download(job.generator, out / "generator")
+    return Outcome(job, report)
+
+
+def _settings(data_dir: Path) -> Settings:
+    """Everything in ``data_dir`` and on loopback, whatever servers the environment points at."""
+    return load_settings(
+        {
+            "database_url": None,
+            "broker_url": None,
+            "data_dir": data_dir,
+            "work_dir": data_dir / "work",
+            "artifacts_url": f"file://{data_dir / 'artifacts'}",
+            "models_dir": None,
+            "host": "127.0.0.1",
+            "port": 0,
+            "auth": "none",
+        }
+    )
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier demonstration left in ``out``, and nothing else."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("report.json", "report.html", "before-after.png"):
+        (out / name).unlink(missing_ok=True)
+    for folder in (out / "logs", out / "generator"):
+        if (folder / "api.log").is_file() or (folder / "model_index.json").is_file():
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _data_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lethe-demo-") as scratch:
+        Path(scratch).chmod(0o711)  # as root, Postgres runs as another user, who must be let through
+        yield Path(scratch) / "data"
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM unwinds the stack as Ctrl-C does, so that everything is stopped and removed."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

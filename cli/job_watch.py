@@ -1,0 +1,63 @@
+"""Following a job of the service until it is over, and what its end means for the command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from cli.exits import JOB_FAILED, OK
+from cli.run_view import RunView
+
+if TYPE_CHECKING:
+    from client import Event, Job, Lethe
+
+
+def follow(lethe: Lethe, job_id: str, console: Console) -> Job:
+    """Show the job on ``console`` until it is over; the job as it ended."""
+    with RunView(console) as view:
+        return lethe.wait(job_id, on_progress=lambda event: show(view, event))
+
+
+def show(view: RunView, event: Event) -> None:
+    """One event of the job, shown."""
+    data = event.data
+    match event.type:
+        case "job.queued":
+            view.phase("waiting")
+        case "job.started":
+            view.restart()
+            if event.attempt > 1:
+                view.note(f"attempt {event.attempt}")
+            view.phase("preparing")
+        case "job.phase":
+            view.phase(str(data.get("phase", "")))
+        case "job.progress" | "job.metrics":
+            view.progress(data)
+        case "job.lost":
+            error = data.get("error") or {}
+            view.note(f"attempt {event.attempt} was lost ({error.get('message', 'no reason given')}): trying again")
+            view.phase("waiting")
+        case "job.released" | "job.retried":
+            view.phase("waiting")
+        case "job.cancelling":
+            view.phase("cancelling")
+
+
+def ending(job: Job) -> str:
+    """How the job ended, in words."""
+    match job.status:
+        case "succeeded" if job.verdict == "pass":
+            return f"{job.id}: passed; generator {job.generator}"
+        case "succeeded":
+            told = f"its generator {job.generator} is withheld: lethe report {job.id} says why"
+            return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}"
+        case "failed" if job.error is not None:
+            again = "; a retry may go better" if job.error.retryable else ""
+            return f"{job.id}: failed with {job.error.code}: {job.error.message}{again}"
+    return f"{job.id}: {job.status}"
+
+
+def exit_status(job: Job) -> int:
+    """The command's exit status for a job that is over."""
+    return OK if job.passed else JOB_FAILED

@@ -1,0 +1,65 @@
+"""The ``lethe`` command: which commands there are, and how what goes wrong is said."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.commands import cancel, demo, jobs, keys, migrate, models, report, sample, submit, up, watch
+from cli.connection import Connection
+from cli.exits import REFUSED
+
+
+class Commands(TyperGroup):
+    """The commands, with what can be expected to go wrong said in plain words on stderr: no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from cli.explain import explain
+
+            text = explain(error)
+            if text is None:
+                raise
+            typer.echo(f"lethe: {text}", err=True)
+            raise typer.Exit(REFUSED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Make a pretrained diffusion model forget chosen concepts, measure that it did, and serve what remains.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def connection(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(envvar="LETHE_URL", help="The service; by default the one on this machine.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="LETHE_API_KEY", help="For a service that asks for keys.", show_default=False)
+    ] = None,
+) -> None:
+    """Options of every command that talks to a service."""
+    ctx.obj = Connection(url, api_key)
+
+
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(migrate.migrate)
+app.command()(models.models)
+app.command()(submit.submit)
+app.command()(watch.watch)
+app.command()(jobs.jobs)
+app.command()(cancel.cancel)
+app.command()(report.report)
+app.command()(sample.sample)
+app.add_typer(keys.app, name="keys")

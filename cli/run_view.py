@@ -1,0 +1,101 @@
+"""A run as it happens: a live bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+OF_A_PHASE = ("images", "of", "images_per_second", "eta_seconds")
+"""Figures that say nothing about the phase that follows."""
+PLAIN_SECONDS = 5.0
+"""Between two plain lines about the same phase."""
+
+
+class RunView:
+    """Shows phases, progress and notes of one run on ``console``. A context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phase = ""
+        self._figures: dict[str, Any] = {}
+        self._next_plain = 0.0
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<10}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("waiting", total=None, figures="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def phase(self, name: str) -> None:
+        """The run entered another phase (or waits)."""
+        if name == self._phase:
+            return
+        self._phase = name
+        for figure in OF_A_PHASE:
+            self._figures.pop(figure, None)
+        self._bar.update(self._task, description=name, completed=0, total=None, figures=figures_line(self._figures))
+        self._next_plain = 0.0
+        if not self._console.is_terminal:
+            self._console.print(name, markup=False, highlight=False)
+
+    def progress(self, figures: Mapping[str, Any]) -> None:
+        """Newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``unlearning_accuracy``,
+        ``retained_accuracy``. What is not given or None stays as it was."""
+        self._figures |= {name: value for name, value in figures.items() if value is not None}
+        images, of = self._figures.get("images", 0), self._figures.get("of")
+        line = figures_line(self._figures)
+        self._bar.update(self._task, completed=images, total=of, figures=line)
+        now = time.monotonic()
+        if not self._console.is_terminal and (now >= self._next_plain or (of and images >= of)):
+            self._next_plain = now + PLAIN_SECONDS
+            self._console.print(f"{self._phase}  {line}", markup=False, highlight=False)
+
+    def restart(self) -> None:
+        """The figures so far are those of an attempt that is over."""
+        self._figures = {}
+        self._bar.update(self._task, completed=0, total=None, figures="")
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, markup=False, highlight=False)
+
+
+def figures_line(figures: Mapping[str, Any]) -> str:
+    """The figures on one line, those that are known: images, images/s, ETA, UA, RA."""
+    parts = []
+    if figures.get("of"):
+        parts.append(f"{figures.get('images', 0)}/{figures['of']} images")
+    if (speed := figures.get("images_per_second")) is not None:
+        parts.append(f"{speed:.1f} images/s")
+    if (eta := figures.get("eta_seconds")) is not None:
+        parts.append(f"ETA {duration(eta)}")
+    for label, name in (("UA", "unlearning_accuracy"), ("RA", "retained_accuracy")):
+        if (value := figures.get(name)) is not None:
+            parts.append(f"{label} {value:.3f}")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

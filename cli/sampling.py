@@ -1,0 +1,60 @@
+"""Samples onto the disk: from a folder here or from the service, on one sheet or a PNG each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    from client import Lethe
+
+SHEET = ".png"
+"""The suffix of a file for all images; any other path is a folder for a file each."""
+
+
+def sample_folder(folder: Path, concept: str, n: int, seed: int, out: Path) -> None:
+    """Sample the generator in ``folder`` as the service samples its own.
+
+    Raises:
+        ModelRefused: for a folder that is no generator.
+        typer.BadParameter: for a concept that it does not know.
+    """
+    from sfd_core.evaluation import pictures
+    from sfd_core.generator import OneStepGenerator, UnknownConcept
+
+    try:
+        images: NDArray[uint8] = OneStepGenerator.load(folder).sample(concept, n, seed)
+    except UnknownConcept as error:
+        raise typer.BadParameter(str(error), param_hint="--concept") from None
+    if out.suffix == SHEET:
+        # As the service's sampler lays its sheets out, so that both give the same file.
+        columns, scale = math.ceil(math.sqrt(n)), max(1, 112 // images.shape[1])
+        _write_sheet(out, pictures.grid(images, columns, scale))
+    else:
+        _write_each(out, [pictures.png(image) for image in images])
+
+
+def sample_service(lethe: Lethe, generator_id: str, concept: str, n: int, seed: int, out: Path) -> None:
+    """Have the service sample a generator that it has published."""
+    if out.suffix == SHEET:
+        _write_sheet(out, lethe.sample_grid(generator_id, concept, n, seed))
+    else:
+        _write_each(out, lethe.sample(generator_id, concept, n, seed))
+
+
+def _write_sheet(out: Path, sheet: bytes) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(sheet)
+
+
+def _write_each(out: Path, images: Sequence[bytes]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(images):
+        (out / f"{i:04}.png").write_bytes(image)

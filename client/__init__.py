@@ -1,0 +1,59 @@
+"""The Python client of a Lethe service::
+
+    from client import Lethe
+
+    with Lethe("http://127.0.0.1:8321") as lethe:
+        job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+        job = lethe.wait(job.id, on_progress=print)
+        if job.passed:
+            lethe.download(job.generator, "generator/")
+
+It knows HTTP and nothing else of Lethe.
+"""
+
+from client.answers import BaseModel, Event, Forget, Generator, Interval, Job, JobError, Progress, Report
+from client.errors import (
+    ApiError,
+    BadAnswer,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    LetheError,
+    NotFound,
+    Refused,
+    ServerError,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+    WrongField,
+)
+from client.lethe import DEFAULT_URL, Lethe
+
+__all__ = [
+    "DEFAULT_URL",
+    "ApiError",
+    "BadAnswer",
+    "BaseModel",
+    "Conflict",
+    "Event",
+    "Forbidden",
+    "Forget",
+    "Generator",
+    "Interval",
+    "InvalidRequest",
+    "Job",
+    "JobError",
+    "Lethe",
+    "LetheError",
+    "NotFound",
+    "Progress",
+    "Refused",
+    "Report",
+    "ServerError",
+    "TooMany",
+    "Unauthenticated",
+    "Unavailable",
+    "Unreachable",
+    "WrongField",
+]

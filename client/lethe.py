@@ -1,0 +1,215 @@
+"""The service as an object: a method for each thing that it does."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from client import download, event_stream
+from client.answers import BaseModel, Event, Generator, Job, Override, Report, Samples, read
+from client.transport import Transport
+
+DEFAULT_URL = "http://127.0.0.1:8321"
+SAMPLES_A_REQUEST = 64
+"""The most that the service draws in one request."""
+
+
+class Lethe:
+    """A Lethe service at ``url`` (``LETHE_URL``, else this machine) with ``api_key`` (``LETHE_API_KEY``).
+
+    ``timeout``: seconds that one step of a request may take. ``retries``: how often a request that met a broken
+    connection, 429 or 503 is sent again, after a pause that grows and is never shorter than ``Retry-After`` asks
+    for. Safe to share between threads; use it as a context manager, or call :meth:`close`.
+
+    Every method raises :class:`client.LetheError`.
+    """
+
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, timeout: float = 30.0, *, retries: int = 4
+    ) -> None:
+        self.url = url or os.environ.get("LETHE_URL") or DEFAULT_URL
+        self._transport = Transport(self.url, api_key or os.environ.get("LETHE_API_KEY"), timeout, retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    # What can be unlearned from
+
+    def base_models(self) -> list[BaseModel]:
+        """The registered base models."""
+        return [read(BaseModel, entry) for entry in self._pages("/v1/base-models", {})]
+
+    def base_model(self, name: str) -> BaseModel:
+        """One base model."""
+        return read(BaseModel, self._get(f"/v1/base-models/{_segment(name)}"))
+
+    # Jobs
+
+    def submit(
+        self,
+        base_model: str,
+        forget: Mapping[str, Override],
+        *,
+        images: int,
+        seconds: float | None = None,
+        stop_when_unlearned: bool = False,
+        recipe: Mapping[str, Any] | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        evaluation: Mapping[str, int] | None = None,
+        seed: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit a job. ``forget``: {concept: what overrides it}. ``images``, ``seconds``: the budget.
+
+        What is left out is the service's default. Each call makes one job, however often its request has to be
+        sent: it carries an idempotency key, a fresh one unless ``idempotency_key`` is given.
+        """
+        budget: dict[str, Any] = {"images": images, "seconds": seconds, "stop_when_unlearned": stop_when_unlearned}
+        optional = {
+            "recipe": recipe,
+            "thresholds": thresholds,
+            "evaluation": evaluation,
+            "seed": seed,
+            "metadata": metadata,
+        }
+        body = {
+            "base_model": base_model,
+            "forget": [{"concept": concept, "override": override} for concept, override in forget.items()],
+            "budget": {name: value for name, value in budget.items() if value is not None},
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+        headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
+        return read(Job, self._transport.json("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now."""
+        return read(Job, self._get(_job(job_id)))
+
+    def jobs(self, *, status: str | None = None, base_model: str | None = None, page_size: int = 50) -> Iterator[Job]:
+        """Every job, newest first; pages are fetched as they are needed."""
+        wanted = {"status": status, "base_model": base_model, "limit": page_size}
+        return (read(Job, entry) for entry in self._pages("/v1/jobs", wanted))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop. One that waits is cancelled at once; asking twice changes nothing."""
+        return read(Job, self._transport.json("POST", f"{_job(job_id)}/cancel", repeatable=True))
+
+    def retry(self, job_id: str) -> Job:
+        """Put a job that failed or was cancelled back into the queue. Raises ``Conflict`` for any other."""
+        return read(Job, self._transport.json("POST", f"{_job(job_id)}/retry", repeatable=False))
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """The job's events after sequence number ``after``, each as it happens, until the job is over.
+
+        A connection that breaks is opened again where it broke: no event is missing, none comes twice.
+        """
+        return event_stream.follow(self._transport, f"{_job(job_id)}/events", after)
+
+    def wait(self, job_id: str, on_progress: Callable[[Event], None] | None = None) -> Job:
+        """Wait until the job is over and return it. ``on_progress`` is called with every event on the way."""
+        seen = 0
+        while True:
+            for event in self.events(job_id, seen):
+                seen = event.seq
+                if on_progress is not None:
+                    on_progress(event)
+            if (job := self.job(job_id)).finished:  # not so if somebody has retried it since
+                return job
+
+    # What came of them
+
+    def report(self, job_id: str) -> Report:
+        """What the evaluation found. Raises ``Conflict`` while there is no report."""
+        return read(Report, self._get(f"{_job(job_id)}/report"))
+
+    def report_html(self, job_id: str) -> str:
+        """The report as a page that stands alone."""
+        headers = {"accept": "text/html"}
+        return self._transport.request("GET", f"{_job(job_id)}/report", repeatable=True, headers=headers).text
+
+    def report_file(self, job_id: str, name: str) -> bytes:
+        """A picture of the report, by the name that the report gives, such as ``pairs.png``."""
+        path = f"{_job(job_id)}/report"
+        return self._transport.request("GET", path, repeatable=True, params={"file": name}).content
+
+    def generators(self, *, page_size: int = 50) -> Iterator[Generator]:
+        """Every generator, newest first."""
+        return (read(Generator, entry) for entry in self._pages("/v1/generators", {"limit": page_size}))
+
+    def generator(self, generator_id: str) -> Generator:
+        """One generator."""
+        return read(Generator, self._get(_generator(generator_id)))
+
+    def download(self, generator_id: str, target: str | Path) -> Path:
+        """Fetch a generator's diffusers folder: into ``target``, or as it comes if ``target`` ends in ``.zip``.
+
+        ``target`` appears only once it is complete and every file has its digest. Raises ``Refused`` rather than
+        overwrite anything.
+        """
+        target = Path(target)
+        download.check_target(target)
+        files = self.generator(generator_id).files
+        with self._transport.reading(f"{_generator(generator_id)}/archive") as chunks:
+            return download.save(chunks, target, {name: file.sha256 for name, file in files.items()})
+
+    def sample(self, generator_id: str, concept: str, n: int = 1, seed: int = 0) -> list[bytes]:
+        """``n`` images of ``concept`` as PNG files, drawn in as many requests as it takes. Image i depends on
+        ``seed + i`` alone, whatever ``n`` is."""
+        images: list[bytes] = []
+        for first in range(0, n, SAMPLES_A_REQUEST):
+            some = min(SAMPLES_A_REQUEST, n - first)
+            answer = self._draw(generator_id, concept, some, seed + first, "json")
+            images += [image.png for image in read(Samples, answer.json()).images]
+        return images
+
+    def sample_grid(self, generator_id: str, concept: str, n: int = 16, seed: int = 0) -> bytes:
+        """The same images on one sheet, as one PNG. At most 64."""
+        return self._draw(generator_id, concept, n, seed, "grid").content
+
+    def _draw(self, generator_id: str, concept: str, n: int, seed: int, form: str) -> httpx.Response:
+        body = {"concept": concept, "n": n, "seed": seed, "format": form}
+        return self._transport.request("POST", f"{_generator(generator_id)}/samples", repeatable=True, json=body)
+
+    # How lists and single things are fetched
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._transport.json("GET", path, repeatable=True)
+
+    def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        wanted = {name: value for name, value in params.items() if value is not None}
+        while True:
+            page = self._transport.json("GET", path, repeatable=True, params=wanted)
+            yield from page.get("data", ())
+            if not page.get("has_more") or page.get("next") is None:
+                return
+            wanted["after"] = page["next"]
+
+
+def _job(job_id: str) -> str:
+    return f"/v1/jobs/{_segment(job_id)}"
+
+
+def _generator(generator_id: str) -> str:
+    return f"/v1/generators/{_segment(generator_id)}"
+
+
+def _segment(name: str) -> str:
+    """One path segment, whatever the name holds."""
+    return quote(name, safe="")
