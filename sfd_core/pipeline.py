@@ -53,9 +53,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
             scaled = self.scheduler.scale_model_input(x, t)
             output = self.unet(scaled, t.expand(len(x)), class_labels=labels).sample
             x = self.scheduler.step(output, t, x).prev_sample
-        images = torch.nn.functional.pixel_shuffle(x, self.config.patch).clamp(-1, 1)
-        if output_type != "pt":
-            images = (images / 2 + 0.5).permute(0, 2, 3, 1).float().cpu().numpy()
+        pixels = torch.nn.functional.pixel_shuffle(x, self.config.patch).clamp(-1, 1)
+        images = pixels if output_type == "pt" else (pixels / 2 + 0.5).permute(0, 2, 3, 1).float().cpu().numpy()
         if output_type == "pil":
             images = self.numpy_to_pil(images)
         return ImagePipelineOutput(images=images) if return_dict else (images,)

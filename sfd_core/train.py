@@ -194,7 +194,8 @@ class Stage:
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
         t = torch.full((len(z),), self.recipe.t_init, device=z.device)
-        return self.theta(self.schedule.b[self.recipe.t_init] * z, t, c)
+        x_g: Tensor = self.theta(self.schedule.b[self.recipe.t_init] * z, t, c)
+        return x_g
 
     def _apply(self, optimizer: torch.optim.Adam, unet: UNet2DModel, loss: float, who: str, step: int) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""

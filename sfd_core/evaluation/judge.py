@@ -35,7 +35,8 @@ class Judgement:
     @property
     def seen(self) -> NDArray[np.int64]:
         """The concept seen in each image: [n]."""
-        return self.probabilities.argmax(axis=1)
+        seen: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return seen
 
 
 class ImageJudge:

@@ -1,0 +1,71 @@
+"""Start a worker: ``python -m worker.main train`` runs jobs, ``python -m worker.main sample`` answers for samples.
+
+Both take their settings from ``LETHE_*`` variables and carry a reaper. Celery runs its one task at a time in a thread,
+so that the consumer beside it lives: it notices a restarted broker, and SIGTERM while a job runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from typing import Literal
+
+from celery import Celery, signals
+
+from jobs.artifacts import ArtifactStore
+from jobs.broker import QUEUE_JOBS, QUEUE_SAMPLES, Broker
+from jobs.database import make_engine
+from jobs.generators import GeneratorStore
+from jobs.settings import Settings, SettingsError, load_settings
+from jobs.store import JobStore
+from sfd_core.errors import ModelRefused
+from worker.queue import make_app, register_run, register_sample
+from worker.reaper import Reaper
+from worker.runner import Runner
+
+
+def main(kind: Literal["train", "sample"]) -> int:
+    """Run until SIGTERM: a job that runs is checkpointed and handed back. Returns the exit status."""
+    try:
+        settings = load_settings()
+        logging.basicConfig(
+            level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        app = assemble(kind, settings)
+    except (SettingsError, ModelRefused) as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - logging may not be set up
+        return 2
+    queue = QUEUE_JOBS if kind == "train" else QUEUE_SAMPLES
+    pool = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    app.worker_main(["worker", "-Q", queue, "--loglevel", settings.log_level, *pool, "-n", f"{kind}@%h"])
+    return 0
+
+
+def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
+    """The Celery application of one kind of worker, with its reaper started and stopped along with it."""
+    engine = make_engine(settings.require_database())
+    broker = Broker(settings.require_broker())
+    store = JobStore(engine)
+    artifacts = ArtifactStore(settings.artifacts_url)
+    app = make_app(settings.require_broker())
+    reaper = Reaper(settings, store, engine, broker)
+    signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
+    if kind == "train":
+        runner = Runner(settings, store, artifacts, f"{socket.gethostname()}-{os.getpid()}")
+        signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
+        register_run(app, runner)
+    else:
+        from worker.sampler import Sampler  # imports torch, which a runner never needs
+
+        register_sample(app, Sampler(GeneratorStore(engine), artifacts, broker, settings.device))
+    return app
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["train"], ["sample"]):
+        print("usage: python -m worker.main train|sample", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    sys.exit(main("train" if sys.argv[1] == "train" else "sample"))

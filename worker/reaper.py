@@ -1,0 +1,55 @@
+"""The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, hints that the
+broker lost are written again, and committed hints that the api could not send are sent (the dispatcher)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from jobs.broker import Broker
+from jobs.dispatcher import Dispatcher
+from jobs.errors import BrokerUnavailable
+from jobs.settings import Settings
+from jobs.store import JobStore
+
+logger = logging.getLogger("lethe.reaper")
+
+SWEEP_SECONDS = 5.0
+HINT_SECONDS = 20.0
+"""A queued job whose hint is older than this, while the broker's queue is empty, is hinted at again."""
+
+
+class Reaper(threading.Thread):
+    """Sweeps every few seconds until :meth:`stop`. Any number may run at once: each takes other rows."""
+
+    def __init__(self, settings: Settings, store: JobStore, engine: Engine, broker: Broker) -> None:
+        super().__init__(name="lethe-reaper", daemon=True)
+        self.settings, self.store, self.broker = settings, store, broker
+        self.dispatcher = Dispatcher(engine, broker)
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        self.dispatcher.start()
+        while not self.stopped.wait(min(SWEEP_SECONDS, self.settings.lease_seconds / 4)):
+            self.sweep()
+        self.dispatcher.stop()
+
+    def sweep(self) -> None:
+        """One round. A database or a broker that is away is met again in the next one."""
+        try:
+            for expired in self.store.expire_leases(max_failures=self.settings.max_failures):
+                logger.warning("lease ran out: %s is %s", expired.job_id, expired.outcome)
+            # Waiting jobs have old hints too; only an empty queue says that hints are lost.
+            if self.broker.queue_length() == 0 and (again := self.store.requeue_hints(HINT_SECONDS)):
+                logger.warning("%d hints were lost and are sent again", again)
+            self.dispatcher.nudge()
+        except DBAPIError as error:
+            logger.warning("the database does not answer: %s", error.orig)
+        except BrokerUnavailable as error:
+            logger.warning("%s", error)
+
+    def stop(self) -> None:
+        self.stopped.set()

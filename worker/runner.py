@@ -1,0 +1,252 @@
+"""One job from claim to publication, on one screen: claim -> train and evaluate in a process of its own -> publish.
+
+The runner holds the lease and supervises; it never imports torch. It ends an attempt in one of these ways:
+published; cancelled on request; released (a deploy: checkpoint, back to the queue, no failure counted); given up
+with an error of the catalogue; or fenced off, when the lease is lost: then it kills its process and writes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from jobs.artifacts import ArtifactStore
+from jobs.errors import LeaseLost
+from jobs.records import Claim, JobError
+from jobs.settings import Settings
+from jobs.states import EventType, Phase
+from jobs.store import JobStore
+from sfd_core.manifest import BaseModel
+from worker.child import Child, training_process
+from worker.publication import publish
+from worker.training_process import EXIT_STOPPED, Task
+
+logger = logging.getLogger("lethe.worker")
+
+POLL_SECONDS = 0.25
+PROGRESS_SECONDS = 0.5
+"""Progress is written at most this often; metrics, checkpoints and phases at once."""
+CANCEL_SECONDS = 2.0
+"""How often a silent process's job is asked whether it was cancelled."""
+STOP_SECONDS = 45.0
+"""What a process gets to write its checkpoint when it is asked to stop."""
+
+
+class Runner:
+    """Runs jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop."""
+
+    def __init__(self, settings: Settings, store: JobStore, artifacts: ArtifactStore, name: str) -> None:
+        self.settings, self.store, self.artifacts, self.name = settings, store, artifacts, name
+        self.models = settings.models()
+        self.shutting_down = threading.Event()
+
+    def run(self, job_id: str) -> None:
+        """Follow a hint: claim the job and take it as far as it goes. A hint with nothing to claim is nothing."""
+        if self.shutting_down.is_set():
+            return  # the hint is lost, the job is not: the reaper hints again
+        claim = self.store.claim(job_id, self.name, self.settings.lease_seconds)
+        if claim is None:
+            logger.info("nothing to claim", extra={"job": job_id})
+            return
+        logger.info("claimed", extra={"job": job_id, "attempt": claim.attempt})
+        try:
+            Attempt(self, claim).run()
+        except LeaseLost as lost:
+            logger.warning("fenced off: %s", lost, extra={"job": job_id, "attempt": claim.attempt})
+
+
+class Attempt:
+    """One attempt at one job."""
+
+    def __init__(self, runner: Runner, claim: Claim) -> None:
+        self.runner, self.settings, self.store = runner, runner.settings, runner.store
+        self.job, self.number = claim.job, claim.attempt
+        self.work = self.settings.work_dir / self.job.id
+        self.folder = self.work / f"attempt-{self.number}"
+        self.lease = Lease(self)
+        self.progress: dict[str, Any] = {}
+        self.written_at = 0.0
+
+    def run(self) -> None:
+        model = self.runner.models.get(self.job.base_model)
+        if model is None or model.digest != self.job.base_model_digest:
+            self._give_up("model_refused", f"this worker does not have base model {self.job.base_model} as it was when "
+                          "the job was submitted", retryable=False)  # fmt: skip
+            return
+        self._write_task(model)
+        with training_process(self.folder) as child:
+            self._supervise(child)
+
+    def _write_task(self, model: BaseModel) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        earlier = [self.work / f"attempt-{n}" / "checkpoints" for n in range(self.number - 1, 0, -1)]
+        Task(
+            dict(self.job.request),
+            str(model.folder),
+            str(self.folder / "checkpoints"),
+            [str(path) for path in earlier if path.is_dir()],
+            self.settings.checkpoint_seconds,
+            self.settings.device,
+            self.settings.torch_threads,
+        ).write(self.folder)
+
+    def _supervise(self, child: Child) -> None:
+        """Follow the process to its end, keeping the lease while it moves."""
+        error: JobError | None = None
+        done = False
+        while True:
+            try:
+                event = child.next_event(POLL_SECONDS)
+            except EOFError:
+                break
+            if event is not None:
+                self.lease.moved()
+                done = done or event["type"] == "done"
+                error = self._take(event) or error
+            if self.runner.shutting_down.is_set():
+                self._release(child)
+                return
+            if self.lease.cancel_requested():
+                child.kill()
+                self.store.cancelled(self.job.id, self.number)
+                self._clean_up()
+                return
+            if self.lease.stalled():
+                child.kill()
+                self._give_up("training_stalled", f"no progress for {self.settings.stall_seconds:g} s", retryable=True)
+                return
+        status = child.wait(STOP_SECONDS)
+        if done and status == 0:
+            self._publish()
+        elif error is not None:
+            self._give_up(error.code, error.message, error.retryable)
+        else:
+            logger.error("training process ended with %s: %s", status, child.last_words(), extra={"job": self.job.id})
+            how = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+            self._give_up("training_crashed", f"the training process ended with {how}", retryable=True)
+
+    def _take(self, event: dict[str, Any]) -> JobError | None:
+        """Write down what the process says. Returns the error that it ends with, if this is one."""
+        match event:
+            case {"type": "phase", "phase": phase}:
+                self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, Phase(phase)))
+            case {"type": "progress"}:
+                self._take_progress(event)
+            case {"type": "checkpoint", "step": step, "images": images}:
+                self._write_progress([(EventType.CHECKPOINT, {"step": step, "images": images})])
+            case {"type": "error", "code": code, "message": message, "retryable": retryable}:
+                return JobError("internal" if code == "invalid_request" else code, message, retryable)
+        return None
+
+    def _take_progress(self, event: dict[str, Any]) -> None:
+        quick = event["quick"]
+        training = event["loss_generator"] is not None
+        if training:
+            shown = ("images", "of", "images_per_second", "eta_seconds", "loss_generator", "loss_fake_score")
+            self.progress |= {name: event[name] for name in shown}
+        else:  # judged images; what training reached stays beside it
+            self.progress |= {
+                "evaluated": event["images"],
+                "evaluated_of": event["of"],
+                "eta_seconds": event["eta_seconds"],
+            }
+        if quick is not None:
+            accuracies = {name: quick[name] for name in ("unlearning_accuracy", "retained_accuracy")}
+            self.progress |= accuracies
+            losses = {name: event[name] for name in ("loss_generator", "loss_fake_score")}
+            where = {name: quick[name] for name in ("images", "step", "seconds")}
+            self._write_progress([(EventType.METRICS, {**where, **accuracies, **losses})])
+        elif time.monotonic() - self.written_at >= PROGRESS_SECONDS:
+            self._write_progress([(EventType.PROGRESS, dict(self.progress))])
+
+    def _write_progress(self, events: list[tuple[EventType, dict[str, Any]]]) -> None:
+        self.lease.write(lambda: self.store.progress(self.job.id, self.number, self.progress, events))
+        self.written_at = time.monotonic()
+
+    def _release(self, child: Child) -> None:
+        """A deploy: let the process write its checkpoint, then hand the job back."""
+        child.ask_to_stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        while (status := child.wait(POLL_SECONDS)) is None and time.monotonic() < deadline:
+            self.lease.moved()
+            self.lease.cancel_requested()
+        if status not in (EXIT_STOPPED, 0):
+            logger.warning("training process did not stop in order (%s)", status, extra={"job": self.job.id})
+        self.store.release(self.job.id, self.number)
+        logger.info("released", extra={"job": self.job.id, "attempt": self.number})
+
+    def _publish(self) -> None:
+        self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, Phase.PUBLISHING))
+        job = publish(self.store, self.runner.artifacts, self.job, self.number, self.folder, self.lease.keep)
+        logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
+        self._clean_up()
+
+    def _give_up(self, code: str, message: str, retryable: bool) -> None:
+        job = self.store.give_up(
+            self.job.id, self.number, JobError(code, message, retryable), self.settings.max_failures
+        )
+        logger.warning("%s: %s; the job is %s", code, message, job.status, extra={"job": self.job.id})
+        if job.terminal:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        """The job is over: its checkpoints go. What was published lies in the artefact store."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+class Lease:
+    """The lease of one attempt: renewed while the process moves, asked for cancellation, lost when it is lost.
+
+    A database that is down for a while does not stop the run; but once the lease must have run out by our own clock,
+    the attempt fences itself, since another may have been started.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.settings = attempt.settings
+        now = time.monotonic()
+        self.moved_at = self.renewed_at = self.asked_at = now
+        self.cancel = False
+
+    def moved(self) -> None:
+        """The process has said something."""
+        self.moved_at = time.monotonic()
+
+    def stalled(self) -> bool:
+        return time.monotonic() - self.moved_at > self.settings.stall_seconds
+
+    def cancel_requested(self) -> bool:
+        """Renew or ask if it is time, and say whether the job was cancelled. Raises ``LeaseLost``."""
+        now = time.monotonic()
+        if now - self.asked_at >= min(CANCEL_SECONDS, self.settings.renew_seconds):
+            self.keep()
+        return self.cancel
+
+    def keep(self) -> None:
+        """Renew the lease now. Raises ``LeaseLost``."""
+        store, job_id, number = self.attempt.store, self.attempt.job.id, self.attempt.number
+        self.asked_at = time.monotonic()
+        self.write(lambda: store.renew(job_id, number, self.settings.lease_seconds), renews=True)
+
+    def write(self, write: Any, *, renews: bool = False) -> None:
+        """A fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
+        began = time.monotonic()
+        try:
+            renewal = write()
+        except (OperationalError, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not (
+                error.connection_invalidated or isinstance(error, OperationalError)
+            ):
+                raise
+            logger.warning("the database does not answer: %s", error.orig)
+            if time.monotonic() - self.renewed_at > self.settings.lease_seconds:
+                raise LeaseLost(f"{self.attempt.job.id}: the lease ran out while the database was away") from None
+            return
+        self.cancel = self.cancel or renewal.cancel_requested
+        if renews:
+            self.renewed_at = began

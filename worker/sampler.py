@@ -1,0 +1,82 @@
+"""Answers requests for samples, with the generators it has used lately kept in memory."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from jobs.artifacts import ArtifactStore
+from jobs.broker import Broker
+from jobs.errors import ArtifactCorrupt, BrokerUnavailable, GeneratorNotFound
+from jobs.generators import GeneratorStore
+from jobs.records import attempt_prefix
+from jobs.samples import SampleFailure, SampleReply, encode
+from sfd_core.device import pick_device
+from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.pictures import grid, png
+from sfd_core.generator import OneStepGenerator, UnknownConcept
+
+logger = logging.getLogger("lethe.sampler")
+
+CACHED = 8
+"""Generators kept in memory; the one that was used longest ago goes first."""
+
+
+class Sampler:
+    """Makes images with published generators. Their files come from the artefact store, verified."""
+
+    def __init__(
+        self, generators: GeneratorStore, artifacts: ArtifactStore, broker: Broker, device: str = "auto"
+    ) -> None:
+        self.generators, self.artifacts, self.broker = generators, artifacts, broker
+        self.device = str(pick_device(device))
+        self.loaded: OrderedDict[str, OneStepGenerator] = OrderedDict()
+
+    def answer(self, generator_id: str, request: dict[str, Any], reply_key: str) -> None:
+        """Sample and push the answer; what cannot be done is answered too, in the catalogue's words."""
+        try:
+            reply: SampleReply | SampleFailure = self.sample(generator_id, request)
+        except UnknownConcept as error:
+            reply = SampleFailure("invalid_request", str(error))
+        except GeneratorNotFound as error:
+            reply = SampleFailure("generator_not_found", str(error))
+        except (ArtifactCorrupt, ModelRefused) as error:
+            logger.error("generator %s cannot be loaded: %s", generator_id, error)
+            reply = SampleFailure("artifact_corrupt", "the generator's files do not verify")
+        try:
+            self.broker.reply(reply_key, encode(reply))
+        except BrokerUnavailable as error:
+            logger.warning("the asker's answer is lost: %s", error)
+
+    def sample(self, generator_id: str, request: dict[str, Any]) -> SampleReply:
+        """``request``: concept, n, seed and format (``grid``: one image of all; else one PNG an image)."""
+        began = time.perf_counter()
+        generator = self._generator(generator_id)
+        images = generator.sample(request["concept"], request["n"], request["seed"])
+        pngs: tuple[bytes, ...]
+        if request["format"] == "grid":
+            pngs = (grid(images, columns=math.ceil(math.sqrt(len(images))), scale=_scale(images.shape[1])),)
+        else:
+            pngs = tuple(png(image) for image in images)
+        return SampleReply(pngs, request["seed"], request["concept"], generator_id, time.perf_counter() - began)
+
+    def _generator(self, generator_id: str) -> OneStepGenerator:
+        if generator_id not in self.loaded:
+            row = self.generators.get(generator_id)
+            with tempfile.TemporaryDirectory(prefix="lethe-generator-") as folder:
+                self.artifacts.fetch(attempt_prefix(row.job_id, row.attempt), row.files, Path(folder))
+                self.loaded[generator_id] = OneStepGenerator.load(Path(folder), self.device)
+            if len(self.loaded) > CACHED:
+                self.loaded.popitem(last=False)
+        self.loaded.move_to_end(generator_id)
+        return self.loaded[generator_id]
+
+
+def _scale(height: int) -> int:
+    """Small images are enlarged in a grid, so that a person sees something."""
+    return max(1, 112 // height)

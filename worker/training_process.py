@@ -1,0 +1,122 @@
+"""What the runner starts with exec: one attempt of one job, in a process of its own, so that its crash, its memory and
+its GPU die with it.
+
+    python -m worker.training_process FOLDER
+
+``FOLDER/task.json`` says what to do (:class:`Task`). Every event is one JSON line on standard output; the generator
+and the report are written below ``FOLDER``. SIGTERM asks for a checkpoint and the end. Standard input is a line to
+the runner that is never written to: when it closes, the runner is gone and this process ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+EXIT_STOPPED = 75
+"""Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One attempt. ``request`` is ``UnlearningRequest.to_json()``; ``earlier`` are the checkpoint folders of earlier
+    attempts of the same job."""
+
+    request: dict[str, Any]
+    model_folder: str
+    checkpoints: str
+    earlier: list[str]
+    checkpoint_seconds: float
+    device: str
+    threads: int | None
+
+    def write(self, folder: Path) -> None:
+        (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> Task:
+        return cls(**json.loads((folder / "task.json").read_text()))
+
+
+def main(folder: Path) -> int:
+    """Run the attempt in ``folder``. Returns the exit status; every foreseen error is told as an event first."""
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda signum, frame: _ask_to_stop(stop, signum, frame))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's: it asks by SIGTERM
+    emit("phase", phase="preparing")
+    try:
+        return run(Task.read(folder), folder, stop)
+    except MemoryError as error:
+        emit("error", code="out_of_memory", message=str(error) or "out of memory", retryable=True)
+    return 1
+
+
+def run(task: Task, folder: Path, stop: threading.Event) -> int:
+    """The attempt itself. Torch is imported here, so that the first line goes out before it."""
+    import torch
+
+    from sfd_core.errors import InvalidRequest, ModelRefused, TrainingDiverged
+    from sfd_core.manifest import load_manifest
+    from sfd_core.request import parse_request
+    from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    checkpoints = Checkpoints(Path(task.checkpoints), [Path(p) for p in task.earlier], task.checkpoint_seconds)
+    try:
+        model = load_manifest(Path(task.model_folder))
+        request = parse_request(task.request, model)
+        for event in unlearn(model, request, folder, checkpoints=checkpoints, device=task.device, should_stop=stop):
+            match event:
+                case PhaseStarted(phase):
+                    emit("phase", phase=phase)
+                case Progress():
+                    emit("progress", **dataclasses.asdict(event))
+                case CheckpointSaved():
+                    emit("checkpoint", **dataclasses.asdict(event))
+                case Finished():
+                    emit("done")
+                    return 0
+    except ModelRefused as error:
+        emit("error", code="model_refused", message=str(error), retryable=False)
+        return 1
+    except InvalidRequest as error:
+        emit("error", code="invalid_request", message=str(error), retryable=False)
+        return 1
+    except TrainingDiverged as error:
+        emit("error", code="training_diverged", message=str(error), retryable=False)
+        return 1
+    except torch.OutOfMemoryError as error:
+        emit("error", code="out_of_memory", message=str(error), retryable=True)
+        return 1
+    return EXIT_STOPPED
+
+
+def emit(type_: str, **data: Any) -> None:
+    """One event as one line."""
+    sys.stdout.write(json.dumps({"type": type_, **data}) + "\n")
+    sys.stdout.flush()
+
+
+def _ask_to_stop(stop: threading.Event, signum: int, frame: FrameType | None) -> None:
+    stop.set()
+
+
+def _end_with_the_runner() -> None:
+    """Leave at once when the runner is gone: another attempt may be under way elsewhere."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(EXIT_STOPPED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
