@@ -1,0 +1,63 @@
+# Two images of one source: `api`, which cannot import torch, and `worker`, which trains, evaluates and samples.
+#
+#   docker build --target api    -t lethe-api .
+#   docker build --target worker -t lethe-worker .
+#
+# PyPI's torch for Linux is the CUDA build, about 3 GB with its libraries. For machines without a GPU, name PyTorch's own
+# index of CPU builds, and pip takes the small one:
+#   docker build --target worker --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> -t lethe-worker .
+
+ARG PYTHON=3.11.14-slim-bookworm
+
+# What every image runs on: a user without rights, and folders that it may write.
+FROM python:${PYTHON} AS base
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PATH=/opt/venv/bin:$PATH \
+    # The root file system may be mounted read-only: caches go to the temporary folder.
+    HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    LETHE_DATA_DIR=/data \
+    LETHE_BUNDLED_MODELS_DIR=/app/models \
+    LETHE_LOG_FORMAT=json
+RUN groupadd --gid 10001 lethe \
+    && useradd --uid 10001 --gid lethe --no-create-home --home-dir /tmp --shell /usr/sbin/nologin lethe \
+    && install --directory --owner=lethe --group=lethe --mode=0700 /data /work
+WORKDIR /app
+
+# Dependencies first, from pyproject.toml alone, so that a change of the source does not install them again.
+FROM base AS build-api
+ARG PIP_EXTRA_INDEX_URL=""
+RUN python -m venv /opt/venv
+COPY pyproject.toml README.md ./
+RUN pip install --no-cache-dir '/app[s3]'
+COPY . .
+RUN pip install --no-cache-dir --no-deps --force-reinstall /app
+
+FROM base AS build-worker
+ARG PIP_EXTRA_INDEX_URL=""
+RUN python -m venv /opt/venv
+COPY pyproject.toml README.md ./
+RUN pip install --no-cache-dir '/app[worker,s3]'
+COPY . .
+RUN pip install --no-cache-dir --no-deps --force-reinstall /app
+
+FROM base AS worker
+COPY --from=build-worker /opt/venv /opt/venv
+COPY models /app/models
+# Two torch processes that spin on the same cores take each other's time.
+ENV GOMP_SPINCOUNT=0
+USER 10001:10001
+VOLUME /data
+# The sampler is the same image with `sample` in place of `train`.
+CMD ["python", "-m", "worker.main", "train"]
+
+FROM base AS api
+COPY --from=build-api /opt/venv /opt/venv
+COPY models /app/models
+ENV LETHE_HOST=0.0.0.0 \
+    LETHE_AUTH=keys
+USER 10001:10001
+VOLUME /data
+EXPOSE 8321
+CMD ["python", "-m", "api"]

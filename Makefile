@@ -1,0 +1,56 @@
+# Everything that is done with a checkout. `make` alone lists it.
+
+# `make -C folder demo` must end with the demo's own last line, not with make's.
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+CHROMIUM ?= /usr/bin/chromium
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# Values that are only there to be filled in while docker-compose.yml is checked.
+COMPOSE_CHECK := LETHE_POSTGRES_PASSWORD=check LETHE_VALKEY_PASSWORD=check
+
+.PHONY: help install demo up test test-all lint check-containers clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+install: $(INSTALLED) ## the environment, in .venv
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv .venv
+	@echo "installing into .venv (takes minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,local,dev]'
+	@touch $@
+
+demo: install ## one real job through the whole service, with its results in demo/
+	@$(BIN)/lethe demo
+
+up: install ## the service on this machine, until Ctrl-C
+	@$(BIN)/lethe up
+
+test: install $(CHROMIUM) ## the tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: install $(CHROMIUM) ## the tests, and those that take minutes each
+	@$(BIN)/python -m pytest
+
+$(CHROMIUM):
+	@echo "the browser tests need Chromium at $@: on Debian, apt-get install chromium" >&2; exit 1
+
+lint: install ## style, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --strict api jobs client sfd_core worker local
+	@$(BIN)/lint-imports
+
+check-containers: install ## the Docker files, without an engine
+	@$(BIN)/hadolint Dockerfile
+	@$(COMPOSE_CHECK) $(BIN)/docker-compose -f docker-compose.yml config -q
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+clean: ## remove what was made here, but for the data in .lethe
+	@rm -rf .venv demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
