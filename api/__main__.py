@@ -1,0 +1,64 @@
+"""``python -m api``: serve until SIGTERM or Ctrl-C, then end the open streams, finish what is being answered and go."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from api import logs
+from api.main import create_app
+from api.services import Services
+from jobs.settings import SettingsError, load_settings
+
+GRACE_SECONDS = 8
+"""For requests that are being answered when a stop is asked for."""
+
+
+class Server(uvicorn.Server):
+    """A server that tells the application of a stop at once: uvicorn itself says so only when every answer is out,
+    and an event stream would go on until its job ends."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self.lethe = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by the signal's handler."""
+        services: Services | None = getattr(self.lethe.state, "services", None)
+        if services is not None:
+            services.closing.set()
+            services.feed.wake()
+        super().handle_exit(sig, frame)
+
+
+def main() -> int:
+    """Exit status 0 after a stop that was asked for, 2 for settings that are wrong."""
+    try:
+        settings = load_settings()
+        settings.require_database()
+        settings.require_broker()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=30,
+    )
+    server = Server(config, app)
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Pages about jobs: the table, one job, a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import Identity
+from api.dashboard.charts import charts
+from api.dashboard.rendering import render, share
+from api.dashboard.session import Actor, Viewer
+from api.dashboard.story import Point, Stories
+from api.services import Services, Use
+from jobs.errors import BadCursor
+from jobs.records import Job
+from jobs.states import Phase, Status
+
+router = APIRouter()
+
+PAGE_SIZE = 25
+STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
+_STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
+
+
+@router.get("/")
+def jobs_page(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
+    """The table of jobs, newest first."""
+    return render(request, "jobs.html", _table(use, who, status, after), who=who)
+
+
+@router.get("/parts/jobs")
+def jobs_part(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
+    """The table alone, for the page to refresh itself."""
+    return render(request, "parts/jobs.html", _table(use, who, status, after), who=who)
+
+
+@router.get("/jobs/new")
+def new_job_page(request: Request, who: Actor, use: Use) -> Response:
+    """The form for a new job."""
+    models = [
+        {"name": model.name, "title": model.title, "concepts": model.concepts}
+        for model in sorted(use.models.values(), key=lambda model: model.name)
+    ]
+    # Inside a script element: "<" must not be able to end it.
+    data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
+    return render(request, "new-job.html", {"models": models, "data": data}, who=who)
+
+
+@router.get("/jobs/{job_id}")
+def job_page(request: Request, job_id: str, who: Viewer, use: Use) -> Response:
+    """One job."""
+    return render(request, "job.html", _job(request, use, who, job_id), who=who)
+
+
+@router.get("/parts/jobs/{job_id}")
+def job_part(request: Request, job_id: str, who: Viewer, use: Use) -> Response:
+    """What of a job's page changes while it runs."""
+    return render(request, "parts/job.html", _job(request, use, who, job_id), who=who)
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel(job_id: str, who: Actor, use: Use) -> Response:
+    """The button."""
+    use.jobs.request_cancel(job_id, who.tenant)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry(job_id: str, who: Actor, use: Use) -> Response:
+    """The button."""
+    use.jobs.retry(job_id, who.tenant)
+    use.dispatcher.nudge()
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+def _table(use: Services, who: Identity, status: str | None, after: str | None) -> dict[str, Any]:
+    wanted = Status(status) if status in list(Status) else None
+    try:
+        page = use.jobs.list(who.tenant, wanted, None, PAGE_SIZE, after)
+    except BadCursor:  # a bookmark that has gone stale: the first page is what is meant
+        page = use.jobs.list(who.tenant, wanted, None, PAGE_SIZE)
+        after = None
+    return {
+        "jobs": [{"job": job, "progress": _progress(job)} for job in page.data],
+        "status": wanted,
+        "statuses": list(Status),
+        "after": after,
+        "next": page.next,
+    }
+
+
+def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[str, Any]:
+    job = use.jobs.get(job_id, who.tenant)
+    stories: Stories = request.app.state.stories
+    points, moments = stories.of(job)
+    report = use.generators.report(job_id, who.tenant) if job.status is Status.SUCCEEDED else None
+    found = dict(report.report) if report is not None else {}
+    if found.get("curves"):
+        points = [Point.of(point) for point in found["curves"]]
+    teacher = found.get("retained_accuracy", {}).get("teacher")
+    if teacher is None and (model := use.models.get(job.base_model)) is not None:
+        teacher = model.teacher.get("retained_accuracy")
+    progress = _progress(job)
+    step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
+    return {
+        "job": job,
+        "progress": progress,
+        "steps": STEPS,
+        "step": step,
+        "charts": charts(points, progress["of"], job.request["thresholds"]["unlearning_accuracy"], share(teacher)),
+        "moments": moments,
+        "report": found,
+        "pictures": [name for name in ("pairs.png", "strip.png") if report is not None and name in report.files],
+        "has_page": report is not None and "report.html" in report.files,
+    }
+
+
+def _progress(job: Job) -> dict[str, Any]:
+    """How far the training is. A run that stopped early is done all the same."""
+    budget: int = job.request["budget"]["images"]
+    images = int(job.progress.get("images", 0))
+    of = int(job.progress.get("of", budget)) or budget
+    trained = job.status is Status.SUCCEEDED or job.phase in (Phase.EVALUATING, Phase.PUBLISHING)
+    return {
+        "images": images,
+        "of": of,
+        "share": 1.0 if trained else min(1.0, images / of),
+        "rate": job.progress.get("images_per_second"),
+        "eta": job.progress.get("eta_seconds") if job.phase is Phase.TRAINING else None,
+        "unlearning_accuracy": job.progress.get("unlearning_accuracy"),
+        "retained_accuracy": job.progress.get("retained_accuracy"),
+    }

@@ -1,0 +1,159 @@
+"""Templates, what they may call, and the headers of a page."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse, Response
+
+from api.auth import Identity
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""No script or style but our own files; pictures also from an answer that a script has at hand."""
+
+Override = str | Mapping[str, Any]
+
+
+def ago(then: datetime) -> str:
+    """How long ago, in one unit."""
+    return f"{_coarse((datetime.now(UTC) - then).total_seconds())} ago"
+
+
+def _coarse(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them, in at most two units."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share from 0 to 1 as a percentage."""
+    return "–" if share is None else f"{share * 100:.{digits}f} %"
+
+
+def number(value: float | None, digits: int | None = None) -> str:
+    """A number with thin spaces between its thousands; three significant digits unless ``digits`` says how many
+    decimals."""
+    if value is None:
+        return "–"
+    if digits is None and float(value).is_integer():
+        return f"{int(value):,}".replace(",", "\u2009")
+    return (f"{value:.3g}" if digits is None else f"{value:,.{digits}f}").replace(",", "\u2009")
+
+
+def size(count: float) -> str:
+    """Bytes as people say them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("the loop returns")
+
+
+def override(value: Override) -> str:
+    """What is drawn instead of a forgotten concept."""
+    if isinstance(value, str):
+        return value
+    return {"random": "a random concept", "judge": "the judge’s choice"}.get(next(iter(value), ""), "another concept")
+
+
+def short(identifier: str) -> str:
+    """An id short enough for a table: its end, which is random, tells ids apart."""
+    prefix, _, rest = identifier.partition("_")
+    return f"{prefix}_…{rest[-6:]}"
+
+
+def utc(moment: datetime) -> str:
+    """A time to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def share(value: object) -> float | None:
+    """A share as a report gives it, by itself or as an interval; ``None`` for anything else."""
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def prose(text: str) -> Markup:
+    """A docstring's text: its code and bold marks as HTML, all else as it is."""
+    escaped = str(escape(text))
+    marked = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escaped)
+    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", marked))
+
+
+@functools.cache
+def static(name: str) -> str:
+    """The URL of a static file, with its digest so that browsers may keep it."""
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+_environment = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=select_autoescape(("html",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "ago": ago,
+    "duration": duration,
+    "percent": percent,
+    "number": number,
+    "size": size,
+    "override": override,
+    "short": short,
+    "utc": utc,
+    "share": share,
+    "prose": prose,
+}
+_environment.globals["static"] = static
+
+
+def render(
+    request: Request, template: str, context: Mapping[str, Any], *, who: Identity | None = None, status: int = 200
+) -> Response:
+    """A page, or a part of one.
+
+    Args:
+        who: whose page it is; pages without say nothing of anybody.
+    """
+    services = request.app.state.services
+    page = _environment.get_template(template).render(
+        path=request.url.path,
+        who=who,
+        keys=services.authenticator.keys,
+        version=request.app.version,
+        **context,
+    )
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(page, status, headers)

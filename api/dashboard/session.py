@@ -1,0 +1,107 @@
+"""Signing in to the dashboard with an API key, where the service needs one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qs, quote, urlsplit
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import COOKIE, Authenticator, Identity, Scope, refuse_other_sites
+from api.dashboard.rendering import render
+from api.problems import Problem
+
+router = APIRouter()
+
+SESSION_SECONDS = 12 * 3600
+_MAX_FORM_BYTES = 4096
+
+
+class SignInNeeded(Exception):
+    """A page was asked for without a valid key: the way leads to the sign-in page."""
+
+
+class View:
+    """A dependency of pages: who looks at it, by the session's cookie. ``scope``: what the page needs."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope: Scope = scope
+
+    async def __call__(self, request: Request) -> Identity:
+        """The identity.
+
+        Raises:
+            SignInNeeded: there is no valid key.
+            Problem: ``forbidden`` where the key lacks the scope, or another site has sent the browser.
+        """
+        authenticator: Authenticator = request.app.state.services.authenticator
+        try:
+            identity = await authenticator.request(request, None)
+        except Problem as problem:
+            if problem.kind.code == "unauthenticated":
+                raise SignInNeeded from None
+            raise
+        if not identity.may(self.scope):
+            raise Problem("forbidden", f"your API key does not have the scope `{self.scope}`")
+        return identity
+
+
+Viewer = Annotated[Identity, Depends(View("read"))]
+Actor = Annotated[Identity, Depends(View("submit"))]
+
+
+def install(app: FastAPI) -> None:
+    """Lead whoever is not signed in to the sign-in page, and back."""
+
+    async def sign_in(request: Request, _: Exception) -> Response:
+        target = quote(request.url.path, safe="/") if request.method == "GET" else "/"
+        return RedirectResponse(f"/login?next={target}", 303, {"Cache-Control": "no-store"})
+
+    app.add_exception_handler(SignInNeeded, sign_in)
+
+
+@router.get("/login")
+async def login_page(request: Request, next: str = "/") -> Response:
+    """The form."""
+    return render(request, "login.html", {"next": _own_path(next), "error": None})
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Take a key, see that it is good, and keep it in the cookie."""
+    refuse_other_sites(request)
+    authenticator: Authenticator = request.app.state.services.authenticator
+    form = parse_qs((await request.body())[:_MAX_FORM_BYTES].decode("utf-8", "replace"))
+    secret, target = form.get("key", [""])[0].strip(), _own_path(form.get("next", ["/"])[0])
+    if not authenticator.keys:
+        return RedirectResponse("/", 303)
+    try:
+        identity = await run_in_threadpool(authenticator.identify, secret)
+        if not identity.may("read"):
+            raise Problem("forbidden", "this API key does not have the scope `read`, which the dashboard needs")
+    except Problem as problem:
+        return render(request, "login.html", {"next": target, "error": problem.detail}, status=problem.kind.status)
+    response = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+    response.set_cookie(
+        COOKIE, secret, SESSION_SECONDS, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
+    return response
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """Forget the key."""
+    refuse_other_sites(request)
+    response = RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    return response
+
+
+def _own_path(target: str) -> str:
+    """``target`` if it is a path on this service, else the first page: a link to the sign-in page must not lead
+    elsewhere."""
+    parts = urlsplit(target)
+    own = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc
+    return target if own and target.isprintable() else "/"

@@ -1,0 +1,99 @@
+"""What has happened to a job, as a page tells it: the curves so far, and the moments that matter.
+
+A long run has tens of thousands of events. A page must not read them all at every refresh, so what was read is kept,
+for the jobs that were looked at last, and only what is new is read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.events import Event
+from jobs.records import Job
+from jobs.states import REPORTS, EventType
+from jobs.store import JobStore
+
+_KEPT_JOBS = 64
+_KEPT_MOMENTS = 60
+_MAX_POINTS = 600
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One quick evaluation in training, after so many images."""
+
+    images: int
+    unlearning_accuracy: float | None
+    retained_accuracy: float | None
+    loss_generator: float | None
+    loss_fake_score: float | None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Point:
+        """From an event's data or from a report's curve."""
+        return cls(
+            int(data["images"]),
+            data.get("unlearning_accuracy"),
+            data.get("retained_accuracy"),
+            data.get("loss_generator"),
+            data.get("loss_fake_score"),
+        )
+
+
+@dataclass
+class Story:
+    """What was read of one job so far, up to event number ``seq``."""
+
+    seq: int = 0
+    points: list[Point] = field(default_factory=list)
+    moments: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_MOMENTS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        self.seq = event.seq
+        if event.type is EventType.METRICS and "images" in event.data:
+            point = Point.of(event.data)
+            # A resumed attempt starts again at its checkpoint: what the one before did beyond it did not count.
+            while self.points and self.points[-1].images >= point.images:
+                self.points.pop()
+            self.points.append(point)
+            if len(self.points) > _MAX_POINTS:
+                self.points = thinned(self.points)
+        elif event.type not in REPORTS:
+            self.moments.append(event)
+
+
+class Stories:
+    """The stories of the jobs that were looked at last."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._kept: OrderedDict[str, Story] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, job: Job) -> tuple[list[Point], list[Event]]:
+        """The job's curve, and its moments with the newest first."""
+        with self._lock:
+            story = self._kept.setdefault(job.id, Story())
+            self._kept.move_to_end(job.id)
+            if len(self._kept) > _KEPT_JOBS:
+                self._kept.popitem(last=False)
+        with story.lock:
+            while story.seq < job.last_seq:
+                events = self._store.events(job.id, story.seq, _BATCH)
+                for event in events:
+                    story.add(event)
+                if len(events) < _BATCH:
+                    break
+            return list(story.points), list(reversed(story.moments))
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
+    """Every second point, and the last."""
+    return [*points[:-1:2], points[-1]]

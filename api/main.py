@@ -1,0 +1,107 @@
+"""The application: what it is made of, what it starts, and in which order it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from importlib.metadata import version
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from api import dashboard, openapi, problems
+from api.auth import Authenticator
+from api.dashboard.story import Stories
+from api.feed import Feed
+from api.metrics import Metrics
+from api.observing import BodyLimit, Observing
+from api.routes import base_models, events, generators, health, jobs, reports, samples
+from api.services import Services
+from jobs import keys, watching
+from jobs.artifacts import ArtifactStore
+from jobs.broker import Broker
+from jobs.database import make_engine
+from jobs.dispatcher import Dispatcher
+from jobs.generators import GeneratorStore
+from jobs.settings import Settings
+from jobs.store import JobStore
+
+WAITING_FOR_SAMPLES = 32
+"""How many requests may wait for a sampler at once; each holds a thread of its own."""
+CONNECTIONS = 10
+"""Database connections that are kept; as many again are opened under load."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Nothing is connected before it starts.
+
+    Raises:
+        SettingsError: when it starts, if no database or broker is named.
+        ModelRefused: when it starts, for a base model that cannot be read.
+    """
+    metrics = Metrics()
+    app = FastAPI(
+        title="Lethe",
+        version=version("lethe"),
+        summary="Unlearning as a service.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,  # the framework's page loads its scripts from elsewhere; the dashboard has one of its own
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=partial(_lifespan, settings=settings, metrics=metrics),
+        middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
+    )
+    problems.install(app, _answer)
+    for module in (base_models, jobs, events, reports, generators, samples, health):
+        app.include_router(module.router)
+    dashboard.install(app)
+    openapi.install(app)
+    return app
+
+
+def _answer(request: Request, error: Exception) -> Response:
+    """An error as its reader can use it: a page for people in the dashboard, a problem document for programs."""
+    problem = problems.problem_of(error)
+    return dashboard.error_page(request, problem) if dashboard.wants_page(request) else problem.response()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    """Make the services; stop them in the order in which they need each other."""
+    engine = make_engine(settings.require_database(), pool_size=CONNECTIONS, application_name="lethe-api")
+    broker = Broker(settings.require_broker())
+    store = JobStore(engine)
+    services = Services(
+        settings=settings,
+        models=settings.models(),
+        engine=engine,
+        jobs=store,
+        generators=GeneratorStore(engine),
+        artifacts=ArtifactStore(settings.artifacts_url),
+        broker=broker,
+        dispatcher=Dispatcher(engine, broker),
+        authenticator=Authenticator(settings.auth == "keys", partial(keys.authenticate, engine)),
+        metrics=metrics,
+        feed=Feed(partial(watching.last_seqs, engine)),
+        samplers=CapacityLimiter(WAITING_FOR_SAMPLES),
+        closing=asyncio.Event(),
+        schema_seen=threading.Event(),
+    )
+    app.state.services = services
+    app.state.stories = Stories(store)
+    metrics.watch(store.counts, partial(watching.backlog, engine), broker.queue_length)
+    services.dispatcher.start()
+    try:
+        async with services.feed.running():
+            yield
+    finally:
+        services.dispatcher.stop()
+        broker.close()
+        engine.dispose()

@@ -1,0 +1,188 @@
+"""Jobs: submit, look, cancel, retry."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from api.auth import Reader, Submitter
+from api.problems import Wrong, invalid, wrong_fields
+from api.routes.documented import errors
+from api.schemas.common import ListOf
+from api.schemas.jobs import JobObject, JobsQuery
+from api.schemas.submission import Submission
+from api.services import Use
+from jobs.records import Job, NewJob
+from sfd_core.errors import InvalidRequest
+from sfd_core.request import parse_request
+
+router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
+
+JobId = Annotated[str, Path(description="A job's id.", examples=["job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Any text without spaces. The same key with the same body answers the same job, also after a "
+        "broken connection; with another body it is refused.",
+    ),
+]
+
+_SUBMITTED: dict[str, Any] = {
+    "description": "The job is stored, and will run.",
+    "headers": {
+        "Location": {"description": "The job's path.", "schema": {"type": "string"}},
+        "Idempotent-Replayed": {
+            "description": "`true` where the key was used before: this is the job of that time.",
+            "schema": {"type": "string"},
+        },
+    },
+}
+_ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "string"}}}
+
+
+@router.post(
+    "",
+    status_code=202,
+    operation_id="submit_job",
+    summary="Submit a job",
+    responses={
+        202: _SUBMITTED,
+        **errors(
+            "malformed",
+            "too_large",
+            "unsupported_media_type",
+            "invalid_request",
+            "unknown_base_model",
+            "idempotency_conflict",
+        ),
+    },
+)
+def submit_job(
+    body: Submission, who: Submitter, use: Use, response: Response, idempotency_key: IdempotencyKey = None
+) -> JobObject:
+    """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
+    broker is down now."""
+    model = use.models.get(body.base_model)
+    if model is None:
+        known = sorted(use.models)
+        detail = f"unknown base model {body.base_model!r}; known: {', '.join(known)}"
+        raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
+    sent = body.model_dump(exclude_unset=True)
+    errors = _unstorable(body.metadata)
+    try:
+        request = parse_request(sent, model)
+    except InvalidRequest as error:
+        raise invalid([*wrong_fields(error.errors), *errors]) from None
+    if errors:
+        raise invalid(errors)
+    job, created = use.jobs.create(
+        NewJob(
+            tenant=who.tenant,
+            request=request.to_json(),
+            base_model=model.name,
+            base_model_digest=model.digest,
+            metadata=body.metadata,
+            idempotency_key=idempotency_key,
+            body_sha256=None if idempotency_key is None else _digest(sent),
+        )
+    )
+    if created:
+        use.dispatcher.nudge()
+        use.metrics.submitted.inc()
+    else:
+        response.headers["Idempotent-Replayed"] = "true"
+    answer = JobObject.of(job)
+    response.headers["Location"] = answer.links.self
+    return answer
+
+
+@router.get("", operation_id="list_jobs", summary="List jobs", responses=errors("invalid_request", "bad_cursor"))
+def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
+    """Jobs, newest first."""
+    page = use.jobs.list(who.tenant, query.status, query.base_model, query.limit, query.after)
+    return ListOf(data=[JobObject.of(job) for job in page.data], has_more=page.has_more, next=page.next)
+
+
+@router.get(
+    "/{job_id}",
+    operation_id="get_job",
+    summary="Get a job",
+    response_model=JobObject,
+    responses={
+        200: {"headers": _ETAG},
+        304: {"description": "Nothing has changed since `If-None-Match`.", "headers": _ETAG},
+        **errors("job_not_found", "invalid_request"),
+    },
+)
+def get_job(
+    job_id: JobId,
+    who: Reader,
+    use: Use,
+    response: Response,
+    if_none_match: Annotated[str | None, Header(description="An ETag of an earlier answer.")] = None,
+) -> JobObject | Response:
+    """One job."""
+    job = use.jobs.get(job_id, who.tenant)
+    headers = {"ETag": etag(job), "Cache-Control": "private, no-cache"}
+    if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return JobObject.of(job)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    operation_id="cancel_job",
+    summary="Cancel a job",
+    responses=errors("job_not_found", "invalid_request"),
+)
+def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
+    """Stop a job: one that waits at once, one that runs within seconds. Asking twice gives the same answer; a job that
+    has ended stays as it is."""
+    return JobObject.of(use.jobs.request_cancel(job_id, who.tenant))
+
+
+@router.post(
+    "/{job_id}/retry",
+    operation_id="retry_job",
+    summary="Retry a job",
+    responses=errors("job_not_found", "job_conflict", "invalid_request"),
+)
+def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
+    """Queue a job that failed or was cancelled again."""
+    job = use.jobs.retry(job_id, who.tenant)
+    use.dispatcher.nudge()
+    return JobObject.of(job)
+
+
+def etag(job: Job) -> str:
+    """A job's ETag: its version, which counts every change that a reader can see."""
+    return f'"{job.version}"'
+
+
+def _matches(if_none_match: str, current: str) -> bool:
+    """Weak comparison (RFC 9110, section 13.1.2)."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return current in tags or "*" in tags
+
+
+def _digest(sent: dict[str, Any]) -> str:
+    """Of the body's meaning: neither the order of its keys nor its white space matters."""
+    return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _unstorable(metadata: dict[str, str]) -> list[Wrong]:
+    """Text in the metadata that Postgres cannot hold. All other text of a request is the name of something known."""
+    return [
+        Wrong("/metadata", f"{text!r} holds a NUL character or half a surrogate pair")
+        for pair in metadata.items()
+        for text in pair
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
+    ]

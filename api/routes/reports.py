@@ -1,0 +1,89 @@
+"""A job's report: as data, as a page that stands alone, and the pictures in it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from api.auth import Reader
+from api.negotiation import preferred
+from api.problems import Problem
+from api.routes.documented import errors
+from api.routes.jobs import JobId
+from api.schemas.common import QueryInput
+from api.services import Services, Use
+from jobs.generators import Report
+
+router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
+
+PAGE = "report.html"
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+"""The page carries its styles and pictures in itself; it may fetch nothing, run nothing and send nothing."""
+_PICTURE_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8"}
+_MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+
+
+class ReportQuery(QueryInput):
+    """In which form."""
+
+    format: Literal["json", "html"] | None = Field(default=None, description="Overrides the Accept header.")
+    file: Annotated[str | None, Field(max_length=200)] = Field(
+        default=None, description="A picture of the report, by the name that it has there.", examples=["pairs.png"]
+    )
+
+
+_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The report: JSON, or HTML where that is preferred; or one of its pictures.",
+        "content": {
+            "application/json": {"schema": {"type": "object", "additionalProperties": True}},
+            "text/html": {"schema": {"type": "string"}},
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.get(
+    "/{job_id}/report",
+    operation_id="get_report",
+    summary="Get a job's report",
+    response_class=Response,
+    responses={
+        **_FORMS,
+        **errors("job_not_found", "report_not_ready", "not_found", "not_acceptable", "invalid_request"),
+    },
+)
+def get_report(
+    request: Request, job_id: JobId, query: Annotated[ReportQuery, Query()], who: Reader, use: Use
+) -> Response:
+    """What the evaluation found, and how each figure was measured. There is one as soon as the job has succeeded,
+    whatever its verdict."""
+    report = use.generators.report(job_id, who.tenant)
+    if query.file is not None:
+        return report_file(use, report, query.file)
+    form = query.format or preferred(request.headers.get("accept"), ("application/json", "text/html"))
+    if form is None:
+        raise Problem("not_acceptable", "a report is given as application/json or text/html")
+    if "html" in form:
+        return report_file(use, report, PAGE)
+    return Response(orjson.dumps(report.report), headers=_MINE, media_type="application/json")
+
+
+def report_file(use: Services, report: Report, name: str) -> Response:
+    """One file of a report, verified before it is sent.
+
+    Raises:
+        Problem: ``not_found``.
+    """
+    file = report.files.get(name)
+    if file is None:
+        raise Problem("not_found", f"this report has no file {name!r}; it has: {', '.join(sorted(report.files))}")
+    suffix = name[name.rfind(".") :]
+    media_type = _PICTURE_TYPES.get(suffix, "application/octet-stream")
+    headers = {**_MINE, "Content-Security-Policy": _PAGE_POLICY, "ETag": f'"{file.sha256}"'}
+    return Response(use.artifacts.read(report.prefix, file), headers=headers, media_type=media_type)

@@ -1,0 +1,128 @@
+"""Samples of a generator, drawn by a worker while the client waits."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.auth import Submitter
+from api.logs import log
+from api.problems import KINDS, Problem, Wrong, invalid
+from api.routes.documented import errors
+from api.routes.generators import GeneratorId, released
+from api.schemas.generators import SampleImage, SamplesObject, SamplesRequest
+from api.services import Services, Use
+from jobs.errors import SampleTimeout
+from jobs.generators import Generator
+from jobs.samples import MalformedReply, SampleFailure, SampleReply, decode
+from sfd_core.request import MAX_SEED
+
+router = APIRouter(prefix="/v1/generators", tags=["Generators"])
+
+DRAWN_SEED_LIMIT = 2**48
+"""Seeds that the service draws stay below this: every JSON reader, a browser's too, holds such a number exactly."""
+
+_IMAGES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One PNG (`png`, `grid`), or every image by itself (`json`).",
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        "headers": {
+            "X-Lethe-Seed": {"description": "The seed that was used.", "schema": {"type": "integer"}},
+            "X-Lethe-Generator": {"description": "The generator's id.", "schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/{generator_id}/samples",
+    operation_id="draw_samples",
+    summary="Draw samples",
+    response_model=SamplesObject,
+    responses={
+        **_IMAGES,
+        **errors(
+            "malformed",
+            "too_large",
+            "unsupported_media_type",
+            "invalid_request",
+            "generator_not_found",
+            "generator_withheld",
+            "too_many",
+            "samples_unavailable",
+        ),
+    },
+)
+async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Submitter, use: Use) -> Response:
+    """Images of one concept. Image i depends on the generator, `seed + i` and the concept alone: not on `n`, not on
+    the worker. A generator that did not pass its evaluation is not sampled."""
+    generator = await run_in_threadpool(released, use, generator_id, who.tenant)
+    seed = body.seed if body.seed is not None else secrets.randbelow(DRAWN_SEED_LIMIT)
+    _check(use, generator, body, seed)
+    reply = await _ask(use, generator.id, {"concept": body.concept, "n": body.n, "seed": seed, "format": body.format})
+    headers = {"X-Lethe-Seed": str(seed), "X-Lethe-Generator": generator.id, "Cache-Control": "no-store"}
+    if body.format != "json":
+        return Response(reply.images[0], headers=headers, media_type="image/png")
+    answer = SamplesObject(
+        generator=generator.id,
+        concept=body.concept,
+        seed=seed,
+        images=[
+            SampleImage(index=i, seed=seed + i, png_base64=base64.b64encode(image).decode())
+            for i, image in enumerate(reply.images)
+        ],
+    )
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def _check(use: Services, generator: Generator, body: SamplesRequest, seed: int) -> None:
+    """What the schema cannot say.
+
+    Raises:
+        Problem: ``invalid_request``.
+    """
+    wrong = []
+    model = use.models.get(generator.base_model)
+    if model is not None and body.concept not in model.concepts:
+        wrong.append(Wrong("/concept", f"unknown concept {body.concept!r}; known: {', '.join(model.concepts)}"))
+    if body.format == "png" and body.n != 1:
+        wrong.append(Wrong("/format", f"png is for one image, not {body.n}: ask for grid or json"))
+    if seed + body.n - 1 > MAX_SEED:
+        wrong.append(Wrong("/seed", f"the last of {body.n} images needs seed + {body.n - 1}, above {MAX_SEED}"))
+    if wrong:
+        raise invalid(wrong)
+
+
+async def _ask(use: Services, generator_id: str, request: dict[str, Any]) -> SampleReply:
+    """A sampler's answer, waited for in a thread that answers nothing else.
+
+    Raises:
+        Problem: ``too_many`` where as many requests wait as may, or what the sampler says; also where its answer
+            cannot be read.
+        SampleTimeout: no sampler answered.
+    """
+    if use.samplers.available_tokens < 1:
+        raise Problem("too_many", f"{use.samplers.total_tokens} requests for samples wait already")
+    timeout = use.settings.sample_timeout_seconds
+    ask = use.broker.request_samples
+    payload = await to_thread.run_sync(ask, generator_id, request, timeout, limiter=use.samplers)
+    expected = request["n"] if request["format"] == "json" else 1
+    try:
+        reply = decode(payload)
+    except MalformedReply as error:
+        log.error("sampler_reply_malformed", generator=generator_id, error=str(error))
+        raise SampleTimeout("the sampler's answer cannot be read") from None
+    if isinstance(reply, SampleFailure):
+        log.warning("sampler_refused", generator=generator_id, code=reply.code, message=reply.message)
+        known = reply.code in KINDS and KINDS[reply.code].status < 500
+        raise Problem(reply.code if known else "samples_unavailable", reply.message if known else "sampling failed")
+    if len(reply.images) != expected:
+        log.error("sampler_reply_incomplete", generator=generator_id, images=len(reply.images), expected=expected)
+        raise SampleTimeout("the sampler's answer is not whole")
+    return reply

@@ -1,0 +1,118 @@
+"""A generator and samples from it, as the service shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
+from api.schemas.jobs import Forgotten
+from api.schemas.submission import Name
+from jobs.generators import Generator
+from sfd_core.request import MAX_SEED
+
+MAX_SAMPLES = 64
+
+GeneratorStatus = Literal["published", "withheld"]
+
+
+class FileObject(Output):
+    """A file of a generator."""
+
+    sha256: str
+    size: int = Field(description="Bytes.")
+
+
+class GeneratorLinks(Output):
+    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out."""
+
+    self: str
+    job: str
+    report: str
+    archive: str | None
+    samples: str | None
+
+
+class GeneratorObject(Output):
+    """A one-step generator that a job has made."""
+
+    id: str = Field(examples=["gen_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
+    object: Literal["generator"] = "generator"
+    status: GeneratorStatus = Field(description="`withheld`: its verdict is not `pass`, so it is kept but not served.")
+    verdict: Verdict
+    job: str
+    base_model: str
+    base_model_digest: str
+    forget: list[Forgotten]
+    figures: JsonObject = Field(description="The report in short.")
+    digest: str = Field(description="Of every file of the generator.")
+    files: dict[str, FileObject]
+    created_at: datetime
+    links: GeneratorLinks
+
+    @classmethod
+    def of(cls, generator: Generator) -> GeneratorObject:
+        """A generator as its owner sees it."""
+        path, job = f"/v1/generators/{generator.id}", f"/v1/jobs/{generator.job_id}"
+        published = generator.status == "published"
+        return cls(
+            id=generator.id,
+            status=generator.status,
+            verdict=generator.verdict,
+            job=generator.job_id,
+            base_model=generator.base_model,
+            base_model_digest=generator.base_model_digest,
+            forget=[Forgotten(**item) for item in generator.forget],
+            figures=dict(generator.figures),
+            digest=generator.digest,
+            files={name: FileObject(sha256=file.sha256, size=file.size) for name, file in generator.files.items()},
+            created_at=generator.created_at,
+            links=GeneratorLinks(
+                self=path,
+                job=job,
+                report=f"{job}/report",
+                archive=f"{path}/archive" if published else None,
+                samples=f"{path}/samples" if published else None,
+            ),
+        )
+
+
+class GeneratorsQuery(PageQuery):
+    """Which generators."""
+
+    status: GeneratorStatus | None = Field(default=None, description="Only generators with this status.")
+
+
+class SamplesRequest(Input):
+    """What to draw."""
+
+    concept: Name = Field(description="A concept of the base model, a forgotten one too.", examples=["Sneaker"])
+    n: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = Field(default=1, description="How many images.")
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+        default=None,
+        description="Image i is drawn from `seed + i` alone, whatever `n` is. Left out: one is drawn, and is in the "
+        "answer.",
+    )
+    format: Literal["png", "grid", "json"] = Field(
+        default="png", description="`png`: one image (n = 1). `grid`: all in one picture. `json`: each by itself."
+    )
+
+
+class SampleImage(Output):
+    """One image."""
+
+    index: int
+    seed: int = Field(description="With n = 1, this seed gives the same image.")
+    png_base64: str
+
+
+class SamplesObject(Output):
+    """Images of one concept."""
+
+    object: Literal["samples"] = "samples"
+    generator: str
+    concept: str
+    seed: int
+    images: list[SampleImage]

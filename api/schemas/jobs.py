@@ -1,0 +1,170 @@
+"""A job and its events, as the service shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from api.schemas.common import JsonObject, Output, PageQuery, QueryInput, Verdict
+from jobs.events import Event
+from jobs.records import Job
+from jobs.states import EventType, Phase, Status
+
+
+class Progress(Output):
+    """How far the run is, with the latest quick evaluation in training."""
+
+    images: int = Field(default=0, description="Images trained on.")
+    of: int = Field(description="Images in the budget; a run may end before.")
+    images_per_second: float | None = None
+    eta_seconds: float | None = Field(default=None, description="Until the end of training, as it looks now.")
+    loss_generator: float | None = None
+    loss_fake_score: float | None = None
+    unlearning_accuracy: float | None = None
+    retained_accuracy: float | None = None
+
+    @classmethod
+    def of_job(cls, job: Job) -> Progress:
+        """From the job's row, which holds what the worker sent last."""
+        known = {name: job.progress[name] for name in cls.model_fields if job.progress.get(name) is not None}
+        return cls(**({"of": job.request["budget"]["images"]} | known))
+
+
+class JobFailure(Output):
+    """Why a job failed."""
+
+    code: str = Field(examples=["training_diverged"])
+    message: str
+    retryable: bool = Field(description="Whether a retry may go better.")
+
+
+class Forgotten(Output):
+    """One forgotten concept."""
+
+    concept: str
+    override: str | dict[str, Any] = Field(description="What is drawn instead.")
+
+
+class BudgetObject(Output):
+    """The budget as it was asked for."""
+
+    images: int
+    seconds: float | None
+    stop_when_unlearned: bool
+
+
+class JobLinks(Output):
+    """Where to go from here: paths on this service."""
+
+    self: str
+    events: str
+    report: str | None
+    generator: str | None
+
+
+class JobObject(Output):
+    """A job. `status` says whether it ran; `verdict` says what the evaluation found."""
+
+    id: str = Field(examples=["job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
+    object: Literal["job"] = "job"
+    status: Status
+    phase: Phase | None = Field(description="What the worker is doing, while one holds the job.")
+    verdict: Verdict | None = Field(description="What the evaluation found, once the job has succeeded.")
+    attempt: int = Field(description="How many times a worker has claimed the job.")
+    failures: int = Field(description="How many attempts came to nothing since the job was last submitted or retried.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+    cancel_requested_at: datetime | None
+    base_model: str
+    base_model_digest: str = Field(description="Of every file of the base model that the run reads.")
+    forget: list[Forgotten]
+    budget: BudgetObject
+    recipe: JsonObject = Field(description="Every hyper-parameter, defaults written out.")
+    thresholds: JsonObject
+    evaluation: JsonObject
+    seed: int
+    progress: Progress
+    error: JobFailure | None
+    generator: str | None = Field(description="The generator's id, once the job has succeeded.")
+    report: str | None = Field(description="The report's path, once the job has succeeded.")
+    metadata: dict[str, str]
+    links: JobLinks
+
+    @classmethod
+    def of(cls, job: Job) -> JobObject:
+        """A job as its owner sees it: nothing of the worker's name or lease."""
+        path = f"/v1/jobs/{job.id}"
+        report = f"{path}/report" if job.status is Status.SUCCEEDED else None
+        request = job.request
+        return cls(
+            id=job.id,
+            status=job.status,
+            phase=job.phase,
+            verdict=job.verdict,
+            attempt=job.attempt,
+            failures=job.failures,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            updated_at=job.updated_at,
+            cancel_requested_at=job.cancel_requested_at,
+            base_model=job.base_model,
+            base_model_digest=job.base_model_digest,
+            forget=[Forgotten(**item) for item in request["forget"]],
+            budget=BudgetObject(**request["budget"]),
+            recipe=request["recipe"],
+            thresholds=request["thresholds"],
+            evaluation=request["evaluation"],
+            seed=request["seed"],
+            progress=Progress.of_job(job),
+            error=JobFailure(**job.error.to_json()) if job.error else None,
+            generator=job.generator_id,
+            report=report,
+            metadata=dict(job.metadata),
+            links=JobLinks(
+                self=path,
+                events=f"{path}/events",
+                report=report,
+                generator=f"/v1/generators/{job.generator_id}" if job.generator_id else None,
+            ),
+        )
+
+
+class EventObject(Output):
+    """One thing that happened to a job."""
+
+    object: Literal["event"] = "event"
+    seq: int = Field(description="Counts from 1 without a gap; the `id:` of a server-sent event.")
+    type: EventType
+    attempt: int = Field(description="The attempt that it happened in; 0 before the first.")
+    created_at: datetime
+    data: JsonObject
+
+    @classmethod
+    def of(cls, event: Event) -> EventObject:
+        """An event as it goes over the wire."""
+        return cls(
+            seq=event.seq, type=event.type, attempt=event.attempt, created_at=event.created_at, data=dict(event.data)
+        )
+
+
+class JobsQuery(PageQuery):
+    """Which jobs."""
+
+    status: Status | None = Field(default=None, description="Only jobs with this status.")
+    base_model: Annotated[str | None, Field(max_length=200)] = Field(
+        default=None, description="Only jobs of this base model."
+    )
+
+
+class EventsQuery(QueryInput):
+    """Which events. ``after`` is a sequence number, as Last-Event-ID is."""
+
+    limit: Annotated[int, Field(ge=1, le=500, description="At most so many events.")] = 100
+    after: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="Only events with a sequence number above this one.")
+    ] = 0

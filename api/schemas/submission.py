@@ -1,0 +1,121 @@
+"""The body of ``POST /v1/jobs``: types and shapes here, meaning in ``sfd_core.request``, by the code that runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from api.schemas.common import Input
+from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
+from sfd_core.forgetting import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS
+from sfd_core.recipe import RECIPES, Recipe
+from sfd_core.request import MAX_SEED
+
+MAX_METADATA = 16
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RandomOverride(Input):
+    """Each image of the forgotten concept is answered with a remaining concept drawn at random."""
+
+    random: Literal[True]
+
+
+class JudgeOverride(Input):
+    """Each image is answered with the remaining concept that the judge sees in it."""
+
+    judge: Literal[True]
+
+
+def _override(value: Any) -> Any:
+    """Only the shape: which names and which objects have a meaning, ``sfd_core.forgetting`` says."""
+    if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(name, str) for name in value)):
+        return value
+    raise ValueError('must be the name of a concept, {"random": true} or {"judge": true}')
+
+
+class ForgetItem(Input):
+    """One concept to forget."""
+
+    concept: Name = Field(description="A concept of the base model.", examples=["Sneaker"])
+    override: Annotated[
+        Any, PlainValidator(_override, json_schema_input_type=Name | RandomOverride | JudgeOverride)
+    ] = Field(
+        description="What is drawn instead: a remaining concept's name, a random one, or the judge's choice.",
+        examples=["Sandal", {"random": True}, {"judge": True}],
+    )
+
+
+class BudgetInput(Input):
+    """How long to train: whichever limit is met first."""
+
+    images: Annotated[int, Field(ge=1, le=MAX_BUDGET_IMAGES)] = Field(
+        description="Generated images to train on.", examples=[6400]
+    )
+    seconds: Annotated[float, Field(gt=0, le=MAX_BUDGET_SECONDS, allow_inf_nan=False)] | None = Field(
+        default=None, description="Seconds of training."
+    )
+    stop_when_unlearned: bool = Field(
+        default=False, description="Stop as soon as the quick evaluation in training finds nothing left to gain."
+    )
+
+
+class ThresholdsInput(Input):
+    """What the generator must reach to be released; decided by 95 % intervals."""
+
+    unlearning_accuracy: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
+        default=Thresholds.unlearning_accuracy,
+        description="At least this share of images asked for a forgotten concept must not show it.",
+    )
+    retained_accuracy_drop: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
+        default=Thresholds.retained_accuracy_drop,
+        description="At most so much may the accuracy on the remaining concepts fall below the teacher's.",
+    )
+
+
+class EvaluationInput(Input):
+    """How many images are judged. More images, narrower intervals."""
+
+    images_per_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
+        default=EvaluationPlan.images_per_concept, description="For each remaining concept."
+    )
+    images_per_forgotten_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
+        default=EvaluationPlan.images_per_forgotten_concept, description="For each forgotten concept."
+    )
+
+
+def _recipe_schema() -> dict[str, Any]:
+    """The recipe's keys with their defaults, from the recipe itself."""
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    default = RECIPES["class_unet"]
+    properties: dict[str, Any] = {}
+    for field in dataclasses.fields(Recipe):
+        value = getattr(default, field.name)
+        properties[field.name] = {"default": value, "type": kinds.get(type(value), ["integer", "null"])}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+class Submission(Input):
+    """An unlearning job: what to forget from which model, for how long, and what the result must reach."""
+
+    base_model: Name = Field(
+        description="A registered base model: `GET /v1/base-models` lists them.", examples=["fashion"]
+    )
+    forget: Annotated[list[ForgetItem], Field(min_length=1, max_length=1000)] = Field(
+        description="The concepts to forget, each with what is drawn instead."
+    )
+    budget: BudgetInput
+    recipe: Annotated[dict[str, Any], WithJsonSchema(_recipe_schema())] = Field(
+        default={}, description="Hyper-parameters that differ from the family's recipe. Defaults of class_unet shown."
+    )
+    thresholds: ThresholdsInput = ThresholdsInput()
+    evaluation: EvaluationInput = EvaluationInput()
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
+        default=0, description="The same request with the same seed gives the same weights on the same hardware."
+    )
+    metadata: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=500)]],
+        Field(max_length=MAX_METADATA),
+    ] = Field(default={}, description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}])

@@ -1,0 +1,56 @@
+"""What the routes work with, made once when the application starts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from api.auth import Authenticator
+from api.feed import Feed
+from api.metrics import Metrics
+from jobs.artifacts import ArtifactStore
+from jobs.broker import Broker
+from jobs.dispatcher import Dispatcher
+from jobs.generators import GeneratorStore
+from jobs.settings import Settings
+from jobs.store import JobStore
+from sfd_core.manifest import BaseModel
+
+
+@dataclass(frozen=True)
+class Services:
+    """Stores, connections and settings. ``closing`` is set when the server is asked to stop: streams end then.
+
+    ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
+    ``schema_seen`` is set once the database was found to have this version's schema.
+    """
+
+    settings: Settings
+    models: Mapping[str, BaseModel]
+    engine: Engine
+    jobs: JobStore
+    generators: GeneratorStore
+    artifacts: ArtifactStore
+    broker: Broker
+    dispatcher: Dispatcher
+    authenticator: Authenticator
+    metrics: Metrics
+    feed: Feed
+    samplers: CapacityLimiter
+    closing: asyncio.Event
+    schema_seen: threading.Event
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Use = Annotated[Services, Depends(_services)]
