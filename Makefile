@@ -1,8 +1,5 @@
 # Everything that is done with a checkout. `make` alone lists it.
 
-# `make -C folder demo` must end with the demo's own last line, not with make's.
-MAKEFLAGS += --no-print-directory
-
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 CHROMIUM ?= /usr/bin/chromium
 BIN := .venv/bin
