@@ -154,6 +154,8 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         lines = []
         for wrong in error.errors(include_url=False, include_input=False):
+            if wrong["type"] == "default_factory_not_called":
+                continue  # a default that follows from a value that is wrong
             variable = "".join(f"LETHE_{part}".upper() + ": " for part in wrong["loc"][:1])
             lines.append(variable + wrong["msg"].removeprefix("Value error, "))
         raise SettingsError("\n".join(lines)) from None

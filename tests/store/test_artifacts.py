@@ -1,0 +1,173 @@
+"""Artefacts: found by digest, never written twice, and never passed on when they are not what their name says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from jobs.artifacts import CHUNK_BYTES, ArtifactStore
+from jobs.errors import ArtifactCorrupt
+from jobs.store import StoredFile, attempt_prefix
+from tests.store.making import at_once
+
+PREFIX = attempt_prefix("job_" + "0" * 32, 1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def artifacts(folder: Path) -> ArtifactStore:
+    return ArtifactStore(f"file://{folder}")
+
+
+def written(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    return path
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def spoil(path: Path) -> bytes:
+    """Flip one bit in the middle; the bytes that are there now."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_a_file_comes_back_as_it_was(artifacts: ArtifactStore, folder: Path, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    stored = artifacts.put_file(written(tmp_path, content), PREFIX, "text/html")
+    assert stored == StoredFile(sha256(content), size, "text/html")
+    assert (folder / PREFIX / stored.sha256).read_bytes() == content
+    assert artifacts.read(PREFIX, stored) == content
+    with artifacts.open(PREFIX, stored.sha256) as stream:
+        assert stream.read() == content
+    assert [path.name for path in (folder / PREFIX).iterdir()] == [stored.sha256], "nothing temporary is left"
+
+
+def test_an_object_store_does_the_same(tmp_path: Path) -> None:
+    """fsspec's store in memory goes the way of S3: no links, no renames."""
+    artifacts = ArtifactStore("memory://bucket/lethe")
+    stored = artifacts.put_file(written(tmp_path, b"abc"), PREFIX)
+    assert artifacts.put_file(written(tmp_path, b"abc"), PREFIX) == stored
+    artifacts.fetch(PREFIX, {"unet/weights": stored}, tmp_path / "out")
+    assert (tmp_path / "out/unet/weights").read_bytes() == b"abc"
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"/bucket/lethe/{PREFIX}/{stored.sha256}", b"abd")
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.read(PREFIX, stored)
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.put_file(written(tmp_path, b"abc"), PREFIX)
+    memory.rm("/bucket", recursive=True)
+
+
+def test_what_is_there_is_not_written_again(artifacts: ArtifactStore, folder: Path, tmp_path: Path) -> None:
+    stored = artifacts.put_file(written(tmp_path, b"abc"), PREFIX)
+    before = (folder / PREFIX / stored.sha256).stat()
+    assert artifacts.put_file(written(tmp_path, b"abc"), PREFIX) == stored
+    after = (folder / PREFIX / stored.sha256).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_flipped_bit_is_found_and_left_for_who_looks_into_it(
+    artifacts: ArtifactStore, folder: Path, tmp_path: Path
+) -> None:
+    content = os.urandom(3 * CHUNK_BYTES)
+    stored = artifacts.put_file(written(tmp_path, content), PREFIX)
+    spoilt = spoil(folder / PREFIX / stored.sha256)
+    with pytest.raises(ArtifactCorrupt, match=stored.sha256):
+        artifacts.read(PREFIX, stored)
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.put_file(tmp_path / "weights.safetensors", PREFIX)
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.fetch(PREFIX, {"weights": stored}, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == [], "neither the file nor a piece of it"
+    assert (folder / PREFIX / stored.sha256).read_bytes() == spoilt
+
+
+@pytest.mark.parametrize("kept", [0, 1, CHUNK_BYTES])
+def test_a_file_cut_short_is_found(artifacts: ArtifactStore, folder: Path, tmp_path: Path, kept: int) -> None:
+    stored = artifacts.put_file(written(tmp_path, os.urandom(CHUNK_BYTES + 9)), PREFIX)
+    os.truncate(folder / PREFIX / stored.sha256, kept)
+    with pytest.raises(ArtifactCorrupt):
+        artifacts.read(PREFIX, stored)
+
+
+def test_a_missing_file(artifacts: ArtifactStore) -> None:
+    missing = StoredFile("0" * 64, 3)
+    with pytest.raises(ArtifactCorrupt, match="missing"):
+        artifacts.read(PREFIX, missing)
+    with pytest.raises(FileNotFoundError):
+        artifacts.open(PREFIX, missing.sha256)
+
+
+def test_fetching_replaces_what_an_earlier_fetch_left(artifacts: ArtifactStore, tmp_path: Path) -> None:
+    files = {}
+    for name, content in {"model_index.json": b"{}", "unet/diffusion.safetensors": b"w" * 100}.items():
+        files[name] = artifacts.put_file(written(tmp_path, content), PREFIX)
+    out = tmp_path / "out"
+    (out / "unet").mkdir(parents=True)
+    (out / "unet/diffusion.safetensors").write_bytes(b"half")
+    artifacts.fetch(PREFIX, files, out)
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == sorted(files)
+    assert (out / "unet/diffusion.safetensors").read_bytes() == b"w" * 100
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\\..\\x", ".."])
+def test_a_name_outside_the_folder_is_refused(artifacts: ArtifactStore, tmp_path: Path, name: str) -> None:
+    stored = artifacts.put_file(written(tmp_path, b"abc"), PREFIX)
+    with pytest.raises(ValueError, match="outside"):
+        artifacts.fetch(PREFIX, {name: stored}, tmp_path / "deep/out")
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "digest"),
+    [("../x", "0" * 64), ("/x", "0" * 64), ("", "0" * 64), ("a", "../x"), ("a", "A" * 64), ("a", "")],
+)
+def test_a_place_outside_the_store_is_refused(artifacts: ArtifactStore, prefix: str, digest: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        artifacts.open(prefix, digest)
+
+
+def test_putting_at_once_leaves_one_whole_file(artifacts: ArtifactStore, folder: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, os.urandom(2 * CHUNK_BYTES))
+    stored = at_once(8, lambda _: artifacts.put_file(path, PREFIX))
+    assert len(set(stored)) == 1
+    assert [p.name for p in (folder / PREFIX).iterdir()] == [stored[0].sha256]
+    assert artifacts.read(PREFIX, stored[0]) == path.read_bytes()
+
+
+def test_no_reader_ever_sees_half_a_file(artifacts: ArtifactStore, folder: Path, tmp_path: Path) -> None:
+    content = os.urandom(8 * CHUNK_BYTES)
+    path, target = written(tmp_path, content), folder / PREFIX / sha256(content)
+    sizes: set[int] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            with suppress(FileNotFoundError):
+                sizes.add(target.stat().st_size)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(5):
+        artifacts.put_file(path, PREFIX)
+        target.unlink()
+    done.set()
+    watcher.join(10)
+    assert sizes == {len(content)}

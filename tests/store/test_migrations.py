@@ -1,0 +1,119 @@
+"""Migrations: up, down and up again; the same schema as the code's tables; several processes at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import alembic.command
+import pytest
+from alembic.config import Config
+from sqlalchemy import Engine, NullPool, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from jobs import schema
+from jobs.database import MIGRATIONS, downgrade, head, migrate, revision
+from jobs.states import Status
+from jobs.store import JobStore
+from tests.store.making import created, in_state
+
+# Everything that Postgres knows of a schema: what columns, constraints and indexes say in its own words.
+CATALOGUE = """
+    SELECT 'column', table_name || '.' || column_name,
+           concat_ws(' ', data_type, collation_name, is_nullable, column_default, is_identity)
+      FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+    UNION ALL
+    SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    ORDER BY 1, 2
+"""
+
+
+def catalogue(url: str) -> list[tuple[str, ...]]:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(CATALOGUE))]
+    return [row for row in rows if "alembic_version" not in row[1]]
+
+
+def test_up_down_and_up(empty_database_url: str) -> None:
+    assert revision(empty_database_url) is None
+    migrate(empty_database_url)
+    up = catalogue(empty_database_url)
+    assert revision(empty_database_url) == head()
+    assert len(up) > 50
+    downgrade(empty_database_url, "base")
+    assert catalogue(empty_database_url) == []
+    assert revision(empty_database_url) is None
+    migrate(empty_database_url)
+    assert catalogue(empty_database_url) == up
+
+
+def test_the_migrated_schema_is_that_of_the_code(database_url: str, empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    schema.metadata.create_all(engine)
+    assert catalogue(database_url) == catalogue(empty_database_url)
+
+
+def test_alembic_finds_nothing_to_do(database_url: str) -> None:
+    config = Config(str(MIGRATIONS / "alembic.ini"))
+    config.attributes["url"] = database_url
+    alembic.command.check(config)
+
+
+def test_alembic_on_its_own_reads_the_settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETHE_DATABASE_URL", database_url)
+    alembic.command.check(Config(str(MIGRATIONS / "alembic.ini")))
+
+
+def test_migrating_at_once(empty_database_url: str) -> None:
+    program = "import sys; from jobs.database import migrate; migrate(sys.argv[1])"
+    processes = [subprocess.Popen([sys.executable, "-c", program, empty_database_url]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert revision(empty_database_url) == head()
+
+
+def test_migrating_again_keeps_the_jobs(store: JobStore, database_url: str) -> None:
+    job = created(store)
+    migrate(database_url)
+    assert store.get(job.id) == job
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE reports (in_the_way int)"))
+    with pytest.raises(Exception, match="reports"):
+        migrate(empty_database_url)
+    assert inspect(engine).get_table_names() == ["reports"]
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("status = 'lost'", "status"),
+        ("phase = 'resting'", "held|phase"),
+        ("status = 'running'", "held"),
+        ("status = 'succeeded', finished_at = now()", "succeeded"),
+        ("status = 'failed', finished_at = now()", "failed"),
+        ("status = 'cancelled', finished_at = now()", "cancel_requested"),
+        ("cancel_requested_at = now()", "cancel_requested"),
+        ("finished_at = now()", "finished"),
+        ("error = '{}'", "failed"),
+        ("verdict = 'pass', generator_id = 'gen_1'", "succeeded"),
+        ("verdict = 'good'", "verdict|succeeded"),
+        ("worker = 'w'", "held"),
+        ("attempt = -1", "counters"),
+    ],
+)
+def test_a_row_without_sense_cannot_be_written(store: JobStore, engine: Engine, change: str, constraint: str) -> None:
+    created(store)
+    with pytest.raises(IntegrityError, match=f"ck_jobs_({constraint})"), engine.begin() as connection:
+        connection.execute(text(f"UPDATE jobs SET {change}"))
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_each_state_can_be_written(store: JobStore, status: Status) -> None:
+    assert in_state(store, status).status is status

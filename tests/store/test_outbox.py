@@ -1,0 +1,213 @@
+"""Hints to the workers: sent after commit, sent again after a crash, never lost while the broker is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine, update
+
+from jobs import schema
+from jobs.broker import QUEUE_JOBS, Broker, redis_url
+from jobs.database import make_engine
+from jobs.dispatcher import Dispatcher
+from jobs.outbox import prune_sent, take_unsent
+from jobs.rows import from_now
+from jobs.states import Status
+from jobs.store import JobStore
+from local.services import some_services
+from tests.store.making import LEASE, at_once, claimed, count, created, in_state, unsent
+from tests.waiting import wait_for
+
+
+def age_hints(engine: Engine, seconds: float) -> None:
+    """Let every hint have been given that long ago."""
+    with engine.begin() as connection:
+        connection.execute(update(schema.jobs).values(hinted_at=from_now(-seconds)))
+
+
+@contextmanager
+def dispatching(engine: Engine, broker: Broker) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(engine, broker)
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.stop()
+        assert not dispatcher.is_alive()
+
+
+def test_what_was_committed_is_sent_once_in_order(store: JobStore, engine: Engine) -> None:
+    ids = [created(store).id for _ in range(5)]
+    sent: list[str] = []
+    assert take_unsent(engine, 3, sent.append) == 3
+    assert take_unsent(engine, 3, sent.append) == 2
+    assert take_unsent(engine, 3, sent.append) == 0
+    assert sent == ids
+
+
+def test_a_send_that_fails_leaves_the_rest_waiting(store: JobStore, engine: Engine) -> None:
+    ids = [created(store).id for _ in range(4)]
+    sent: list[str] = []
+
+    def send(job_id: str) -> None:
+        if len(sent) == 2:
+            raise ConnectionError("broker is gone")
+        sent.append(job_id)
+
+    with pytest.raises(ConnectionError, match="broker is gone"):
+        take_unsent(engine, 10, send)
+    assert sent == ids[:2]
+    assert unsent(engine) == ids[2:]
+
+
+def test_a_crash_between_send_and_commit_sends_again(store: JobStore, engine: Engine) -> None:
+    job = created(store)
+    sent: list[str] = []
+
+    def send_and_die(job_id: str) -> None:
+        sent.append(job_id)
+        raise KeyboardInterrupt  # as a kill would: no handler runs, the transaction is rolled back
+
+    with pytest.raises(KeyboardInterrupt):
+        take_unsent(engine, 10, send_and_die)
+    assert take_unsent(engine, 10, sent.append) == 1
+    assert sent == [job.id, job.id]
+
+
+def test_dispatchers_at_once_send_each_row_once(store: JobStore, engine: Engine) -> None:
+    ids = [created(store).id for _ in range(40)]
+    sent: list[str] = []
+    at_once(4, lambda _: [take_unsent(engine, 5, sent.append) for _ in range(10)])
+    assert sorted(sent) == ids
+
+
+def test_sent_rows_are_pruned_and_waiting_ones_kept(store: JobStore, engine: Engine) -> None:
+    created(store)
+    take_unsent(engine, 10, lambda _: None)
+    waiting = created(store)
+    assert prune_sent(engine, 3600) == 0
+    with engine.begin() as connection:
+        connection.execute(update(schema.outbox).values(created_at=from_now(-7200)))
+        connection.execute(
+            update(schema.outbox).where(schema.outbox.c.sent_at.is_not(None)).values(sent_at=from_now(-7200))
+        )
+    assert prune_sent(engine, 3600) == 1
+    assert unsent(engine) == [waiting.id]
+
+
+def test_forgotten_jobs_are_hinted_at_again(store: JobStore, engine: Engine) -> None:
+    ids = [created(store).id for _ in range(3)]
+    claimed(store)
+    take_unsent(engine, 10, lambda _: None)
+    assert store.requeue_hints(older_than_seconds=60) == 0, "their hints are fresh"
+    age_hints(engine, 120)
+    before = store.get(ids[0])
+    assert store.requeue_hints(older_than_seconds=60, limit=2) == 2
+    assert store.requeue_hints(older_than_seconds=60) == 1
+    assert unsent(engine) == ids, "the running job is not among them"
+    assert store.get(ids[0]).version == before.version
+    age_hints(engine, 120)
+    assert store.requeue_hints(older_than_seconds=60) == 0, "their hints have not even been sent"
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.QUEUED])
+def test_only_queued_jobs_are_hinted_at(store: JobStore, engine: Engine, status: Status) -> None:
+    in_state(store, status)
+    take_unsent(engine, 10, lambda _: None)
+    age_hints(engine, 120)
+    assert store.requeue_hints(older_than_seconds=60) == 0
+
+
+def test_the_dispatcher_sends_at_a_nudge(store: JobStore, engine: Engine, broker_url: str) -> None:
+    broker = Broker(broker_url)
+    with dispatching(engine, broker) as dispatcher:
+        for n in range(1, 4):
+            created(store)
+            dispatcher.nudge()
+            wait_for(lambda n=n: broker.queue_length() == n, 1.5)  # type: ignore[misc] # less than a sweep
+    assert unsent(engine) == []
+
+
+def test_the_dispatcher_sweeps_what_nobody_nudged_it_about(store: JobStore, engine: Engine, broker_url: str) -> None:
+    broker = Broker(broker_url)
+    with dispatching(engine, broker):
+        wait_for(lambda: engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
+        for _ in range(100):
+            created(store)  # by an api that died between commit and send
+        wait_for(lambda: broker.queue_length() == 100)
+
+
+def test_a_broker_that_forgot_everything_is_told_again(store: JobStore, engine: Engine, broker_url: str) -> None:
+    broker = Broker(broker_url)
+    ids = [created(store).id for _ in range(100)]
+    with dispatching(engine, broker) as dispatcher, redis.Redis.from_url(redis_url(broker_url)) as client:
+        wait_for(lambda: broker.queue_length() == 100)
+        wait_for(lambda: not unsent(engine))
+        client.flushdb()
+        age_hints(engine, 120)
+        assert store.requeue_hints(older_than_seconds=60, limit=1000) == 100
+        dispatcher.nudge()
+        wait_for(lambda: broker.queue_length() == 100)
+    assert all(store.claim(job_id, "worker-1", LEASE) for job_id in ids)
+    assert not any(store.claim(job_id, "worker-1", LEASE) for job_id in ids), "however often they were hinted at"
+
+
+def test_the_dispatcher_outlives_the_broker(
+    store: JobStore, engine: Engine, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Path(tmp_path_factory.mktemp("valkey"))
+    with some_services(root, ["valkey"]) as (valkey,):
+        url = valkey.url
+        broker = Broker(url)
+        with dispatching(engine, broker) as dispatcher:
+            created(store)
+            dispatcher.nudge()
+            wait_for(lambda: broker.queue_length() == 1)
+            # Stopped under its feet, with its connections open.
+            with redis.Redis.from_url(redis_url(url)) as client:
+                client.delete(QUEUE_JOBS)
+            valkey.running.stop()
+            with caplog.at_level(logging.INFO, "lethe.dispatcher"):
+                ids = [created(store).id for _ in range(20)]
+                dispatcher.nudge()
+                wait_for(lambda: caplog.records)
+                for _ in range(20):
+                    dispatcher.nudge()
+                assert unsent(engine) == ids
+                valkey.running.ensure()
+                wait_for(lambda: broker.queue_length() >= 20, 15)
+                wait_for(lambda: len(caplog.records) == 2)
+            assert unsent(engine) == []
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], "once an outage"
+
+
+def test_the_dispatcher_outlives_the_database(
+    store: JobStore, engine: Engine, database_url: str, broker_url: str
+) -> None:
+    broker = Broker(broker_url)
+    own = make_engine(database_url, application_name="dispatcher")
+    with dispatching(own, broker) as dispatcher:
+        created(store)
+        dispatcher.nudge()
+        wait_for(lambda: not unsent(engine))
+        with engine.connect() as connection:
+            killed = connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dispatcher'"
+            ).all()
+        assert killed
+        created(store)
+        dispatcher.nudge()
+        wait_for(lambda: broker.queue_length() == 2)
+    own.dispose()
+
+
+def test_a_dispatcher_stops_at_once_though_the_broker_is_down(store: JobStore, engine: Engine, tmp_path: Path) -> None:
+    created(store)
+    with dispatching(engine, Broker(f"redis+socket://{tmp_path}/no.sock?virtual_host=0")) as dispatcher:
+        dispatcher.nudge()
+    assert count(engine, "outbox") == 1

@@ -1,0 +1,121 @@
+"""Settings: safe defaults, one name a variable, and refusals that say what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.settings import BUNDLED_MODELS, Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("LETHE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8321, "none")
+    assert (settings.lease_seconds, settings.renew_seconds, settings.max_failures) == (60, 15, 3)
+    assert settings.data_dir == tmp_path / ".lethe"
+    assert settings.work_dir == tmp_path / ".lethe/work"
+    assert settings.artifacts_url == f"file://{tmp_path}/.lethe/artifacts"
+    assert (settings.database_url, settings.broker_url, settings.models_dir) == (None, None, None)
+    assert settings.bundled_models_dir == BUNDLED_MODELS
+
+
+def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values = {
+        "LETHE_DATA_DIR": "data",
+        "LETHE_DATABASE_URL": "postgres://lethe:secret@db:5432/lethe?sslmode=require",
+        "LETHE_BROKER_URL": "redis+socket:///run/vk.sock?virtual_host=0",
+        "LETHE_PORT": "9000",
+        "LETHE_TORCH_THREADS": "",
+        "LETHE_SOMETHING_ELSE": "x",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.work_dir == tmp_path / "data/work"
+    assert settings.require_database() == "postgresql+psycopg://lethe:secret@db:5432/lethe?sslmode=require"
+    assert settings.require_broker() == values["LETHE_BROKER_URL"]
+    assert (settings.port, settings.torch_threads) == (9000, None)
+    assert "secret" not in repr(settings)
+
+
+def test_places_of_their_own(tmp_path: Path) -> None:
+    settings = load_settings({"work_dir": "/scratch", "artifacts_url": "s3://bucket/lethe", "models_dir": "mine"})
+    assert settings.work_dir == Path("/scratch")
+    assert settings.artifacts_url == "s3://bucket/lethe"
+    assert settings.models_dir == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "8.8.8.8", "lethe.example", ""])
+def test_an_open_address_without_keys_is_refused(host: str) -> None:
+    with pytest.raises(SettingsError, match="LETHE_AUTH=keys"):
+        load_settings({"host": host})
+    assert load_settings({"host": host, "auth": "keys"}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_keys(host: str) -> None:
+    assert load_settings({"host": host}).auth == "none"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"renew_seconds": 31}, "LETHE_RENEW_SECONDS=31 must be at most half of LETHE_LEASE_SECONDS=60"),
+        ({"lease_seconds": 0}, "LETHE_LEASE_SECONDS: .*greater than 0"),
+        ({"port": 70000}, "LETHE_PORT: .*65535"),
+        ({"auth": "basic"}, "LETHE_AUTH: .*'none' or 'keys'"),
+        ({"database_url": "mysql://x"}, "LETHE_DATABASE_URL: must be a postgresql"),
+        ({"database_url": "lethe"}, "LETHE_DATABASE_URL: must be a postgresql"),
+        ({"broker_url": "amqp://x"}, "LETHE_BROKER_URL: must be a redis"),
+        ({"artifacts_url": "/folder"}, "LETHE_ARTIFACTS_URL: must be a URL"),
+        ({"max_failures": 0}, "LETHE_MAX_FAILURES: .*greater than or equal to 1"),
+        ({"torch_threads": 0}, "LETHE_TORCH_THREADS"),
+        ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),
+    ],
+)
+def test_refusals(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(values)
+    with pytest.raises(ValidationError):
+        Settings(**values)
+
+
+def test_every_wrong_value_is_named_and_no_secret_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"port": -1, "database_url": "mysql://lethe:secret@db"})
+    assert len(str(caught.value).splitlines()) == 2
+    assert "secret" not in str(caught.value)
+
+
+def test_renewing_at_half_the_lease_is_allowed() -> None:
+    assert load_settings({"lease_seconds": 1, "renew_seconds": 0.5}).renew_seconds == 0.5
+
+
+def test_what_is_needed_and_not_set() -> None:
+    settings = Settings()
+    with pytest.raises(SettingsError, match="LETHE_DATABASE_URL is not set"):
+        settings.require_database()
+    with pytest.raises(SettingsError, match="LETHE_BROKER_URL is not set"):
+        settings.require_broker()
+
+
+def test_models_are_those_of_both_folders(tmp_path: Path) -> None:
+    for name in ("bundled", "mine"):
+        (tmp_path / name).mkdir()
+    settings = load_settings({"bundled_models_dir": "bundled", "models_dir": "mine"})
+    assert settings.models() == {}
+    with pytest.raises(ValueError, match="not a folder"):
+        load_settings({"bundled_models_dir": "bundled", "models_dir": "absent"}).models()
