@@ -68,8 +68,8 @@ def charts(points: Sequence[Point], of: int, ua_threshold: float | None, teacher
     accuracy = _chart(
         "Accuracy",
         [
-            ("Forgotten (UA)", "ua", [(p.images, p.unlearning_accuracy) for p in points]),
-            ("Retained (RA)", "ra", [(p.images, p.retained_accuracy) for p in points]),
+            ("Forgotten", "ua", [(p.images, p.unlearning_accuracy) for p in points]),
+            ("Retained", "ra", [(p.images, p.retained_accuracy) for p in points]),
         ],
         end,
         (0.0, 1.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.dashboard.rendering import render
+from api.dashboard.rendering import pictures, render
 from api.dashboard.session import Viewer
 from api.schemas.generators import MAX_SAMPLES
 from api.services import Use
@@ -37,6 +37,7 @@ def generator_page(request: Request, generator_id: str, who: Viewer, use: Use) -
     context = {
         "generator": generator,
         "report": report.report,
+        "pictures": pictures(report),
         "criteria": report.report.get("criteria", []),
         "concepts": concepts,
         "forgotten": forgotten,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
 from api.dashboard.charts import charts
-from api.dashboard.rendering import render, share
+from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.services import Services, Use
@@ -101,20 +102,17 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     found = dict(report.report) if report is not None else {}
     if found.get("curves"):
         points = [Point.of(point) for point in found["curves"]]
-    teacher = found.get("retained_accuracy", {}).get("teacher")
-    if teacher is None and (model := use.models.get(job.base_model)) is not None:
-        teacher = model.teacher.get("retained_accuracy")
-    progress = _progress(job)
+    progress, asked = _progress(job), job.request["thresholds"]
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
         "progress": progress,
         "steps": STEPS,
         "step": step,
-        "charts": charts(points, progress["of"], job.request["thresholds"]["unlearning_accuracy"], share(teacher)),
+        "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _teacher(use, job, found)),
         "moments": moments,
         "report": found,
-        "pictures": [name for name in ("pairs.png", "strip.png") if report is not None and name in report.files],
+        "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,
     }
 
@@ -134,3 +132,16 @@ def _progress(job: Job) -> dict[str, Any]:
         "unlearning_accuracy": job.progress.get("unlearning_accuracy"),
         "retained_accuracy": job.progress.get("retained_accuracy"),
     }
+
+
+def _teacher(use: Services, job: Job, report: Mapping[str, Any]) -> float | None:
+    """The teacher's accuracy on what remains: the report's, or before there is one the base model's own figures."""
+    if (kept := report.get("retained_accuracy")) is not None:
+        return share(kept.get("teacher"))
+    model = use.models.get(job.base_model)
+    by_concept = model.teacher.get("by_concept") if model is not None else None
+    if model is None or not isinstance(by_concept, Sequence) or len(by_concept) != len(model.concepts):
+        return None
+    forgotten = {item["concept"] for item in job.request["forget"]}
+    rates = [rate for concept, rate in zip(model.concepts, by_concept, strict=True) if concept not in forgotten]
+    return float(sum(rates) / len(rates))

@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
-from api.auth import Identity
+from api.auth import ANYBODY, Identity
+from jobs.generators import Report
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -104,6 +105,18 @@ def share(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def pictures(report: Report | None) -> dict[str, str | None]:
+    """The pictures that a report names and has, by what they show."""
+    named = report.report.get("pictures", {}) if report is not None else {}
+    kinds = ("pairs", "pairs_narrow", "strip", "strip_narrow")
+    return {kind: named.get(kind) if report and named.get(kind) in report.files else None for kind in kinds}
+
+
+def sentence(text: str) -> str:
+    """A message as a sentence: an error's text begins small and has no full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def prose(text: str) -> Markup:
     """A docstring's text: its code and bold marks as HTML, all else as it is."""
     escaped = str(escape(text))
@@ -135,6 +148,7 @@ _environment.filters |= {
     "utc": utc,
     "share": share,
     "prose": prose,
+    "sentence": sentence,
 }
 _environment.globals["static"] = static
 
@@ -145,12 +159,12 @@ def render(
     """A page, or a part of one.
 
     Args:
-        who: whose page it is; pages without say nothing of anybody.
+        who: whose page it is; unknown on pages that are open.
     """
     services = request.app.state.services
     page = _environment.get_template(template).render(
         path=request.url.path,
-        who=who,
+        who=who if services.authenticator.keys else ANYBODY,
         keys=services.authenticator.keys,
         version=request.app.version,
         **context,
