@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def follow(lethe: Lethe, job_id: str, console: Console) -> Job:
     """Show the job on ``console`` until it is over; the job as it ended."""
+    lethe.job(job_id)  # an unknown job or a service that is not there is told of at once
     with RunView(console) as view:
         return lethe.wait(job_id, on_progress=lambda event: show(view, event))
 
@@ -33,7 +35,7 @@ def show(view: RunView, event: Event) -> None:
         case "job.phase":
             view.phase(str(data.get("phase", "")))
         case "job.progress" | "job.metrics":
-            view.progress(data)
+            view.progress(_figures(data))
         case "job.lost":
             error = data.get("error") or {}
             view.note(f"attempt {event.attempt} was lost ({error.get('message', 'no reason given')}): trying again")
@@ -42,6 +44,13 @@ def show(view: RunView, event: Event) -> None:
             view.phase("waiting")
         case "job.cancelling":
             view.phase("cancelling")
+
+
+def _figures(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures of the phase: in the evaluation, images that were judged instead of those trained on."""
+    if "evaluated_of" not in data:
+        return data
+    return {"images": data["evaluated"], "of": data["evaluated_of"], "eta_seconds": data.get("eta_seconds")}
 
 
 def ending(job: Job) -> str:

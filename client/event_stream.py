@@ -14,50 +14,49 @@ from client.errors import BadAnswer, LetheError, TooMany, Unavailable
 from client.server_sent import Decoder, Message
 from client.transport import Pauses, Transport
 
-TERMINAL_EVENTS = frozenset({"job.succeeded", "job.failed", "job.cancelled"})
 NOTHING_FOLLOWS = 204
 SILENCE = 45.0
 """Seconds without a byte after which a connection is given up; the service pings every 15."""
+LONGEST_PAUSE = 2.0
+"""Seconds between two attempts to connect again: somebody watches."""
 PATIENCE = 60.0
 """Seconds that the service may be away before the stream gives up."""
 
 
 def follow(transport: Transport, path: str, after: int, patience: float = PATIENCE) -> Iterator[Event]:
-    """The events after ``after``, until the service closes the stream behind the event that ends the job.
+    """The events after ``after``, until the service says that nothing follows because the job is over.
 
-    When the connection breaks, the next one says with ``Last-Event-ID`` what was seen last. So it does after a close
-    in the middle, which is the service's own restart.
+    However a connection ends, by the service at the end of the job or at its own restart, or by the network in the
+    middle of an event, the next one says with ``Last-Event-ID`` what was seen last.
 
     Raises:
         LetheError: what the service refuses, or ``Unreachable`` after ``patience`` seconds without it.
     """
-    last, last_type = after, ""
-    pauses = Pauses()
+    last = after
+    pauses = Pauses(LONGEST_PAUSE)
     alive = time.monotonic()
     while True:
+        before = last
         broken: LetheError | None = None
         try:
             for event in _connection(transport, path, last):
                 alive = time.monotonic()
                 if event is None or event.seq <= last:
                     continue
-                last, last_type = event.seq, event.type
+                last = event.seq
                 yield event
                 pauses.reset()
                 alive = time.monotonic()  # the reader's own time is not the service's silence
+        except _Over:
+            return
         except httpx.TransportError as error:
             broken = transport.unreachable(error)
         except (TooMany, Unavailable) as error:
             broken = error
-        except _Over:
-            return
-        else:
-            alive = time.monotonic()
-            if last_type in TERMINAL_EVENTS:
-                return
         if broken is not None and time.monotonic() - alive > patience:
             raise broken
-        pauses.wait()
+        if broken is not None or last == before:
+            pauses.wait()
 
 
 class _Over(Exception):

@@ -130,7 +130,7 @@ class Lethe:
                 seen = event.seq
                 if on_progress is not None:
                     on_progress(event)
-            if (job := self.job(job_id)).finished:  # not so if somebody has retried it since
+            if (job := self.job(job_id)).finished:  # somebody may have retried it since
                 return job
 
     # What came of them

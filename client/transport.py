@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -37,7 +38,7 @@ class Transport:
     """
 
     def __init__(self, url: str, api_key: str | None, timeout: float, retries: int) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked(url).rstrip("/")
         self.timeout = timeout
         self.retries = retries
         headers = {"user-agent": f"lethe-client/{_version()}"}
@@ -48,11 +49,8 @@ class Transport:
             self._http = httpx.Client(
                 base_url=self.url, headers=headers, timeout=timeout, mounts=dict.fromkeys(_LOOPBACK)
             )
-            scheme = httpx.URL(self.url).scheme
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise Refused(f"{url!r} or the API key cannot be sent: {error}") from None
-        if scheme not in ("http", "https"):
-            raise Refused(f"{url!r} is not a URL such as http://127.0.0.1:8321")
+        except UnicodeEncodeError:
+            raise Refused("the API key holds characters that no key has") from None
 
     def close(self) -> None:
         """Close every connection."""
@@ -134,14 +132,15 @@ class Transport:
 class Pauses:
     """Waits between retries: each twice as long as the one before, with jitter so that clients do not march in step."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_PAUSE) -> None:
         self._next = FIRST_PAUSE
+        self._longest = longest
 
     def wait(self, at_least: float = 0.0) -> None:
-        """Sleep, ``at_least`` so many seconds up to ``LONGEST_PAUSE``."""
+        """Sleep, ``at_least`` so many seconds up to the longest pause."""
         pause = self._next * random.uniform(0.75, 1.25)
         self._next *= 2
-        time.sleep(min(max(pause, at_least), LONGEST_PAUSE))
+        time.sleep(min(max(pause, at_least), self._longest))
 
     def reset(self) -> None:
         """Something went well: the next pause is a short one again."""
@@ -157,6 +156,17 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return 0.0
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise Refused(f"{url!r} is not a URL such as http://127.0.0.1:8321")
+    return url
 
 
 def _version() -> str:

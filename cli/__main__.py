@@ -1,0 +1,5 @@
+"""``python -m cli`` is ``lethe``, also where the command is not installed."""
+
+from cli.main import app
+
+app(prog_name="lethe")

@@ -1,0 +1,258 @@
+"""The ``lethe`` command against the real api: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from client import Lethe
+from jobs.records import JobError, Verdict
+from tests.cli.conftest import Command
+from tests.cli.service import Service, claim, free_port, publish, train
+from tests.waiting import wait_for
+
+SUBMIT = ("submit", "--base", "fashion", "--forget", "Sneaker=Sandal", "--images", "6400")
+LETHE = (sys.executable, "-m", "cli")
+
+
+def finish_next(api: Service, lethe: Lethe, verdict: Verdict = "pass") -> threading.Thread:
+    """A worker that takes the next job of this tenant, trains and publishes it."""
+
+    def work() -> None:
+        (job,) = wait_for(lambda: list(lethe.jobs()), 30)
+        taken = claim(api.store, job.id)
+        train(api.store, taken, steps=4)
+        publish(api, taken, verdict)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    return worker
+
+
+def test_help_is_quick() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shown = subprocess.run([*LETHE, "--help"], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for command in ("up", "demo", "migrate", "models", "submit", "watch", "jobs", "cancel", "report", "sample", "keys"):
+        assert f" {command} " in shown.stdout
+    # The processor's time: what else runs on this machine does not count.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.4
+
+
+@pytest.mark.parametrize("heavy", ["httpx", "pydantic", "sqlalchemy", "torch", "rich.progress", "jobs", "client"])
+def test_the_command_line_imports_nothing_heavy(heavy: str) -> None:
+    code = f"import sys, cli.main; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_models(run: Command) -> None:
+    result = run("models")
+    assert result.exit_code == 0
+    assert "fashion" in result.stdout
+    assert "Clothes [32x32]" in result.stdout
+    assert "resnet (93.0%)" in result.stdout
+    assert json.loads(run("models", "--json").stdout)["name"] == "fashion"
+
+
+def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
+    result = run(
+        *SUBMIT,
+        *("--forget", "Bag=random", "--seconds", "60", "--seed", "7", "--stop-when-unlearned"),
+        *("--recipe", "alpha=1.1", "--recipe", "compile=true", "--threshold", "unlearning_accuracy=0.9", "--json"),
+    )
+    assert result.exit_code == 0
+    (job,) = lethe.jobs()
+    assert json.loads(result.stdout) == job.raw
+    assert [(item.concept, item.override) for item in job.forget] == [("Sneaker", "Sandal"), ("Bag", {"random": True})]
+    assert job.budget == {"images": 6400, "seconds": 60.0, "stop_when_unlearned": True}
+    assert job.seed == 7
+    assert (job.raw["recipe"]["alpha"], job.raw["recipe"]["compile"]) == (1.1, True)
+    assert job.raw["thresholds"]["unlearning_accuracy"] == 0.9
+
+
+def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
+    result = run(*SUBMIT)
+    (job,) = lethe.jobs()
+    assert (result.exit_code, result.stdout) == (0, f"submitted {job.id}\nlethe watch {job.id}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (SUBMIT[:-2], "Missing option '--images'"),
+        (
+            ("submit", "--base", "fashion", "--forget", "Sneaker", "--images", "1"),
+            "must be written like Sneaker=Sandal",
+        ),
+        ((*SUBMIT, "--forget", "Sneaker=Bag"), "'Sneaker' is named twice"),
+        ((*SUBMIT, "--threshold", "unlearning_accuracy=high"), "must be a number"),
+        ((*SUBMIT, "--recipe", "alpha"), "must be written like alpha=1.2"),
+        ((*SUBMIT, "--images", "many"), "'many'"),
+        (("wach", "job_1"), "No such command 'wach'"),
+        (("sample", "nowhere", "--concept", "Bag"), "is no folder"),
+        (("jobs", "-n", "0"), "-n"),
+    ],
+)
+def test_wrong_usage(run: Command, lethe: Lethe, arguments: tuple[str, ...], said: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert list(lethe.jobs()) == []
+
+
+def test_what_the_service_refuses(run: Command, lethe: Lethe) -> None:
+    result = run(*SUBMIT, "--forget", "Shoe=Sneaker", "--recipe", "alpa=1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("lethe: The request is not valid: ")
+    pointers = [line.partition(":")[0].strip() for line in lines[1:]]
+    assert pointers == ["/forget/1/concept", "/forget/1/override", "/recipe/alpa"]
+    assert list(lethe.jobs()) == []
+
+
+def test_nothing_listens(run: Command) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    for arguments in (("jobs",), ("watch", "job_1"), SUBMIT):
+        result = run("--url", url, *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"no answer from {url}" in result.stderr
+        assert "lethe up" in result.stderr
+
+
+def test_without_a_key(run: Command) -> None:
+    result = run("jobs", LETHE_API_KEY="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "LETHE_API_KEY" in result.stderr
+    assert "lethe keys create" in result.stderr
+
+
+def test_no_traceback_in_a_process_of_its_own(api: Service) -> None:
+    environment = {**os.environ, "LETHE_URL": "nonsense"}
+    ended = subprocess.run([*LETHE, "jobs"], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "lethe: 'nonsense' is not a URL such as http://127.0.0.1:8321\n"
+
+
+def test_submit_and_watch_to_a_pass(api: Service, run: Command, lethe: Lethe) -> None:
+    worker = finish_next(api, lethe)
+    result = run(*SUBMIT, "--watch")
+    worker.join(20)
+    (job,) = lethe.jobs()
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"submitted {job.id}"
+    assert lines[-1] == f"{job.id}: passed; generator {job.generator}"
+    assert {"waiting", "preparing", "training"} <= set(lines)
+    assert "training  6400/6400 images  50.0 images/s  ETA 0:57  UA 0.900  RA 0.900" in lines
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
+def test_a_verdict_that_is_no_pass_is_1(api: Service, run: Command, lethe: Lethe, verdict: Verdict) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    publish(api, claim(api.store, job.id), verdict)
+    result = run("watch", job.id)
+    assert result.exit_code == 1
+    assert f"the job ran, the verdict is {verdict}" in result.stderr
+
+
+def test_a_job_that_failed_is_1(api: Service, run: Command, lethe: Lethe) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    for message, retryable in (("the worker died", True), ("loss is NaN at step 12", False)):
+        code = "training_crashed" if retryable else "training_diverged"
+        taken = claim(api.store, job.id)
+        api.store.give_up(job.id, taken.attempt, JobError(code, message, retryable), 3)
+    result = run("watch", job.id, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"]["code"] == "training_diverged"
+    assert "attempt 1 was lost (the worker died): trying again" in result.stderr
+    assert f"{job.id}: failed with training_diverged: loss is NaN at step 12" in result.stderr
+
+
+def test_a_cancelled_job_is_1(run: Command, lethe: Lethe) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    result = run("cancel", job.id)
+    assert (result.exit_code, result.stdout) == (0, f"{job.id}: cancelled\n")
+    result = run("watch", job.id)
+    assert (result.exit_code, result.stderr) == (1, f"{job.id}: cancelled\n")
+
+
+def test_an_interrupted_watch_leaves_the_job(api: Service, lethe: Lethe, key: str) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    claim(api.store, job.id)
+    environment = {**os.environ, "LETHE_URL": api.url, "LETHE_API_KEY": key, "PYTHONUNBUFFERED": "1"}
+    watch = subprocess.Popen([*LETHE, "watch", job.id], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert watch.stdout is not None
+    assert watch.stdout.readline() == b"waiting\n"
+    watch.send_signal(signal.SIGINT)
+    _, stderr = watch.communicate(timeout=20)
+    assert watch.returncode == 130
+    assert f"the job goes on: lethe watch {job.id}" in stderr.decode()
+    assert lethe.job(job.id).status == "running"
+
+
+def test_a_terminal_gets_a_bar(api: Service, lethe: Lethe, key: str) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    taken = claim(api.store, job.id)
+    train(api.store, taken, steps=2)
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "LETHE_URL": api.url, "LETHE_API_KEY": key, "TERM": "xterm", "COLUMNS": "120"}
+    watch = subprocess.Popen([*LETHE, "watch", job.id], env=environment, stdout=terminal, stderr=subprocess.DEVNULL)
+    os.close(terminal)
+    shown = b""
+    while b"6400/6400 images" not in shown:
+        shown += os.read(controller, 4096)
+    publish(api, taken)
+    while b"passed; generator" not in shown:
+        shown += os.read(controller, 4096)
+    os.close(controller)
+    assert watch.wait(20) == 0
+    assert b"50.0 images/s" in shown
+    assert b"UA 0.900" in shown
+
+
+def test_jobs(api: Service, run: Command, lethe: Lethe) -> None:
+    ids = [lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400).id for _ in range(3)]
+    train(api.store, claim(api.store, ids[0]), steps=2)
+    publish(api, claim(api.store, ids[1]))
+    result = run("jobs")
+    rows = [line for line in result.stdout.splitlines() if "job_" in line]
+    assert [id_ in row for id_, row in zip(reversed(ids), rows, strict=True)] == [True] * 3
+    assert "training" in rows[2]
+    assert "6400/6400" in rows[2]
+    assert "succeeded" in rows[1]
+    assert "pass" in rows[1]
+    assert "Sneaker=Sandal" in rows[0]
+    lines = run("jobs", "--status", "queued", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [ids[2]]
+    assert len(run("jobs", "-n", "2", "--json").stdout.splitlines()) == 2
+
+
+def test_report(api: Service, run: Command, lethe: Lethe, tmp_path: Path) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    result = run("report", job.id)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The job has no report" in result.stderr
+    publish(api, claim(api.store, job.id))
+    result = run("report", job.id, "--html", str(tmp_path / "report.html"))
+    assert result.exit_code == 0
+    assert "verdict: pass" in result.stdout
+    assert "Sneaker -> Sandal" in result.stdout
+    assert "0.9970 [0.9920, 1.0000]" in result.stdout
+    assert "all that remain" in result.stdout
+    assert "FD-judge-96" in result.stdout
+    assert "50 times as fast" in result.stdout
+    assert "pass: unlearning accuracy of Sneaker is 0.9970 [0.9934, 0.9986] on 2000 images" in result.stdout
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    assert json.loads(run("report", job.id, "--json").stdout)["from_the_future"] == {"x": 1}
+    result = run("report", job.id, "--html", str(tmp_path / "missing" / "report.html"))
+    assert result.exit_code == 2
+    assert "No such file or directory" in result.stderr
