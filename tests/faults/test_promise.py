@@ -1,0 +1,193 @@
+"""The promise: an accepted job is never lost, may be computed more than once, and is published at most once, by its
+newest attempt only. Real workers, real signals, real Postgres and Valkey."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from jobs.records import Job
+from tests.faults.conftest import Service, Worker
+from tests.waiting import wait_for
+
+
+def published(service: Service, job: Job) -> int:
+    with service.engine.connect() as connection:
+        query = text("SELECT count(*) FROM generators WHERE job_id = :id")
+        return int(connection.execute(query, {"id": job.id}).scalar_one())
+
+
+def images_seen(service: Service, job: Job) -> int:
+    return int(service.store.get(job.id).progress.get("images", 0))
+
+
+def wait_for_training(service: Service, job: Job, share: float) -> None:
+    """Until ``share`` of the budget is spent and a checkpoint was written."""
+    images = service.store.get(job.id).request["budget"]["images"]
+    wait_for(lambda: images_seen(service, job) >= share * images and bool(service.events(job, "job.checkpoint")), 60)
+
+
+def assert_resumed_and_published_once(service: Service, job: Job) -> None:
+    """One generator, made by the newest attempt, and that attempt did not start from nothing."""
+    done = service.wait_status(job, "succeeded", "failed", "cancelled")
+    assert str(done.status) == "succeeded", done.error
+    assert published(service, job) == 1
+    newest = max(e.attempt for e in service.events(job))
+    assert newest == done.attempt > 1
+    before = max(e.data["images"] for e in service.events(job, "job.checkpoint") if e.attempt < newest)
+    after = [e.data["images"] for e in service.events(job, "job.checkpoint") if e.attempt == newest]
+    # The first checkpoint of the new attempt lies beyond the last one of the old: the work before it was not repeated.
+    assert min(after) > before
+    # The worker tidies up after the job has succeeded: its checkpoints go.
+    wait_for(lambda: not (service.settings.work_dir / job.id).exists(), 10)
+
+
+def test_a_job_runs_to_a_published_generator(service: Service) -> None:
+    job = service.submit(steps=20)
+    service.start_worker()
+    done = service.wait_status(job, "succeeded", "failed")
+    assert str(done.status) == "succeeded", done.error
+    assert done.verdict in ("pass", "fail", "inconclusive")
+    assert published(service, job) == 1
+    types = [str(e.type) for e in service.events(job)]
+    assert types[0] == "job.queued"
+    assert types[-1] == "job.succeeded"
+    assert [e.data["phase"] for e in service.events(job, "job.phase")][-2:] == ["evaluating", "publishing"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+def test_the_training_process_is_killed(service: Service, share: float) -> None:
+    job = service.submit()
+    worker = service.start_worker()
+    wait_for_training(service, job, share)
+    pid = worker.training_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert_resumed_and_published_once(service, job)
+    assert service.store.get(job.id).failures == 1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+def test_the_whole_worker_is_killed(service: Service, share: float) -> None:
+    job = service.submit()
+    worker = service.start_worker()
+    wait_for_training(service, job, share)
+    training = worker.training_pid()
+    assert training is not None
+    worker.kill()
+    # Nobody told the training process: it must end because its runner is gone.
+    wait_for(lambda: not psutil.pid_exists(training) or psutil.Process(training).status() == "zombie", 10)
+    service.start_worker()
+    assert_resumed_and_published_once(service, job)
+
+
+def test_a_zombie_writes_nothing(service: Service) -> None:
+    """A worker that is frozen for longer than its lease comes back to a job that is another's by now."""
+    job = service.submit(steps=500)
+    frozen = service.start_worker()
+    wait_for_training(service, job, 0.1)
+    frozen.process.send_signal(signal.SIGSTOP)
+    service.start_worker()
+    wait_for(lambda: service.store.get(job.id).attempt == 2, 30)
+    frozen.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: frozen.training_pid() is None, 15)
+    done = service.wait_status(job, "succeeded", "failed")
+    assert str(done.status) == "succeeded"
+    assert published(service, job) == 1
+    order = [e.attempt for e in service.events(job) if e.attempt]
+    assert order == sorted(order), "the old attempt wrote after the new one had begun"
+
+
+def test_a_deploy_costs_no_failure_and_no_work(service: Service) -> None:
+    job = service.submit()
+    worker = service.start_worker()
+    wait_for_training(service, job, 0.3)
+    worker.process.terminate()
+    assert worker.process.wait(60) == 0
+    released = service.store.get(job.id)
+    assert (str(released.status), released.failures) == ("queued", 0)
+    service.start_worker()
+    assert_resumed_and_published_once(service, job)
+    assert service.store.get(job.id).failures == 0
+
+
+def test_the_same_message_ten_times_is_one_claim(service: Service) -> None:
+    job = service.submit(steps=20)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: service.broker.send_job(job.id), range(10)))
+    workers: list[Worker] = [service.start_worker(), service.start_worker()]
+    service.wait_status(job, "succeeded")
+    wait_for(lambda: service.broker.queue_length() == 0, 20)
+    assert all(w.process.poll() is None for w in workers)
+    assert len(service.events(job, "job.started")) == 1
+    assert published(service, job) == 1
+
+
+def test_lost_hints_are_sent_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker loses everything while jobs wait: they run all the same."""
+    jobs = [service.submit(steps=5) for _ in range(3)]
+    wait_for(lambda: service.broker.queue_length() == 3, 10)
+    service.broker._redis.flushall()
+    assert service.broker.queue_length() == 0
+    service.start_worker()
+    for job in jobs:
+        assert str(service.wait_status(job, "succeeded", "failed").status) == "succeeded"
+        assert len(service.events(job, "job.started")) == 1
+
+
+def test_cancel_while_queued_never_starts(service: Service) -> None:
+    job = service.submit(steps=20)
+    assert str(service.store.request_cancel(job.id, "default").status) == "cancelled"
+    other = service.submit(steps=5)
+    service.start_worker()
+    service.wait_status(other, "succeeded")
+    assert str(service.store.get(job.id).status) == "cancelled"
+    assert service.events(job, "job.started") == []
+
+
+def test_cancel_in_training_stops_within_ten_seconds(service: Service) -> None:
+    job = service.submit(steps=100_000)
+    worker = service.start_worker()
+    wait_for_training(service, job, 0.0)
+    assert str(service.store.request_cancel(job.id, "default").status) == "cancelling"
+    service.wait_status(job, "cancelled", seconds=10)
+    wait_for(lambda: worker.training_pid() is None, 5)
+    assert published(service, job) == 0
+
+
+def test_cancel_with_no_worker_left_to_answer(service: Service) -> None:
+    """The worker that should stop is gone: the reaper of the next one ends the job."""
+    job = service.submit(steps=100_000)
+    worker = service.start_worker()
+    wait_for_training(service, job, 0.0)
+    worker.kill()
+    assert str(service.store.request_cancel(job.id, "default").status) == "cancelling"
+    service.start_worker()
+    service.wait_status(job, "cancelled", seconds=40)
+    assert published(service, job) == 0
+
+
+def test_a_diverging_job_fails_with_its_reason_and_is_not_tried_again(service: Service) -> None:
+    recipe = {"batch": 8, "forgotten_share": 0.25, "lr_generator": 0.1, "clip_value": 1e6, "lr_fake_score": 0.1}
+    job = service.submit(steps=5000, recipe=recipe)
+    service.start_worker()
+    failed = service.wait_status(job, "failed", "succeeded")
+    assert str(failed.status) == "failed"
+    assert failed.error is not None
+    assert failed.error.code == "training_diverged"
+    assert failed.attempt == 1
+
+
+def test_a_worker_without_the_model_says_so(service: Service) -> None:
+    job = service.submit(steps=5)
+    with service.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET base_model_digest = 'sha256:other'"))
+    service.start_worker()
+    failed = service.wait_status(job, "failed")
+    assert failed.error is not None
+    assert failed.error.code == "model_refused"

@@ -1,0 +1,79 @@
+"""Intervals against known values, and decisions by interval, never by point estimate."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from sfd_core.evaluation.verdict import (
+    Criterion,
+    Interval,
+    difference,
+    judge_retention,
+    judge_unlearning,
+    overall,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),  # Newcombe 1998, table I
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_against_published_values(successes: int, n: int, low: float, high: float) -> None:
+    interval = wilson(successes, n)
+    assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_difference_against_published_values() -> None:
+    # Newcombe 1998 (II), table II, method 10: 56/70 - 48/80 is 0.2 [0.0524, 0.3339]
+    interval = difference(wilson(56, 70), wilson(48, 80))
+    assert interval.value == pytest.approx(0.2)
+    assert (interval.low, interval.high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+
+
+def test_wilson_covers_the_truth_about_95_times_in_100() -> None:
+    rng, p, n, runs = random.Random(0), 0.97, 200, 4000
+    hits = 0
+    for _ in range(runs):
+        interval = wilson(sum(rng.random() < p for _ in range(n)), n)
+        hits += interval.low <= p <= interval.high
+    # three standard errors of the coverage itself, and a point for the discreteness of the counts
+    assert abs(hits / runs - 0.95) < 3 * math.sqrt(0.95 * 0.05 / runs) + 0.01
+
+
+def test_eleven_misses_of_two_thousand_pass_at_099_and_thirteen_do_not() -> None:
+    assert judge_unlearning("x", 1989, 2000, 0.99).decision == "pass"
+    assert judge_unlearning("x", 1987, 2000, 0.99).decision == "inconclusive"
+
+
+def test_a_good_point_estimate_on_ten_images_is_inconclusive_and_says_how_many_it_takes() -> None:
+    criterion = judge_unlearning("x", 10, 10, 0.99)
+    assert criterion.decision == "inconclusive"
+    assert "images would decide it" in criterion.reason
+
+
+def test_nothing_unlearned_fails() -> None:
+    assert judge_unlearning("x", 40, 2000, 0.99).decision == "fail"
+
+
+@pytest.mark.parametrize(("kept", "decision"), [(900, "pass"), (890, "pass"), (800, "fail"), (858, "inconclusive")])
+def test_retention_is_decided_by_the_interval_of_the_drop(kept: int, decision: str) -> None:
+    criterion = judge_retention(wilson(9000, 10_000), wilson(kept * 4, 4000), 0.05)
+    assert criterion.decision == decision
+
+
+def test_overall_is_as_bad_as_the_worst() -> None:
+    def criterion(decision: str) -> Criterion:
+        return Criterion("n", decision, 0.5, Interval(0.5, 0.4, 0.6, 10), "")  # type: ignore[arg-type]
+
+    assert overall((criterion("pass"), criterion("pass"))) == "pass"
+    assert overall((criterion("pass"), criterion("inconclusive"))) == "inconclusive"
+    assert overall((criterion("inconclusive"), criterion("fail"))) == "fail"
