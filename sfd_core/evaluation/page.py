@@ -143,7 +143,7 @@ def _teacher_shows(report: Mapping[str, Any], concept: str) -> float | None:
 def _charts(report: Mapping[str, Any]) -> list[Markup]:
     shown = [_teacher_shows(report, item["concept"]) for item in report["unlearning"]]
     rates = [rate for rate in shown if rate is not None]
-    teacher_unlearning = 1 - sum(rates) / len(rates) if rates else None
+    teacher_unlearning = 1 - max(rates) if rates else None  # of the worst, as in the curve
     retained = (report.get("retained_accuracy") or {}).get("teacher") or {}
     charts = curves.training_charts(report.get("curves") or [], teacher_unlearning, retained.get("value"))
     return [Markup(chart) for chart in charts]

@@ -373,6 +373,18 @@ def test_numbers_that_are_missing_or_not_numbers_show_as_a_dash() -> None:
     assert "None" not in text
 
 
+def test_too_few_images_for_a_distance_is_said() -> None:
+    report = sample_report()
+    report["quality"] = {"features": "judge-96", "n": 90, "against_real": None, "against_teacher": None}
+    assert "Not measured: 90 images are too few for a distance on the features judge-96." in read(report).text
+
+
+def test_the_curve_of_several_concepts_is_of_the_worst() -> None:
+    text = read(sample_report(THREE)).text
+    assert "of the concept where that is lowest" in text
+    assert "dotted: teacher 1.8%" in text, "the teacher shows a Trouser most often, in 98.2 %"
+
+
 def test_what_users_typed_is_escaped_everywhere() -> None:
     evil = "</style><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
