@@ -125,7 +125,8 @@ def main() -> None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         head = (
             "# Every class forgotten in turn\n\n`python -m benchmarks.all_classes`, 2 CPU cores, "
-            f"{IMAGES} images, the family's default recipe, seed {SEED}. Overrides were fixed before the runs. One run a class.\n\n"
+            f"{IMAGES} images, the family's default recipe, seed {SEED}. One run a class; "
+            "overrides were fixed before the runs.\n\n"
         )
         (arguments.out / "all_classes.md").write_text(head + text + "\n")
         (arguments.out / "all_classes.json").write_text(json.dumps(rows, indent=2) + "\n")

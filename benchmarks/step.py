@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from jobs.settings import load_settings
-from sfd_core.conditions import Conditions, ConditionSampler
+from sfd_core.conditions import ConditionSampler
 from sfd_core.forgetting import FixedOverride, Forget
 from sfd_core.loading import LoadedBase, load_base
 from sfd_core.losses import fake_score_loss, generator_loss
@@ -28,6 +28,16 @@ from sfd_core.scores.class_unet import ClassUnetScore
 from sfd_core.train import Stage, TrainingState, start, update_average
 
 CPU = torch.device("cpu")
+
+
+class Arrangement(Protocol):
+    """A way to make a step, on networks of its own."""
+
+    state: TrainingState
+
+    def __init__(self, stage: Stage, state: TrainingState, sampler: ConditionSampler, recipe: Recipe) -> None: ...
+
+    def step(self) -> None: ...
 
 
 class Published:
@@ -72,14 +82,25 @@ class Published:
         return c, torch.randn(shape, generator=g), t, torch.randn(shape, generator=g), torch.full((batch,), weight)
 
 
-def make(base: LoadedBase, recipe: Recipe, forget: Forget) -> tuple[Stage, TrainingState, ConditionSampler]:
-    """Fresh networks and a sampler of conditions for one arrangement."""
+class Merged:
+    """Lethe's own arrangement: what ``sfd_core.train`` does in a step."""
+
+    def __init__(self, stage: Stage, state: TrainingState, sampler: ConditionSampler, recipe: Recipe) -> None:
+        self.stage, self.state, self.sampler, self.recipe = stage, state, sampler, recipe
+
+    def step(self) -> None:
+        self.stage.step(self.state, self.sampler, self.sampler.draw(self.state.rng))
+        update_average(self.state.average, self.state.generator, self.recipe.ema, self.state.step)
+        self.state.step += 1
+
+
+def arrange(kind: type[Arrangement], base: LoadedBase, recipe: Recipe, forget: Forget) -> Arrangement:
+    """One arrangement with networks of its own, freshly copied from the teacher."""
     state = start(base, recipe, 0, CPU)
     phi, psi, theta = (ClassUnetScore(u, base.schedule) for u in (base.unet, state.fake_score, state.generator))
     phi.unet.requires_grad_(False).eval()
-    return Stage(phi, psi, theta, base.schedule, recipe, None), state, ConditionSampler(
-        (forget,), base.model.concepts, recipe, CPU
-    )  # fmt: skip
+    stage = Stage(phi, psi, theta, base.schedule, recipe, None)
+    return kind(stage, state, ConditionSampler((forget,), base.model.concepts, recipe, CPU), recipe)
 
 
 def main() -> None:
@@ -92,17 +113,9 @@ def main() -> None:
     recipe = RECIPES[base.model.family]
     forget = Forget(base.model.concepts[0], FixedOverride(base.model.concepts[1]))
 
-    stage, state, sampler = make(base, recipe, forget)
-
-    def ours() -> None:
-        conditions: Conditions = sampler.draw(state.rng)
-        stage.step(state, sampler, conditions)
-        update_average(state.average, state.generator, recipe.ema, state.step)
-        state.step += 1
-
-    published = Published(*make(base, recipe, forget), recipe)
     remaining = {"merged batch (ours)": recipe.batch - recipe.forgotten_count, "four half-losses": recipe.batch}
-    runs: dict[str, Callable[[], None]] = {"merged batch (ours)": ours, "four half-losses": published.step}
+    kinds: dict[str, type[Arrangement]] = {"merged batch (ours)": Merged, "four half-losses": Published}
+    runs = {name: arrange(kind, base, recipe, forget).step for name, kind in kinds.items()}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from diffusers import UNet2DModel
@@ -126,7 +126,8 @@ def train(
         spent = state.images >= budget.images or (budget.seconds is not None and state.seconds >= budget.seconds)
         quick = None
         if quick_evaluation is not None and (spent or state.step % recipe.evaluate_every == 0):
-            quick = quick_evaluation(state)
+            figures = quick_evaluation(state)
+            quick = replace(figures, loss_generator=loss_theta, loss_fake_score=loss_psi)
             state.curve.append(quick)
         # Two good evaluations in a row: one alone may be luck.
         unlearned = budget.stop_when_unlearned and len(state.curve) > 1 and all(q.good for q in state.curve[-2:])

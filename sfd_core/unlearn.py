@@ -27,7 +27,7 @@ from sfd_core.card import model_card
 from sfd_core.device import describe, pick_device
 from sfd_core.evaluation.evaluate import QuickEvaluation, evaluate, generator_of, images_per_second, seeds_of
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.page import render
+from sfd_core.evaluation.page import LIMITS, render
 from sfd_core.evaluation.pictures import Moment, pairs_picture, rows_for, strip_picture
 from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.evaluation.reference import Reference
@@ -147,6 +147,7 @@ def unlearn(
     report["speed"] = speed
     report["cost"]["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
     report["strip"] = [{"share": m.share, "images": m.seen} for m in strip.moments()]
+    report["limits"] = list(LIMITS)
     report["pictures"] = {name: f"{name}.png" for name in pictures}
     yield _write(generator, base, request, report, pictures, out)
 
@@ -298,8 +299,10 @@ def _pictures_and_speed(
     after = generator.sample_labels(labels, seeds)
     generator_speed = images_per_second(generator.sample_labels, labels)
     strip_rows = rows_for(request.forget, concepts, STRIP_REMAINING)
+    titles = (f"{evaluations} steps an image", "1 step, same seeds")
     pictures = {
-        "pairs": pairs_picture(before, after, rows, subtitles=(f"{evaluations} steps an image", "1 step, same seeds")),
+        "pairs": pairs_picture(before, after, rows, subtitles=titles),
+        "pairs_narrow": pairs_picture(before, after, rows, narrow=True, subtitles=titles),
         "strip": strip_picture(moments, strip_rows),
         "strip_narrow": strip_picture(moments, strip_rows, narrow=True),
     }

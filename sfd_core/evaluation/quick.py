@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class QuickFigures:
     """UA and RA by point estimate on a few images, and where in the run they were taken.
 
-    ``good``: UA and RA have reached what the thresholds ask for.
+    ``good``: UA and RA have reached what the thresholds ask for. The losses are those of the step before.
     """
 
     step: int
@@ -21,3 +21,5 @@ class QuickFigures:
     unlearning_accuracy: float | None
     retained_accuracy: float
     good: bool
+    loss_generator: float | None = None
+    loss_fake_score: float | None = None
