@@ -121,6 +121,12 @@ class Postgres:
         return PopenUser() if self._account is None else self._account.popen()
 
     def after_start(self) -> None:
+        try:
+            self._make_database()
+        except psycopg.OperationalError as error:
+            raise ServerError(f"{self.name} has ended just after its start: {error}") from error
+
+    def _make_database(self) -> None:
         with contextlib.closing(self._connect("postgres")) as connection:
             if connection.execute("select 1 from pg_database where datname = %s", [_NAME]).fetchone():
                 return

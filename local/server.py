@@ -44,7 +44,7 @@ class Server(Protocol):
         """Who it runs as."""
 
     def after_start(self) -> None:
-        """What needs a server that answers, such as making the database. May be called again."""
+        """What needs a server that answers, such as making the database. May be called again. Raises ServerError."""
 
     def ask_to_stop(self) -> None:
         """Ask for a clean stop. May raise OSError or ValueError where there is nobody to ask."""

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from local.errors import ChildError, LocalError, tail
+from local.errors import ChildError, LocalError, ServerError, tail
 from local.program import Process, Program
 from local.server import Running
 
@@ -136,7 +136,12 @@ class Supervisor:
             if ends.delay() is None:
                 raise ChildError(f"{running.server.name} ends again and again\n{tail(running.server.log)}")
             self._say(f"{running.server.name} has ended: it is started again")
-            running.ensure()
+            try:
+                running.ensure()
+            except ServerError as error:
+                if running.alive():
+                    raise
+                self._say(str(error))  # ended once more: the next look counts it
 
     def _look_at_children(self) -> None:
         for child in (child for stage in self._stages for child in stage):

@@ -50,10 +50,11 @@ def served(root: Path) -> bool:
     return any(locks.is_held(lock) for lock in (root / "locks").glob("*"))
 
 
-def run_program(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start ``tests/local/programs/<name>.py``; what it prints can be read."""
+def run_program(name: str, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Start ``tests/local/programs/<name>.py`` with variables beside ours; what it prints can be read."""
     command = [sys.executable, str(_PROGRAMS / f"{name}.py"), *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **environment})
 
 
 def says(process: subprocess.Popen[str]) -> str:

@@ -19,14 +19,25 @@ from local.errors import LocalError
 from local.services import services
 from local.stack import running
 from tests.local.conftest import eventually, kill, processes_of, run_program, says, served
+from tests.tiny_model import make_tiny_model
 
-JOB = {"base_model": "fashion", "forget": [{"concept": "Sneaker", "override": "Sandal"}], "budget": {"images": 64}}
+# More images than anybody waits for: it runs until it is cancelled.
+JOB = {"base_model": "tiny", "forget": [{"concept": "red", "override": "blue"}], "budget": {"images": 1_000_000}}
 
 
 @contextlib.contextmanager
 def up(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """``lethe up`` in a process of its own, and its URL."""
-    process = run_program("serve", root)
+    environment = {
+        "LETHE_DATA_DIR": str(root),
+        "LETHE_PORT": "0",
+        "LETHE_MODELS_DIR": str(root.parent / "models"),
+        # A worker that was killed is noticed soon, and has lost little.
+        "LETHE_LEASE_SECONDS": "3",
+        "LETHE_RENEW_SECONDS": "1",
+        "LETHE_CHECKPOINT_SECONDS": "0.2",
+    }
+    process = run_program("serve", **environment)
     try:
         yield process, says(process)
     finally:
@@ -34,16 +45,22 @@ def up(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate()
 
 
-def jobs(url: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{url}/v1/jobs")
+def get(url: str) -> dict[str, Any]:
+    answer = httpx.get(url)
     assert answer.status_code == 200
-    return list(answer.json()["data"])
+    return dict(answer.json())
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/readyz").status_code == 200
+    return False
 
 
 def test_runs_answers_and_stops_whole(root: Path) -> None:
     with running(Settings(data_dir=root, port=0)) as stack:
         assert httpx.get(f"{stack.url}/readyz").status_code == 200
-        assert jobs(stack.url) == []
+        assert get(f"{stack.url}/v1/jobs")["data"] == []
         assert stack.data_dir == root
         pids = stack.supervisor.pids()
         assert set(pids) == {"api", "worker", "sampler"}
@@ -56,12 +73,6 @@ def test_runs_answers_and_stops_whole(root: Path) -> None:
         eventually(lambda: answers(stack.url), seconds=30)
     assert not processes_of(root)
     assert not served(root)
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/readyz").status_code == 200
-    return False
 
 
 def test_starts_no_server_that_it_is_given(root: Path) -> None:
@@ -87,24 +98,26 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(root: Path) -> None
     assert not (root / "postgres").exists()
 
 
-def test_sigterm_stops_it_whole(root: Path) -> None:
-    with up(root) as (process, url):
-        assert url.startswith("http://127.0.0.1:")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-        assert not processes_of(root)
-        assert not served(root)
-
-
-def test_a_kill_of_everything_loses_no_job(root: Path) -> None:
+def test_a_kill_of_everything_loses_no_job_and_sigterm_stops_it_whole(root: Path) -> None:
+    make_tiny_model(root.parent / "models/tiny")
     with up(root) as (process, url):
         submitted = httpx.post(f"{url}/v1/jobs", json=JOB)
         assert submitted.status_code == 202
+        path = f"/v1/jobs/{submitted.json()['id']}"
+        eventually(lambda: checkpoints(url + path), seconds=60)
+        before = checkpoints(url + path)
         for victim in [psutil.Process(process.pid), *processes_of(root)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
         process.wait()
     with up(root) as (process, url):
-        assert [job["id"] for job in jobs(url)] == [submitted.json()["id"]]
+        eventually(lambda: get(url + path)["attempt"] == 2, seconds=60)
+        eventually(lambda: checkpoints(url + path) > before + 1, seconds=60)
         process.send_signal(signal.SIGTERM)
         assert process.wait(90) == 0
+        assert not processes_of(root)
+        assert not served(root)
+
+
+def checkpoints(job: str) -> int:
+    return sum(event["type"] == "job.checkpoint" for event in get(f"{job}/events")["data"])

@@ -1,7 +1,6 @@
-"""``lethe up`` without the command: ``serve.py <data folder>``. Prints the URL when the service answers."""
+"""``lethe up`` without the command: settings from LETHE_* variables. Prints the URL when the service answers."""
 
 import sys
-from pathlib import Path
 
 from jobs.settings import Settings
 from local.stack import Stack, serve
@@ -12,4 +11,4 @@ def ready(stack: Stack) -> None:
     sys.stdout.flush()
 
 
-serve(Settings(data_dir=Path(sys.argv[1]), port=0), ready=ready)
+serve(Settings(), ready=ready)
