@@ -19,6 +19,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=wide)
 
 
+def say(console: Console, text: str) -> None:
+    """A line of text as it is: no markup, no colours, no line breaks of its own."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(document: Any) -> None:
     """One document on one line of stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from cli.console import say
 from cli.job_watch import ending, exit_status, follow
 from cli.tables import reasons, report_table
 from client import Job, Lethe, Report
@@ -24,7 +25,7 @@ from jobs.settings import Settings, load_settings
 from local.stack import running
 
 BASE = "fashion"
-FORGET = {"Sneaker": "Sandal"}
+FORGET = {"Sneaker": "Bag"}
 IMAGES = 6400
 SEED = 7
 THRESHOLDS = {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
@@ -62,8 +63,8 @@ def run(out: Path, console: Console) -> int:
     _clear(out)
     began = time.monotonic()
     with _terminated_like_interrupted(), _data_folder() as data_dir:
-        console.print("starting Postgres, Valkey, api, worker and sampler", markup=False)
-        with running(_settings(data_dir), say=lambda line: console.print(line, markup=False)) as stack:
+        say(console, "starting Postgres, Valkey, api, worker and sampler")
+        with running(_settings(data_dir), say=lambda line: say(console, line)) as stack:
             started = time.monotonic()
             with Lethe(stack.url) as lethe:
                 outcome = _one_job(lethe, out, console)
@@ -74,9 +75,9 @@ def run(out: Path, console: Console) -> int:
             **(outcome.report.cost.seconds if outcome.report and outcome.report.cost else {}),
             "total": time.monotonic() - began,
         }
-    console.print(ending(outcome.job), markup=False, highlight=False)
+    say(console, ending(outcome.job))
     for path in sorted(out.iterdir()):
-        console.print(f"  {path}", markup=False, highlight=False)
+        say(console, f"  {path}")
     sys.stdout.write(json.dumps(outcome.to_json()) + "\n")
     sys.stdout.flush()
     return exit_status(outcome.job)
@@ -86,14 +87,14 @@ def _one_job(lethe: Lethe, out: Path, console: Console) -> Outcome:
     """Submit, watch, and fetch everything that the service made of it."""
     job = lethe.submit(BASE, FORGET, images=IMAGES, seed=SEED, thresholds=THRESHOLDS)
     forgets = ", ".join(f"{concept} -> {override}" for concept, override in FORGET.items())
-    console.print(f"submitted {job.id}: the model {BASE!r} forgets {forgets}", markup=False, highlight=False)
+    say(console, f"submitted {job.id}: the model {BASE!r} forgets {forgets}")
     job = follow(lethe, job.id, console)
     if job.status != "succeeded":
         return Outcome(job, None)
     report = lethe.report(job.id)
     console.print(report_table(report))
     for reason in reasons(report):
-        console.print(reason, markup=False, highlight=False)
+        say(console, reason)
     (out / "report.json").write_text(json.dumps(report.raw, indent=1) + "\n", "utf-8")
     (out / "report.html").write_text(lethe.report_html(job.id), "utf-8")
     (out / "before-after.png").write_bytes(lethe.report_file(job.id, PAIRS))

@@ -10,6 +10,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cli.console import say
+
 OF_A_PHASE = ("images", "of", "images_per_second", "eta_seconds")
 """Figures that say nothing about the phase that follows."""
 PLAIN_SECONDS = 5.0
@@ -55,7 +57,7 @@ class RunView:
         self._bar.update(self._task, description=name, completed=0, total=None, figures=figures_line(self._figures))
         self._next_plain = 0.0
         if not self._console.is_terminal:
-            self._console.print(name, markup=False, highlight=False)
+            say(self._console, name)
 
     def progress(self, figures: Mapping[str, Any]) -> None:
         """Newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``unlearning_accuracy``,
@@ -67,7 +69,7 @@ class RunView:
         now = time.monotonic()
         if not self._console.is_terminal and (now >= self._next_plain or (of and images >= of)):
             self._next_plain = now + PLAIN_SECONDS
-            self._console.print(f"{self._phase}  {line}", markup=False, highlight=False)
+            say(self._console, f"{self._phase}  {line}")
 
     def restart(self) -> None:
         """The figures so far are those of an attempt that is over."""
@@ -76,7 +78,7 @@ class RunView:
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, markup=False, highlight=False)
+        say(self._console, text)
 
 
 def figures_line(figures: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ from client.transport import Transport
 DEFAULT_URL = "http://127.0.0.1:8321"
 SAMPLES_A_REQUEST = 64
 """The most that the service draws in one request."""
+SAMPLES_SECONDS = 90.0
+"""Longer than the service itself waits for a sampler, so that it is the one to say that none came."""
 
 
 class Lethe:
@@ -185,7 +187,8 @@ class Lethe:
 
     def _draw(self, generator_id: str, concept: str, n: int, seed: int, form: str) -> httpx.Response:
         body = {"concept": concept, "n": n, "seed": seed, "format": form}
-        return self._transport.request("POST", f"{_generator(generator_id)}/samples", repeatable=True, json=body)
+        path = f"{_generator(generator_id)}/samples"
+        return self._transport.request("POST", path, repeatable=True, json=body, read_timeout=SAMPLES_SECONDS)
 
     # How lists and single things are fetched
 

@@ -65,19 +65,22 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
+        read_timeout: float | None = None,
     ) -> httpx.Response:
         """The answer, with a status below 300.
 
         ``repeatable``: the request may be sent again although the service may have done it already (a read, or one
-        with an idempotency key). Without it only what surely was not done is sent again.
+        with an idempotency key). Without it only what surely was not done is sent again. ``read_timeout``: seconds
+        for what takes the service longer than ``timeout``.
 
         Raises:
             LetheError: ``ApiError`` for a problem document, ``Unreachable`` when nothing answers.
         """
         pauses = Pauses()
+        timeout = self._timeout(read_timeout)
         for left in range(self.retries, -1, -1):
             try:
-                answer = self._http.request(method, path, params=params, json=json, headers=headers)
+                answer = self._http.request(method, path, params=params, json=json, headers=headers, timeout=timeout)
             except httpx.TransportError as error:
                 if left and (repeatable or isinstance(error, _NOT_SENT)):
                     pauses.wait()
@@ -108,8 +111,7 @@ class Transport:
     ) -> Iterator[httpx.Response]:
         """An answer to be read as it comes. Not retried: the reader knows what it has. Raises as :meth:`request`,
         and ``httpx.TransportError`` as it is when the connection breaks while the answer is read."""
-        timeout = httpx.Timeout(self.timeout, read=read_timeout or self.timeout)
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
+        with self._http.stream("GET", path, headers=headers, timeout=self._timeout(read_timeout)) as answer:
             if answer.status_code >= 300:
                 answer.read()
                 raise from_answer(answer.status_code, answer.headers.get("content-type", ""), answer.content)
@@ -123,6 +125,9 @@ class Transport:
                 yield answer.iter_bytes()
         except httpx.TransportError as error:
             raise self.unreachable(error) from error
+
+    def _timeout(self, read: float | None) -> httpx.Timeout:
+        return httpx.Timeout(self.timeout, read=max(read or 0.0, self.timeout))
 
     def unreachable(self, error: Exception) -> Unreachable:
         """What a broken connection means to the caller."""

@@ -20,7 +20,7 @@ def report(
 
     The verdict with its reasons, and the figures beside the teacher's.
     """
-    from cli.console import console, print_json
+    from cli.console import console, print_json, say
     from cli.tables import reasons, report_table
 
     with client_of(ctx) as lethe:
@@ -34,4 +34,4 @@ def report(
     out = console()
     out.print(report_table(found))
     for reason in reasons(found):
-        out.print(reason, markup=False, highlight=False)
+        say(out, reason)
