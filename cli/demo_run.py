@@ -29,6 +29,8 @@ FORGET = {"Sneaker": "Bag"}
 IMAGES = 6400
 SEED = 7
 THRESHOLDS = {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+PHASES = ("preparing", "training", "evaluating")
+"""Of the job, in the order in which they come; the report's JSON keeps none."""
 PAIRS = "pairs.png"
 """The report's before/after picture."""
 
@@ -70,9 +72,10 @@ def run(out: Path, console: Console) -> int:
                 outcome = _one_job(lethe, out, console)
             if not outcome.job.passed:
                 shutil.copytree(data_dir / "logs", out / "logs")
+        by_phase = outcome.report.cost.seconds if outcome.report and outcome.report.cost else {}
         outcome.seconds = {
             "starting": started - began,
-            **(outcome.report.cost.seconds if outcome.report and outcome.report.cost else {}),
+            **{phase: by_phase[phase] for phase in PHASES if phase in by_phase},
             "total": time.monotonic() - began,
         }
     say(console, ending(outcome.job))

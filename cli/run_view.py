@@ -26,6 +26,7 @@ class RunView:
         self._phase = ""
         self._figures: dict[str, Any] = {}
         self._next_plain = 0.0
+        self._ended = False
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<10}", markup=False),
@@ -56,6 +57,7 @@ class RunView:
             self._figures.pop(figure, None)
         self._bar.update(self._task, description=name, completed=0, total=None, figures=figures_line(self._figures))
         self._next_plain = 0.0
+        self._ended = False
         if not self._console.is_terminal:
             say(self._console, name)
 
@@ -67,8 +69,10 @@ class RunView:
         line = figures_line(self._figures)
         self._bar.update(self._task, completed=images, total=of, figures=line)
         now = time.monotonic()
-        if not self._console.is_terminal and (now >= self._next_plain or (of and images >= of)):
+        ends = bool(of) and images >= of
+        if not self._console.is_terminal and (now >= self._next_plain or (ends and not self._ended)):
             self._next_plain = now + PLAIN_SECONDS
+            self._ended = ends
             say(self._console, f"{self._phase}  {line}")
 
     def restart(self) -> None:
