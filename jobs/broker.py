@@ -41,11 +41,10 @@ class Broker:
         self._celery.conf.update(
             # Nobody reads results: Postgres is the job, and samples have their own way back.
             task_ignore_result=True,
-            # A broker that is down is told of at once. The outbox is what tries again.
-            broker_connection_timeout=_CONNECT_SECONDS,
             broker_transport_options={
                 "socket_connect_timeout": _CONNECT_SECONDS,
                 "socket_timeout": _SOCKET_SECONDS,
+                # A broker that is down is told of at once, not after six seconds. The outbox is what tries again.
                 "max_retries": 0,
             },
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+import jobs.artifacts as artifacts_module
 from jobs.artifacts import CHUNK_BYTES, ArtifactStore
 from jobs.errors import ArtifactCorrupt
 from jobs.store import StoredFile, attempt_prefix
@@ -81,6 +82,16 @@ def test_what_is_there_is_not_written_again(artifacts: ArtifactStore, folder: Pa
     assert artifacts.put_file(written(tmp_path, b"abc"), PREFIX) == stored
     after = (folder / PREFIX / stored.sha256).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_what_another_process_put_in_the_meantime_stays(folder: Path, tmp_path: Path) -> None:
+    """Between looking whether a file is there and giving ours its name, another may have come first."""
+    target = folder / "file"
+    folder.mkdir()
+    target.write_bytes(b"first")
+    artifacts_module._put_local(written(tmp_path, b"second"), target)
+    assert target.read_bytes() == b"first"
+    assert list(folder.iterdir()) == [target]
 
 
 def test_a_flipped_bit_is_found_and_left_for_who_looks_into_it(
