@@ -29,8 +29,7 @@ class Server(uvicorn.Server):
         """Called by the signal's handler."""
         services: Services | None = getattr(self.lethe.state, "services", None)
         if services is not None:
-            services.closing.set()
-            services.feed.wake()
+            services.loop.call_soon_threadsafe(services.close_streams)
         super().handle_exit(sig, frame)
 
 

@@ -92,6 +92,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         feed=Feed(partial(watching.last_seqs, engine)),
         samplers=CapacityLimiter(WAITING_FOR_SAMPLES),
         closing=asyncio.Event(),
+        loop=asyncio.get_running_loop(),
         schema_seen=threading.Event(),
     )
     app.state.services = services

@@ -86,7 +86,7 @@ class Problem(Exception):
 
     def to_json(self) -> dict[str, Any]:
         """The problem document. ``type`` leads to the code's entry in the documentation that the service serves."""
-        document: dict[str, Any] = {
+        document: dict[str, Any] = self.extra | {
             "type": f"/docs#error-{self.kind.code}",
             "title": self.kind.title,
             "status": self.kind.status,
@@ -96,7 +96,7 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [wrong.to_json() for wrong in self.errors]
-        return document | self.extra
+        return document
 
     def response(self) -> Response:
         """The answer. It is never cached, and says when to come back if that may help."""
@@ -131,7 +131,9 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case LetheError():
-            extra = {name: value for name, value in error.extra.items() if name not in ("detail", "errors", "code")}
+            extra = dict(error.extra)
+            if "status" in extra:  # the job's; the document's own is HTTP's
+                extra["job_status"] = extra.pop("status")
             if error.kind.status >= 500 and error.kind.status != 503:
                 log.error("lethe_error", code=error.code, exc_info=error)
                 return Problem(error.code, error.kind.title)
@@ -173,6 +175,8 @@ def _wrong(item: Mapping[str, Any]) -> Wrong:
             detail = "is required"
         case "extra_forbidden":
             detail = "unknown field"
+    if parts and parts[-1] == "[key]":  # the name of a member is wrong, not its value
+        parts.pop()
     if place in ("body", "query", "path"):
         return Wrong(pointer(parts), detail[:1].lower() + detail[1:], place)
     return Wrong(pointer(str(part).title() for part in parts), detail[:1].lower() + detail[1:], place)

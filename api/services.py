@@ -45,7 +45,13 @@ class Services:
     feed: Feed
     samplers: CapacityLimiter
     closing: asyncio.Event
+    loop: asyncio.AbstractEventLoop
     schema_seen: threading.Event
+
+    def close_streams(self) -> None:
+        """End every open event stream: the server is about to stop. Called in ``loop``."""
+        self.closing.set()
+        self.feed.wake()
 
 
 def _services(request: Request) -> Services:

@@ -75,13 +75,10 @@ def submit_job(
         detail = f"unknown base model {body.base_model!r}; known: {', '.join(known)}"
         raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
     sent = body.model_dump(exclude_unset=True)
-    errors = _unstorable(body.metadata)
     try:
         request = parse_request(sent, model)
     except InvalidRequest as error:
-        raise invalid([*wrong_fields(error.errors), *errors]) from None
-    if errors:
-        raise invalid(errors)
+        raise invalid(wrong_fields(error.errors)) from None
     job, created = use.jobs.create(
         NewJob(
             tenant=who.tenant,
@@ -177,12 +174,3 @@ def _digest(sent: dict[str, Any]) -> str:
     """Of the body's meaning: neither the order of its keys nor its white space matters."""
     return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-
-def _unstorable(metadata: dict[str, str]) -> list[Wrong]:
-    """Text in the metadata that Postgres cannot hold. All other text of a request is the name of something known."""
-    return [
-        Wrong("/metadata", f"{text!r} holds a NUL character or half a surrogate pair")
-        for pair in metadata.items()
-        for text in pair
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
-    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from api.schemas.common import Input
 from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
@@ -15,6 +15,18 @@ from sfd_core.request import MAX_SEED
 
 MAX_METADATA = 16
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _storable(text: str) -> str:
+    """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request names something
+    that is known."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a NUL character or half a surrogate pair")
+    return text
+
+
+Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
 
 
 class RandomOverride(Input):
@@ -115,7 +127,6 @@ class Submission(Input):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
         default=0, description="The same request with the same seed gives the same weights on the same hardware."
     )
-    metadata: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=500)]],
-        Field(max_length=MAX_METADATA),
-    ] = Field(default={}, description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}])
+    metadata: Annotated[dict[Key, Note], Field(max_length=MAX_METADATA)] = Field(
+        default={}, description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]
+    )
