@@ -217,7 +217,8 @@ class Strip:
         share = state.images / budget.images
         if budget.seconds is not None:
             share = max(share, state.seconds / budget.seconds)
-        due = [s for s in STRIP_SHARES if s not in self.taken and (s <= share or (finished and s == 1.0))]
+        last = max(self.taken, default=-1.0)
+        due = [s for s in STRIP_SHARES if s > last and (s <= share or (finished and s == 1.0))]
         if not due:
             return
         # Steps are coarse: where one step passes several shares at once, the last of them is what was seen.

@@ -63,9 +63,9 @@ def rates(part: ReferenceSet) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=50, help="DDIM steps of the teacher's own sampler")
+    parser.add_argument("--steps", type=int, default=10, help="DDIM steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
-    parser.add_argument("--curve", type=int, nargs="*", default=[10, 25], help="other step counts, 100 images each")
+    parser.add_argument("--curve", type=int, nargs="*", default=[5, 20, 50], help="other step counts, 100 images each")
     arguments = parser.parse_args()
 
     unnamed = JudgeInfo("", "judge", 0.0, 0, (), "")

@@ -1,0 +1,61 @@
+"""``lethe unlearn``: one run here, without the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.arguments import FORGET_HELP, forget_items, parse_forget, parse_numbers, parse_settings
+from cli.exits import JOB_FAILED
+
+
+def unlearn(
+    base: Annotated[str, typer.Option(help="The base model: its name, or a folder with a manifest.")],
+    forget: Annotated[list[str], typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)],
+    images: Annotated[int, typer.Option(help="The budget: train on that many generated images.")],
+    out: Annotated[Path, typer.Option(help="A folder for the generator, the report and checkpoints.")],
+    seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
+    stop_when_unlearned: Annotated[
+        bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 0,
+    recipe: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A change of the base model's recipe: alpha=1.2.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Unlearn here and now, with a progress bar and without the service.
+
+    Interrupted, the same command goes on from the last checkpoint. Exit status 0 only if the verdict is pass.
+    """
+    body: dict[str, Any] = {
+        "forget": forget_items(parse_forget(forget)),
+        "budget": {"images": images, "seconds": seconds, "stop_when_unlearned": stop_when_unlearned},
+        "recipe": parse_settings(recipe or (), "--recipe"),
+        "thresholds": parse_numbers(threshold or (), "--threshold"),
+        "seed": seed,
+    }
+
+    from jobs.settings import load_settings
+    from sfd_core.manifest import load_manifest
+    from sfd_core.request import parse_request
+
+    settings = load_settings()
+    if Path(base).is_dir():
+        model = load_manifest(Path(base))
+    elif base in (registered := settings.models()):
+        model = registered[base]
+    else:
+        raise typer.BadParameter(f"unknown base model {base!r}; known: {', '.join(registered)}", param_hint="--base")
+    request = parse_request(body, model)
+
+    from cli.local_run import run
+
+    if run(model, request, out, device, settings.checkpoint_seconds) != "pass":
+        raise typer.Exit(JOB_FAILED)
