@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +33,7 @@ def sample_folder(folder: Path, concept: str, n: int, seed: int, out: Path) -> N
     except UnknownConcept as error:
         raise typer.BadParameter(str(error), param_hint="--concept") from None
     if out.suffix == SHEET:
-        # As the service's sampler lays its sheets out, so that both give the same file.
-        columns, scale = math.ceil(math.sqrt(n)), max(1, 112 // images.shape[1])
-        _write_sheet(out, pictures.grid(images, columns, scale))
+        _write_sheet(out, pictures.sheet(images))
     else:
         _write_each(out, [pictures.png(image) for image in images])
 

@@ -27,11 +27,8 @@ def make_app(broker_url: str) -> Celery:
         task_acks_late=False,
         # Nobody reads results: the job's row has them.
         task_ignore_result=True,
-        # One job a worker, and none taken in advance: a hint that waits in a busy worker is one that an idle worker
-        # does not get.
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
         # A broker that is down at the start or goes away is waited for, as long as it takes.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -49,7 +46,10 @@ def make_app(broker_url: str) -> Celery:
 
 
 def register_run(app: Celery, runner: Runner) -> None:
-    """Answer hints with ``runner``."""
+    """Answer hints with ``runner``: one job a worker and none taken in advance, since a hint that waits in a busy
+    worker is one that an idle worker does not get. (Without prefetch Celery looks for work once a second: nothing
+    beside a training, too long for a request for samples.)"""
+    app.conf.worker_disable_prefetch = True
 
     @app.task(name=TASK_RUN)  # type: ignore[untyped-decorator]
     def run_job(job_id: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import tempfile
 import time
 from collections import OrderedDict
@@ -18,7 +17,7 @@ from jobs.records import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
 from sfd_core.device import pick_device
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.pictures import grid, png
+from sfd_core.evaluation.pictures import png, sheet
 from sfd_core.generator import OneStepGenerator, UnknownConcept
 
 logger = logging.getLogger("lethe.sampler")
@@ -58,11 +57,7 @@ class Sampler:
         began = time.perf_counter()
         generator = self._generator(generator_id)
         images = generator.sample(request["concept"], request["n"], request["seed"])
-        pngs: tuple[bytes, ...]
-        if request["format"] == "grid":
-            pngs = (grid(images, columns=math.ceil(math.sqrt(len(images))), scale=_scale(images.shape[1])),)
-        else:
-            pngs = tuple(png(image) for image in images)
+        pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
         return SampleReply(pngs, request["seed"], request["concept"], generator_id, time.perf_counter() - began)
 
     def _generator(self, generator_id: str) -> OneStepGenerator:
@@ -75,8 +70,3 @@ class Sampler:
                 self.loaded.popitem(last=False)
         self.loaded.move_to_end(generator_id)
         return self.loaded[generator_id]
-
-
-def _scale(height: int) -> int:
-    """Small images are enlarged in a grid, so that a person sees something."""
-    return max(1, 112 // height)

@@ -9,6 +9,7 @@ and no system font or clock enters. Importing this does not import torch.
 from __future__ import annotations
 
 import io
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ _MUTED = (98, 105, 117)
 _MARK = (180, 35, 24)
 _MARK_TINT = (253, 238, 235)
 _RULE = (218, 221, 227)
+
+
+SHEET_TILE = 112
+"""Pixels that an image has on a sheet, at most, before it is shown at its own size."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,12 @@ def grid(images: Images, columns: int, scale: int = 1) -> bytes:
         tile = image.repeat(scale, axis=0).repeat(scale, axis=1)
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return _encode(Image.fromarray(sheet))
+
+
+def sheet(images: Images) -> bytes:
+    """All images on one PNG, about square, small ones enlarged so that a person sees something: what the endpoint's
+    ``grid`` and ``lethe sample --out sheet.png`` give."""
+    return grid(images, columns=math.ceil(math.sqrt(len(images))), scale=max(1, SHEET_TILE // images.shape[1]))
 
 
 def pairs_picture(
