@@ -69,7 +69,10 @@ def wilson(successes: int, n: int) -> Interval:
     p = successes / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    return Interval(p, max(0.0, centre - half), min(1.0, centre + half), n)
+    # At 0 of n and n of n the bound is exactly 0 or 1; rounding must not move it.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(p, low, high, n)
 
 
 def difference(first: Interval, second: Interval) -> Interval:
