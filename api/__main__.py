@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from types import FrameType
 
@@ -15,6 +16,8 @@ from jobs.settings import SettingsError, load_settings
 
 GRACE_SECONDS = 8
 """For requests that are being answered when a stop is asked for."""
+KEEP_ALIVE_SECONDS = 30
+"""For a connection that asks nothing."""
 
 
 class Server(uvicorn.Server):
@@ -26,11 +29,28 @@ class Server(uvicorn.Server):
         self.lethe = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by the signal's handler."""
+        """Called by the signal's handler; a second Ctrl-C does not wait. As uvicorn's own, which then raises the
+        signal once more: a stop that was asked for is no failure."""
         services: Services | None = getattr(self.lethe.state, "services", None)
         if services is not None:
             services.loop.call_soon_threadsafe(services.close_streams)
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def make_server(app: FastAPI, host: str, port: int) -> Server:
+    """The server of ``app``, not started. It says nothing of itself, and logs through ``api.logs``."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    return Server(config, app)
 
 
 def main() -> int:
@@ -43,18 +63,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level, settings.log_format)
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=30,
-    )
-    server = Server(config, app)
+    server = make_server(create_app(settings), settings.host, settings.port)
     server.run()
     return 0 if server.started else 1
 

@@ -173,4 +173,3 @@ def _matches(if_none_match: str, current: str) -> bool:
 def _digest(sent: dict[str, Any]) -> str:
     """Of the body's meaning: neither the order of its keys nor its white space matters."""
     return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
-

@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, WouldBlock, to_thread
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -107,11 +107,17 @@ async def _ask(use: Services, generator_id: str, request: dict[str, Any]) -> Sam
             cannot be read.
         SampleTimeout: no sampler answered.
     """
-    if use.samplers.available_tokens < 1:
-        raise Problem("too_many", f"{use.samplers.total_tokens} requests for samples wait already")
-    timeout = use.settings.sample_timeout_seconds
-    ask = use.broker.request_samples
-    payload = await to_thread.run_sync(ask, generator_id, request, timeout, limiter=use.samplers)
+    place = object()
+    try:
+        use.samplers.acquire_on_behalf_of_nowait(place)
+    except WouldBlock:
+        raise Problem("too_many", f"{use.samplers.total_tokens:.0f} requests for samples wait already") from None
+    try:
+        # A thread for this request alone: the place is what bounds how many there are.
+        ask, timeout = use.broker.request_samples, use.settings.sample_timeout_seconds
+        payload = await to_thread.run_sync(ask, generator_id, request, timeout, limiter=CapacityLimiter(1))
+    finally:
+        use.samplers.release_on_behalf_of(place)
     expected = request["n"] if request["format"] == "json" else 1
     try:
         reply = decode(payload)

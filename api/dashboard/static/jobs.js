@@ -1,6 +1,6 @@
 // The table of jobs refreshes itself while somebody looks at it.
 
-const EVERY = 3000; // milliseconds
+const EVERY = 2000; // milliseconds
 const part = document.getElementById("jobs");
 
 async function refresh() {

@@ -1,0 +1,176 @@
+"""Keys and scopes, other tenants, other sites."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jobs import keys
+from tests.api.making import body, is_problem, published, submitted, train
+from tests.api.test_events import streaming
+from tests.serving import Service
+from tests.waiting import wait_for
+
+Bearer = Callable[..., dict[str, str]]
+OPEN = {"/livez", "/readyz", "/metrics"}
+SENT = {"/v1/jobs": body(), "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"}}
+
+
+def operations(service: Service) -> list[tuple[str, str]]:
+    """Every operation of the OpenAPI document: method and path."""
+    paths = service.http.get("/openapi.json").json()["paths"]
+    return [(method.upper(), path) for path, item in paths.items() for method in item]
+
+
+def call(service: Service, method: str, path: str, headers: dict[str, str], **ids: str) -> httpx.Response:
+    """Call an operation with ids put into its path."""
+    filled = re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], "fashion"), path)
+    return service.http.request(method, filled, headers=headers, json=SENT.get(path))
+
+
+def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
+    admin = bearer("admin")
+    generator_id = published(guarded, tmp_path, headers=admin)
+    ids = {"job_id": submitted(guarded, admin), "generator_id": generator_id}
+    seen = 0
+    for method, path in operations(guarded):
+        if path in OPEN:
+            assert call(guarded, method, path, {}).status_code == 200
+            continue
+        seen += 1
+        needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
+        answer = call(guarded, method, path, {}, **ids)
+        is_problem(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        for wrong in ("Bearer lethe_nonsense", "Bearer", "Basic bGV0aGU6eA==", "Bearer " + "x" * 5000):
+            is_problem(call(guarded, method, path, {"Authorization": wrong}, **ids), 401, "unauthenticated")
+        document = is_problem(call(guarded, method, path, bearer(other), **ids), 403, "forbidden")
+        assert f"`{needed}`" in document["detail"]
+        for scope in (needed, "admin"):
+            assert call(guarded, method, path, bearer(scope), **ids).status_code not in (401, 403, 404, 422)
+    assert seen >= 12
+
+
+def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
+    mine, theirs = bearer("admin", tenant="acme"), bearer("admin", tenant="globex")
+    generator_id = published(guarded, tmp_path, headers=theirs)
+    job_id = guarded.http.get(f"/v1/generators/{generator_id}", headers=theirs).json()["job"]
+    seen = 0
+    for method, path in operations(guarded):
+        if "_id}" not in path:
+            continue
+        seen += 1
+        answer = call(guarded, method, path, mine, job_id=job_id, generator_id=generator_id)
+        is_problem(answer, 404, "job_not_found" if "{job_id}" in path else "generator_not_found")
+    assert seen >= 8
+    listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators")]
+    assert not any(job_id in text or generator_id in text for text in listed)
+    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": mine["Authorization"].split()[1]}) as browser:
+        for path in (f"/jobs/{job_id}", f"/parts/jobs/{job_id}", f"/generators/{generator_id}"):
+            assert browser.get(path).status_code == 404
+        same = {"sec-fetch-site": "same-origin"}
+        for path in (f"/jobs/{job_id}/cancel", f"/jobs/{job_id}/retry"):
+            assert browser.post(path, headers=same).status_code == 404
+
+
+def test_the_same_idempotency_key_of_two_tenants_is_two_jobs(guarded: Service, bearer: Bearer) -> None:
+    key = {"Idempotency-Key": "order-1"}
+    made = [submitted(guarded, bearer("submit", tenant=tenant) | key) for tenant in ("acme", "globex")]
+    assert made[0] != made[1]
+
+
+def test_keys_that_ended(guarded: Service, bearer: Bearer) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    _, expired = keys.create(guarded.engine, "acme", "old", ["read"], past)
+    answer = guarded.http.get("/v1/jobs", headers={"Authorization": f"Bearer {expired}"})
+    assert "expired" in is_problem(answer, 401, "unauthenticated")["detail"]
+
+
+def test_a_revocation_holds_within_five_seconds(guarded: Service, bearer: Bearer) -> None:
+    key, secret = keys.create(guarded.engine, "acme", "leaked", ["admin"])
+    headers = {"Authorization": f"Bearer {secret}"}
+    job_id = submitted(guarded, headers)
+    train(guarded.store, job_id)
+    with streaming(guarded, job_id, headers=headers) as (_, lines):
+        assert guarded.http.get("/v1/jobs", headers=headers).status_code == 200
+        keys.revoke(guarded.engine, key.id)
+        began = time.monotonic()
+        wait_for(lambda: guarded.http.get("/v1/jobs", headers=headers).status_code == 401, 5)
+        for _ in lines:  # an open stream ends too
+            pass
+        assert time.monotonic() - began < 5
+
+
+def test_the_table_holds_no_usable_key(guarded: Service, bearer: Bearer) -> None:
+    secret = bearer("admin")["Authorization"].split()[1]
+    with guarded.engine.connect() as connection:
+        dump = str(connection.exec_driver_sql("SELECT * FROM api_keys").all())
+    assert secret not in dump
+    for word in re.findall(r"[A-Za-z0-9_-]{20,}", dump):
+        assert guarded.http.get("/v1/jobs", headers={"Authorization": f"Bearer {word}"}).status_code == 401
+
+
+def test_signing_in_and_out(guarded: Service, bearer: Bearer) -> None:
+    secret = bearer("read", "submit", tenant="acme")["Authorization"].split()[1]
+    with httpx.Client(base_url=guarded.url) as browser:
+        away = browser.get("/generators")
+        assert (away.status_code, away.headers["location"]) == (303, "/login?next=/generators")
+        assert browser.get("/login?next=/generators").status_code == 200
+        wrong = browser.post("/login", data={"key": "lethe_nonsense", "next": "/"})
+        assert wrong.status_code == 401
+        assert "not known" in wrong.text
+        home = browser.post("/login", data={"key": secret, "next": "/generators"})
+        assert (home.status_code, home.headers["location"]) == (303, "/generators")
+        cookie = home.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert browser.get("/generators").status_code == 200
+        # The pages' own scripts use the API with the same cookie.
+        assert browser.get("/v1/jobs").status_code == 200
+        assert browser.post("/v1/jobs", json=body(), headers={"sec-fetch-site": "same-origin"}).status_code == 202
+        assert browser.post("/logout").status_code == 303
+        assert browser.get("/generators").status_code == 303
+
+
+@pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:1"])
+def test_signing_in_leads_nowhere_else(guarded: Service, bearer: Bearer, target: str) -> None:
+    secret = bearer("read")["Authorization"].split()[1]
+    answer = guarded.http.post("/login", data={"key": secret, "next": target})
+    assert answer.headers["location"] == "/"
+    guarded.http.cookies.clear()
+
+
+OTHER_SITES = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+]
+
+
+@pytest.mark.parametrize("headers", OTHER_SITES)
+def test_another_site_cannot_use_the_cookie(guarded: Service, bearer: Bearer, headers: dict[str, str]) -> None:
+    own = bearer("admin")
+    job_id = submitted(guarded, own)
+    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": own["Authorization"].split()[1]}) as browser:
+        for path in ("/v1/jobs", f"/v1/jobs/{job_id}/cancel"):
+            is_problem(browser.post(path, headers=headers, json=body()), 403, "forbidden")
+        assert browser.post(f"/jobs/{job_id}/cancel", headers=headers).status_code == 403
+        assert browser.post("/login", headers=headers).status_code == 403
+    assert guarded.store.get(job_id).status == "queued"
+
+
+@pytest.mark.parametrize("headers", [*OTHER_SITES, {"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}])
+def test_another_site_cannot_use_a_service_without_keys(service: Service, headers: dict[str, str]) -> None:
+    before = service.count("jobs")
+    is_problem(service.http.post("/v1/jobs", json=body(), headers=headers), 403, "forbidden")
+    assert service.count("jobs") == before
+    if "host" in headers:  # a name that was pointed at this machine
+        is_problem(service.http.get("/v1/jobs", headers=headers), 403, "forbidden")
+        assert service.http.get("/", headers=headers).status_code == 403

@@ -1,0 +1,175 @@
+"""Samples: a real sampler behind the broker, a real generator of a tiny model, and what happens where there is none."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.broker import QUEUE_SAMPLES, Broker
+from jobs.settings import Settings
+from local.services import Services
+from tests.api.making import is_problem, pointers, publish, submitted, train
+from tests.serving import Service, serving
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def settings(
+    servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings with a base model that has weights, and a broker's database that only this module uses."""
+    from tests.tiny_model import make_tiny_model
+
+    folder: Path = tmp_path_factory.mktemp("samples")
+    make_tiny_model(folder / "models" / "tiny")
+    with new_database() as database_url:
+        yield Settings(
+            database_url=database_url,
+            broker_url=servers.valkey.url.replace("virtual_host=0", "virtual_host=14"),
+            data_dir=folder,
+            bundled_models_dir=folder / "models",
+            sample_timeout_seconds=20,
+            device="cpu",
+        )
+
+
+@pytest.fixture(scope="module")
+def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A published generator: the tiny model's own network, asked once."""
+    from sfd_core.generator import OneStepGenerator
+    from sfd_core.loading import load_base
+
+    base = load_base(service.app.state.services.models["tiny"])
+    folder = tmp_path_factory.mktemp("generator")
+    OneStepGenerator.of(base.unet, base.schedule, 440, base.model).save(folder)
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    job_id = submitted(service, base_model="tiny", forget=[{"concept": "red", "override": "blue"}])
+    attempt = train(service.store, job_id)
+    return publish(service, job_id, attempt, tmp_path_factory.mktemp("stored"), generator_files=files)
+
+
+@pytest.fixture(scope="module")
+def sampler(settings: Settings) -> Iterator[None]:
+    """The sampler as it is run in production: a Celery worker of its own."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    environment = {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.main", "sample"],
+        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield
+    process.terminate()
+    process.wait(30)
+
+
+def ask(service: Service, generator_id: str, **sent: Any) -> httpx.Response:
+    """Ask for samples."""
+    return service.http.post(f"/v1/generators/{generator_id}/samples", json={"concept": "red", **sent})
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        ({"concept": "purple"}, "/concept"),
+        ({"concept": 3}, "/concept"),
+        ({"n": 0}, "/n"),
+        ({"n": 65}, "/n"),
+        ({"n": "4"}, "/n"),
+        ({"n": 2}, "/format"),
+        ({"n": 2, "format": "png"}, "/format"),
+        ({"format": "gif"}, "/format"),
+        ({"seed": -1}, "/seed"),
+        ({"seed": 2**63}, "/seed"),
+        ({"seed": 2**63 - 1, "n": 2, "format": "json"}, "/seed"),
+        ({"prompt": "a red thing"}, "/prompt"),
+    ],
+)
+def test_a_request_that_is_wrong(service: Service, generator_id: str, sent: dict[str, Any], pointer: str) -> None:
+    document = is_problem(ask(service, generator_id, **sent), 422, "invalid_request")
+    assert pointers(document) == [pointer]
+    if sent == {"concept": "purple"}:
+        assert "known: red, green, blue, grey" in document["errors"][0]["detail"]
+
+
+@pytest.mark.usefixtures("sampler")
+def test_one_image(service: Service, generator_id: str) -> None:
+    answer = ask(service, generator_id, seed=5)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(PNG)
+    assert (answer.headers["x-lethe-seed"], answer.headers["x-lethe-generator"]) == ("5", generator_id)
+    assert answer.content == ask(service, generator_id, seed=5).content
+
+
+@pytest.mark.usefixtures("sampler")
+def test_image_i_depends_on_its_seed_alone(service: Service, generator_id: str) -> None:
+    answer = ask(service, generator_id, n=20, seed=5, format="json").json()
+    assert (answer["object"], answer["concept"], answer["generator"]) == ("samples", "red", generator_id)
+    assert [(image["index"], image["seed"]) for image in answer["images"]] == [(i, 5 + i) for i in range(20)]
+    images = [base64.b64decode(image["png_base64"]) for image in answer["images"]]
+    assert len(set(images)) == 20
+    for i in (0, 7, 19):
+        assert ask(service, generator_id, seed=5 + i).content == images[i]
+
+
+@pytest.mark.usefixtures("sampler")
+def test_a_grid_is_one_picture(service: Service, generator_id: str) -> None:
+    answer = ask(service, generator_id, n=9, format="grid", concept="blue")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(PNG)
+    width = int.from_bytes(answer.content[16:20], "big")
+    assert width > 3 * 8
+
+
+@pytest.mark.usefixtures("sampler")
+def test_a_seed_that_is_drawn_is_in_the_answer(service: Service, generator_id: str) -> None:
+    first, second = (ask(service, generator_id) for _ in range(2))
+    seeds = [int(answer.headers["x-lethe-seed"]) for answer in (first, second)]
+    assert seeds[0] != seeds[1]
+    assert all(0 <= seed < 2**48 for seed in seeds)
+    assert ask(service, generator_id, seed=seeds[0]).content == first.content
+    largest = ask(service, generator_id, seed=2**63 - 1)
+    assert largest.headers["x-lethe-seed"] == str(2**63 - 1)
+
+
+def test_nobody_answers(settings: Settings, tmp_path: Path, generator_id: str) -> None:
+    alone = settings.model_copy(
+        update={"sample_timeout_seconds": 0.2, "broker_url": str(settings.broker_url).replace("=14", "=15")}
+    )
+    with serving(alone) as service:
+        document = is_problem(ask(service, generator_id), 503, "samples_unavailable")
+        assert "0.2 s" in document["detail"]
+
+
+def test_too_many_wait(settings: Settings, generator_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.main.WAITING_FOR_SAMPLES", 3)
+    alone = settings.model_copy(
+        update={"sample_timeout_seconds": 2, "broker_url": str(settings.broker_url).replace("=14", "=15")}
+    )
+    with serving(alone) as service, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: ask(service, generator_id), range(12)))
+        codes = [answer.json()["code"] for answer in answers]
+        assert codes.count("samples_unavailable") == 3
+        assert codes.count("too_many") == 9
+        is_problem(answers[codes.index("too_many")], 429, "too_many")
+        # Those who wait for samples keep nobody else from an answer.
+        assert Broker(str(alone.broker_url)).queue_length(QUEUE_SAMPLES) > 0
+
+
+def test_a_broker_that_is_away(settings: Settings, tmp_path: Path, generator_id: str) -> None:
+    alone = settings.model_copy(update={"broker_url": f"redis+socket://{tmp_path}/none.sock?virtual_host=0"})
+    with serving(alone) as service:
+        is_problem(ask(service, generator_id), 503, "service_unavailable")

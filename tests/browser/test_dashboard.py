@@ -1,0 +1,245 @@
+"""What a user sees and does in the dashboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.api.making import REASON, advance, failed, publish, published, submitted, train
+from tests.serving import Service
+from tests.waiting import wait_for
+
+
+def test_the_table_of_jobs_is_live(service: Service, page: Page) -> None:
+    job_id = submitted(service, metadata={"ticket": "T-1"})
+    page.goto(service.url)
+    row = page.get_by_role("row").filter(has_text=job_id[-6:])
+    expect(row).to_contain_text("Sneaker")
+    expect(row).to_contain_text("Sandal")
+    expect(row).to_contain_text("queued")
+    attempt = train(service.store, job_id, 3200, 3200)
+    expect(row).to_contain_text("running")
+    expect(row).to_contain_text("50 %")
+    assert row.get_by_role("progressbar").get_attribute("value") == "0.5"
+    advance(service.store, job_id, attempt, 4800)
+    expect(row).to_contain_text("75 %")
+    row.get_by_role("link").click()
+    expect(page).to_have_url(f"{service.url}/jobs/{job_id}")
+
+
+def test_the_table_by_status(service: Service, page: Page) -> None:
+    waiting, gone = submitted(service), submitted(service)
+    service.store.request_cancel(gone)
+    page.goto(service.url)
+    page.get_by_role("link", name="Cancelled").click()
+    expect(page.get_by_role("row").filter(has_text=gone[-6:])).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text=waiting[-6:])).to_have_count(0)
+    expect(page.get_by_role("link", name="Cancelled")).to_have_attribute("aria-current", "true")
+
+
+def test_a_jobs_page_follows_it_to_the_end_without_a_reload(service: Service, page: Page, tmp_path: Path) -> None:
+    job_id = submitted(service)
+    page.goto(f"{service.url}/jobs/{job_id}")
+    page.evaluate("window.unbroken = true")
+    expect(page.locator(".facts")).to_contain_text("queued")
+    attempt = train(service.store, job_id, 1600)
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "0.24")
+    expect(page.locator(".figures").first).to_contain_text("1\u2009536")
+    expect(page.get_by_role("img", name=re.compile("Forgotten is now 48.0 %; Retained is now 67.2 %"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Generator loss"))).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("The job is running, training.")
+    line = page.locator("path.line.ua")
+    before = line.get_attribute("d")
+    advance(service.store, job_id, attempt, 3200)
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "0.5")
+    assert line.get_attribute("d") != before
+    publish(service, job_id, attempt, tmp_path)
+    expect(page.get_by_role("heading", name="What was measured")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("The job is succeeded, verdict pass.")
+    picture = page.get_by_alt_text("Images of the base model and of the generator from the same seeds, side by side")
+    wait_for(lambda: picture.evaluate("image => image.complete && image.naturalWidth") == 64)
+    expect(page.locator(".timeline")).to_contain_text("Succeeded, verdict pass")
+    assert page.evaluate("window.unbroken")
+    page.get_by_role("link", name="Full report").click()
+    expect(page.get_by_role("heading", name="What was measured")).to_be_visible()
+
+
+def test_cancel_and_retry(service: Service, page: Page) -> None:
+    job_id = submitted(service)
+    page.goto(f"{service.url}/jobs/{job_id}")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".facts")).to_contain_text("cancelled")
+    assert service.store.get(job_id).status == "cancelled"
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".facts")).to_contain_text("queued")
+    train(service.store, job_id)
+    expect(page.locator(".facts")).to_contain_text("running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Stopping…")).to_be_disabled()
+    assert service.store.get(job_id).status == "cancelling"
+
+
+def test_a_failure_says_why(service: Service, page: Page) -> None:
+    job_id = submitted(service)
+    page.goto(f"{service.url}/jobs/{job_id}")
+    failed(service.store, job_id)
+    expect(page.get_by_role("alert")).to_contain_text("Training diverged. Loss is NaN at step 12.")
+
+
+def test_a_new_job(service: Service, page: Page) -> None:
+    page.goto(f"{service.url}/jobs/new")
+    page.get_by_label("Forget", exact=True).select_option(label="Sneaker")
+    page.get_by_label("Draw instead").select_option(label="Sandal")
+    page.get_by_role("button", name="Forget another concept").click()
+    page.get_by_label("Draw instead").nth(1).select_option(label="A random remaining concept")
+    page.get_by_label("Images to train on").fill("1280")
+    page.get_by_label("Seconds at most").fill("90.5")
+    page.get_by_text("Thresholds, evaluation and seed").click()
+    page.get_by_label("Ticket").fill("T-7")
+    page.get_by_role("button", name="Submit job").click()
+    page.wait_for_url(re.compile(r"/jobs/job_"))
+    job = service.store.get(page.url.rsplit("/", 1)[1])
+    assert job.request["forget"] == [
+        {"concept": "Sneaker", "override": "Sandal"},
+        {"concept": "T-shirt", "override": {"random": True}},
+    ]
+    assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "stop_when_unlearned": True}
+    assert job.metadata == {"ticket": "T-7"}
+
+
+def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:
+    before = service.count("jobs")
+    page.goto(f"{service.url}/jobs/new")
+    page.get_by_label("Draw instead").select_option(label="T-shirt")
+    page.get_by_role("button", name="Submit job").click()
+    override = page.get_by_label("Draw instead")
+    expect(override).to_have_attribute("aria-invalid", "true")
+    expect(override).to_be_focused()
+    expect(page.locator("#wrong-0")).to_have_text("'T-shirt' would override itself: name another concept.")
+    page.get_by_label("Images to train on").fill("many")
+    page.get_by_role("button", name="Submit job").click()
+    expect(page.get_by_label("Images to train on")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert")).to_contain_text("Please look at the marked fields.")
+    assert service.count("jobs") == before
+    page.get_by_label("Images to train on").fill("640")
+    page.get_by_label("Draw instead").select_option(label="Trouser")
+    page.get_by_role("button", name="Submit job").click()
+    page.wait_for_url(re.compile(r"/jobs/job_"))
+    assert service.count("jobs") == before + 1
+
+
+def test_a_withheld_generator_is_shown_and_not_served(service: Service, page: Page, tmp_path: Path) -> None:
+    generator_id = published(service, tmp_path, "fail")
+    page.goto(f"{service.url}/generators")
+    tile = page.get_by_role("listitem").filter(has_text=generator_id[-6:])
+    expect(tile).to_contain_text("withheld")
+    tile.get_by_role("link").click()
+    expect(page.get_by_text("Withheld.")).to_be_visible()
+    expect(page.get_by_text(REASON)).to_be_visible()
+    expect(page.get_by_role("button", name="Draw")).to_have_count(0)
+    expect(page.get_by_role("link", name="Download")).to_have_count(0)
+
+
+def test_samples_that_nobody_draws(service: Service, page: Page, tmp_path: Path) -> None:
+    generator_id = published(service, tmp_path)
+    page.goto(f"{service.url}/generators/{generator_id}")
+    page.get_by_label("Images").fill("65")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.get_by_label("Images")).to_have_attribute("aria-invalid", "true")
+
+
+def test_what_is_not_there(service: Service, page: Page) -> None:
+    page.goto(f"{service.url}/jobs/job_{'0' * 32}")
+    expect(page.get_by_role("heading", name="There is no such job")).to_be_visible()
+
+
+def test_signing_in(guarded: Service, page: Page, bearer: Callable[..., dict[str, str]]) -> None:
+    secret = bearer("read", "submit")["Authorization"].split()[1]
+    page.goto(f"{guarded.url}/jobs/new")
+    page.get_by_label("API key").fill("lethe_nonsense")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("The API key is not known.")
+    page.get_by_label("API key").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{guarded.url}/jobs/new")
+    page.get_by_role("button", name="Submit job").click()
+    page.wait_for_url(re.compile(r"/jobs/job_"))
+    job_id = page.url.rsplit("/", 1)[1]
+    train(guarded.store, job_id)  # the event stream knows the cookie, too
+    expect(page.locator(".facts")).to_contain_text("running")
+    assert page.evaluate("document.cookie") == ""
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    page.goto(f"{guarded.url}/jobs/{job_id}")
+    expect(page).to_have_url(f"{guarded.url}/login?next=/jobs/{job_id}")
+
+
+def test_a_key_that_may_only_read(guarded: Service, page: Page, bearer: Callable[..., dict[str, str]]) -> None:
+    job_id = submitted(guarded, bearer("submit"))
+    page.goto(f"{guarded.url}/login?next=/jobs/{job_id}")
+    page.get_by_label("API key").fill(bearer("read")["Authorization"].split()[1])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".facts")).to_contain_text("queued")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("link", name="New job")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_pages_fit_and_can_be_read(service: Service, browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    generator_id = published(service, tmp_path)
+    job_id = service.http.get(f"/v1/generators/{generator_id}").json()["job"].rsplit("/", 1)[-1]
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    for path in ("/", f"/jobs/{job_id}", "/jobs/new", "/generators", f"/generators/{generator_id}", "/docs", "/nope"):
+        page.goto(service.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(UNLABELLED) == [], path
+        assert page.evaluate(FAINT) == [], path
+        assert page.locator("h1").count() == 1
+    context.close()
+
+
+UNLABELLED = """
+Array.from(document.querySelectorAll("input:not([type=hidden]), select, button, a, img"))
+  .filter((e) => !(e.labels?.length || e.textContent.trim() || e.alt !== undefined || e.getAttribute("aria-label")))
+  .map((e) => e.outerHTML)
+"""
+"""Controls without a name, and pictures without an alternative."""
+
+FAINT = """
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return Array.from(canvas.getImageData(0, 0, 1, 1).data);
+  };
+  const luminance = ([r, g, b]) => [r, g, b]
+    .map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (let at = e; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 220) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const faint = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.disabled) continue;
+    if (e.closest("svg, .sr-only, .skip, script, option")) continue;
+    const [a, b] = [luminance(rgba(getComputedStyle(e).color)), luminance(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${e.className} ${e.textContent.trim().slice(0, 40)}`);
+  }
+  return faint;
+})()
+"""
+"""Text with less contrast than WCAG 2 AA asks for (4.5 to 1)."""
