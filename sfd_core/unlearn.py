@@ -19,7 +19,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from sfd_core import checkpoint
@@ -31,6 +30,7 @@ from sfd_core.evaluation.page import LIMITS, render
 from sfd_core.evaluation.pictures import Moment, pairs_picture, rows_for, strip_picture
 from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.evaluation.reference import Reference
+from sfd_core.evaluation.strip import REMAINING, Strip
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base
@@ -39,9 +39,8 @@ from sfd_core.request import UnlearningRequest
 from sfd_core.train import TrainingState, start, train
 
 Phase = Literal["preparing", "training", "evaluating"]
-STRIP_SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
-STRIP_IMAGES, PAIR_IMAGES = 3, 8
-STRIP_REMAINING = 4
+PAIR_IMAGES = 8
+"""Images a concept in the before/after picture."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def unlearn(
     seconds = {"preparing": time.monotonic() - began}
 
     yield PhaseStarted("training")
-    strip = Strip(base, request, checkpoints)
+    strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
     for event in _training(state, base, judge, reference, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
@@ -194,55 +193,6 @@ def _already_finished(state: TrainingState, request: UnlearningRequest) -> bool:
     return state.step > 0 and (spent or unlearned)
 
 
-class Strip:
-    """The same seeds over training: images of the averaged generator when a share of the budget is spent.
-
-    With checkpoints the images are kept beside them, so that a resumed run has the moments of the attempt before.
-    """
-
-    def __init__(self, base: LoadedBase, request: UnlearningRequest, checkpoints: Checkpoints | None) -> None:
-        self.base, self.request = base, request
-        self.rows = rows_for(request.forget, base.model.concepts, STRIP_REMAINING)
-        self.folders = [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier]
-        self.taken: dict[float, Moment] = {}
-        for folder in reversed(self.folders):
-            for path in folder.glob("strip-*.npz"):
-                with np.load(path, allow_pickle=False) as kept:
-                    moment = Moment(float(kept["share"]), int(kept["seen"]), kept["images"])
-                self.taken[moment.share] = moment
-
-    def look(self, state: TrainingState, finished: bool = False) -> None:
-        """Take the moments that are due at ``state``."""
-        budget = self.request.budget
-        share = state.images / budget.images
-        if budget.seconds is not None:
-            share = max(share, state.seconds / budget.seconds)
-        last = max(self.taken, default=-1.0)
-        due = [s for s in STRIP_SHARES if s > last and (s <= share or (finished and s == 1.0))]
-        if not due:
-            return
-        # Steps are coarse: where one step passes several shares at once, the last of them is what was seen.
-        images = self._images(state)
-        self._keep(Moment(due[-1], state.images, images))
-
-    def moments(self) -> list[Moment]:
-        return [self.taken[share] for share in sorted(self.taken)]
-
-    def _images(self, state: TrainingState) -> np.ndarray:
-        labels = [self.base.model.concepts.index(row.concept) for row in self.rows for _ in range(STRIP_IMAGES)]
-        seeds = [
-            seed for row in self.rows for seed in seeds_of(self.base.model.concepts.index(row.concept), STRIP_IMAGES)
-        ]
-        return generator_of(state, self.base, self.request.recipe).sample_labels(labels, seeds)
-
-    def _keep(self, moment: Moment) -> None:
-        self.taken[moment.share] = moment
-        if self.folders:
-            self.folders[0].mkdir(parents=True, exist_ok=True)
-            path = self.folders[0] / f"strip-{round(moment.share * 100):03d}.npz"
-            np.savez(path, share=moment.share, seen=moment.seen, images=moment.images)
-
-
 def _header(base: LoadedBase, request: UnlearningRequest) -> dict[str, Any]:
     """What was asked, of what, and by which judge."""
     model, asked = base.model, request.to_json()
@@ -299,7 +249,7 @@ def _pictures_and_speed(
     teacher_speed = len(labels) / (time.perf_counter() - began)
     after = generator.sample_labels(labels, seeds)
     generator_speed = images_per_second(generator.sample_labels, labels)
-    strip_rows = rows_for(request.forget, concepts, STRIP_REMAINING)
+    strip_rows = rows_for(request.forget, concepts, REMAINING)
     titles = (f"{evaluations} steps an image", "1 step, same seeds")
     pictures = {
         "pairs": pairs_picture(before, after, rows, subtitles=titles),
