@@ -146,7 +146,7 @@ def problem_of(error: Exception) -> Problem:
             return _http(error)
         case PoolTimeout() | OperationalError():
             log.warning("database_unavailable", error=type(error).__name__, cause=str(error.__cause__ or error)[:300])
-            return Problem("service_unavailable", "the database does not answer in time; nothing was done")
+            return Problem("service_unavailable", "the database does not answer in time; send the request again")
         case DBAPIError() if error.connection_invalidated:
             log.warning("database_connection_lost", error=type(error).__name__)
             return Problem("service_unavailable", "the connection to the database was lost; send the request again")
@@ -177,9 +177,7 @@ def _wrong(item: Mapping[str, Any]) -> Wrong:
             detail = "unknown field"
     if parts and parts[-1] == "[key]":  # the name of a member is wrong, not its value
         parts.pop()
-    if place in ("body", "query", "path"):
-        return Wrong(pointer(parts), detail[:1].lower() + detail[1:], place)
-    return Wrong(pointer(str(part).title() for part in parts), detail[:1].lower() + detail[1:], place)
+    return Wrong(pointer(parts), detail[:1].lower() + detail[1:], place)
 
 
 def _http(error: HTTPException) -> Problem:

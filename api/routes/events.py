@@ -70,5 +70,5 @@ def _sequence_number(text: str) -> int:
         Problem: ``invalid_request``.
     """
     if not (text.isascii() and text.isdecimal() and int(text[:20]) < 2**31):
-        raise invalid([Wrong("/Last-Event-Id", "must be the id of an event of this job: a whole number", "header")])
+        raise invalid([Wrong("/Last-Event-ID", "must be the id of an event of this job: a whole number", "header")])
     return int(text)

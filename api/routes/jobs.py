@@ -123,7 +123,9 @@ def get_job(
     who: Reader,
     use: Use,
     response: Response,
-    if_none_match: Annotated[str | None, Header(description="An ETag of an earlier answer.")] = None,
+    if_none_match: Annotated[
+        str | None, Header(alias="If-None-Match", description="An ETag of an earlier answer.")
+    ] = None,
 ) -> JobObject | Response:
     """One job."""
     job = use.jobs.get(job_id, who.tenant)

@@ -25,8 +25,9 @@ from sfd_core.request import MAX_SEED
 
 router = APIRouter(prefix="/v1/generators", tags=["Generators"])
 
-DRAWN_SEED_LIMIT = 2**48
-"""Seeds that the service draws stay below this: every JSON reader, a browser's too, holds such a number exactly."""
+DRAWN_SEED_LIMIT = 2**32
+"""Seeds that the service draws stay below this: every JSON reader holds such a number exactly, and so does a person
+who copies it."""
 
 _IMAGES: dict[int | str, dict[str, Any]] = {
     200: {

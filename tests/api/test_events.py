@@ -71,7 +71,7 @@ def test_a_query_that_is_wrong(service: Service, params: dict[str, Any]) -> None
 def test_a_last_event_id_that_is_none(service: Service, last: str) -> None:
     headers = [*STREAM.items(), ("last-event-id", last.encode())]
     answer = service.http.get(f"/v1/jobs/{submitted(service)}/events", headers=headers)  # type: ignore[arg-type]
-    assert pointers(is_problem(answer, 422, "invalid_request")) == ["/Last-Event-Id"]
+    assert pointers(is_problem(answer, 422, "invalid_request")) == ["/Last-Event-ID"]
 
 
 def test_a_stream_brings_what_was_and_what_comes_and_ends_with_the_job(service: Service, tmp_path: Any) -> None:
