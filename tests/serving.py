@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,10 @@ from typing import Any
 
 import httpx
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from api.__main__ import Server
+from api.__main__ import make_server
 from api.main import create_app
 from jobs.artifacts import ArtifactStore
 from jobs.database import make_engine
@@ -26,7 +26,10 @@ from jobs.store import JobStore
 from tests.waiting import wait_for
 
 # The access log of a thread would run into the tests' own output.
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    processors=[structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
+)
 
 CONCEPTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
 
@@ -53,8 +56,7 @@ class Service:
 def serving(settings: Settings) -> Iterator[Service]:
     """Serve ``settings`` at a free port until the context ends; then stop as ``python -m api`` does."""
     app = create_app(settings)
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    server = Server(config, app)
+    server = make_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, name="api", daemon=True)
     thread.start()
     engine = make_engine(settings.require_database(), pool_size=5)
@@ -66,17 +68,10 @@ def serving(settings: Settings) -> Iterator[Service]:
         with httpx.Client(base_url=url, timeout=30) as http:
             yield Service(url, settings, engine, JobStore(engine), ArtifactStore(settings.artifacts_url), app, http)
     finally:
-        server.should_exit = True
-        stop(app)
+        server.handle_exit(signal.SIGTERM, None)
         thread.join(20)
         engine.dispose()
     assert not thread.is_alive(), "the service does not stop"
-
-
-def stop(app: FastAPI) -> None:
-    """What the signal's handler does, which a server in a thread cannot have."""
-    if (services := getattr(app.state, "services", None)) is not None:
-        services.loop.call_soon_threadsafe(services.close_streams)
 
 
 def write_manifest(folder: Path, name: str = "fashion", concepts: tuple[str, ...] = CONCEPTS) -> None:
