@@ -1,0 +1,60 @@
+"""What the documents say of this repository: links lead somewhere, code compiles, commands and settings exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.main import app
+from jobs.settings import Settings
+from sfd_core.request import parse_request
+from tests.unit.test_request import MODEL
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *ROOT.glob("docs/**/*.md"),
+    ROOT / "models/fashion/README.md",
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_python_blocks_compile(document: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL):
+        compile(block, str(document), "exec")
+
+
+def test_the_readme_names_settings_and_commands_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    known = {f"LETHE_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"LETHE_[A-Z_]+", text)) <= known
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback} | {"keys"}
+    assert set(re.findall(r"`?(?:\.venv/bin/)?lethe ([a-z]+)\b", text)) <= commands
+
+
+def test_what_a_base_model_needs_is_documented_field_by_field() -> None:
+    text = (ROOT / "docs/base-models.md").read_text()
+    manifest = (ROOT / "models/fashion/manifest.json").read_text()
+    for name in json.loads(manifest):
+        assert f"`{name}`" in text, name
+
+
+def test_every_recipe_key_can_be_set() -> None:
+    """The keys that ``docs/recipes.md`` names in its runs are keys of a recipe."""
+    text = (ROOT / "docs/recipes.md").read_text()
+    body = {"forget": [{"concept": "a", "override": "b"}], "budget": {"images": 640}}
+    known = set(parse_request(body, MODEL).to_json()["recipe"])
+    named = set(re.findall(r"`([a-z_]+)` [0-9]", text))
+    assert named
+    assert named <= known
