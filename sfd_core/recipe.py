@@ -99,7 +99,7 @@ def parse_recipe(family: str, changes: Mapping[str, Any]) -> Recipe:
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
     for key, value in changes.items():
-        pointer = f"/recipe/{key}"
+        pointer = "/recipe/" + key.replace("~", "~0").replace("/", "~1")  # RFC 6901
         if key not in known:
             errors.append(FieldError(pointer, f"unknown key; known: {', '.join(known)}"))
         elif message := _wrong(key, known[key], value):

@@ -94,6 +94,10 @@ def test_each_field_out_of_range(field: str, value: Any, pointer: str) -> None:
     assert list(errors_of(copy.deepcopy(BODY) | {field: value})) == [pointer]
 
 
+def test_a_key_that_a_pointer_must_escape() -> None:
+    assert list(errors_of(BODY | {"recipe": {"al/p~ha": 1}})) == ["/recipe/al~1p~0ha"]
+
+
 def test_an_unknown_recipe_key_lists_the_known_ones() -> None:
     assert "lr_generator" in errors_of(BODY | {"recipe": {"lr": 1}})["/recipe/lr"]
 
