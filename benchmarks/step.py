@@ -11,6 +11,7 @@ remaining images a second train the generator. Rounds alternate, so that a noisy
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import time
 from typing import Protocol
@@ -97,8 +98,8 @@ class Merged:
 def arrange(kind: type[Arrangement], base: LoadedBase, recipe: Recipe, forget: Forget) -> Arrangement:
     """One arrangement with networks of its own, freshly copied from the teacher."""
     state = start(base, recipe, 0, CPU)
-    phi, psi, theta = (ClassUnetScore(u, base.schedule) for u in (base.unet, state.fake_score, state.generator))
-    phi.unet.requires_grad_(False).eval()
+    teacher = copy.deepcopy(base.unet).requires_grad_(False).eval()
+    phi, psi, theta = (ClassUnetScore(u, base.schedule) for u in (teacher, state.fake_score, state.generator))
     stage = Stage(phi, psi, theta, base.schedule, recipe, None)
     return kind(stage, state, ConditionSampler((forget,), base.model.concepts, recipe, CPU), recipe)
 
