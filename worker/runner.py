@@ -69,6 +69,7 @@ class Attempt:
         self.work = self.settings.work_dir / self.job.id
         self.folder = self.work / f"attempt-{self.number}"
         self.lease = Lease(self)
+        self.phase = Phase.PREPARING  # what the claim has written
         self.progress: dict[str, Any] = {}
         self.written_at = 0.0
 
@@ -134,7 +135,7 @@ class Attempt:
         """Write down what the process says. Returns the error that it ends with, if this is one."""
         match event:
             case {"type": "phase", "phase": phase}:
-                self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, Phase(phase)))
+                self._enter(Phase(phase))
             case {"type": "progress"}:
                 self._take_progress(event)
             case {"type": "checkpoint", "step": step, "images": images}:
@@ -142,6 +143,11 @@ class Attempt:
             case {"type": "error", "code": code, "message": message, "retryable": retryable}:
                 return JobError("internal" if code == "invalid_request" else code, message, retryable)
         return None
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, phase))
+            self.phase = phase
 
     def _take_progress(self, event: dict[str, Any]) -> None:
         quick = event["quick"]
@@ -181,7 +187,7 @@ class Attempt:
         logger.info("released", extra={"job": self.job.id, "attempt": self.number})
 
     def _publish(self) -> None:
-        self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, Phase.PUBLISHING))
+        self._enter(Phase.PUBLISHING)
         job = publish(self.store, self.runner.artifacts, self.job, self.number, self.folder, self.lease.keep)
         logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
         self._clean_up()
