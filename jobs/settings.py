@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(default=300, gt=0)
     """A run whose progress does not move for so long is stopped: a hung job must not look alive."""
     max_failures: int = Field(default=3, ge=1)
+    alive_file: Path | None = None
+    """A worker touches it after every sweep that reached database and broker: for a container's health check."""
     sample_timeout_seconds: float = Field(default=60, gt=0)
 
     @field_validator("database_url")
@@ -81,7 +83,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a redis://, rediss:// or redis+socket:// URL")
         return value
 
-    @field_validator("data_dir", "work_dir", "models_dir", "bundled_models_dir")
+    @field_validator("data_dir", "work_dir", "models_dir", "bundled_models_dir", "alive_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value if value is None else Path(os.path.abspath(value.expanduser()))

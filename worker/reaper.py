@@ -46,6 +46,8 @@ class Reaper(threading.Thread):
             if self.broker.queue_length() == 0 and (again := self.store.requeue_hints(HINT_SECONDS)):
                 logger.warning("%d hints were lost and are sent again", again)
             self.dispatcher.nudge()
+            if self.settings.alive_file is not None:
+                self.settings.alive_file.touch()
         except DBAPIError as error:
             logger.warning("the database does not answer: %s", error.orig)
         except BrokerUnavailable as error:

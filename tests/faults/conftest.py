@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -39,8 +40,9 @@ class Worker:
     def training_pid(self) -> int | None:
         """The training process, or None if there is none."""
         for child in psutil.Process(self.process.pid).children():
-            if "worker.training_process" in " ".join(child.cmdline()):
-                return child.pid
+            with contextlib.suppress(psutil.NoSuchProcess):  # also a zombie: it ended meanwhile
+                if "worker.training_process" in " ".join(child.cmdline()):
+                    return child.pid
         return None
 
     def kill(self) -> None:

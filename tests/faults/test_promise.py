@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -114,6 +115,19 @@ def test_a_deploy_costs_no_failure_and_no_work(service: Service) -> None:
     service.start_worker()
     assert_resumed_and_published_once(service, job)
     assert service.store.get(job.id).failures == 0
+
+
+def test_a_worker_says_that_it_lives_only_while_it_reaches_its_servers(service: Service, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    service.environment["LETHE_ALIVE_FILE"] = str(alive)
+    service.start_worker()
+    wait_for(alive.exists, 30)
+    service.environment["LETHE_BROKER_URL"] = "redis://127.0.0.1:1/0"
+    alive.unlink()
+    service.stop()
+    deaf = service.start_worker()
+    wait_for(lambda: "Connection refused" in deaf.log.read_text(), 30)
+    assert not alive.exists()
 
 
 def test_the_same_message_ten_times_is_one_claim(service: Service) -> None:
