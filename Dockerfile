@@ -16,7 +16,6 @@ ENV PYTHONUNBUFFERED=1 \
     PATH=/opt/venv/bin:$PATH \
     # The root file system may be mounted read-only: caches go to the temporary folder.
     HOME=/tmp \
-    MPLCONFIGDIR=/tmp/matplotlib \
     LETHE_DATA_DIR=/data \
     LETHE_BUNDLED_MODELS_DIR=/app/models \
     LETHE_LOG_FORMAT=json

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from sfd_core.conditions import Conditions, ConditionSampler, Judge
 from sfd_core.device import pick_dtype
@@ -27,6 +27,7 @@ from sfd_core.noise import Schedule
 from sfd_core.recipe import Recipe
 from sfd_core.request import UnlearningRequest
 from sfd_core.scores.class_unet import ClassUnetScore
+from sfd_core.scores.protocol import Score
 
 RUNAWAY = 10.0
 """Images live in [-1, 1]: a generator whose images have a larger mean magnitude than this has diverged."""
@@ -141,9 +142,9 @@ def train(
 class Stage:
     """The networks of a run and one step of both losses over them."""
 
-    phi: ClassUnetScore
-    psi: ClassUnetScore
-    theta: ClassUnetScore
+    phi: Score
+    psi: Score
+    theta: Score
     schedule: Schedule
     recipe: Recipe
     judge: Judge | None
@@ -195,10 +196,9 @@ class Stage:
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
         t = torch.full((len(z),), self.recipe.t_init, device=z.device)
-        x_g: Tensor = self.theta(self.schedule.b[self.recipe.t_init] * z, t, c)
-        return x_g
+        return self.theta(self.schedule.b[self.recipe.t_init] * z, t, c)
 
-    def _apply(self, optimizer: torch.optim.Adam, unet: UNet2DModel, loss: float, who: str, step: int) -> None:
+    def _apply(self, optimizer: torch.optim.Adam, unet: nn.Module, loss: float, who: str, step: int) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""
         if not torch.isfinite(torch.tensor(loss)):
             raise TrainingDiverged(f"the loss of {who} is {loss} at step {step + 1}")

@@ -244,10 +244,8 @@ class Lease:
         began = time.monotonic()
         try:
             renewal = write()
-        except (OperationalError, DBAPIError) as error:
-            if isinstance(error, DBAPIError) and not (
-                error.connection_invalidated or isinstance(error, OperationalError)
-            ):
+        except DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, OperationalError)):
                 raise
             logger.warning("the database does not answer: %s", error.orig)
             if time.monotonic() - self.renewed_at > self.settings.lease_seconds:

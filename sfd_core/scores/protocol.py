@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sfd_core.noise import Schedule
 
@@ -13,6 +13,8 @@ class Score(Protocol):
     """A conditional score network ``f(x_t, t, c)``, whatever it predicts inside."""
 
     schedule: Schedule
+    unet: nn.Module
+    """What holds the weights."""
 
     def __call__(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 from ``x_t`` [B, C, H, W] at ``t`` [B] under condition ``c`` [B]; float32."""

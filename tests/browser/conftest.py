@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
-        pytest.skip("Chromium is not installed")
+        pytest.fail("Chromium is not installed: on Debian, apt-get install chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield running

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,3 @@ def service(engine: Engine, database_url: str, broker_url: str, tiny_models: Pat
     made.stop()
     dispatcher.stop()
     broker.close()
-
-
-Submit = Callable[..., Job]
