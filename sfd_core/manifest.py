@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,12 @@ class JudgeInfo:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A registered base model. ``digest`` covers every file that a run reads, by name and content."""
+    """A registered base model. ``digest`` covers every file that a run reads, by name and content.
+
+    ``second_judge``: another classifier, of another architecture and trained apart, that says where the first errs.
+    ``features``: further reference files by the name of their feature extractor. ``controls``: by concept, the folder
+    of a one-step generator that never knew it (distilled from a network trained without it).
+    """
 
     name: str
     title: str
@@ -70,6 +75,9 @@ class BaseModel:
     teacher: Mapping[str, Any]
     files: Mapping[str, str]
     digest: str
+    second_judge: JudgeInfo | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
 
     def concept_index(self, concept: str) -> int:
         """The class label of ``concept``; ``ValueError`` if the model does not know it."""
@@ -114,10 +122,13 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
         if name.startswith("/") or ".." in Path(name).parts:
             raise ModelRefused(f"{path}: files names {name!r}, which lies outside the folder")
     image = _Fields(fields.get("image", dict), path, "image.")
-    judge = _Fields(fields.get("judge", dict), path, "judge.")
-    by_concept = tuple(judge.get("by_concept", list))
-    if len(by_concept) != len(concepts):
-        raise ModelRefused(f"{path}: judge.by_concept has {len(by_concept)} entries for {len(concepts)} concepts")
+    features, controls = fields.names("features"), fields.names("controls")
+    for concept in controls:
+        if concept not in concepts:
+            raise ModelRefused(f"{path}: controls names {concept!r}, which is none of the concepts")
+    for name, value in features.items():
+        if value not in files:
+            raise ModelRefused(f"{path}: features.{name} names {value!r}, which is not among files")
     format_ = ImageFormat(
         image.positive("channels"), image.positive("height"), image.positive("width"), image.positive("patch")
     )
@@ -132,18 +143,29 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
         data=fields.get("data", str),
         concepts=concepts,
         image=format_,
-        judge=JudgeInfo(
-            judge.get("name", str),
-            judge.get("folder", str),
-            judge.get("accuracy", float),
-            judge.get("accuracy_images", int),
-            by_concept,
-            judge.get("digest", str),
-        ),
+        judge=_judge(fields, "judge", len(concepts)),
         reference=fields.get("reference", str),
         teacher=fields.get("teacher", dict),
         files=files,
         digest=digest_of(files),
+        second_judge=_judge(fields, "second_judge", len(concepts)) if "second_judge" in raw else None,
+        features=features,
+        controls=controls,
+    )
+
+
+def _judge(fields: _Fields, name: str, concepts: int) -> JudgeInfo:
+    judge = _Fields(fields.get(name, dict), fields.path, f"{name}.")
+    by_concept = tuple(judge.get("by_concept", list))
+    if len(by_concept) != concepts:
+        raise ModelRefused(f"{fields.path}: {name}.by_concept has {len(by_concept)} entries for {concepts} concepts")
+    return JudgeInfo(
+        judge.get("name", str),
+        judge.get("folder", str),
+        judge.get("accuracy", float),
+        judge.get("accuracy_images", int),
+        by_concept,
+        judge.get("digest", str),
     )
 
 
@@ -159,6 +181,16 @@ class _Fields:
         value = self.raw[name]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise ModelRefused(f"{self.path}: {self.prefix}{name} must be a {kind.__name__}")
+        return value
+
+    def names(self, name: str) -> dict[str, str]:
+        """An optional object of paths inside the folder, by name."""
+        if name not in self.raw:
+            return {}
+        value: dict[str, Any] = self.get(name, dict)
+        for key, path in value.items():
+            if not isinstance(path, str) or path.startswith("/") or ".." in Path(path).parts:
+                raise ModelRefused(f"{self.path}: {self.prefix}{name}.{key} must be a path inside the folder")
         return value
 
     def positive(self, name: str) -> int:

@@ -40,7 +40,7 @@ class UnlearningRequest:
             "budget": dataclasses.asdict(self.budget),
             "recipe": dataclasses.asdict(self.recipe),
             "thresholds": dataclasses.asdict(self.thresholds),
-            "evaluation": dataclasses.asdict(self.evaluation),
+            "evaluation": dataclasses.asdict(self.evaluation) | {"probes": list(self.evaluation.probes)},
             "seed": self.seed,
         }
 
@@ -72,7 +72,8 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
     budget = attempt(lambda: Budget(**body["budget"]))
     recipe = attempt(lambda: parse_recipe(model.family, body.get("recipe") or {}))
     thresholds = attempt(lambda: Thresholds(**(body.get("thresholds") or {})))
-    evaluation = attempt(lambda: EvaluationPlan(**(body.get("evaluation") or {})))
+    plan = dict(body.get("evaluation") or {})
+    evaluation = attempt(lambda: EvaluationPlan(**plan | {"probes": tuple(plan.get("probes") or ())}))
     seed = body.get("seed", 0)
     if not 0 <= seed <= MAX_SEED:
         errors.append(FieldError("/seed", f"must be from 0 to {MAX_SEED}, not {seed}"))

@@ -31,9 +31,33 @@ def errors_of(body: dict[str, Any]) -> dict[str, str]:
 def test_defaults_are_written_out_and_read_back() -> None:
     request = parse_request(BODY, MODEL)
     stored = request.to_json()
-    assert stored["thresholds"] == {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+    assert stored["thresholds"] == {
+        "unlearning_accuracy": 0.99,
+        "retained_accuracy_drop": 0.05,
+        "frechet_distance_ratio": 5.0,
+    }
+    assert stored["evaluation"]["probes"] == []
     assert set(stored["recipe"]) == {f.name for f in dataclasses.fields(Recipe)}
     assert parse_request(stored, MODEL) == request
+
+
+def test_probes_are_read_back_in_their_order() -> None:
+    request = parse_request(BODY | {"evaluation": {"probes": ["condition_attack", "relearning"]}}, MODEL)
+    assert request.evaluation.probes == ("condition_attack", "relearning")
+    assert parse_request(request.to_json(), MODEL) == request
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer", "message"),
+    [
+        ({"evaluation": {"probes": ["relearning", "hypnosis"]}}, "/evaluation/probes/1", "unknown probe 'hypnosis'"),
+        ({"evaluation": {"probes": ["relearning", "relearning"]}}, "/evaluation/probes/1", "named twice"),
+        ({"thresholds": {"frechet_distance_ratio": 1.0}}, "/thresholds/frechet_distance_ratio", "above 1"),
+        ({"thresholds": {"frechet_distance_ratio": 5000.0}}, "/thresholds/frechet_distance_ratio", "at most 1000"),
+    ],
+)
+def test_a_wrong_evaluation_is_refused_where_it_is_wrong(part: dict[str, Any], pointer: str, message: str) -> None:
+    assert message in errors_of(BODY | part)[pointer]
 
 
 def test_every_kind_of_override() -> None:

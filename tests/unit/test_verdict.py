@@ -11,9 +11,12 @@ from sfd_core.evaluation.verdict import (
     Criterion,
     Interval,
     difference,
+    judge_distance,
     judge_retention,
     judge_unlearning,
     overall,
+    ratio_of,
+    undecided_distance,
     wilson,
 )
 
@@ -68,6 +71,37 @@ def test_nothing_unlearned_fails() -> None:
 def test_retention_is_decided_by_the_interval_of_the_drop(kept: int, decision: str) -> None:
     criterion = judge_retention(wilson(9000, 10_000), wilson(kept * 4, 4000), 0.05)
     assert criterion.decision == decision
+
+
+def test_a_ratio_of_exact_numbers_has_no_width() -> None:
+    exactly = Interval(6.0, 6.0, 6.0, 100), Interval(2.0, 2.0, 2.0, 50)
+    assert ratio_of(*exactly) == Interval(3.0, pytest.approx(3.0), pytest.approx(3.0), 100)
+
+
+def test_a_ratio_covers_the_truth_about_95_times_in_100() -> None:
+    rng, runs, hits, spread = random.Random(1), 4000, 0, 1.96 * 0.1
+    for _ in range(runs):
+        first, second = rng.gauss(4.0, 0.4), rng.gauss(2.0, 0.2)
+        measured = ratio_of(
+            Interval(first, first * (1 - spread), first * (1 + spread), 1),
+            Interval(second, second * (1 - spread), second * (1 + spread), 1),
+        )
+        hits += measured.low <= 2.0 <= measured.high
+    assert abs(hits / runs - 0.95) < 3 * math.sqrt(0.95 * 0.05 / runs) + 0.01
+
+
+@pytest.mark.parametrize(("distance", "decision"), [(4.0, "pass"), (9.8, "inconclusive"), (15.0, "fail")])
+def test_a_distance_is_decided_by_the_interval_of_its_ratio(distance: float, decision: str) -> None:
+    teacher = Interval(2.0, 1.9, 2.1, 9000)
+    criterion = judge_distance(Interval(distance, distance * 0.95, distance * 1.05, 4500), teacher, 5.0)
+    assert criterion.decision == decision
+    assert ("images would decide it" in criterion.reason) == (decision == "inconclusive")
+
+
+def test_too_few_images_for_a_distance_are_inconclusive_and_make_up_no_number() -> None:
+    criterion = undecided_distance(90, 128, 5.0)
+    assert (criterion.decision, criterion.measured) == ("inconclusive", None)
+    assert "90 remaining images for 128 features" in criterion.reason
 
 
 def test_overall_is_as_bad_as_the_worst() -> None:
