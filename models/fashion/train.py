@@ -1,6 +1,9 @@
 """Train the bundled base model: a class-conditional DDPM on the Fashion-MNIST training set, from scratch.
 
     python models/fashion/train.py            # resumes from build/fashion-teacher if it was interrupted
+    python models/fashion/train.py --without Sneaker --work build/without-sneaker --out build/without-sneaker
+
+With ``--without`` it never sees that class: the gold standard of unlearning, and the network that never knew it.
 
 The U-Net sees a 28x28 image as 14x14 cells of 2x2 pixels (``pixel_unshuffle``): Gaussian noise does not care how
 pixels are ordered, and a step costs half of one on 28x28 at the same width. Loss: eps-prediction with min-SNR-5
@@ -67,6 +70,7 @@ def learning_rate(step: int, steps: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--without", choices=CONCEPTS, help="a class that this network never sees")
     parser.add_argument("--work", type=Path, default=Path("build/fashion-teacher"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
@@ -75,7 +79,10 @@ def main() -> None:
 
     torch.manual_seed(SEED)
     images, labels = load("train")
-    cells = F.pixel_unshuffle(images, PATCH)  # [60000, 4, 14, 14]
+    if arguments.without:
+        known = labels != CONCEPTS.index(arguments.without)
+        images, labels = images[known], labels[known]
+    cells = F.pixel_unshuffle(images, PATCH)  # [N, 4, 14, 14]
     schedule = linear_schedule()
     unet, average = build_unet(), build_unet()
     average.load_state_dict(unet.state_dict())
