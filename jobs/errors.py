@@ -30,6 +30,8 @@ _KINDS = (
     ErrorKind("job_conflict", 409, "The job's status does not allow this"),
     ErrorKind("generator_not_found", 404, "There is no such generator"),
     ErrorKind("generator_withheld", 409, "The generator did not pass its evaluation and is withheld"),
+    ErrorKind("generator_not_withheld", 409, "The generator is not withheld"),
+    ErrorKind("record_not_found", 404, "The generator has no record"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
     ErrorKind("key_not_found", 404, "There is no such API key"),
     ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
@@ -120,9 +122,24 @@ class GeneratorNotFound(LetheError):
 
 
 class GeneratorWithheld(LetheError):
-    """The generator did not pass, so it is neither sampled nor handed out."""
+    """The generator did not pass and nobody has released it, so it is neither sampled nor handed out."""
 
     code = "generator_withheld"
+
+
+class GeneratorNotWithheld(LetheError):
+    """Only a withheld generator can be released: this one passed, or somebody has released it before."""
+
+    code = "generator_not_withheld"
+
+
+class RecordNotFound(LetheError):
+    """The generator is older than records are, so nothing can be shown of one, or written into it."""
+
+    code = "record_not_found"
+
+    def __init__(self, generator_id: str) -> None:
+        super().__init__(f"no record: generator {generator_id} was published before records existed")
 
 
 class ReportNotReady(LetheError):

@@ -157,6 +157,7 @@ def _insert_publication(connection: Connection, job: Job, publication: Publicati
             figures=dict(new.figures),
             files={name: stored.to_json() for name, stored in new.files.items()},
             digest=new.digest,
+            record=new.record,
         )
     )
     connection.execute(

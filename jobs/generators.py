@@ -1,4 +1,5 @@
-"""Generators and reports, as the publishing transaction left them. Read only: nothing changes them afterwards."""
+"""Generators and reports, as the publishing transaction left them. One thing can happen to them afterwards: a withheld
+generator is released, once, by somebody who says why."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, Engine, Row, select
+from sqlalchemy import ColumnElement, Engine, Row, select, update
 
-from jobs.errors import GeneratorNotFound, JobNotFound, ReportNotReady
+from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, RecordNotFound, ReportNotReady
 from jobs.ids import is_id
 from jobs.paging import Page, check_limit, page, read_cursor
 from jobs.records import JsonObject, StoredFile, Verdict, attempt_prefix
@@ -20,7 +21,11 @@ GeneratorStatus = Literal["published", "withheld"]
 
 @dataclass(frozen=True)
 class Generator:
-    """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out."""
+    """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out.
+
+    ``record``: its unlearning record, or ``None`` where it is older than records are. ``release``: by whom, why and
+    when it was released although its verdict is not ``pass``.
+    """
 
     id: str
     tenant: str
@@ -35,6 +40,8 @@ class Generator:
     files: Mapping[str, StoredFile]
     digest: str
     created_at: datetime
+    record: str | None
+    release: JsonObject | None
 
     @property
     def prefix(self) -> str:
@@ -77,6 +84,37 @@ class GeneratorStore:
     def for_job(self, job_id: str, tenant: str | None = None) -> Generator | None:
         """The generator that a job published or withheld; ``None`` if it has none."""
         return self._one(generators.c.job_id == job_id, tenant) if is_id("job", job_id) else None
+
+    def release(self, generator_id: str, tenant: str, release: JsonObject, record: str) -> Generator:
+        """Serve a withheld generator from now on. Its verdict stays what it is. Of several releases at once, one wins.
+
+        Args:
+            release: by whom, why and when.
+            record: the record that says so, in place of the one before.
+
+        Raises:
+            GeneratorNotFound: there is none, or it is another tenant's.
+            GeneratorNotWithheld: it is published, by its verdict or by an earlier release.
+            RecordNotFound: it has no record that a release could be written into.
+        """
+        withheld = (
+            generators.c.id == generator_id,
+            generators.c.tenant == tenant,
+            generators.c.status == "withheld",
+            generators.c.record.is_not(None),
+        )
+        values = {"status": "published", "release": dict(release), "record": record}
+        if is_id("gen", generator_id):
+            with self._engine.begin() as connection:
+                row = connection.execute(
+                    update(generators).where(*withheld).values(values).returning(*generators.c)
+                ).one_or_none()
+            if row is not None:
+                return _to_generator(row)
+        found = self.get(generator_id, tenant)
+        if found.status == "withheld":
+            raise RecordNotFound(generator_id)
+        raise GeneratorNotWithheld(f"generator {generator_id} is not withheld: {_why_published(found)}")
 
     def report(self, job_id: str, tenant: str | None = None) -> Report:
         """The report of a job.
@@ -126,6 +164,12 @@ class GeneratorStore:
         with self._engine.connect() as connection:
             row = connection.execute(select(generators).where(which, *_of(generators.c.tenant, tenant))).one_or_none()
         return None if row is None else _to_generator(row)
+
+
+def _why_published(generator: Generator) -> str:
+    if generator.release is None:
+        return "its evaluation passed"
+    return f"it was released at {generator.release.get('at')}"
 
 
 def _of(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from jobs.errors import JOB_ERRORS
-from jobs.ids import new_id
 from jobs.states import HELD, TERMINAL, Phase, Status
 
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -126,13 +125,15 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class NewGenerator:
-    """A trained generator. ``files``: by name within its folder. ``figures``: what a list shows of the report."""
+    """A trained generator. ``files``: by name within its folder. ``figures``: what a list shows of the report.
+    ``record``: the unlearning record, as it is served. ``id``: made before, because the record may name it."""
 
+    id: str
     forget: Sequence[JsonObject]
     figures: JsonObject
     files: Mapping[str, StoredFile]
     digest: str
-    id: str = field(default_factory=lambda: new_id("gen"))
+    record: str
 
 
 @dataclass(frozen=True)

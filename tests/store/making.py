@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Engine, func, select, update
 
 from jobs import schema
+from jobs.ids import new_id
 from jobs.rows import from_now
 from jobs.states import Status
 from jobs.store import Claim, Job, JobError, JobStore, NewGenerator, NewJob, Publication, StoredFile
@@ -43,7 +44,12 @@ def publication(verdict: str = "pass") -> Publication:
     """What a worker publishes."""
     file = StoredFile("a" * 64, 10)
     generator = NewGenerator(
-        [{"concept": "Sneaker", "override": "Sandal"}], {"unlearning_accuracy": 0.995}, {"unet/w": file}, "sha256:1"
+        id=new_id("gen"),
+        forget=[{"concept": "Sneaker", "override": "Sandal"}],
+        figures={"unlearning_accuracy": 0.995},
+        files={"unet/w": file},
+        digest="sha256:1",
+        record='{"payload": "eyJhIjogMX0=", "signatures": []}',
     )
     report_files = {"report.html": StoredFile("b" * 64, 20, "text/html")}
     return Publication(verdict, generator, {"schema_version": 1, "verdict": verdict}, report_files)  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""A withheld generator is released once, by its tenant, into a new record; nothing else about it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, RecordNotFound
+from jobs.generators import Generator, GeneratorStore
+from jobs.ids import new_id
+from jobs.store import JobStore
+from tests.store.making import at_once, claimed, publication
+
+RELEASE = {"by": {"key": "key_1"}, "reason": "reviewed by hand", "at": "2025-01-01T00:00:00Z"}
+
+
+def made(store: JobStore, verdict: str = "fail") -> str:
+    """The id of acme's generator with this verdict."""
+    generator_id = store.publish(claimed(store).job.id, 1, publication(verdict)).generator_id
+    assert generator_id is not None
+    return generator_id
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
+def test_a_release_changes_status_and_record_alone(store: JobStore, generators: GeneratorStore, verdict: str) -> None:
+    before = generators.get(made(store, verdict))
+    assert (before.status, before.release) == ("withheld", None)
+    assert before.record == publication().generator.record
+    released = generators.release(before.id, "acme", RELEASE, "another record")
+    assert released == dataclasses.replace(before, status="published", release=RELEASE, record="another record")
+    assert generators.get(before.id) == released
+    assert [generator.id for generator in generators.list("acme").data] == [before.id]
+
+
+def test_only_what_is_withheld_can_be_released(store: JobStore, generators: GeneratorStore) -> None:
+    passed, withheld = made(store, "pass"), made(store)
+    with pytest.raises(GeneratorNotWithheld, match="its evaluation passed"):
+        generators.release(passed, "acme", RELEASE, "r")
+    generators.release(withheld, "acme", RELEASE, "first")
+    with pytest.raises(GeneratorNotWithheld, match="it was released at 2025-01-01T00:00:00Z"):
+        generators.release(withheld, "acme", RELEASE | {"reason": "again"}, "second")
+    assert generators.get(withheld).record == "first"
+
+
+def test_another_tenant_releases_nothing(store: JobStore, generators: GeneratorStore) -> None:
+    generator_id = made(store)
+    for wrong, tenant in ((generator_id, "other"), (new_id("gen"), "acme"), ("gen_\0", "acme")):
+        with pytest.raises(GeneratorNotFound):
+            generators.release(wrong, tenant, RELEASE, "r")
+    assert generators.get(generator_id).status == "withheld"
+
+
+def test_of_releases_at_once_one_wins(store: JobStore, generators: GeneratorStore) -> None:
+    generator_id = made(store)
+
+    def release(i: int) -> Generator | None:
+        try:
+            return generators.release(generator_id, "acme", RELEASE | {"reason": f"reason {i}"}, f"record {i}")
+        except GeneratorNotWithheld:
+            return None
+
+    (winner,) = [released for released in at_once(8, release) if released is not None]
+    assert generators.get(generator_id) == winner
+    assert winner.release is not None
+    assert winner.record == f"record {winner.release['reason'].split()[1]}"
+
+
+def test_a_generator_from_before_records_cannot_be_released(
+    store: JobStore, generators: GeneratorStore, engine: Engine
+) -> None:
+    generator_id = made(store)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET record = NULL"))
+    with pytest.raises(RecordNotFound, match="published before records existed"):
+        generators.release(generator_id, "acme", RELEASE, "r")
+    assert generators.get(generator_id).status == "withheld"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "change", "constraint"),
+    [
+        ("fail", "status = 'published'", "status"),
+        ("fail", "release = '{}'", "status"),
+        ("fail", "status = 'published', release = '{}', record = NULL", "release"),
+        ("pass", "release = '{}'", "release"),
+        ("pass", "status = 'withheld'", "status"),
+    ],
+)
+def test_a_release_without_sense_cannot_be_written(
+    store: JobStore, engine: Engine, verdict: str, change: str, constraint: str
+) -> None:
+    made(store, verdict)
+    with pytest.raises(IntegrityError, match=f"ck_generators_{constraint}"), engine.begin() as connection:
+        connection.execute(text(f"UPDATE generators SET {change}"))
