@@ -1,0 +1,28 @@
+"""The unlearning record: one file for each generator that says what was asked, what ran and what was found, with the
+digest of every file, signed. ``docs/record.md`` says how to check one without Lethe.
+
+* ``statement``: what a record holds (an in-toto Statement);
+* ``signing``: keys, and the envelope around a statement (DSSE, Ed25519);
+* ``verify``: is this record what a key signed, and is this folder what it speaks of?
+"""
+
+from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, released, sign
+from jobs.record.statement import EVALUATION, RECORD, Origin, build_record
+from jobs.record.verify import RecordMismatch, Verified, read_record, verify
+
+__all__ = [
+    "EVALUATION",
+    "RECORD",
+    "KeyRefused",
+    "Origin",
+    "RecordMismatch",
+    "Verified",
+    "build_record",
+    "generate_key",
+    "load_public_key",
+    "load_signer",
+    "read_record",
+    "released",
+    "sign",
+    "verify",
+]

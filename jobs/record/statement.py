@@ -1,0 +1,128 @@
+"""What an unlearning record holds: an in-toto Statement (v1) whose subject is every file of the generator and of its
+report, and whose predicate is the story of the run.
+
+Names are those of the archive: the diffusers folder at the top, the report below ``evaluation/``, and the record
+itself, which is no subject of its own, in ``unlearning-record.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sfd_core.manifest import BaseModel
+
+RECORD = "unlearning-record.json"
+"""The record's own name in an archive."""
+EVALUATION = "evaluation"
+"""The report's folder in an archive."""
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:lethe:unlearning-record:v1"
+DELETED = "deleted when the run ended"
+IMAGE_SEEDS = "image i of class label k is made from seed 1000000000 + 1000000 k + i"
+"""``sfd_core.evaluation.evaluate.seeds_of`` in words; a test holds them together."""
+
+Statement = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asked for a run. A run of ``lethe unlearn`` has no job and nobody but whoever typed it."""
+
+    job: str | None = None
+    attempt: int | None = None
+    tenant: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build_record(
+    report: Mapping[str, Any],
+    request: Mapping[str, Any],
+    model: BaseModel,
+    environment: Mapping[str, Any],
+    generator_files: Mapping[str, str],
+    report_files: Mapping[str, str],
+    origin: Origin | None = None,
+) -> Statement:
+    """The record of one run, not yet signed and not released.
+
+    Args:
+        report: the report's JSON.
+        request: ``UnlearningRequest.to_json()``: every default written out.
+        model: the base model that it started from.
+        environment: ``sfd_core.environment.environment()`` of the process that trained.
+        generator_files: SHA-256 in hexadecimal by name within the generator's folder, its card included.
+        report_files: the same of the report's folder.
+    """
+    origin = origin or Origin()
+    files = {**generator_files, **{f"{EVALUATION}/{name}": digest for name, digest in report_files.items()}}
+    predicate = {
+        "job": origin.job,
+        "attempt": origin.attempt,
+        "asked_by": {"tenant": origin.tenant, "metadata": dict(origin.metadata)},
+        "request": dict(request),
+        "base_model": {"name": model.name, "digest": model.digest, "files": dict(model.files)},
+        **{name: environment[name] for name in ("code", "dependencies", "machine")},
+        **from_report(report),
+        "derived": {
+            "generator_ema": "published",
+            "generator_raw": DELETED,
+            "fake_score": DELETED,
+            "optimizer": DELETED,
+            "checkpoints": DELETED,
+        },
+        "release": None,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": files[name]}} for name in sorted(files)],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
+
+
+def from_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a record that repeats the report, so that the one can be held against the other.
+
+    It belongs to ``PREDICATE_TYPE``: a change of what it gives for the same report is a new type.
+    """
+    probes = report.get("probes", {"asked": [], "results": {}})
+    scores = report.get("scores")
+    return {
+        "recipe": report["recipe"],
+        "seeds": {"training": report["seed"], "images": IMAGE_SEEDS},
+        "images_trained": report["cost"]["images"],
+        "evaluators": report.get("evaluators", [{"role": "judge", **report["judge"]}]),
+        "scores": None if scores is None else {**scores, "file": f"{EVALUATION}/{scores['file']}"},
+        "pictures": {name: f"{EVALUATION}/{file}" for name, file in report["pictures"].items()},
+        "verdict": report["verdict"],
+        "criteria": report["criteria"],
+        "probes": {
+            "tried": probes["asked"],
+            "found": {
+                name: [{"concept": each["concept"], "statement": each["statement"]} for each in results]
+                for name, results in probes["results"].items()
+            },
+        },
+        "limits": report["limits"],
+    }
+
+
+def with_release(statement: Statement, release: Mapping[str, str], previous_record_sha256: str) -> Statement:
+    """The statement of a generator that was withheld and is released: the verdict stays what it was.
+
+    Args:
+        release: ``by`` whom, for which ``reason``, and ``at`` what time (ISO 8601).
+        previous_record_sha256: of the text of the record that this one replaces.
+    """
+    entry = {name: release[name] for name in ("by", "reason", "at")}
+    entry["previous_record_sha256"] = previous_record_sha256
+    return {**statement, "predicate": {**statement["predicate"], "release": entry}}
+
+
+def subjects(statement: Statement) -> dict[str, str]:
+    """SHA-256 in hexadecimal of every file that the record speaks of, by its name in the archive."""
+    return {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
