@@ -10,7 +10,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from securesystemslib.signer import CryptoSigner
 
+from jobs.record import load_signer
 from sfd_core.manifest import BaseModel, registered
 
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -65,6 +67,13 @@ class Settings(BaseSettings):
     """A worker touches it after every sweep that reached database and broker: for a container's health check."""
     sample_timeout_seconds: float = Field(default=60, gt=0)
 
+    signing_key: Path | None = None
+    """An Ed25519 private key in PEM (``lethe record keygen``) that signs records; without it they are unsigned."""
+    inception_weights: Path | None = None
+    """The weights of torch-fidelity's Inception-v3: with them reports have a FID."""
+    clip_weights: Path | None = None
+    """A folder with a CLIP model as transformers saves it: with it reports have a CLIP score."""
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str | None) -> str | None:
@@ -83,10 +92,41 @@ class Settings(BaseSettings):
             raise ValueError("must be a redis://, rediss:// or redis+socket:// URL")
         return value
 
-    @field_validator("data_dir", "work_dir", "models_dir", "bundled_models_dir", "alive_file")
+    @field_validator(
+        "data_dir",
+        "work_dir",
+        "models_dir",
+        "bundled_models_dir",
+        "alive_file",
+        "signing_key",
+        "inception_weights",
+        "clip_weights",
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value if value is None else Path(os.path.abspath(value.expanduser()))
+
+    @field_validator("signing_key")
+    @classmethod
+    def _signing_key(cls, value: Path | None) -> Path | None:
+        """A key that cannot sign must be seen now, not when the first job is published."""
+        if value is not None:
+            load_signer(value)
+        return value
+
+    @field_validator("inception_weights")
+    @classmethod
+    def _inception_weights(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"{value}: no such file")
+        return value
+
+    @field_validator("clip_weights")
+    @classmethod
+    def _clip_weights(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError(f"{value}: no such folder")
+        return value
 
     @field_validator("artifacts_url")
     @classmethod
@@ -134,6 +174,14 @@ class Settings(BaseSettings):
                 "or let `lethe up` start its own"
             )
         return self.broker_url
+
+    def signer(self) -> CryptoSigner | None:
+        """What signs records; ``None`` where no key is set, and records are unsigned.
+
+        Raises:
+            jobs.record.KeyRefused: the key was usable at the start and is no more.
+        """
+        return None if self.signing_key is None else load_signer(self.signing_key)
 
     def models(self) -> dict[str, BaseModel]:
         """The registered base models by name. Reads the disk: a caller that asks often keeps the answer.

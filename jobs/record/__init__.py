@@ -7,7 +7,7 @@ digest of every file, signed. ``docs/record.md`` says how to check one without L
 """
 
 from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, released, sign
-from jobs.record.statement import EVALUATION, RECORD, Origin, build_record
+from jobs.record.statement import EVALUATION, RECORD, Origin, Release, build_record
 from jobs.record.verify import RecordMismatch, Verified, read_record, verify
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "KeyRefused",
     "Origin",
     "RecordMismatch",
+    "Release",
     "Verified",
     "build_record",
     "generate_key",

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from jobs.record.statement import Statement, with_release
+from jobs.record.statement import Release, Statement, with_release
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -101,10 +100,10 @@ def sign(statement: Statement, signer: CryptoSigner | None) -> str:
     return encode(envelope)
 
 
-def released(record: str, release: Mapping[str, str], signer: CryptoSigner | None) -> str:
+def released(record: str, release: Release, signer: CryptoSigner | None) -> str:
     """The record of a generator that was withheld and is now released, which names the record that it replaces.
 
-    ``record`` is the service's own, and is not verified here. ``release``: ``by``, ``reason`` and ``at``.
+    ``record`` is the service's own, and is not verified here.
     """
     payload: Statement = json.loads(base64.b64decode(json.loads(record)["payload"]))
     return sign(with_release(payload, release, hashlib.sha256(record.encode()).hexdigest()), signer)

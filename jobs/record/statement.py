@@ -8,7 +8,7 @@ itself, which is no subject of its own, in ``unlearning-record.json``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,15 +111,21 @@ def from_report(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def with_release(statement: Statement, release: Mapping[str, str], previous_record_sha256: str) -> Statement:
+@dataclass(frozen=True)
+class Release:
+    """Somebody's decision to serve a generator that did not pass. ``at``: ISO 8601."""
+
+    by: str
+    reason: str
+    at: str
+
+
+def with_release(statement: Statement, release: Release, previous_record_sha256: str) -> Statement:
     """The statement of a generator that was withheld and is released: the verdict stays what it was.
 
-    Args:
-        release: ``by`` whom, for which ``reason``, and ``at`` what time (ISO 8601).
-        previous_record_sha256: of the text of the record that this one replaces.
+    ``previous_record_sha256``: of the text of the record that this one replaces.
     """
-    entry = {name: release[name] for name in ("by", "reason", "at")}
-    entry["previous_record_sha256"] = previous_record_sha256
+    entry = {**asdict(release), "previous_record_sha256": previous_record_sha256}
     return {**statement, "predicate": {**statement["predicate"], "release": entry}}
 
 
