@@ -1,41 +1,72 @@
-"""The gate and the fenced publish: artefacts first, under the attempt and by digest, then one transaction that makes
-them visible. Killed in between, nothing is visible; a newer attempt publishes its own."""
+"""The gate and the fenced publish: artefacts first, under the attempt and by digest, then the signed record over them,
+then one transaction that makes all of it visible. Killed in between, nothing is visible; a newer attempt publishes
+its own."""
 
 from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from securesystemslib.signer import CryptoSigner
+
 from jobs.artifacts import ArtifactStore
+from jobs.ids import new_id
+from jobs.record import Origin, build_record, sign
 from jobs.records import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.store import JobStore
+from sfd_core.manifest import BaseModel
 
 Keep = Callable[[], None]
 """Renews the lease between two uploads; raises ``LeaseLost``."""
 
 
-def publish(store: JobStore, artifacts: ArtifactStore, job: Job, attempt: int, folder: Path, keep: Keep) -> Job:
-    """Publish what the training process left in ``folder``: ``generator/`` and ``report/``.
+def publish(
+    store: JobStore,
+    artifacts: ArtifactStore,
+    job: Job,
+    attempt: int,
+    model: BaseModel,
+    folder: Path,
+    signer: CryptoSigner | None,
+    keep: Keep,
+) -> Job:
+    """Publish what the training process left in ``folder``: ``generator/``, ``report/`` and ``environment.json``.
 
     The verdict is the report's. Only a generator whose verdict is ``pass`` is published; another is withheld: kept
     and shown, never served.
+
+    Args:
+        model: the base model that the run started from.
+        signer: signs the record; without one it is unsigned.
 
     Raises:
         LeaseLost: another attempt has taken over; nothing became visible.
     """
     report = json.loads((folder / "report" / "report.json").read_text("utf-8"))
+    environment = json.loads((folder / "environment.json").read_text("utf-8"))
     prefix = attempt_prefix(job.id, attempt)
     generator = _store(artifacts, folder / "generator", prefix, keep)
     report_files = _store(artifacts, folder / "report", prefix, keep)
+    statement = build_record(
+        report,
+        job.request,
+        model,
+        environment,
+        _digests(generator),
+        _digests(report_files),
+        Origin(job.id, attempt, job.tenant, job.metadata),
+    )
     publication = Publication(
         verdict=report["verdict"],
         generator=NewGenerator(
+            id=new_id("gen"),
             forget=report["forget"],
             figures=summary(report),
             files=generator,
             digest=report["generator"]["digest"],
+            record=sign(statement, signer),
         ),
         report=report,
         report_files=report_files,
@@ -59,3 +90,7 @@ def _store(artifacts: ArtifactStore, folder: Path, prefix: str, keep: Keep) -> d
         media_type, _ = mimetypes.guess_type(path.name)
         files[path.relative_to(folder).as_posix()] = artifacts.put_file(path, prefix, media_type)
     return files
+
+
+def _digests(files: Mapping[str, StoredFile]) -> dict[str, str]:
+    return {name: file.sha256 for name, file in files.items()}

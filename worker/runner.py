@@ -43,6 +43,7 @@ class Runner:
     def __init__(self, settings: Settings, store: JobStore, artifacts: ArtifactStore, name: str) -> None:
         self.settings, self.store, self.artifacts, self.name = settings, store, artifacts, name
         self.models = settings.models()
+        self.signer = settings.signer()
         self.shutting_down = threading.Event()
 
     def run(self, job_id: str) -> None:
@@ -81,7 +82,7 @@ class Attempt:
             return
         self._write_task(model)
         with training_process(self.folder) as child:
-            self._supervise(child)
+            self._supervise(child, model)
 
     def _write_task(self, model: BaseModel) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ class Attempt:
             self.settings.torch_threads,
         ).write(self.folder)
 
-    def _supervise(self, child: Child) -> None:
+    def _supervise(self, child: Child, model: BaseModel) -> None:
         """Follow the process to its end, keeping the lease while it moves."""
         error: JobError | None = None
         done = False
@@ -123,7 +124,7 @@ class Attempt:
                 return
         status = child.wait(STOP_SECONDS)
         if done and status == 0:
-            self._publish()
+            self._publish(model)
         elif error is not None:
             self._give_up(error.code, error.message, error.retryable)
         else:
@@ -186,9 +187,18 @@ class Attempt:
         self.store.release(self.job.id, self.number)
         logger.info("released", extra={"job": self.job.id, "attempt": self.number})
 
-    def _publish(self) -> None:
+    def _publish(self, model: BaseModel) -> None:
         self._enter(Phase.PUBLISHING)
-        job = publish(self.store, self.runner.artifacts, self.job, self.number, self.folder, self.lease.keep)
+        job = publish(
+            self.store,
+            self.runner.artifacts,
+            self.job,
+            self.number,
+            model,
+            self.folder,
+            self.runner.signer,
+            self.lease.keep,
+        )
         logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
         self._clean_up()
 

@@ -3,9 +3,10 @@ its GPU die with it.
 
     python -m worker.training_process FOLDER
 
-``FOLDER/task.json`` says what to do (:class:`Task`). Every event is one JSON line on standard output; the generator
-and the report are written below ``FOLDER``. SIGTERM asks for a checkpoint and the end. Standard input is a line to
-the runner that is never written to: when it closes, the runner is gone and this process ends.
+``FOLDER/task.json`` says what to do (:class:`Task`). Every event is one JSON line on standard output; the generator,
+the report and, for the record, ``environment.json`` are written below ``FOLDER``. SIGTERM asks for a checkpoint and
+the end. Standard input is a line to the runner that is never written to: when it closes, the runner is gone and this
+process ends.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     """The attempt itself. Torch is imported here, so that the first line goes out before it."""
     import torch
 
+    from sfd_core.device import pick_device
+    from sfd_core.environment import environment
     from sfd_core.errors import InvalidRequest, ModelRefused, TrainingDiverged
     from sfd_core.manifest import load_manifest
     from sfd_core.request import parse_request
@@ -84,6 +87,8 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
                 case CheckpointSaved():
                     emit("checkpoint", **dataclasses.asdict(event))
                 case Finished():
+                    where = environment(pick_device(task.device))
+                    (folder / "environment.json").write_text(json.dumps(where))
                     emit("done")
                     return 0
     except ModelRefused as error:
