@@ -1,31 +1,75 @@
-"""What ``lethe unlearn`` does: a library run with a progress bar, checkpoints, and its results in a folder."""
+"""What ``lethe unlearn`` does: a library run with a progress bar, checkpoints, and its results in a folder that is laid
+out as the service's archive of a generator, with the record of the run in it."""
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
 
 from cli.console import console, say
 from cli.run_view import RunView
 from cli.tables import reasons, report_table
 from client.answers import Report, read
-from sfd_core.manifest import BaseModel
+from jobs.record import EVALUATION, RECORD, build_record, sign
+from jobs.record.statement import Statement
+from sfd_core.device import pick_device
+from sfd_core.environment import environment
+from sfd_core.manifest import BaseModel, file_sha256
 from sfd_core.request import UnlearningRequest
 from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 
-def run(model: BaseModel, request: UnlearningRequest, out: Path, device: str, checkpoint_seconds: float) -> str:
-    """Run ``request`` and leave ``out/generator`` and ``out/report``. Returns the verdict."""
+@dataclass(frozen=True)
+class Result:
+    """``folder``: the generator, its report in ``evaluation/`` and its record. ``record``: what that states.
+    ``key_id``: of the key that signed it."""
+
+    verdict: str
+    folder: Path
+    record: Statement
+    key_id: str | None
+
+    def lines(self) -> Iterator[str]:
+        """Where everything is."""
+        how = "unsigned: LETHE_SIGNING_KEY is not set" if self.key_id is None else f"signed by {self.key_id}"
+        yield f"generator: {self.folder}"
+        yield f"report: {self.folder / EVALUATION / 'report.html'}"
+        yield f"record: {self.folder / RECORD} ({how})"
+
+
+def run(
+    model: BaseModel,
+    request: UnlearningRequest,
+    out: Path,
+    device: str,
+    checkpoint_seconds: float,
+    signer: CryptoSigner | None,
+) -> Result:
+    """Run ``request`` and leave ``out/generator``, in place of an earlier one and only once the new one is whole.
+
+    Raises:
+        FileExistsError: ``out/generator`` is there and no generator: it is not for us to replace.
+    """
     screen = console()
+    folder, work = out / "generator", out / "work"
+    if folder.exists() and not (folder / "model_index.json").is_file():
+        raise FileExistsError(errno.EEXIST, "there already, and not a generator: choose another --out", str(folder))
     # Only the same request on the same model may go on from a checkpoint.
     same = hashlib.sha256(json.dumps([model.digest, request.to_json()], sort_keys=True).encode()).hexdigest()[:16]
-    checkpoints = Checkpoints(out / "checkpoints" / same, every_seconds=checkpoint_seconds)
-    report = None
+    checkpoints = Checkpoints(work / "checkpoints" / same, every_seconds=checkpoint_seconds)
+    for left in (work / "generator", work / "report"):  # by a run that was interrupted while it wrote them
+        shutil.rmtree(left, ignore_errors=True)
+    finished = None
     with RunView(screen) as view:
-        for event in unlearn(model, request, out, checkpoints=checkpoints, device=device):
+        for event in unlearn(model, request, work, checkpoints=checkpoints, device=device):
             match event:
                 case PhaseStarted(phase):
                     view.phase(phase)
@@ -34,13 +78,31 @@ def run(model: BaseModel, request: UnlearningRequest, out: Path, device: str, ch
                 case CheckpointSaved():
                     pass  # nothing that a person has to know
                 case Finished():
-                    report = event.report
-    assert report is not None
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    parsed = read(Report, report)
+                    finished = event
+    assert finished is not None
+    record = build_record(
+        finished.report,
+        request.to_json(),
+        model,
+        environment(pick_device(device)),
+        _digests(finished.generator),
+        _digests(finished.report_folder),
+    )
+    finished.report_folder.rename(finished.generator / EVALUATION)
+    (finished.generator / RECORD).write_text(sign(record, signer))
+    if folder.exists():
+        shutil.rmtree(folder)
+    finished.generator.rename(folder)
+    shutil.rmtree(work, ignore_errors=True)
+
+    parsed = read(Report, finished.report)
     screen.print(report_table(parsed))
     for reason in reasons(parsed):
         say(screen, reason)
     say(screen, f"verdict: {parsed.verdict}")
-    say(screen, f"generator: {out / 'generator'}\nreport: {out / 'report' / 'report.html'}")
-    return parsed.verdict
+    return Result(parsed.verdict, folder, record, None if signer is None else signer.public_key.keyid)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below ``folder``, by name."""
+    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import cancel, demo, jobs, keys, migrate, models, report, sample, submit, unlearn, up, watch
+from cli.commands import cancel, demo, jobs, keys, migrate, models, record, report, sample, submit, unlearn, up, watch
 from cli.connection import Connection
 from cli.exits import REFUSED
 
@@ -64,3 +64,4 @@ app.command()(report.report)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(keys.app, name="keys")
+app.add_typer(record.app, name="record")

@@ -15,7 +15,7 @@ def unlearn(
     base: Annotated[str, typer.Option(help="The base model: its name, or a folder with a manifest.")],
     forget: Annotated[list[str], typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)],
     images: Annotated[int, typer.Option(help="The budget: train on that many generated images.")],
-    out: Annotated[Path, typer.Option(help="A folder for the generator, the report and checkpoints.")],
+    out: Annotated[Path, typer.Option(help="A folder: generator/ in it gets the generator, report and record.")],
     seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
     stop_when_unlearned: Annotated[
         bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
@@ -57,5 +57,8 @@ def unlearn(
 
     from cli.local_run import run
 
-    if run(model, request, out, device, settings.checkpoint_seconds) != "pass":
+    result = run(model, request, out, device, settings.checkpoint_seconds, settings.signer())
+    for line in result.lines():
+        typer.echo(line)
+    if result.verdict != "pass":
         raise typer.Exit(JOB_FAILED)

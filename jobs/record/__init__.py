@@ -8,7 +8,7 @@ digest of every file, signed. ``docs/record.md`` says how to check one without L
 
 from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, released, sign
 from jobs.record.statement import EVALUATION, RECORD, Origin, Release, build_record
-from jobs.record.verify import RecordMismatch, Verified, read_record, verify
+from jobs.record.verify import RecordMismatch, Verified, read_record, read_statement, verify
 
 __all__ = [
     "EVALUATION",
@@ -23,6 +23,7 @@ __all__ = [
     "load_public_key",
     "load_signer",
     "read_record",
+    "read_statement",
     "released",
     "sign",
     "verify",

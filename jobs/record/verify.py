@@ -90,6 +90,15 @@ def verify(
     return Verified(statement, None if key is None else key.keyid, files)
 
 
+def read_statement(text: str) -> Statement:
+    """What a record states, whoever signed it or did not.
+
+    Raises:
+        RecordMismatch: if it is not spelt as a record.
+    """
+    return _statement(_envelope(text))
+
+
 def _envelope(text: str) -> Envelope:
     """The envelope that ``text`` spells, if it is spelt in the one right way."""
     try:
@@ -138,11 +147,25 @@ def _statement(envelope: Envelope) -> Statement:
     except (ValueError, RecursionError) as error:
         raise RecordMismatch("payload", f"not JSON: {error}") from None
     _check_keys("payload", statement, {"_type", "subject", "predicateType", "predicate"})
+    if not isinstance(statement["subject"], list):
+        raise RecordMismatch("payload.subject", "must be a list of files")
     for name, right in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
         if statement[name] != right:
             raise RecordMismatch(f"payload.{name}", f"is {statement[name]!r}, this Lethe reads {right!r}")
+    if not isinstance(statement["predicate"], dict):
+        raise RecordMismatch("payload.predicate", "must be an object")
+    names = [_subject_name(i, subject) for i, subject in enumerate(statement["subject"])]
+    if len(set(names)) != len(names):
+        raise RecordMismatch("payload.subject", "names a file twice")
     found: Statement = statement
     return found
+
+
+def _subject_name(i: int, subject: object) -> str:
+    match subject:
+        case {"name": str(name), "digest": {"sha256": str(), **others}, **more} if not others and not more:
+            return name
+    raise RecordMismatch(f"payload.subject[{i}]", "must be a name and a sha256 digest, and nothing else")
 
 
 def _check_folder(statement: Statement, folder: Path, text: str) -> int:
@@ -162,7 +185,7 @@ def _check_folder(statement: Statement, folder: Path, text: str) -> int:
         elif name not in expected:
             raise RecordMismatch(ascii(name), "the record does not speak of this file")
     if REPORT in expected:
-        _check_report(statement["predicate"], json.loads(found[REPORT].read_bytes()))
+        _check_report(statement["predicate"], found[REPORT])
     return len(expected)
 
 
@@ -180,10 +203,14 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
                 raise RecordMismatch(ascii(relative), "is not a regular file")
 
 
-def _check_report(predicate: Mapping[str, Any], report: Mapping[str, Any]) -> None:
+def _check_report(predicate: Mapping[str, Any], path: Path) -> None:
     """What the record repeats of the report must be what the report says."""
-    for name, said in from_report(report).items():
-        difference = _difference(f"predicate.{name}", predicate.get(name), said)
+    try:
+        repeated = from_report(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise RecordMismatch(REPORT, f"is no report of a run: {error!r}") from None
+    for name, said in repeated.items():
+        difference = _difference(f"payload.predicate.{name}", predicate.get(name), said)
         if difference is not None:
             where, stated, reported = difference
             raise RecordMismatch(where, f"the record states {stated!r}, {REPORT} says {reported!r}")
@@ -208,6 +235,4 @@ def _contradiction(envelope: Envelope, folder: Path | None, text: str) -> str:
             _check_folder(statement, folder, text)
     except RecordMismatch as mismatch:
         return f": {mismatch}"
-    except (KeyError, TypeError, AttributeError):
-        return ": the payload is not a statement of a record"
     return ": something was changed after signing"

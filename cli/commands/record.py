@@ -1,0 +1,181 @@
+"""``lethe record``: keys for records, and what a record is good for: to be checked, and to be run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.exits import MISMATCH
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+    from jobs.record import Verified
+    from sfd_core.manifest import BaseModel
+
+app = typer.Typer(
+    help="Check the signed record of a generator, run it again, and make the keys that sign.", no_args_is_help=True
+)
+
+RecordFile = Annotated[Path, typer.Argument(metavar="FILE", help="The record: unlearning-record.json.")]
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="PUB", help="A public key that you trust. Repeat it for retired keys."),
+]
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The private key's file; the public one gets OUT.pub.")],
+) -> None:
+    """Make a key pair that signs records.
+
+    Give the private key to api and worker as LETHE_SIGNING_KEY, and the public one to whoever checks records.
+    """
+    from jobs.record import KeyRefused, generate_key
+
+    try:
+        key = generate_key(out)
+    except KeyRefused as error:
+        raise typer.BadParameter(str(error), param_hint="OUT") from None
+    typer.echo(f"private key: {out} (keep it secret: LETHE_SIGNING_KEY={out})\npublic key: {out}.pub", err=True)
+    typer.echo(key.keyid)
+
+
+@app.command()
+def verify(
+    file: RecordFile,
+    generator: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The unpacked archive: every file of it is compared.")
+    ] = None,
+    key: Keys = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Take a record without a signature, which anybody may have written.")
+    ] = False,
+) -> None:
+    """Check a record, and a generator against it. Needs no service and no network.
+
+    Exit status 0 only if everything holds; otherwise the first thing that does not is named.
+    """
+    from jobs.record import RecordMismatch, read_record
+    from jobs.record import verify as check
+
+    if not key and not unsigned:
+        raise typer.BadParameter("give a public key that you trust, or --unsigned", param_hint="--key")
+    keys = _public_keys(key)
+    try:
+        verified = check(read_record(file), keys, generator, unsigned=unsigned)
+        lines = list(_story(verified))
+    except RecordMismatch as mismatch:
+        typer.echo(f"MISMATCH: {mismatch}", err=True)
+        raise typer.Exit(MISMATCH) from None
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def rerun(
+    file: RecordFile,
+    base: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The base model's folder; by default the registered one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the result here.")] = None,
+    key: Keys = None,
+) -> None:
+    """Repeat the run of a record here, and compare.
+
+    With the code, the versions and the processor of then, the weights are equal to the last bit; elsewhere, what
+    differs is listed. Exit status 0 only if they are equal.
+    """
+    import tempfile
+
+    from jobs.record import RecordMismatch, read_record, read_statement
+    from jobs.record import verify as check
+    from jobs.settings import load_settings
+
+    settings = load_settings()
+    if out is not None and file.resolve().is_relative_to((out / "generator").resolve()):
+        raise typer.BadParameter("the record's own generator lies there, and would be replaced", param_hint="--out")
+    try:
+        text = read_record(file)
+        statement = check(text, _public_keys(key)).statement if key else read_statement(text)
+        if not key:
+            typer.echo("the signature was not checked: no --key", err=True)
+        model = _base_model(statement["predicate"], base)
+
+        from cli.rerun import rerun as repeat
+
+        with tempfile.TemporaryDirectory(prefix="lethe-rerun-") as scratch:
+            comparison = repeat(statement, model, out or Path(scratch), settings.checkpoint_seconds)
+    except RecordMismatch as mismatch:
+        typer.echo(f"MISMATCH: {mismatch}", err=True)
+        raise typer.Exit(MISMATCH) from None
+    for line in comparison.lines():
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"the result: {out / 'generator'}")
+    if not comparison.bit_equal:
+        raise typer.Exit(MISMATCH)
+
+
+def _public_keys(paths: list[Path] | None) -> list[SSlibKey]:
+    from jobs.record import KeyRefused, load_public_key
+
+    try:
+        return [load_public_key(path) for path in paths or ()]
+    except KeyRefused as error:
+        raise typer.BadParameter(str(error), param_hint="--key") from None
+
+
+def _base_model(predicate: dict[str, object], folder: Path | None) -> BaseModel:
+    """The base model in ``folder``, or else the registered one of the name that the record gives."""
+    from jobs.record import RecordMismatch
+    from jobs.settings import load_settings
+    from sfd_core.manifest import load_manifest
+
+    if folder is not None:
+        return load_manifest(folder)
+    match predicate.get("base_model"):
+        case {"name": str(name)}:
+            registered = load_settings().models()
+        case _:
+            raise RecordMismatch("payload.predicate.base_model", "names no base model")
+    if name not in registered:
+        raise typer.BadParameter(f"base model {name!r} is not registered here: give its folder", param_hint="--base")
+    return registered[name]
+
+
+def _story(verified: Verified) -> Iterator[str]:
+    """What was checked, and what the record tells of the run."""
+    from jobs.record import RecordMismatch
+
+    if verified.key_id is None:
+        yield "UNSIGNED: nobody vouches for this record; what follows is only what it says"
+    else:
+        yield f"signature: valid, by key {verified.key_id}"
+    if verified.files is None:
+        yield "files: not compared (--generator DIR compares them)"
+    else:
+        yield f"files: all {verified.files} are what the record states, and there is no other"
+    predicate = verified.predicate
+    try:
+        model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
+        forgotten = ", ".join(
+            f"{each['concept']} -> {_words(each['override'])}" for each in predicate["request"]["forget"]
+        )
+        yield f"run: {predicate['job'] or 'lethe unlearn'}, asked for by {asked_by['tenant'] or 'whoever ran it'}"
+        yield f"base model: {model['name']} {model['digest']}"
+        yield f"forgotten: {forgotten}"
+        yield f"verdict: {predicate['verdict']}, measured {predicate['created_at']}"
+        if release is not None:
+            yield f"released by {release['by']} at {release['at']}: {release['reason']}"
+    except (KeyError, TypeError) as error:
+        raise RecordMismatch("payload.predicate", f"does not tell of a run: {error!r}") from None
+
+
+def _words(override: object) -> str:
+    return override if isinstance(override, str) else json.dumps(override)
