@@ -106,6 +106,8 @@ def _envelope(text: str) -> Envelope:
     except (ValueError, RecursionError) as error:
         raise RecordMismatch("envelope", f"not JSON: {error}") from None
     _check_keys("envelope", data, {"payload", "payloadType", "signatures"})
+    if not isinstance(data["payload"], str):
+        raise RecordMismatch("envelope.payload", "must be text")
     if data["payloadType"] != PAYLOAD_TYPE:
         raise RecordMismatch("envelope.payloadType", f"must be {PAYLOAD_TYPE!r}, not {data['payloadType']!r}")
     if not isinstance(data["signatures"], list) or len(data["signatures"]) > 1:
