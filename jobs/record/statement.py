@@ -91,11 +91,12 @@ def from_report(report: Mapping[str, Any]) -> dict[str, Any]:
     """
     probes = report.get("probes", {"asked": [], "results": {}})
     scores = report.get("scores")
+    evaluators = report["evaluators"] if "evaluators" in report else [{"role": "judge", **report["judge"]}]
     return {
         "recipe": report["recipe"],
         "seeds": {"training": report["seed"], "images": IMAGE_SEEDS},
         "images_trained": report["cost"]["images"],
-        "evaluators": report.get("evaluators", [{"role": "judge", **report["judge"]}]),
+        "evaluators": evaluators,
         "scores": None if scores is None else {**scores, "file": f"{EVALUATION}/{scores['file']}"},
         "pictures": {name: f"{EVALUATION}/{file}" for name, file in report["pictures"].items()},
         "verdict": report["verdict"],
