@@ -39,7 +39,8 @@ def test_the_readme_names_settings_and_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text()
     known = {f"LETHE_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"LETHE_[A-Z_]+", text)) <= known
-    commands = {command.callback.__name__ for command in app.registered_commands if command.callback} | {"keys"}
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups if group.name}
     assert set(re.findall(r"`?(?:\.venv/bin/)?lethe ([a-z]+)\b", text)) <= commands
 
 
