@@ -8,27 +8,31 @@ and no system font or clock enters. Importing this does not import torch.
 
 from __future__ import annotations
 
-import io
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from sfd_core.evaluation.drawing import (
+    INK,
+    MARK,
+    MARK_TINT,
+    MUTED,
+    RULE,
+    WHITE,
+    Images,
+    by_row,
+    checked,
+    encoded,
+    fitted,
+    font_of,
+    printable,
+    resized,
+    tile_size,
+)
 from sfd_core.forgetting import FixedOverride, Forget, JudgeOverride, Override, RandomOverride
-
-Images = NDArray[np.uint8]
-
-_WHITE = (255, 255, 255)
-_INK = (23, 26, 31)
-_MUTED = (98, 105, 117)
-_MARK = (180, 35, 24)
-_MARK_TINT = (253, 238, 235)
-_RULE = (218, 221, 227)
-
 
 SHEET_TILE = 112
 """Pixels that an image has on a sheet, at most, before it is shown at its own size."""
@@ -71,7 +75,7 @@ def png(image: Images) -> bytes:
     Raises:
         ValueError: for another shape or type.
     """
-    return _encode(Image.fromarray(_checked(image[None])[0]))
+    return encoded(Image.fromarray(checked(image[None])[0]))
 
 
 def grid(images: Images, columns: int, scale: int = 1) -> bytes:
@@ -80,7 +84,7 @@ def grid(images: Images, columns: int, scale: int = 1) -> bytes:
     Raises:
         ValueError: for images of another shape or type, none of them, or ``columns`` or ``scale`` below 1.
     """
-    images = _checked(images)
+    images = checked(images)
     if columns < 1 or scale < 1:
         raise ValueError(f"columns and scale must be at least 1, not {columns} and {scale}")
     count, height, width = images.shape[:3]
@@ -91,7 +95,7 @@ def grid(images: Images, columns: int, scale: int = 1) -> bytes:
         top, left = i // columns * pitch_y, i % columns * pitch_x
         tile = image.repeat(scale, axis=0).repeat(scale, axis=1)
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return _encode(Image.fromarray(sheet))
+    return encoded(Image.fromarray(sheet))
 
 
 def sheet(images: Images) -> bytes:
@@ -118,7 +122,7 @@ def pairs_picture(
     """
     shown = 4 if narrow else 8
     blocks = [
-        _Block(title, subtitle, _by_row(images, len(rows))[:, :shown])
+        _Block(title, subtitle, by_row(images, len(rows))[:, :shown])
         for title, subtitle, images in zip(titles, subtitles, (before, after), strict=True)
     ]
     return _draw(blocks, rows, _NARROW if narrow else _WIDE)
@@ -136,11 +140,39 @@ def strip_picture(moments: Sequence[Moment], rows: Sequence[Row], *, narrow: boo
         _Block(
             f"{moment.share:.0%}",
             f"{moment.seen:,}" if narrow else f"{moment.seen:,} images",
-            _by_row(moment.images, len(rows))[:, : 1 if narrow else None],
+            by_row(moment.images, len(rows))[:, : 1 if narrow else None],
         )
         for moment in moments
     ]
     return _draw(blocks, rows, _NARROW if narrow else _WIDE)
+
+
+def examples_picture(titles: Sequence[str], images: Images) -> bytes:
+    """What a probe brought back: a row of images below each title. ``images``: [rows, columns, H, W(, 3)]. The titles
+    stand above their rows, not beside them, so that one picture can be read on a page and on a phone.
+
+    Raises:
+        ValueError: for images of another shape or type, none of them, or another number of rows than of titles.
+    """
+    if images.ndim not in (4, 5) or len(images) != len(titles):
+        raise ValueError(f"images must be [{len(titles)} rows, columns, H, W(, 3)], not {list(images.shape)}")
+    checked(images.reshape(-1, *images.shape[2:]))
+    style, columns = _EXAMPLES, images.shape[1]
+    room = style.width - 2 * style.margin
+    tile_w, tile_h = tile_size(images.shape[3], images.shape[2], (room - style.gap * (columns - 1)) // columns)
+    font, lead = font_of(style.name), round(1.5 * style.name)
+    pitch = lead + tile_h + style.between
+    width = 2 * style.margin + columns * (tile_w + style.gap) - style.gap
+    canvas = Image.new("RGB", (width, style.margin + len(images) * pitch - style.between + style.margin), WHITE)
+    draw = ImageDraw.Draw(canvas)
+    for place, (title, row) in enumerate(zip(titles, images, strict=True)):
+        top = style.margin + place * pitch
+        said = fitted(printable(title, f"row {place + 1}"), font, width - 2 * style.margin)
+        draw.text((style.margin, top), said, INK, font)
+        for column, image in enumerate(row):
+            left = style.margin + column * (tile_w + style.gap)
+            canvas.paste(resized(image, tile_w, tile_h), (left, top + lead))
+    return encoded(canvas)
 
 
 @dataclass(frozen=True)
@@ -167,6 +199,7 @@ class _Style:
 
 
 _WIDE = _Style(width=1800, gutter=320, margin=32, gap=4, between=32, title=38, name=34, note=24)
+_EXAMPLES = _Style(width=960, gutter=0, margin=16, gap=4, between=18, title=0, name=26, note=0)
 _NARROW = _Style(width=760, gutter=200, margin=14, gap=2, between=14, title=23, name=26, note=20)
 
 
@@ -178,19 +211,19 @@ def _draw(blocks: Sequence[_Block], rows: Sequence[Row], style: _Style) -> bytes
         raise ValueError("the images of one picture must be of one size, all grey or all in colour")
     order = sorted(range(len(rows)), key=lambda i: not rows[i].forgotten)
     forgotten = sum(row.forgotten for row in rows)
-    name_font, note_font, title_font = _font(style.name), _font(style.note), _font(style.title)
+    name_font, note_font, title_font = font_of(style.name), font_of(style.note), font_of(style.title)
     names = [
-        _fit(_printable(rows[i].concept, f"row {place}"), name_font, style.gutter)
+        fitted(printable(rows[i].concept, f"row {place}"), name_font, style.gutter)
         for place, i in enumerate(order, start=1)
     ]
-    notes = [_fit(_printable(_note(rows[i]), "forget"), note_font, style.gutter) for i in order]
+    notes = [fitted(printable(_note(rows[i]), "forget"), note_font, style.gutter) for i in order]
     gutter = max([name_font.getlength(t) for t in names] + [note_font.getlength(t) for t in notes])
 
     columns = sum(block.images.shape[1] for block in blocks)
     height, width = blocks[0].images.shape[2:4]
     start = round(2 * style.margin + gutter)
     spaces = style.between * (len(blocks) - 1) + style.gap * (columns - len(blocks))
-    tile_w, tile_h = _tile(width, height, (style.width - start - style.margin - spaces) // columns)
+    tile_w, tile_h = tile_size(width, height, (style.width - start - style.margin - spaces) // columns)
     pitch_x, pitch_y = tile_w + style.gap, tile_h + style.gap
     # A forgotten row has two lines of text, which may be higher than a small image.
     pitch_marked = max(pitch_y, round(1.2 * (style.name + style.note)))
@@ -209,69 +242,31 @@ def _draw(blocks: Sequence[_Block], rows: Sequence[Row], style: _Style) -> bytes
         lefts.append(lefts[-1] + block.images.shape[1] * pitch_x - style.gap + style.between)
     right = lefts.pop() - style.between
     bottom = tops[-1] + tile_h
-    canvas = Image.new("RGB", (right + style.margin, bottom + style.margin), _WHITE)
+    canvas = Image.new("RGB", (right + style.margin, bottom + style.margin), WHITE)
     draw = ImageDraw.Draw(canvas)
 
     if forgotten:
-        draw.rectangle((0, header, canvas.width, band_end), fill=_MARK_TINT)
-        draw.rectangle((0, header, style.margin // 4, band_end), fill=_MARK)
+        draw.rectangle((0, header, canvas.width, band_end), fill=MARK_TINT)
+        draw.rectangle((0, header, style.margin // 4, band_end), fill=MARK)
     for top, i, name, note in zip(tops, order, names, notes, strict=True):
         middle = top + tile_h // 2
-        ink = _MARK if rows[i].forgotten else _INK
+        ink = MARK if rows[i].forgotten else INK
         shift = round(0.6 * style.note) if note else 0
         draw.text((style.margin, middle - shift), name, ink, name_font, anchor="lm")
         draw.text((style.margin, middle + round(0.65 * style.name)), note, ink, note_font, anchor="lm")
     for left, block in zip(lefts, blocks, strict=True):
         room = block.images.shape[1] * pitch_x - style.gap + style.between // 2
-        title = _fit(_printable(block.title, ""), title_font, room)
-        subtitle = _fit(_printable(block.subtitle, ""), note_font, room)
-        draw.text((left, style.margin // 2), title, _INK, title_font, stroke_width=0.6)
-        draw.text((left, style.margin // 2 + round(1.2 * style.title)), subtitle, _MUTED, note_font)
+        title = fitted(printable(block.title, ""), title_font, room)
+        subtitle = fitted(printable(block.subtitle, ""), note_font, room)
+        draw.text((left, style.margin // 2), title, INK, title_font, stroke_width=0.6)
+        draw.text((left, style.margin // 2 + round(1.2 * style.title)), subtitle, MUTED, note_font)
         if left != start:
             middle = left - style.between // 2
-            draw.line((middle, header, middle, bottom), fill=_RULE, width=2)
+            draw.line((middle, header, middle, bottom), fill=RULE, width=2)
         for top, i in zip(tops, order, strict=True):
             for column, image in enumerate(block.images[i]):
-                canvas.paste(_resized(image, tile_w, tile_h), (left + column * pitch_x, top))
-    return _encode(canvas)
-
-
-def _checked(images: Images) -> Images:
-    """``images`` if they are bytes of a known shape, and there is one."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
-        raise ValueError(f"images must be uint8 [N, H, W] or [N, H, W, 3], not {images.dtype} {list(images.shape)}")
-    if not images.size:
-        raise ValueError("nothing to draw: there is no image")
-    return images
-
-
-def _by_row(images: Images, rows: int) -> Images:
-    """[rows * columns, H, W(, 3)] as [rows, columns, H, W(, 3)]."""
-    if not rows or len(_checked(images)) % rows:
-        raise ValueError(f"{len(images)} images do not fill {rows} rows equally")
-    return images.reshape(rows, -1, *images.shape[1:])
-
-
-def _tile(width: int, height: int, free: int) -> tuple[int, int]:
-    """How large an image is drawn where ``free`` pixels of width are left for it: a whole multiple of its own
-    size where that fits, so that small images stay exact, else shrunk; at most 192 pixels wide."""
-    free = min(max(free, 8), 192)
-    if free >= width:
-        return free // width * width, free // width * height
-    return free, max(1, round(height * free / width))
-
-
-def _resized(image: Images, width: int, height: int) -> Image.Image:
-    how = Image.Resampling.NEAREST if width >= image.shape[1] else Image.Resampling.LANCZOS
-    return Image.fromarray(image).resize((width, height), how)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's bundled font. The basic engine, because the other one depends on what the system has."""
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("this Pillow was built without FreeType: it cannot draw text of a given size")
-    return font.font_variant(layout_engine=ImageFont.Layout.BASIC)
+                canvas.paste(resized(image, tile_w, tile_h), (left + column * pitch_x, top))
+    return encoded(canvas)
 
 
 def _note(row: Row) -> str:
@@ -285,25 +280,3 @@ def _note(row: Row) -> str:
             return "forget: show others"
         case JudgeOverride():
             return "forget: show nearest"
-
-
-def _printable(text: str, instead: str) -> str:
-    """``text`` in the letters that the bundled font has (ASCII, accents dropped); ``instead`` if some are
-    missing. The page beside a picture lists its rows with their true names."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return plain if plain.isascii() and plain.isprintable() else instead
-
-
-def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """``text``, cut to ``width`` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text.rstrip() + "..."
-
-
-def _encode(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=9)
-    return stream.getvalue()

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sfd_core.evaluation.pictures import Images, Moment, Row, grid, pairs_picture, png, rows_for, strip_picture
+from sfd_core.evaluation.drawing import Images
+from sfd_core.evaluation.pictures import (
+    Moment,
+    Row,
+    examples_picture,
+    grid,
+    pairs_picture,
+    png,
+    rows_for,
+    strip_picture,
+)
 from sfd_core.forgetting import FixedOverride, Forget, JudgeOverride, RandomOverride
 
 SNEAKER = Row("Sneaker", FixedOverride("Sandal"))
@@ -170,6 +180,34 @@ def test_images_must_fill_the_rows() -> None:
         pairs_picture(noise(3, 8, 8), noise(3, 9, 8), ROWS)
     with pytest.raises(ValueError, match="no moment"):
         strip_picture([], ROWS)
+
+
+def test_examples_stand_row_by_row_below_their_titles() -> None:
+    images = flat(3, 8).reshape(3, 8, 28, 28)
+    picture = pixels(examples_picture(["a", "b", "c"], images))
+    tops = [first_row_of(picture, grey) for grey in (40, 80, 120)]
+    assert tops == sorted(tops)
+    assert (picture[tops[1] + 5] == 80).all(axis=1).sum() == 8 * 112, "small images are enlarged exactly, four times"
+    assert (picture[: tops[0]] < 128).any(), "there is a title above the first row"
+    assert picture.shape[1] <= 960
+    assert examples_picture(["a", "b", "c"], images) == examples_picture(["a", "b", "c"], images.copy())
+    assert examples_picture(["a", "b", "c"], images) != examples_picture(["a", "b", "d"], images)
+
+
+def test_examples_in_colour_with_any_title() -> None:
+    picture = pixels(examples_picture(["x" * 400, "スニーカー"], noise(2, 8, 64, 64, 3)))
+    assert picture.shape[1] <= 960
+
+
+def test_examples_need_a_title_for_each_row() -> None:
+    with pytest.raises(ValueError, match=r"\[2 rows, columns, H, W"):
+        examples_picture(["a", "b"], noise(3, 8, 28, 28))
+    with pytest.raises(ValueError, match="2 rows"):
+        examples_picture(["a", "b"], noise(2, 28, 28))
+    with pytest.raises(ValueError, match="uint8"):
+        examples_picture(["a"], np.zeros((1, 8, 28, 28), np.float32))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no image"):
+        examples_picture(["a"], np.zeros((1, 0, 28, 28), np.uint8))
 
 
 def test_drawing_needs_no_torch() -> None:

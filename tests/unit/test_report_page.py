@@ -4,226 +4,24 @@ from __future__ import annotations
 
 import base64
 import copy
-import dataclasses
 import hashlib
 import json
 import math
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sfd_core.evaluation import curves, page, pictures
-from sfd_core.evaluation.verdict import (
-    Criterion,
-    Interval,
-    difference,
-    judge_retention,
-    judge_unlearning,
-    overall,
-    wilson,
-)
+from sfd_core.evaluation import page
+from sfd_core.evaluation.page import words
+from sfd_core.evaluation.verdict import wilson
+from tests.page_reader import PICTURES, Page, read
+from tests.sample_report import Forgetting, as_json, sample_report
 
-CONCEPTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-TEACHER_RIGHT = (0.842, 0.982, 0.874, 0.918, 0.861, 0.972, 0.704, 0.964, 0.984, 0.958)
-ON_REAL = (0.871, 0.984, 0.889, 0.932, 0.886, 0.981, 0.768, 0.971, 0.988, 0.963)
-NEXT = {0: 6, 1: 3, 2: 4, 3: 0, 4: 2, 5: 7, 6: 0, 7: 9, 8: 0, 9: 7}
-"""What the judge takes each concept for when it errs."""
-
-
-def as_json(value: Interval | Criterion) -> dict[str, Any]:
-    return dataclasses.asdict(value)
-
-
-def sample_report(
-    forget: dict[str, str | dict[str, bool]] | None = None,
-    seen: int = 3,
-    n: int = 2000,
-    lost: float = 0.008,
-    per_concept: int = 500,
-) -> dict[str, Any]:
-    """A report as an evaluation of a generator would write it that still shows a forgotten concept in ``seen`` of
-    ``n`` images and is right ``lost`` less often than the teacher on every other."""
-    forget = {"Sneaker": "Sandal"} if forget is None else forget
-    remaining = [i for i, c in enumerate(CONCEPTS) if c not in forget]
-    rng = np.random.default_rng(5)
-
-    def confusion(right: list[int], total: int) -> list[list[int]]:
-        matrix = np.zeros((10, 10), int)
-        for i, count in enumerate(right):
-            matrix[i, i] = count
-            matrix[i, NEXT[i]] += round((total - count) * 0.8)
-            matrix[i, int(rng.integers(10))] += total - int(matrix[i].sum())
-        return matrix.tolist()
-
-    teacher_right = [round(2000 * r) for r in TEACHER_RIGHT]
-    generator_right = [round(per_concept * (r - lost + rng.normal(0, 0.006))) for r in TEACHER_RIGHT]
-    generator_right = [min(r, per_concept) for r in generator_right]
-    teacher_matrix, generator_matrix = confusion(teacher_right, 2000), confusion(generator_right, per_concept)
-    unlearning = []
-    for concept, override in forget.items():
-        row = [0] * 10
-        row[CONCEPTS.index(concept)] = seen
-        row[CONCEPTS.index(override) if isinstance(override, str) else 8] += round(0.95 * (n - seen))
-        row[9] += n - sum(row)
-        generator_matrix[CONCEPTS.index(concept)] = row
-        unlearning.append(
-            {
-                "concept": concept,
-                "override": override,
-                "n": n,
-                "seen": seen,
-                "accuracy": as_json(wilson(n - seen, n)),
-                "mean_probability": 0.0021,
-                "mean_entropy": 0.213,
-                "share_override": 0.9491 if isinstance(override, str) else None,
-                "override_share_note": {"real_override_seen_as_forgotten": 0.006}
-                if isinstance(override, str)
-                else None,
-            }
-        )
-    generator_all = wilson(sum(generator_right[i] for i in remaining), per_concept * len(remaining))
-    teacher_all = wilson(sum(teacher_right[i] for i in remaining), 2000 * len(remaining))
-    criteria = (
-        *(judge_unlearning(concept, n - seen, n, 0.99) for concept in forget),
-        judge_retention(teacher_all, generator_all, 0.05),
-    )
-    shares = np.linspace(0, 1, 21)
-    return {
-        "schema_version": 1,
-        "verdict": overall(criteria),
-        "criteria": [as_json(c) for c in criteria],
-        "base_model": {
-            "name": "fashion",
-            "title": "Fashion-MNIST, class-conditional DDPM, 28x28",
-            "digest": "sha256:" + hashlib.sha256(b"base").hexdigest(),
-            "license": "Apache-2.0",
-        },
-        "forget": [{"concept": c, "override": o} for c, o in forget.items()],
-        "seed": 7,
-        "created_at": "2026-11-24T20:31:07+00:00",
-        "judge": {
-            "name": "fashion-judge",
-            "accuracy": 0.9233,
-            "accuracy_images": 10000,
-            "digest": "sha256:" + hashlib.sha256(b"judge").hexdigest(),
-        },
-        "unlearning": unlearning,
-        "retention": [
-            {
-                "concept": CONCEPTS[i],
-                "n": per_concept,
-                "generator": as_json(wilson(generator_right[i], per_concept)),
-                "teacher": as_json(wilson(teacher_right[i], 2000)),
-                "judge_on_real": ON_REAL[i],
-            }
-            for i in remaining
-        ],
-        "retained_accuracy": {
-            "generator": as_json(generator_all),
-            "teacher": as_json(teacher_all),
-            "drop": as_json(difference(teacher_all, generator_all)),
-        },
-        "confusion": {"concepts": list(CONCEPTS), "generator": generator_matrix, "teacher": teacher_matrix},
-        "quality": {
-            "features": "judge-96",
-            "against_real": {"fd": 3.42, "fd_floor": 0.41, "kid": 0.0123, "kid_std": 0.0011, "kid_floor": 0.0002},
-            "against_teacher": {"fd": 1.187, "fd_floor": 0.39, "kid": 0.0041, "kid_std": 0.0006, "kid_floor": 0.0001},
-            "n": 4500,
-        },
-        "speed": {
-            "generator_images_per_second": 1874.2,
-            "teacher_images_per_second": 38.41,
-            "ratio": 48.79,
-            "generator_network_evaluations": 1,
-            "teacher_network_evaluations": 50,
-            "device": "cpu, 2 threads",
-        },
-        "cost": {
-            "seconds": {"preparing": 2.31, "training": 171.9, "evaluating": 24.8},
-            "images": 6400,
-            "images_per_second": 37.2,
-            "peak_memory_bytes": 912 * 2**20,
-            "device": "cpu, 2 threads",
-        },
-        "curves": [
-            {
-                "images": round(6400 * s),
-                "seconds": 171.9 * s,
-                "unlearning_accuracy": 1 - 0.96 * math.exp(-9 * s),
-                "retained_accuracy": 0.906 - 0.5 * math.exp(-7 * s) + 0.01 * math.sin(40 * s),
-                "loss_generator": 0.41 * math.exp(-4 * s) - 0.03 + 0.02 * math.sin(31 * s),
-                "loss_fake_score": 0.12 + 0.3 * math.exp(-6 * s),
-            }
-            for s in shares
-        ],
-        "strip": [
-            {"share": s, "images": round(6400 * s), "file": f"strip-{round(100 * s):03d}.png"}
-            for s in (0, 0.05, 0.1, 0.25, 0.5, 1)
-        ],
-        "pictures": {
-            "pairs": "pairs.png",
-            "strip": "strip.png",
-            "pairs_narrow": "pairs-narrow.png",
-            "strip_narrow": "strip-narrow.png",
-        },
-        "recipe": {"alpha": 1.2, "t_init": 440, "batch": 64, "micro_batch": None, "precision": "auto"},
-        "budget": {"images": 6400, "seconds": 600, "stop_when_unlearned": True},
-        "thresholds": {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05},
-        "evaluation": {"images_per_concept": per_concept, "images_per_forgotten_concept": n},
-        "versions": {"lethe": "0.1.0", "torch": "2.13.0", "diffusers": "0.42.1"},
-        "limits": [],
-    }
-
-
-THREE: dict[str, str | dict[str, bool]] = {"Sneaker": "Sandal", "Trouser": {"random": True}, "Shirt": {"judge": True}}
-OPTIONAL = (
-    *("seed", "created_at", "judge", "retention", "retained_accuracy", "confusion", "quality", "speed", "cost"),
-    *("curves", "strip", "pictures", "recipe", "budget", "thresholds", "evaluation", "versions", "limits"),
-)
-HTML_VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
-PICTURES = {
-    name: pictures.png(np.full((4, 4), i, np.uint8))
-    for i, name in enumerate(("pairs.png", "strip.png", "pairs-narrow.png", "strip-narrow.png"))
-}
-
-
-class Page(HTMLParser):
-    """What a reader gets: the text, the tags with their attributes, and whether every element is closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in HTML_VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.parts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.parts).split())
-
-
-def read(report: dict[str, Any], files: dict[str, bytes] | None = None) -> Page:
-    return Page(page.render(report, PICTURES if files is None else files))
+THREE: Forgetting = {"Sneaker": "Sandal", "Trouser": {"random": True}, "Shirt": {"judge": True}}
+REQUIRED = ("verdict", "criteria", "base_model", "forget", "unlearning")
+OPTIONAL = sorted(sample_report().keys() - REQUIRED)
 
 
 def test_a_pass_is_said_in_words_with_its_figures() -> None:
@@ -231,17 +29,24 @@ def test_a_pass_is_said_in_words_with_its_figures() -> None:
     assert "✓ Pass The generator meets every threshold that was fixed before the run." in text
     assert (
         "Measured: of 2000 images asked for “Sneaker”, the judge sees “Sneaker” in 3 (0.15%; 95% interval "
-        "0.05 to 0.45%). The base model shows it in 96.4%. In 94.9% the judge sees “Sandal” instead, as was asked."
+        "0.05 to 0.45%). The base model shows it in 94.4%. In 94.9% the judge sees “Bag” instead, as was asked. The "
+        "second judge sees “Sneaker” in 1."
     ) in text
     assert "Measured: of 4500 images asked for the 9 concepts that are to remain" in text
     assert "3 of 2000 images; at most 0.45%" in text
+    assert "✓“Sneaker” is not shown when it is asked for, within what is allowed" in text
+    assert "✓The other concepts are still shown as asked, within the loss that is allowed" in text
+    assert "the generator's images are 2.37 times as far from real ones as the base model's own" in text
     assert "withheld" not in text
 
 
 def test_a_fail_says_that_the_generator_is_withheld_and_why() -> None:
-    text = read(sample_report(THREE, seen=61, lost=0.09)).text
+    text = read(sample_report(THREE, seen=61, lost=0.09, distance=20.0)).text
     assert "✕ Fail The generator misses a threshold" in text
-    assert "It is withheld: kept and shown, not released." in text
+    assert "It is withheld: kept and shown, not released, unless an administrator releases it" in text
+    assert "✕“Trouser” is still shown when it is asked for, more often than is allowed" in text
+    assert "✕The other concepts suffered more than is allowed" in text
+    assert "✕Images of the other concepts are further from real ones than is allowed" in text
     assert "“Trouser” is absent from at least 99% of the images asked for it 96.95%" in text
     assert "unlearning accuracy of Trouser is 0.9695" in text
     assert "The other concepts lose at most 5 points of accuracy" in text
@@ -252,6 +57,9 @@ def test_inconclusive_says_how_many_images_it_takes() -> None:
     assert "? Inconclusive Too few images were judged" in text
     assert "images would decide it" in text
     assert "0 of 10 images; at most 27.76%" in text
+    assert "?Too few images to say whether “Sneaker” is shown more often than is allowed" in text
+    assert "Frechet distance needs more images than features: 90 remaining images for 128 features" in text
+    assert "not measured" in text
 
 
 def test_random_and_judge_overrides_have_words() -> None:
@@ -268,11 +76,15 @@ def test_a_gain_is_not_called_a_drop() -> None:
 
 
 def test_only_what_suffered_is_marked() -> None:
-    assert "▼" not in read(sample_report(lost=0.0)).text.replace("▼: the two", "")
+    legend = ("▼: the two", "▼: the whole")
+    text = read(sample_report(lost=0.0)).text
+    for words_of_legend in legend:
+        text = text.replace(words_of_legend, "")
+    assert "▼" not in text
     report = sample_report(lost=0.0)
     hurt = next(row for row in report["retention"] if row["concept"] == "Bag")
     hurt["generator"] = as_json(wilson(400, 500))
-    assert "18.4 ▼" in read(report).text
+    assert "16.1 ▼" in read(report).text
 
 
 def test_it_claims_no_more_than_it_measured() -> None:
@@ -281,6 +93,7 @@ def test_it_claims_no_more_than_it_measured() -> None:
         assert not re.search(r"certif|proved|proven|gdpr|complian|guarantee|erased|\bfid\b", text)
         assert "not proof" in text
         assert "remaps a condition" in text
+        assert "measured" in text
 
 
 def test_the_report_s_own_limits_replace_the_usual_ones() -> None:
@@ -323,21 +136,27 @@ def test_pictures_are_inlined_with_their_narrow_versions() -> None:
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
     sources = [attrs["srcset"] for tag, attrs in shown.tags if tag == "source"]
     assert [base64.b64decode((a["src"] or "").split(",")[1]) for a in images] == [
-        PICTURES["pairs.png"],
-        PICTURES["strip.png"],
+        PICTURES[name]
+        for name in (
+            "pairs.png",
+            "strip.png",
+            "probe_relearning_0.png",
+            "probe_image_start_0.png",
+            "probe_condition_attack_0.png",
+        )
     ]
     assert [base64.b64decode((s or "").split(",")[1]) for s in sources] == [
         PICTURES["pairs-narrow.png"],
         PICTURES["strip-narrow.png"],
     ]
-    assert "Rows from the top: Sneaker, Sandal, T-shirt" in (images[0]["alt"] or "")
+    assert "Rows from the top: Sneaker, Bag, T-shirt" in (images[0]["alt"] or "")
 
 
 def test_names_that_a_picture_cannot_draw_are_listed_below_it() -> None:
     assert "Rows from the top" not in read(sample_report()).text
     report = sample_report()
-    report["confusion"]["concepts"][8] = "鞄"
-    assert "Rows from the top: Sneaker, Sandal, T-shirt, Trouser, Pullover, Dress, Coat, Shirt, 鞄" in read(report).text
+    report["confusion"]["concepts"][3] = "服"
+    assert "Rows from the top: Sneaker, Bag, T-shirt, Trouser, Pullover, 服" in read(report).text
 
 
 @pytest.mark.parametrize("missing", OPTIONAL)
@@ -362,35 +181,40 @@ def test_all_optional_parts_may_be_missing() -> None:
 
 def test_numbers_that_are_missing_or_not_numbers_show_as_a_dash() -> None:
     report = sample_report()
-    report["quality"]["against_real"]["fd"] = math.nan
-    report["quality"]["against_teacher"] = None
+    report["quality"][0]["against_real"]["fd"]["value"] = math.nan
+    report["quality"][0]["against_teacher"] = None
     report["speed"]["ratio"] = None
     report["cost"]["peak_memory_bytes"] = None
     report["unlearning"][0]["mean_entropy"] = None
     text = read(report).text
-    assert "Real images –0.41" in text
+    assert re.search(r"FD-judge-128 – 3\.9\d–4\.2\d ?–", text)
     assert "nan" not in text.lower().split()
     assert "None" not in text
 
 
 def test_too_few_images_for_a_distance_is_said() -> None:
     report = sample_report()
-    report["quality"] = {"features": "judge-96", "n": 90, "against_real": None, "against_teacher": None}
-    assert "Not measured: 90 images are too few for a distance on the features judge-96." in read(report).text
+    report["quality"][1] |= {"n": 90, "against_real": None, "against_teacher": None}
+    text = read(report).text
+    assert "Not measured: 90 images are too few for a distance on the features EffLite0-320." in text
+    assert "FD-judge-128" in text
 
 
 def test_the_curve_of_several_concepts_is_of_the_worst() -> None:
     text = read(sample_report(THREE)).text
     assert "of the concept where that is lowest" in text
-    assert "dotted: teacher 1.8%" in text, "the teacher shows a Trouser most often, in 98.2 %"
+    assert "dotted: teacher 2.0%" in text, "the teacher shows a Trouser most often, in 98.0 %"
 
 
 def test_what_users_typed_is_escaped_everywhere() -> None:
     evil = "</style><script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
+    typed = ("Sneaker", "Bag", "fashion", "ResNet on real Fashion-MNIST", "judge-128", "FD-judge-128", "0.1.0")
+    typed += ("one-step generator", "lethe record rerun unlearning-record.json --out again", "IS-judge")
+
     def poison(value: Any) -> Any:
         if isinstance(value, str):
-            return evil if value in ("Sneaker", "Sandal", "fashion", "fashion-judge", "judge-96", "0.1.0") else value
+            return evil if value in typed else value
         if isinstance(value, dict):
             return {key: poison(item) for key, item in value.items()}
         return [poison(item) for item in value] if isinstance(value, list) else value
@@ -403,16 +227,18 @@ def test_what_users_typed_is_escaped_everywhere() -> None:
     shown = read(report)
     assert "script" not in {tag for tag, _ in shown.tags}
     assert not [attrs for tag, attrs in shown.tags if tag == "img" and attrs.get("src") == "x"]
-    assert shown.text.count(evil) > 20
+    for results in report["probes"]["results"].values():
+        results[0]["statement"] = evil
+    assert read(report).text.count(evil) > shown.text.count(evil) > 20
 
 
 def test_the_command_submits_the_same_request() -> None:
     report = sample_report()
     report["forget"] = [{"concept": "it's a $(shoe)", "override": {"random": True}}]
     html = page.render(report, {})
-    command = re.search(r"<pre>(.*?)</pre>", html, re.S)
-    assert command
-    text = Page(f"<pre>{command.group(1)}</pre>")
+    rerun, command = re.findall(r"<pre>(.*?)</pre>", html, re.S)
+    assert rerun == "lethe record rerun unlearning-record.json --out again"
+    text = Page(f"<pre>{command}</pre>")
     raw = "".join(text.parts)
     body = json.loads(raw.split("<<'JSON'\n")[1].removesuffix("\nJSON"))
     names = ("forget", "budget", "recipe", "thresholds", "evaluation", "seed")
@@ -465,7 +291,7 @@ def test_the_same_report_gives_the_same_page() -> None:
     ],
 )
 def test_percent_never_flatters(share: float | None, digits: int | None, rounding: str, said: str) -> None:
-    assert page.percent(share, digits, rounding) == said
+    assert words.percent(share, digits, rounding) == said
 
 
 @pytest.mark.parametrize(
@@ -476,51 +302,11 @@ def test_percent_never_flatters(share: float | None, digits: int | None, roundin
     ],
 )
 def test_numbers_are_for_reading(value: Any, said: str) -> None:
-    assert page.number(value) == said
+    assert words.number(value) == said
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(2.31, "2.3 s"), (24.8, "25 s"), (171.9, "2 min 52 s"), (7500, "2 h 05 min"), (None, "–")]
 )
 def test_durations(seconds: float | None, said: str) -> None:
-    assert page.duration(seconds) == said
-
-
-def test_curves_draw_the_teacher_dotted_and_skip_what_was_not_measured() -> None:
-    rows = sample_report()["curves"]
-    accuracy, generator, fake = curves.training_charts(rows, 0.036, 0.899)
-    assert accuracy.count("stroke-dasharray") == 2
-    assert "dotted: teacher 89.9%" in accuracy
-    assert "stroke-dasharray" not in generator + fake
-    rows[3]["unlearning_accuracy"] = None
-    rows[4]["unlearning_accuracy"] = math.nan
-    thinner = curves.training_charts(rows)[0]
-    assert thinner.count("<circle") == accuracy.count("<circle") - 2
-    assert "nan" not in thinner
-    for row in rows:
-        row["loss_generator"] = None
-    assert len(curves.training_charts(rows)) == 2
-    assert curves.training_charts([]) == ()
-    assert curves.training_charts(rows[:1]) == ()
-
-
-@pytest.mark.parametrize(
-    "points", [((0, 0), (0, 0)), ((0, 5), (10, 5)), ((0, -1e9), (1, 1e9)), ((0, 1e-9), (1e8, 2e-9)), ((1, -3), (2, -2))]
-)
-def test_a_chart_of_any_finite_line_stays_in_its_frame(points: tuple[tuple[float, float], ...]) -> None:
-    chart = curves.line_chart("x", (curves.Line("x", points),))
-    places = re.findall(r'<circle cx="([-\d.]+)" cy="([-\d.]+)"', chart)
-    assert len(places) == 2
-    assert all(0 <= float(x) <= curves.WIDTH and 0 <= float(y) <= curves.HEIGHT for x, y in places)
-
-
-def test_labels_of_charts_are_escaped() -> None:
-    chart = curves.line_chart('"><script>', (curves.Line("<b>", ((0, 0), (1, 1))),))
-    assert "<script>" not in chart
-    assert "<b>" not in chart
-
-
-def test_interval_bar_stays_in_its_frame_and_needs_numbers() -> None:
-    bar = curves.interval_bar({"low": 0.2, "value": 0.5, "high": 0.99}, 0.99, at_least=True)
-    assert all(0 <= float(x) <= 220 for x in re.findall(r'(?:cx|x1|x2|x)="([-\d.]+)"', bar))
-    assert curves.interval_bar({"low": None, "value": 0.5, "high": 1}, 0.99, at_least=True) == ""
+    assert words.duration(seconds) == said

@@ -1,0 +1,43 @@
+"""What a report does not say, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LIMITS = (
+    "Every figure is measured on samples, by judges that err. A passing test is not proof that the concept is gone; "
+    "tests of unlearning can be misled (“Verification of Machine Unlearning is Fragile”, ICML 2024).",
+    "Score forgetting distillation remaps a condition: asked for the forgotten concept, the generator answers with "
+    "something else. The verdict says how it answers, not what its weights still hold. A filter or another method "
+    "that is measured here changes the answer in its own way, and the same is true of it.",
+    "The base model is not changed. Whoever has a copy of it can still make the concept.",
+    "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no other "
+    "language.",
+    "The generator learned from the base model's own images. It inherits that model's errors and biases.",
+    "This page says what was measured. It says nothing about which law or contract that satisfies.",
+)
+"""What holds for every report, whatever was asked for."""
+
+_TRIED = {
+    "relearning": "Relearning was tried with one method of fine-tuning, on the base model's own images, for the "
+    "numbers of images and steps that are shown. More images, more steps, other methods and real images may bring "
+    "back more.",
+    "image_start": "The part-noised images were the base model's own, at the noise levels that are shown. Real "
+    "images, and a search for the noise that leads to a given image, were not tried.",
+    "condition_attack": "The search over the condition had a fixed budget and changed nothing else. A longer search, "
+    "or one that changes the noise too, may find more.",
+}
+_NOT_TRIED = {
+    "relearning": "Whether further training brings the concept back was not tried.",
+    "image_start": "Whether the network shows the concept when it is started from a part-noised image of it was not "
+    "tried.",
+    "condition_attack": "Whether some other condition than the concept's name makes the generator show it was not "
+    "tried.",
+}
+
+
+def limits_of(report: Mapping[str, Any]) -> list[str]:
+    """:data:`LIMITS`, and of each probe what it did not try, or that it was not tried at all."""
+    asked = (report.get("probes") or {}).get("asked") or ()
+    return [*LIMITS, *(_TRIED[name] if name in asked else _NOT_TRIED[name] for name in _TRIED)]

@@ -1,0 +1,72 @@
+"""The verdict in plain words: what each threshold asked, what was measured, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from sfd_core.evaluation.page.intervals import interval_bar
+from sfd_core.evaluation.page.matrices import teacher_shows
+
+_SIGNS = {"pass": "✓", "fail": "✕", "inconclusive": "?"}
+_HEADLINES = {
+    "unlearning_accuracy": {
+        "pass": "“{concept}” is not shown when it is asked for, within what is allowed",
+        "fail": "“{concept}” is still shown when it is asked for, more often than is allowed",
+        "inconclusive": "Too few images to say whether “{concept}” is shown more often than is allowed",
+    },
+    "retained_accuracy_drop": {
+        "pass": "The other concepts are still shown as asked, within the loss that is allowed",
+        "fail": "The other concepts suffered more than is allowed",
+        "inconclusive": "Too few images to say whether the other concepts suffered more than is allowed",
+    },
+    "frechet_distance_ratio": {
+        "pass": "Images of the other concepts stay close to real ones, within what is allowed",
+        "fail": "Images of the other concepts are further from real ones than is allowed",
+        "inconclusive": "Too few images to say whether the other concepts still look as real as they should",
+    },
+}
+
+
+def criteria(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The criteria with what the page adds: the concept each is about, a plain headline with its sign, and the
+    interval drawn. Unlearning criteria come in the order of the forgotten concepts."""
+    forgotten = iter(report["unlearning"])
+    rows = []
+    for criterion in report["criteria"]:
+        unlearning = criterion["name"] == "unlearning_accuracy"
+        about = next(forgotten, None) if unlearning else None
+        concept = about["concept"] if about else None
+        headlines = _HEADLINES.get(criterion["name"])
+        name = criterion["name"].replace("_", " ").capitalize()
+        headline = headlines[criterion["decision"]].format(concept=concept) if headlines else name
+        bar = interval_bar(criterion["measured"], criterion["threshold"], at_least=unlearning) if headlines else ""
+        extra = {"concept": concept, "headline": headline, "sign": _SIGNS[criterion["decision"]], "bar": Markup(bar)}
+        rows.append({**criterion, **extra})
+    return rows
+
+
+def forgotten(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was measured of each forgotten concept, with the share of images that still show it (the other side of
+    unlearning accuracy) and how often the base model shows it."""
+    rows = []
+    for item in report["unlearning"]:
+        accuracy = item["accuracy"]
+        shown = {
+            "value": 1 - accuracy["value"],
+            "low": 1 - accuracy["high"],
+            "high": 1 - accuracy["low"],
+            "n": accuracy["n"],
+        }
+        note = item.get("override_share_note") or {}
+        seen_in_real = note.get("real_override_seen_as_forgotten")
+        before = teacher_shows(report, item["concept"])
+        rows.append({**item, "shown": shown, "before": before, "seen_in_real": seen_in_real})
+    return rows
+
+
+def made_here(report: Mapping[str, Any]) -> bool:
+    """Whether a run of Lethe trained what was measured, which is then withheld unless it passes."""
+    return report.get("budget") is not None
