@@ -76,7 +76,7 @@ def run(model: BaseModel, forgotten: str, out: Path) -> dict[str, Any]:
         "ra": retained["generator"]["value"],
         "teacher_ra": retained["teacher"]["value"],
         "drop": retained["drop"],
-        "fd": report["quality"]["against_real"]["fd"],
+        "fd": report["quality"][0]["against_real"]["fd"]["value"],
         "seconds": round(time.monotonic() - began, 1),
         "training_seconds": report["cost"]["seconds"]["training"],
     }

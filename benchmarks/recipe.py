@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.step import Arrangement, Merged, Published, arrange
 from jobs.settings import load_settings
-from sfd_core.evaluation.evaluate import Judged, generator_of, judge_samples
-from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.in_training import generator_of
+from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.evaluation.metrics import frechet_distance
-from sfd_core.evaluation.reference import Reference
 from sfd_core.forgetting import FixedOverride, Forget
 from sfd_core.loading import load_base
 from sfd_core.recipe import RECIPES
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     arguments = parser.parse_args()
     base = load_base(load_settings().models()["fashion"])
-    judge, reference = ImageJudge.load(base.model), Reference.load(base.model.folder / base.model.reference)
+    evaluators = Evaluators.load(base.model).judge_alone()
     recipe = RECIPES[base.model.family]
     concept, override = arguments.forget.split("=")
     forgotten = base.model.concept_index(concept)
@@ -46,11 +46,12 @@ def main() -> None:
 
     def measure(run: Arrangement) -> tuple[float, float, float]:
         judged = Judged({})
-        for _, _, judged in judge_samples(generator_of(run.state, base, recipe).sample_labels, judge, counts):  # noqa: B007
+        sample = generator_of(run.state, base, recipe).sample_labels
+        for _, _, judged in judge_samples(sample, evaluators, counts):  # noqa: B007
             pass
         ua = float((judged.by_label[forgotten].seen != forgotten).mean())
         ra = float(np.mean([(judged.by_label[i].seen == i).mean() for i in kept]))
-        return ua, ra, frechet_distance(reference.teacher.only(kept).features, judged.features(kept))
+        return ua, ra, frechet_distance(evaluators.reference.teacher.only(kept).features, judged.features(kept))
 
     kinds: dict[str, type[Arrangement]] = {"merged batch (ours)": Merged, "four half-losses": Published}
     runs = {name: arrange(kind, base, recipe, Forget(concept, FixedOverride(override))) for name, kind in kinds.items()}

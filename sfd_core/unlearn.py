@@ -8,14 +8,11 @@ checkpoints the run goes on from the newest one, of whichever attempt.
 from __future__ import annotations
 
 import dataclasses
-import json
 import resource
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,14 +21,13 @@ import torch
 from sfd_core import checkpoint
 from sfd_core.card import model_card
 from sfd_core.device import describe, pick_device
-from sfd_core.evaluation.evaluate import QuickEvaluation, evaluate, generator_of, images_per_second, seeds_of
-from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.page import LIMITS, render
-from sfd_core.evaluation.pictures import Moment, pairs_picture, rows_for, strip_picture
+from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
+from sfd_core.evaluation.pictures import Moment, rows_for, strip_picture
 from sfd_core.evaluation.quick import QuickFigures
-from sfd_core.evaluation.reference import Reference
+from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.strip import REMAINING, Strip
-from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.evaluation.subject import Evaluated
 from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base
 from sfd_core.manifest import BaseModel, digest_of, file_sha256
@@ -39,8 +35,6 @@ from sfd_core.request import UnlearningRequest
 from sfd_core.train import TrainingState, start, train
 
 Phase = Literal["preparing", "training", "evaluating"]
-PAIR_IMAGES = 8
-"""Images a concept in the before/after picture."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +90,13 @@ def unlearn(
     *,
     checkpoints: Checkpoints | None = None,
     device: str = "auto",
+    weights: GivenWeights | None = None,
     should_stop: threading.Event | None = None,
 ) -> Iterator[Event]:
     """Run ``request`` on ``model`` and write ``out/generator`` (a diffusers folder) and ``out/report``.
 
-    When ``should_stop`` is set the run ends after the current step, with a checkpoint if it has a folder for them and
-    without :class:`Finished`.
+    ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
+    with a checkpoint if it has a folder for them and without :class:`Finished`.
 
     Raises:
         ModelRefused: for a base model that does not verify or load.
@@ -112,8 +107,7 @@ def unlearn(
     began = time.monotonic()
     where = pick_device(device)
     base = load_base(model)
-    judge = ImageJudge.load(model, where)
-    reference = Reference.load(model.folder / model.reference)
+    evaluators = Evaluators.load(model, where, weights)
     state = start(base, request.recipe, request.seed, where)
     if checkpoints is not None:
         checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
@@ -121,7 +115,7 @@ def unlearn(
 
     yield PhaseStarted("training")
     strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
-    for event in _training(state, base, judge, reference, request, checkpoints, strip):
+    for event in _training(state, base, evaluators, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
             if checkpoints is not None:
@@ -133,29 +127,25 @@ def unlearn(
     yield PhaseStarted("evaluating")
     began = time.monotonic()
     generator = generator_of(state, base, request.recipe)
-    measured: dict[str, Any] | None = None
-    for done, of, measured in evaluate(generator, base, judge, reference, request):  # noqa: B007 - the last one is used
+    examined: Examined | None = None
+    subject = Evaluated.one_step(generator)
+    for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last one is used
         rate = done / (time.monotonic() - began)
         yield Progress(done, of, time.monotonic() - began, rate, (of - done) / rate)
         if should_stop is not None and should_stop.is_set():
             return
-    assert measured is not None
-    report = {**_header(base, request), **measured, **_training_facts(state, request, where)}
-    pictures, speed = _pictures_and_speed(generator, base, request, strip.moments(), where)
+    assert examined is not None
     seconds["evaluating"] = time.monotonic() - began
-    report["speed"] = speed
-    report["cost"]["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
-    report["strip"] = [{"share": m.share, "images": m.seen} for m in strip.moments()]
-    report["limits"] = list(LIMITS)
-    report["pictures"] = {name: f"{name}.png" for name in pictures}
-    yield _write(generator, base, request, report, pictures, out)
+    asked = request.to_json()
+    examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
+    _add_strip(examined, base, request, strip.moments())
+    yield _write(generator, examined, out)
 
 
 def _training(
     state: TrainingState,
     base: LoadedBase,
-    judge: ImageJudge,
-    reference: Reference,
+    evaluators: Evaluators,
     request: UnlearningRequest,
     checkpoints: Checkpoints | None,
     strip: Strip,
@@ -166,9 +156,9 @@ def _training(
     budget = request.budget
     if _already_finished(state, request):
         return
-    quick = QuickEvaluation(base, judge, reference, request)
+    quick = QuickEvaluation(base, evaluators, request)
     first_images, first_seconds = state.images, state.seconds
-    for step in train(state, base, request, judge=judge.logits_of_cells, quick_evaluation=quick):
+    for step in train(state, base, request, judge=evaluators.judge.logits_of_cells, quick_evaluation=quick):
         strip.look(state, finished=step.finished)
         rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
         left = [(budget.images - step.images) / rate]
@@ -193,25 +183,7 @@ def _already_finished(state: TrainingState, request: UnlearningRequest) -> bool:
     return state.step > 0 and (spent or unlearned)
 
 
-def _header(base: LoadedBase, request: UnlearningRequest) -> dict[str, Any]:
-    """What was asked, of what, and by which judge."""
-    model, asked = base.model, request.to_json()
-    return {
-        "schema_version": 1,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "base_model": {"name": model.name, "title": model.title, "digest": model.digest, "license": model.license},
-        "judge": {
-            "name": model.judge.name,
-            "accuracy": model.judge.accuracy,
-            "accuracy_images": model.judge.accuracy_images,
-            "digest": model.judge.digest,
-        },
-        **{name: asked[name] for name in ("forget", "budget", "recipe", "thresholds", "evaluation", "seed")},
-        "versions": {name: version(name) for name in ("lethe", "torch", "diffusers", "transformers")},
-    }
-
-
-def _training_facts(state: TrainingState, request: UnlearningRequest, device: torch.device) -> dict[str, Any]:
+def _training_facts(state: TrainingState, seconds: dict[str, float], device: torch.device) -> dict[str, Any]:
     """The curves and what the run cost."""
     peak = (
         torch.cuda.max_memory_allocated(device)
@@ -221,6 +193,7 @@ def _training_facts(state: TrainingState, request: UnlearningRequest, device: to
     return {
         "curves": [dataclasses.asdict(q) for q in state.curve],
         "cost": {
+            "seconds": {name: round(value, 2) for name, value in seconds.items()},
             "images": state.images,
             "steps": state.step,
             "images_per_second": round(state.images / max(state.seconds, 1e-9), 2),
@@ -230,66 +203,24 @@ def _training_facts(state: TrainingState, request: UnlearningRequest, device: to
     }
 
 
-def _pictures_and_speed(
-    generator: OneStepGenerator,
-    base: LoadedBase,
-    request: UnlearningRequest,
-    moments: Sequence[Moment],
-    device: torch.device,
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Before and after at the same seeds, the strip, and both sides' speed."""
-    concepts = base.model.concepts
-    evaluations = int(base.model.teacher["network_evaluations"])
-    teacher = TeacherSampler(base, evaluations, device)
-    rows = rows_for(request.forget, concepts)
-    labels = [concepts.index(row.concept) for row in rows for _ in range(PAIR_IMAGES)]
-    seeds = [seed for row in rows for seed in seeds_of(concepts.index(row.concept), PAIR_IMAGES)]
-    began = time.perf_counter()
-    before = teacher.sample_labels(labels, seeds)
-    teacher_speed = len(labels) / (time.perf_counter() - began)
-    after = generator.sample_labels(labels, seeds)
-    generator_speed = images_per_second(generator.sample_labels, labels)
-    strip_rows = rows_for(request.forget, concepts, REMAINING)
-    titles = (f"{evaluations} steps an image", "1 step, same seeds")
-    pictures = {
-        "pairs": pairs_picture(before, after, rows, subtitles=titles),
-        "pairs_narrow": pairs_picture(before, after, rows, narrow=True, subtitles=titles),
-        "strip": strip_picture(moments, strip_rows),
-        "strip_narrow": strip_picture(moments, strip_rows, narrow=True),
-    }
-    speed = {
-        "generator_images_per_second": round(generator_speed, 2),
-        "teacher_images_per_second": round(teacher_speed, 2),
-        "ratio": round(generator_speed / teacher_speed, 2),
-        "generator_network_evaluations": 1,
-        "teacher_network_evaluations": evaluations,
-        "device": describe(device),
-    }
-    return pictures, speed
+def _add_strip(examined: Examined, base: LoadedBase, request: UnlearningRequest, moments: Sequence[Moment]) -> None:
+    """The same seeds over training."""
+    rows = rows_for(request.forget, base.model.concepts, REMAINING)
+    examined.pictures["strip"] = strip_picture(moments, rows)
+    examined.pictures["strip_narrow"] = strip_picture(moments, rows, narrow=True)
+    examined.report["strip"] = [{"share": m.share, "images": m.seen} for m in moments]
 
 
-def _write(
-    generator: OneStepGenerator,
-    base: LoadedBase,
-    request: UnlearningRequest,
-    report: dict[str, Any],
-    pictures: dict[str, bytes],
-    out: Path,
-) -> Finished:
+def _write(generator: OneStepGenerator, examined: Examined, out: Path) -> Finished:
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
-    report_folder.mkdir(parents=True, exist_ok=True)
     generator.save(folder)
     files = {
         path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "README.md"
     }
-    report["generator"] = {"digest": digest_of(files), "files": files}
+    examined.report["generator"] = {"digest": digest_of(files), "files": files}
+    report = write_report(examined, report_folder, ["lethe record rerun unlearning-record.json"])
     (folder / "README.md").write_text(model_card(report))
-    for name, content in pictures.items():
-        (report_folder / f"{name}.png").write_bytes(content)
-    by_file = {f"{name}.png": content for name, content in pictures.items()}
-    (report_folder / "report.html").write_text(render(report, by_file))
-    (report_folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    return Finished(report, folder, report_folder)
+    return Finished(dict(report), folder, report_folder)

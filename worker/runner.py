@@ -95,6 +95,7 @@ class Attempt:
             self.settings.checkpoint_seconds,
             self.settings.device,
             self.settings.torch_threads,
+            *(str(path) if path else None for path in (self.settings.inception_weights, self.settings.clip_weights)),
         ).write(self.folder)
 
     def _supervise(self, child: Child, model: BaseModel) -> None:

@@ -29,7 +29,7 @@ EXIT_STOPPED = 75
 @dataclass(frozen=True)
 class Task:
     """One attempt. ``request`` is ``UnlearningRequest.to_json()``; ``earlier`` are the checkpoint folders of earlier
-    attempts of the same job."""
+    attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation."""
 
     request: dict[str, Any]
     model_folder: str
@@ -38,6 +38,8 @@ class Task:
     checkpoint_seconds: float
     device: str
     threads: int | None
+    inception: str | None = None
+    clip: str | None = None
 
     def write(self, folder: Path) -> None:
         (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))
@@ -68,6 +70,7 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     from sfd_core.device import pick_device
     from sfd_core.environment import environment
     from sfd_core.errors import InvalidRequest, ModelRefused, TrainingDiverged
+    from sfd_core.evaluation.evaluators import GivenWeights
     from sfd_core.manifest import load_manifest
     from sfd_core.request import parse_request
     from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
@@ -78,7 +81,10 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     try:
         model = load_manifest(Path(task.model_folder))
         request = parse_request(task.request, model)
-        for event in unlearn(model, request, folder, checkpoints=checkpoints, device=task.device, should_stop=stop):
+        weights = GivenWeights(*(Path(path) if path else None for path in (task.inception, task.clip)))
+        for event in unlearn(
+            model, request, folder, checkpoints=checkpoints, device=task.device, weights=weights, should_stop=stop
+        ):
             match event:
                 case PhaseStarted(phase):
                     emit("phase", phase=phase)

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForImageClassification
 from sfd_core.errors import ModelRefused
 from sfd_core.generator import from_uint8
 from sfd_core.loading import check_header, read_config
-from sfd_core.manifest import BaseModel
+from sfd_core.manifest import BaseModel, JudgeInfo
 
 JUDGE_BATCH = 250
 """Images that the judge sees at a time; fixed, so that the same images get the same scores."""
@@ -51,14 +51,14 @@ class ImageJudge:
         head.register_forward_pre_hook(lambda _, inputs: self._features.append(inputs[0].flatten(1)))
 
     @classmethod
-    def load(cls, model: BaseModel, device: torch.device | str = "cpu") -> ImageJudge:
-        """The judge of ``model``, whose files were verified before.
+    def load(cls, model: BaseModel, device: torch.device | str = "cpu", info: JudgeInfo | None = None) -> ImageJudge:
+        """A judge of ``model``, whose files were verified before: the one that decides, or ``info``.
 
         Raises:
             ModelRefused: for a folder that asks for code of its own, weights that do not fit, or a judge whose
                 labels are not the model's concepts in the model's order.
         """
-        folder = model.folder / model.judge.folder
+        folder = model.folder / (info or model.judge).folder
         read_config(folder / "config.json")
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         labels = [config.id2label.get(i) for i in range(len(config.id2label))]

@@ -6,13 +6,14 @@ concept of every image, so that forgotten concepts can be left out on both sides
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sfd_core.errors import ModelRefused
@@ -22,17 +23,19 @@ from sfd_core.errors import ModelRefused
 class ReferenceSet:
     """n images as the judge saw them. ``features``: [n, F]; ``labels``: the concept that was asked for (or that a real
     image is of), [n]; ``seen``: the concept that the judge sees, [n]; ``confidence``: the judge's probability of
-    the concept asked for, [n]."""
+    the concept asked for, [n]; ``second_seen``: what the second judge sees, [n], where the base model has one."""
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     seen: NDArray[np.int64]
     confidence: NDArray[np.float32]
+    second_seen: NDArray[np.int64] | None = None
 
-    def only(self, labels: list[int]) -> ReferenceSet:
+    def only(self, labels: Sequence[int]) -> ReferenceSet:
         """The images of these concepts."""
-        keep = np.isin(self.labels, labels)
-        return ReferenceSet(self.features[keep], self.labels[keep], self.seen[keep], self.confidence[keep])
+        keep = np.isin(self.labels, list(labels))
+        second = None if self.second_seen is None else self.second_seen[keep]
+        return ReferenceSet(self.features[keep], self.labels[keep], self.seen[keep], self.confidence[keep], second)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Reference:
             tensors[f"{name}.labels"] = torch.from_numpy(part.labels).to(torch.int16)
             tensors[f"{name}.seen"] = torch.from_numpy(part.seen).to(torch.int16)
             tensors[f"{name}.confidence"] = torch.from_numpy(part.confidence).half()
+            if part.second_seen is not None:
+                tensors[f"{name}.second_seen"] = torch.from_numpy(part.second_seen).to(torch.int16)
         save_file(tensors, path)
 
     @classmethod
@@ -64,9 +69,60 @@ class Reference:
                         tensors[f"{name}.labels"].long().numpy(),
                         tensors[f"{name}.seen"].long().numpy(),
                         tensors[f"{name}.confidence"].float().numpy(),
+                        second.long().numpy() if (second := tensors.get(f"{name}.second_seen")) is not None else None,
                     )
                     for name in ("real", "teacher")
                 )
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ModelRefused(f"{path}: not a file of reference statistics: {error}") from None
+
+
+@dataclass(frozen=True)
+class FeatureReference:
+    """Features of real images and of the teacher's samples by another extractor than the judge. ``real``: [n, F] with
+    ``real_labels`` [n]; ``teacher``: [m, F] with ``teacher_labels`` [m]."""
+
+    extractor: str
+    real: NDArray[np.float32]
+    real_labels: NDArray[np.int64]
+    teacher: NDArray[np.float32]
+    teacher_labels: NDArray[np.int64]
+
+    def only(self, labels: Sequence[int]) -> FeatureReference:
+        """The images of these concepts."""
+        real, teacher = (np.isin(of, list(labels)) for of in (self.real_labels, self.teacher_labels))
+        return FeatureReference(
+            self.extractor,
+            self.real[real],
+            self.real_labels[real],
+            self.teacher[teacher],
+            self.teacher_labels[teacher],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the file; features are kept in half precision, the extractor's name in the header."""
+        tensors = {
+            "real": torch.from_numpy(self.real).half().contiguous(),
+            "real_labels": torch.from_numpy(self.real_labels).to(torch.int16),
+            "teacher": torch.from_numpy(self.teacher).half().contiguous(),
+            "teacher_labels": torch.from_numpy(self.teacher_labels).to(torch.int16),
+        }
+        save_file(tensors, path, metadata={"extractor": self.extractor})
+
+    @classmethod
+    def load(cls, path: Path) -> FeatureReference:
+        """Read the file. Raises ``ModelRefused``."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                extractor = (file.metadata() or {})["extractor"]
+            tensors = load_file(path)
+            return cls(
+                extractor,
+                tensors["real"].float().numpy(),
+                tensors["real_labels"].long().numpy(),
+                tensors["teacher"].float().numpy(),
+                tensors["teacher_labels"].long().numpy(),
+            )
+        except (SafetensorError, OSError, KeyError) as error:
+            raise ModelRefused(f"{path}: not a file of reference features: {error}") from None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sfd_core.evaluation.evaluate import generator_of, seeds_of
+from sfd_core.evaluation.in_training import generator_of
+from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.pictures import Moment, rows_for
 from sfd_core.loading import LoadedBase
 from sfd_core.request import UnlearningRequest

@@ -1,0 +1,93 @@
+"""The table and the picture of ``benchmarks.baselines``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+HEAD = (
+    "| | evaluations an image | UA | by the second judge | RA | drop | FD-judge-128 | FD-EffLite0-320 | verdict |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+)
+PROBES_HEAD = (
+    "| | many steps of the same network | image start at t = 300 (floor) | condition attack | relearned, n = 10 "
+    "| n = 100 | n = 1000 |",
+    "| --- | --- | --- | --- | --- | --- | --- |",
+)
+SCALE, GAP, LEFT = 2, 10, 190
+
+
+def table(rows: Sequence[tuple[str, Mapping[str, Any]]], images: int, forgotten_images: int) -> str:
+    """Markdown of every row's figures."""
+    probed = [(name, report) for name, report in rows if report["probes"]["results"]]
+    lines = [
+        "# Sneaker forgotten by SFD, a filter, ESD and retraining",
+        "",
+        f"`python -m benchmarks.baselines`: {forgotten_images} images asked for Sneaker, {images} for each other "
+        "class, the same seeds, judges and probes for every row; 95 % intervals. RA of the untouched model at its 10 "
+        "steps is the reference of every drop. One-step rows are distilled with the same loop and budget.",
+        "",
+        *HEAD,
+        *(_row(name, report) for name, report in rows),
+        "",
+        "## What brings it back",
+        "",
+        "Share of images in which the class is seen (the condition attack: by the second judge); for relearning the "
+        "first measured step at which more than half of the images show it.",
+        "",
+        *PROBES_HEAD,
+        *(_probes(name, report) for name, report in probed),
+        "",
+        "![The same seeds for every row](baselines.png)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, report: Mapping[str, Any]) -> str:
+    ua, retained = report["unlearning"][0], report["retained_accuracy"]
+    distances = [part["against_real"]["fd"]["value"] for part in report["quality"]]
+    return (
+        f"| {name} | {report['subject']['network_evaluations']} | {_interval(ua['accuracy'])} "
+        f"| {_interval(ua['second_judge']['accuracy'])} | {retained['generator']['value']:.3f} "
+        f"| {_interval(retained['drop'])} | {' | '.join(f'{d:.2f}' for d in distances)} | {report['verdict']} |"
+    )
+
+
+def _probes(name: str, report: Mapping[str, Any]) -> str:
+    found = report["probes"]["results"]
+    start, attack, relearning = (found[key][0] for key in ("image_start", "condition_attack", "relearning"))
+    level = next(row for row in start["levels"] if row["t"] == 300)
+    curves = {c["n"]: c["steps_to_half"] for c in relearning["curves"] if c["network"] == "generator"}
+    steps = " | ".join("not reached" if curves[n] is None else str(curves[n]) for n in sorted(curves))
+    return (
+        f"| {name} | {_interval(start['many_steps']['generator'])} | {level['generator']['value']:.2f} "
+        f"({level['floor']['value']:.2f}) | {_interval(attack['generator'])} | {steps} |"
+    )
+
+
+def _interval(measured: Mapping[str, float]) -> str:
+    return f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"
+
+
+def picture(images: Mapping[str, NDArray[np.uint8]], concepts: Sequence[str], each: int) -> bytes:
+    """A row a method, a group of ``each`` images a concept; [concepts * each, H, W] for each method."""
+    height, width = (side * SCALE for side in next(iter(images.values())).shape[1:3])
+    font = ImageFont.load_default(size=16)
+    sheet = Image.new("L", (LEFT + len(concepts) * (each * width + GAP), 30 + len(images) * (height + GAP)), 255)
+    draw = ImageDraw.Draw(sheet)
+    for k, concept in enumerate(concepts):
+        draw.text((LEFT + k * (each * width + GAP), 6), f"asked for {concept}", fill=0, font=font)
+    for j, (name, row) in enumerate(images.items()):
+        top = 30 + j * (height + GAP)
+        draw.text((6, top + height // 2 - 9), name, fill=0, font=font)
+        for i, image in enumerate(row):
+            left = LEFT + i * width + (i // each) * GAP
+            sheet.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (left, top))
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    return content.getvalue()

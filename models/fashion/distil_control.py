@@ -1,0 +1,56 @@
+"""Distil the network that never saw a class to one step: the control that ``relearning`` and ``condition_attack`` are
+held against, and the gold standard of ``benchmarks/baselines.py``.
+
+    python models/fashion/train.py --without Sneaker --work build/without-sneaker --out build/without-sneaker
+    python models/fashion/distil_control.py Sneaker build/without-sneaker
+
+The same loop, budget and seed as the demonstration's, with the retrained network as the teacher. The class that it
+never saw is never asked for: its embedding stays as it was drawn at random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from sfd_core.evaluation.in_training import generator_of
+from sfd_core.loading import load_base, load_unet
+from sfd_core.manifest import load_manifest
+from sfd_core.request import parse_request
+from sfd_core.train import start, train
+
+HERE = Path(__file__).parent
+IMAGES, SEED = 6400, 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("concept", help="the class that the network never saw")
+    parser.add_argument("network", type=Path, help="what train.py --without has left")
+    arguments = parser.parse_args()
+    model = load_manifest(HERE)
+    out = HERE / "controls" / f"without-{arguments.concept.lower().replace(' ', '-')}"
+    base = dataclasses.replace(load_base(model), unet=load_unet(arguments.network / "unet"))
+    other = next(concept for concept in model.concepts if concept != arguments.concept)
+    body = {"forget": [{"concept": arguments.concept, "override": other}], "budget": {"images": IMAGES}, "seed": SEED}
+    request = parse_request(body, model)
+    # No image of the class in any batch: it is left out, not remapped.
+    request = dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, forgotten_share=0.0))
+    state = start(base, request.recipe, request.seed, torch.device("cpu"))
+    log = []
+    for step in track(train(state, base, request), description="distil", total=IMAGES // request.recipe.batch):
+        log.append(json.dumps({"step": step.step, "images": step.images, "seconds": round(step.seconds, 1),
+                               "loss_generator": step.loss_generator, "loss_fake_score": step.loss_fake_score}))  # fmt: skip
+    generator_of(state, base, request.recipe).save(out)
+    (out / "distil.log.jsonl").write_text("\n".join(log) + "\n")
+    shutil.copyfile(arguments.network / "training.log.jsonl", out / "training.log.jsonl")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The quick evaluation while a run trains: few images, always from the same seeds, enough for a curve and for stopping
+early. The report's figures come from ``evaluate.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.judged import Judged, judge_samples
+from sfd_core.evaluation.quick import QuickFigures
+from sfd_core.forgetting import remaining
+from sfd_core.generator import OneStepGenerator
+from sfd_core.loading import LoadedBase
+from sfd_core.recipe import Recipe
+from sfd_core.request import UnlearningRequest
+from sfd_core.train import TrainingState
+
+
+class QuickEvaluation:
+    """``images`` a remaining concept of the averaged generator, four times as many a forgotten one."""
+
+    def __init__(self, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, images: int = 16) -> None:
+        self.base, self.evaluators, self.request = base, evaluators.judge_alone(), request
+        concepts = base.model.concepts
+        self.kept = [concepts.index(c) for c in remaining(request.forget, concepts)]
+        self.forgotten = [concepts.index(item.concept) for item in request.forget]
+        self.counts = dict.fromkeys(self.kept, images) | dict.fromkeys(self.forgotten, images * 4)
+        part = evaluators.reference.teacher.only(self.kept)
+        self.teacher = float((part.seen == part.labels).mean())
+
+    def __call__(self, state: TrainingState) -> QuickFigures:
+        generator = generator_of(state, self.base, self.request.recipe)
+        judged = Judged({})
+        for _, _, judged in judge_samples(generator.sample_labels, self.evaluators, self.counts):  # noqa: B007
+            pass
+        ra = float(np.mean([(judged.by_label[label].seen == label).mean() for label in self.kept]))
+        uas = [float((judged.by_label[label].seen != label).mean()) for label in self.forgotten]
+        ua = min(uas) if uas else None
+        thresholds = self.request.thresholds
+        good = (
+            ua is not None
+            and ua >= thresholds.unlearning_accuracy
+            and self.teacher - ra <= thresholds.retained_accuracy_drop / 2
+        )
+        return QuickFigures(state.step, state.images, state.seconds, ua, ra, good)
+
+
+def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> OneStepGenerator:
+    """The averaged generator of a run, as it would be published now."""
+    return OneStepGenerator.of(state.average, base.schedule, recipe.t_init, base.model)

@@ -1,0 +1,109 @@
+"""Make images and have them judged, a chunk at a time: what stays in memory are scores and features, never the images.
+
+10 000 images at 512 x 512 would be 8 GB; their scores are a few megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.judge import Judgement
+from sfd_core.evaluation.rates import Labels
+
+FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
+"""Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none
+that the teacher's stored samples used."""
+CHUNK = 512
+Sample = Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
+"""Class labels and seeds to images: a one-step generator's or a teacher's ``sample_labels``."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All judged images that were asked for one concept.
+
+    ``judgement``: the judge's; ``second``: the second judge's, if there is one; ``features``: [n, F] by the name of
+    their extractor; ``clip``: CLIP scores, [n], where CLIP weights were given. The last two only for remaining
+    concepts.
+    """
+
+    judgement: Judgement
+    second: Judgement | None
+    features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    clip: NDArray[np.float32] | None = None
+
+    @property
+    def seen(self) -> Labels:
+        return self.judgement.seen
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All images of an evaluation as the evaluators saw them, by class label."""
+
+    by_label: Mapping[int, Seen]
+
+    def features(self, labels: Sequence[int], extractor: str | None = None) -> NDArray[np.float32]:
+        """[n, F] over ``labels``: of an extractor by name, or the judge's own."""
+        seen = (self.by_label[label] for label in labels)
+        return np.concatenate([s.judgement.features if extractor is None else s.features[extractor] for s in seen])
+
+
+def seeds_of(label: int, n: int) -> range:
+    """The seeds of the first n evaluation images of a class label."""
+    first = FIRST_SEED + label * SEEDS_A_CONCEPT
+    return range(first, first + n)
+
+
+def judge_samples(
+    sample: Sample,
+    evaluators: Evaluators,
+    counts: Mapping[int, int],
+    forgotten: Collection[int] = (),
+    seed_offset: int = 0,
+) -> Iterator[tuple[int, int, Judged]]:
+    """Make and judge ``counts[label]`` images of each label, from seeds ``seed_offset`` after the first ones.
+
+    Yields (done, of, so far) after every chunk. Of ``forgotten`` labels only the judges' answers are kept.
+    """
+    done, of = 0, sum(counts.values())
+    by_label: dict[int, Seen] = {}
+    for label, n in counts.items():
+        pieces = []
+        for i in range(0, n, CHUNK):
+            seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]
+            pieces.append(_look(sample([label] * len(seeds), seeds), label, evaluators, label not in forgotten))
+            done += len(seeds)
+            by_label[label] = _joined(pieces)
+            yield done, of, Judged(by_label)
+
+
+def _look(images: NDArray[np.uint8], label: int, evaluators: Evaluators, kept: bool) -> Seen:
+    second = evaluators.second_judge.judge(images) if evaluators.second_judge else None
+    judgement = evaluators.judge.judge(images)
+    if not kept:
+        return Seen(judgement, second)
+    features = {extractor.name: extractor.extract(images) for extractor in evaluators.extractors}
+    clip = evaluators.clip.scores(images, [evaluators.prompt(label)] * len(images)) if evaluators.clip else None
+    return Seen(judgement, second, features, clip)
+
+
+def _joined(pieces: Sequence[Seen]) -> Seen:
+    first = pieces[0]
+    return Seen(
+        _concatenated([piece.judgement for piece in pieces]),
+        _concatenated([piece.second for piece in pieces if piece.second]) if first.second else None,
+        {name: np.concatenate([piece.features[name] for piece in pieces]) for name in first.features},
+        np.concatenate([piece.clip for piece in pieces if piece.clip is not None]) if first.clip is not None else None,
+    )
+
+
+def _concatenated(pieces: Sequence[Judgement]) -> Judgement:
+    return Judgement(
+        np.concatenate([piece.probabilities for piece in pieces]), np.concatenate([piece.features for piece in pieces])
+    )

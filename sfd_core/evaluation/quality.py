@@ -1,0 +1,66 @@
+"""How good the remaining concepts look: distances to real images and to the teacher's own, forgotten concepts left out
+on both sides. Each figure is named after its features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfd_core.evaluation.metrics import (
+    frechet_distance,
+    frechet_interval,
+    halves,
+    inception_score,
+    interval_needs,
+    kernel_distance,
+    precision_recall,
+)
+from sfd_core.evaluation.rates import plain
+
+Features = NDArray[np.float32]
+
+
+def quality(name: str, fd_name: str, samples: Features, real: Features, teacher: Features) -> dict[str, Any]:
+    """One row of ``quality``: ``samples``, ``real`` and ``teacher`` are features [n, F] of remaining concepts only."""
+    return {
+        "features": name,
+        "fd_name": fd_name,
+        "n": len(samples),
+        "against_real": _against(samples, real, teacher),
+        "against_teacher": _against(samples, teacher, None),
+    }
+
+
+def enough(samples: Features, reference: Features) -> bool:
+    """Whether a Frechet distance can be printed: more images than features, without one group of
+    its jackknife and in half of the reference."""
+    features = samples.shape[1]
+    return len(samples) >= interval_needs(features) and len(reference) // 2 > features
+
+
+def _against(samples: Features, reference: Features, teacher: Features | None) -> dict[str, Any] | None:
+    if not enough(samples, reference):
+        return None
+    kernel, floor = kernel_distance(reference, samples), kernel_distance(*halves(reference))
+    ours = precision_recall(reference, samples)
+    theirs = None if teacher is None else precision_recall(reference, teacher)
+    return {
+        "fd": plain(frechet_interval(reference, samples)),
+        "fd_floor": frechet_distance(*halves(reference)),
+        "fd_teacher": None if teacher is None else frechet_distance(reference, teacher),
+        "kid": kernel.mean,
+        "kid_std": kernel.std,
+        "kid_floor": floor.mean,
+        "precision": ours.precision,
+        "recall": ours.recall,
+        "precision_teacher": theirs.precision if theirs else None,
+        "recall_teacher": theirs.recall if theirs else None,
+    }
+
+
+def score_of(probabilities: Features) -> dict[str, float]:
+    """The inception score's formula on a judge's probabilities, [n, K], of the SAMPLES."""
+    score = inception_score(probabilities)
+    return {"mean": score.mean, "std": score.std}

@@ -1,0 +1,40 @@
+"""From what a judge saw to rates with their intervals, and to the plain values of a report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfd_core.evaluation.verdict import Interval, wilson
+
+Labels = NDArray[np.int64]
+
+
+def rate(hits: NDArray[np.bool_]) -> Interval:
+    """The share of ``hits``, [n], with Wilson's interval."""
+    return wilson(int(hits.sum()), len(hits))
+
+
+def pooled(hits: Sequence[NDArray[np.bool_]]) -> Interval:
+    """The same over several groups of images together."""
+    return rate(np.concatenate(list(hits)))
+
+
+def shares(seen: Labels, concepts: int) -> list[float]:
+    """One row of a confusion matrix: the share of ``seen``, [n], that falls on each concept."""
+    return [float(share) for share in np.bincount(seen, minlength=concepts) / len(seen)]
+
+
+def mean_of(values: NDArray[np.floating]) -> Interval:
+    """The mean of ``values``, [n], with the normal 95 % interval of a mean."""
+    n, mean = len(values), float(values.mean())
+    half = 1.959963984540054 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+    return Interval(mean, float(mean - half), float(mean + half), n)
+
+
+def plain(interval: Interval) -> dict[str, float | int]:
+    """An interval as a report holds it."""
+    return dataclasses.asdict(interval)

@@ -1,0 +1,143 @@
+"""The whole report of one generator, JSON and page: measured part, probes, pictures, speed, per-image scores, limits.
+
+A job and ``lethe evaluate`` both come here; what only a job knows (training, strip, costs) is handed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sfd_core.evaluation.evaluate import Measured, evaluate
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.judged import Judged
+from sfd_core.evaluation.page import limits_of, render
+from sfd_core.evaluation.pictures import examples_picture
+from sfd_core.evaluation.scores import save_scores
+from sfd_core.evaluation.side_by_side import side_by_side, teacher_of
+from sfd_core.evaluation.subject import Evaluated
+from sfd_core.forgetting import FixedOverride
+from sfd_core.generator import OneStepGenerator
+from sfd_core.loading import LoadedBase
+from sfd_core.manifest import BaseModel, JudgeInfo, file_sha256
+from sfd_core.request import UnlearningRequest
+
+SCHEMA_VERSION = 2
+SCORES = "scores.safetensors"
+
+
+@dataclass
+class Examined:
+    """A report before it is written. ``pictures``: PNG by name."""
+
+    report: dict[str, Any]
+    judged: Judged
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+
+def examine(
+    subject: Evaluated, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, device: torch.device
+) -> Iterator[tuple[int, int, Examined | None]]:
+    """Measure, probe and picture ``subject`` for ``request``. Yields (done, of, None) often, counted in images and
+    then, from nought again, in pieces of the probes; at last the report."""
+    measured: Measured | None = None
+    for done, of, measured in evaluate(  # noqa: B007 - the last one is used
+        subject.sample, evaluators, request, teacher=teacher_of(base, device).sample_labels
+    ):
+        yield done, of, None
+    assert measured is not None
+    report = {**header(base.model, request), **measured.report}
+    report["subject"] = {
+        "kind": subject.kind,
+        "network_evaluations": subject.network_evaluations,
+        "title": subject.title,
+    }
+    examined = Examined(report, measured.judged)
+    asked = request.evaluation.probes if subject.generator is not None else ()
+    found: Any = None
+    if asked and subject.generator is not None:
+        from sfd_core.evaluation.probes import probe
+
+        probed = _probed(subject.generator, base, evaluators, request, device)
+        for done, of, found in probe(asked, probed):  # noqa: B007 - the last one is used
+            yield done, of, None
+    report["probes"] = {"asked": list(asked), "results": found.results if found is not None else {}}
+    for example in found.pictures if found is not None else ():
+        examined.pictures[example.name] = examples_picture(example.rows, example.images)
+    pictures, report["speed"] = side_by_side(subject, base, request, device)
+    examined.pictures |= pictures
+    report["limits"] = limits_of(report)
+    yield 1, 1, examined
+
+
+def _probed(
+    generator: OneStepGenerator,
+    base: LoadedBase,
+    evaluators: Evaluators,
+    request: UnlearningRequest,
+    device: torch.device,
+) -> Any:
+    model = base.model
+    forgotten = [
+        (
+            model.concept_index(item.concept),
+            model.concept_index(item.override.concept) if isinstance(item.override, FixedOverride) else None,
+        )
+        for item in request.forget
+    ]
+    never_knew = {
+        model.concept_index(item.concept): OneStepGenerator.load(model.folder / control, str(device))
+        for item in request.forget
+        if (control := model.controls.get(item.concept)) is not None
+    }
+    judge, second = evaluators.judge, evaluators.second_judge
+    from sfd_core.evaluation.probes import Subject
+
+    return Subject(generator, base, never_knew, judge, second, forgotten, request.seed, device)
+
+
+def header(model: BaseModel, request: UnlearningRequest) -> dict[str, Any]:
+    """What was asked, of what, and by which judges."""
+    asked = request.to_json()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "base_model": {"name": model.name, "title": model.title, "digest": model.digest, "license": model.license},
+        "judge": _judge(model.judge),
+        "second_judge": _judge(model.second_judge) if model.second_judge is not None else None,
+        **{name: asked[name] for name in ("forget", "thresholds", "evaluation", "seed")},
+        "versions": {name: version(name) for name in ("lethe", "torch", "diffusers", "transformers")},
+    }
+
+
+def _judge(info: JudgeInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "accuracy": info.accuracy,
+        "accuracy_images": info.accuracy_images,
+        "digest": info.digest,
+    }
+
+
+def write_report(examined: Examined, folder: Path, rerun: Sequence[str]) -> Mapping[str, Any]:
+    """Write ``report.json``, ``report.html``, the pictures and the per-image scores into ``folder``. Returns the
+    report as written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = save_scores(examined.judged, folder / SCORES)
+    report = examined.report
+    report["scores"] = {"file": SCORES, "sha256": file_sha256(folder / SCORES), "images": images}
+    report["rerun"] = list(rerun)
+    report["pictures"] = {name: f"{name}.png" for name in examined.pictures}
+    by_file = {f"{name}.png": content for name, content in examined.pictures.items()}
+    for name, content in by_file.items():
+        (folder / name).write_bytes(content)
+    (folder / "report.html").write_text(render(report, by_file), "utf-8")
+    (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
+    return report

@@ -1,0 +1,61 @@
+"""The base model and what is evaluated at the same seeds: their pictures, and how fast each makes an image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sfd_core.device import describe
+from sfd_core.evaluation.judged import Sample, seeds_of
+from sfd_core.evaluation.pictures import pairs_picture, rows_for
+from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.loading import LoadedBase
+from sfd_core.request import UnlearningRequest
+
+PAIR_IMAGES = 8
+"""Images a concept in the before/after picture."""
+
+
+def teacher_of(base: LoadedBase, device: torch.device) -> TeacherSampler:
+    """The untouched base model at its own step count."""
+    return TeacherSampler(base, int(base.model.teacher["network_evaluations"]), device)
+
+
+def side_by_side(
+    subject: Evaluated, base: LoadedBase, request: UnlearningRequest, device: torch.device
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Before and after at the same seeds, as pictures by name, and both sides' speed."""
+    concepts, teacher = base.model.concepts, teacher_of(base, device)
+    rows = rows_for(request.forget, concepts)
+    labels = [concepts.index(row.concept) for row in rows for _ in range(PAIR_IMAGES)]
+    seeds = [seed for row in rows for seed in seeds_of(concepts.index(row.concept), PAIR_IMAGES)]
+    began = time.perf_counter()
+    before = teacher.sample_labels(labels, seeds)
+    teacher_speed = len(labels) / (time.perf_counter() - began)
+    after = subject.sample(labels, seeds)
+    speed = _images_per_second(subject.sample, labels, seeds)
+    steps = subject.network_evaluations
+    titles = (f"{teacher.steps} steps an image", f"{steps} step{'s' if steps > 1 else ''}, same seeds")
+    pictures = {
+        "pairs": pairs_picture(before, after, rows, subtitles=titles),
+        "pairs_narrow": pairs_picture(before, after, rows, narrow=True, subtitles=titles),
+    }
+    return pictures, {
+        "generator_images_per_second": round(speed, 2),
+        "teacher_images_per_second": round(teacher_speed, 2),
+        "ratio": round(speed / teacher_speed, 2),
+        "generator_network_evaluations": steps,
+        "teacher_network_evaluations": teacher.steps,
+        "device": describe(device),
+    }
+
+
+def _images_per_second(sample: Sample, labels: Sequence[int], seeds: Sequence[int]) -> float:
+    """How fast ``sample`` makes one image for each of ``labels``; it was warmed up before."""
+    began = time.perf_counter()
+    sample(labels, seeds)
+    return len(labels) / (time.perf_counter() - began)
