@@ -1,4 +1,4 @@
-"""A generator's folder as a zip, made while it is sent: nothing is kept in memory or on the disk."""
+"""A generator's files as a zip, made while it is sent: nothing is kept in memory or on the disk."""
 
 from __future__ import annotations
 
@@ -34,12 +34,18 @@ class _Outbox:
 
 
 def zip_chunks(
-    artifacts: ArtifactStore, prefix: str, files: Mapping[str, StoredFile], date: tuple[int, int, int, int, int, int]
+    artifacts: ArtifactStore,
+    prefix: str,
+    files: Mapping[str, StoredFile],
+    made: Mapping[str, bytes],
+    date: tuple[int, int, int, int, int, int],
 ) -> Iterator[bytes]:
     """The files as one zip, stored without compression (weights do not compress), in order of their names. The same
     files and date give the same bytes.
 
     Args:
+        files: in the artefact store, below ``prefix``.
+        made: what lies nowhere in the store.
         date: year to second, UTC, of every entry.
 
     Raises:
@@ -48,12 +54,13 @@ def zip_chunks(
     """
     outbox = _Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
+        for name in sorted([*files, *made]):
             entry = zipfile.ZipInfo(name, date)
             entry.external_attr = 0o644 << 16
-            entry.file_size = files[name].size
+            entry.file_size = len(made[name]) if name in made else files[name].size
+            chunks = iter([made[name]]) if name in made else artifacts.chunks(prefix, files[name])
             with archive.open(entry, "w") as target:
-                for chunk in artifacts.chunks(prefix, files[name]):
+                for chunk in chunks:
                     target.write(chunk)
                     yield outbox.take()
     yield outbox.take()

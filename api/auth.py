@@ -187,3 +187,4 @@ class Require:
 
 Reader = Annotated[Identity, Depends(Require("read"))]
 Submitter = Annotated[Identity, Depends(Require("submit"))]
+Administrator = Annotated[Identity, Depends(Require("admin"))]

@@ -20,7 +20,7 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import base_models, events, generators, health, jobs, reports, samples
+from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas
 from api.services import Services
 from jobs import keys, watching
 from jobs.artifacts import ArtifactStore
@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, health):
+    for module in (base_models, jobs, events, reports, generators, samples, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
     openapi.install(app)
@@ -88,6 +88,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         broker=broker,
         dispatcher=Dispatcher(engine, broker),
         authenticator=Authenticator(settings.auth == "keys", partial(keys.authenticate, engine)),
+        signer=settings.signer(),
         metrics=metrics,
         feed=Feed(partial(watching.last_seqs, engine)),
         samplers=CapacityLimiter(WAITING_FOR_SAMPLES),

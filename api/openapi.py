@@ -22,7 +22,8 @@ come back.
 **Lists** are `{"object": "list", "data": [...], "has_more": bool, "next": cursor | null}`: send `next` as `after`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET, `submit` for every POST, `admin` for both. What belongs to another tenant does not exist: 404.
+every GET, `submit` for every POST but the release of a withheld generator, `admin` for everything. What belongs to
+another tenant does not exist: 404.
 """
 
 TAGS = [

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
+from securesystemslib.signer import CryptoSigner
 from sqlalchemy import Engine
 
 from api.auth import Authenticator
@@ -28,6 +29,7 @@ from sfd_core.manifest import BaseModel
 class Services:
     """Stores, connections and settings. ``closing`` is set when the server is asked to stop: streams end then.
 
+    ``signer`` signs the record of a generator that is released; ``None``: such a record is unsigned.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
     ``schema_seen`` is set once the database was found to have this version's schema.
     """
@@ -41,6 +43,7 @@ class Services:
     broker: Broker
     dispatcher: Dispatcher
     authenticator: Authenticator
+    signer: CryptoSigner | None
     metrics: Metrics
     feed: Feed
     samplers: CapacityLimiter

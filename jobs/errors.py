@@ -32,6 +32,7 @@ _KINDS = (
     ErrorKind("generator_withheld", 409, "The generator did not pass its evaluation and is withheld"),
     ErrorKind("generator_not_withheld", 409, "The generator is not withheld"),
     ErrorKind("record_not_found", 404, "The generator has no record"),
+    ErrorKind("signing_key_missing", 409, "The service has no key to sign with"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
     ErrorKind("key_not_found", 404, "There is no such API key"),
     ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
@@ -140,6 +141,12 @@ class RecordNotFound(LetheError):
 
     def __init__(self, generator_id: str) -> None:
         super().__init__(f"no record: generator {generator_id} was published before records existed")
+
+
+class SigningKeyMissing(LetheError):
+    """A signed record is not replaced by one without a signature."""
+
+    code = "signing_key_missing"
 
 
 class ReportNotReady(LetheError):

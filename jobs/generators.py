@@ -48,6 +48,20 @@ class Generator:
         """Where its files lie in the artefact store."""
         return attempt_prefix(self.job_id, self.attempt)
 
+    def to_release(self) -> str:
+        """The record that a release is to be written into.
+
+        Raises:
+            GeneratorNotWithheld: it is published, by its verdict or by an earlier release.
+            RecordNotFound: it has no record.
+        """
+        if self.status != "withheld":
+            why = "its evaluation passed" if self.release is None else f"it was released at {self.release.get('at')}"
+            raise GeneratorNotWithheld(f"generator {self.id} is not withheld: {why}")
+        if self.record is None:
+            raise RecordNotFound(self.id)
+        return self.record
+
 
 @dataclass(frozen=True)
 class Report:
@@ -111,10 +125,8 @@ class GeneratorStore:
                 ).one_or_none()
             if row is not None:
                 return _to_generator(row)
-        found = self.get(generator_id, tenant)
-        if found.status == "withheld":
-            raise RecordNotFound(generator_id)
-        raise GeneratorNotWithheld(f"generator {generator_id} is not withheld: {_why_published(found)}")
+        self.get(generator_id, tenant).to_release()
+        raise AssertionError("what is withheld and has a record was released above")
 
     def report(self, job_id: str, tenant: str | None = None) -> Report:
         """The report of a job.
@@ -164,12 +176,6 @@ class GeneratorStore:
         with self._engine.connect() as connection:
             row = connection.execute(select(generators).where(which, *_of(generators.c.tenant, tenant))).one_or_none()
         return None if row is None else _to_generator(row)
-
-
-def _why_published(generator: Generator) -> str:
-    if generator.release is None:
-        return "its evaluation passed"
-    return f"it was released at {generator.release.get('at')}"
 
 
 def _of(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -1,14 +1,20 @@
-"""Pages about generators: the list, and one with a form to draw samples from it."""
+"""Pages about generators: the list, and one with a form to draw samples from it, or to release it."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from typing import Any
 
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from api.auth import Identity
+from api.dashboard.forms import Posted
 from api.dashboard.rendering import pictures, render
-from api.dashboard.session import Viewer
-from api.schemas.generators import MAX_SAMPLES
-from api.services import Use
+from api.dashboard.session import Releaser, Viewer
+from api.releasing import reasons_of, release
+from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
+from api.services import Services, Use
 from jobs.errors import BadCursor
 
 router = APIRouter()
@@ -29,19 +35,40 @@ def generators_page(request: Request, who: Viewer, use: Use, after: str | None =
 @router.get("/generators/{generator_id}")
 def generator_page(request: Request, generator_id: str, who: Viewer, use: Use) -> Response:
     """One generator."""
+    return render(request, "generator.html", _generator(use, who, generator_id), who=who)
+
+
+@router.post("/generators/{generator_id}/release")
+def release_generator(request: Request, generator_id: str, who: Releaser, use: Use, form: Posted) -> Response:
+    """The form that releases a withheld generator; a reason that is none is said beside it, and kept."""
+    written = form.get("reason", "")
+    try:
+        reason = ReleaseRequest(reason=written).reason
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
+        context = _generator(use, who, generator_id) | {"reason": written, "wrong": wrong}
+        return render(request, "generator.html", context, who=who, status=422)
+    release(use, who, generator_id, reason)
+    return RedirectResponse(f"/generators/{generator_id}", 303)
+
+
+def _generator(use: Services, who: Identity, generator_id: str) -> dict[str, Any]:
     generator = use.generators.get(generator_id, who.tenant)
     report = use.generators.report(generator.job_id, who.tenant)
     model = use.models.get(generator.base_model)
     forgotten = [item["concept"] for item in generator.forget]
     concepts = [*forgotten, *(c for c in (model.concepts if model else ()) if c not in forgotten)]
-    context = {
+    return {
         "generator": generator,
-        "report": report.report,
         "pictures": pictures(report),
         "criteria": report.report.get("criteria", []),
+        "reasons": reasons_of(report.report),
         "concepts": concepts,
         "forgotten": forgotten,
         "max_samples": MAX_SAMPLES,
         "bytes": sum(file.size for file in generator.files.values()),
+        "min_reason": MIN_REASON,
+        "max_reason": MAX_REASON,
+        "reason": "",
+        "wrong": None,
     }
-    return render(request, "generator.html", context, who=who)

@@ -15,6 +15,7 @@ from api.dashboard.charts import charts
 from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
+from api.releasing import reasons_of
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.records import Job
@@ -24,6 +25,12 @@ router = APIRouter()
 
 PAGE_SIZE = 25
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
+PROBES = {
+    "relearning": "Fine-tune it on images of the concept",
+    "image_start": "Start it from part-noised images of the concept",
+    "condition_attack": "Search for a condition that draws the concept",
+}
+"""What ``evaluation.probes`` may name, in the words of the form."""
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
@@ -48,7 +55,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
     ]
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    return render(request, "new-job.html", {"models": models, "data": data}, who=who)
+    return render(request, "new-job.html", {"models": models, "data": data, "probes": PROBES}, who=who)
 
 
 @router.get("/jobs/{job_id}")
@@ -98,7 +105,8 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     job = use.jobs.get(job_id, who.tenant)
     stories: Stories = request.app.state.stories
     points, moments = stories.of(job)
-    report = use.generators.report(job_id, who.tenant) if job.status is Status.SUCCEEDED else None
+    over = job.status is Status.SUCCEEDED
+    report = use.generators.report(job_id, who.tenant) if over else None
     found = dict(report.report) if report is not None else {}
     if found.get("curves"):
         points = [Point.of(point) for point in found["curves"]]
@@ -112,6 +120,8 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _teacher(use, job, found)),
         "moments": moments,
         "report": found,
+        "reasons": reasons_of(found),
+        "generator": use.generators.for_job(job_id, who.tenant) if over else None,
         "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,
     }

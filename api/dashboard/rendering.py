@@ -112,6 +112,20 @@ def pictures(report: Report | None) -> dict[str, str | None]:
     return {kind: named.get(kind) if report and named.get(kind) in report.files else None for kind in kinds}
 
 
+def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The Frechet distances to real images that a report has: name, distance, the floor and the teacher's own. A
+    report of ``schema_version`` 1 has one set of features, not a list of them, and no intervals."""
+    quality = report.get("quality") or []
+    found = []
+    for each in [quality] if isinstance(quality, Mapping) else quality:
+        real = each.get("against_real")
+        if real is not None:
+            name = each.get("fd_name", f"FD-{each.get('features')}")
+            fd = real["fd"]["value"] if isinstance(real["fd"], Mapping) else real["fd"]
+            found.append({"name": name, "fd": fd, "floor": real.get("fd_floor"), "teacher": real.get("fd_teacher")})
+    return found
+
+
 def sentence(text: str) -> str:
     """A message as a sentence: an error's text begins small and has no full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
@@ -146,11 +160,12 @@ _environment.filters |= {
     "override": override,
     "short": short,
     "utc": utc,
+    "moment": datetime.fromisoformat,
     "share": share,
     "prose": prose,
     "sentence": sentence,
 }
-_environment.globals["static"] = static
+_environment.globals |= {"static": static, "distances": distances}
 
 
 def render(

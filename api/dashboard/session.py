@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import COOKIE, Authenticator, Identity, Scope, refuse_other_sites
+from api.dashboard.forms import Posted
 from api.dashboard.rendering import render
 from api.problems import Problem
 
 router = APIRouter()
 
 SESSION_SECONDS = 12 * 3600
-_MAX_FORM_BYTES = 4096
 
 
 class SignInNeeded(Exception):
@@ -50,6 +50,7 @@ class View:
 
 Viewer = Annotated[Identity, Depends(View("read"))]
 Actor = Annotated[Identity, Depends(View("submit"))]
+Releaser = Annotated[Identity, Depends(View("admin"))]
 
 
 def install(app: FastAPI) -> None:
@@ -69,12 +70,11 @@ async def login_page(request: Request, next: str = "/") -> Response:
 
 
 @router.post("/login")
-async def login(request: Request) -> Response:
+async def login(request: Request, form: Posted) -> Response:
     """Take a key, see that it is good, and keep it in the cookie."""
     refuse_other_sites(request)
     authenticator: Authenticator = request.app.state.services.authenticator
-    form = parse_qs((await request.body())[:_MAX_FORM_BYTES].decode("utf-8", "replace"))
-    secret, target = form.get("key", [""])[0].strip(), _own_path(form.get("next", ["/"])[0])
+    secret, target = form.get("key", "").strip(), _own_path(form.get("next", "/"))
     if not authenticator.keys:
         return RedirectResponse("/", 303)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import chain
 from typing import Annotated, Any
 
@@ -9,21 +10,28 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.archive import zip_chunks
-from api.auth import Reader
-from api.problems import Problem
+from api.auth import Administrator, Reader
+from api.releasing import release, served
 from api.routes.documented import errors
 from api.schemas.common import ListOf
-from api.schemas.generators import GeneratorObject, GeneratorsQuery
-from api.services import Services, Use
-from jobs.generators import Generator
+from api.schemas.generators import GeneratorObject, GeneratorsQuery, ReleaseRequest
+from api.services import Use
+from jobs.errors import RecordNotFound
+from jobs.record import EVALUATION, RECORD
 
 router = APIRouter(prefix="/v1/generators", tags=["Generators"])
 
 GeneratorId = Annotated[str, Path(description="A generator's id.", examples=["gen_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])]
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The generator's diffusers folder.",
+        "description": "The generator's diffusers folder, its evaluation and its record.",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_RECORD: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A DSSE envelope around an in-toto Statement; without signatures where the service has no key.",
+        "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
     }
 }
 
@@ -57,30 +65,69 @@ def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Generator
     responses={**_ZIP, **errors("generator_not_found", "generator_withheld", "invalid_request")},
 )
 def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
-    """The generator as a zip of its diffusers folder. Every file is checked against its digest while it is sent."""
-    generator = released(use, generator_id, who.tenant)
+    """The generator as a zip: its diffusers folder at the top, the report's files in `evaluation/`, and
+    `unlearning-record.json`, which names every other file with its digest. Every file is checked against its digest
+    while it is sent. A generator from before there were records is its folder alone."""
+    generator = served(use, generator_id, who.tenant)
     date = generator.created_at.timetuple()[:6]
-    chunks = zip_chunks(use.artifacts, generator.prefix, generator.files, date)
+    files, made = dict(generator.files), {}
+    if generator.record is not None:
+        report = use.generators.report(generator.job_id, who.tenant)
+        files |= {f"{EVALUATION}/{name}": file for name, file in report.files.items()}
+        made[RECORD] = generator.record.encode()
+    chunks = zip_chunks(use.artifacts, generator.prefix, files, made, date)
     first = next(chunks)  # so that a store that is away is an error and not half an answer
     headers = {
         "Content-Disposition": f'attachment; filename="{generator.id}.zip"',
         "Cache-Control": "private, no-cache",
-        "ETag": f'"{generator.digest}"',
+        "ETag": f'"{generator.digest}"' if generator.record is None else _etag(generator.record),
     }
     return StreamingResponse(chain([first], chunks), 200, headers, "application/zip")
 
 
-def released(use: Services, generator_id: str, tenant: str) -> Generator:
-    """A generator that may be served.
+@router.get(
+    "/{generator_id}/record",
+    operation_id="get_record",
+    summary="Get a generator's unlearning record",
+    response_class=Response,
+    responses={**_RECORD, **errors("generator_not_found", "record_not_found", "invalid_request")},
+)
+def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
+    """What was asked, what ran and what was found, with the digest of every file, in one signed file: byte for byte as
+    it was signed. A withheld generator has one too. `lethe record verify` checks it without the service."""
+    generator = use.generators.get(generator_id, who.tenant)
+    if generator.record is None:
+        raise RecordNotFound(generator_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{generator.id}-record.json"',
+        "Cache-Control": "private, no-cache",
+        "ETag": _etag(generator.record),
+    }
+    return Response(generator.record.encode(), headers=headers, media_type="application/json")
 
-    Raises:
-        GeneratorNotFound: there is none, or it is another tenant's.
-        Problem: ``generator_withheld``, with what its evaluation found.
-    """
-    generator = use.generators.get(generator_id, tenant)
-    if generator.status == "published":
-        return generator
-    criteria = use.generators.report(generator.job_id, tenant).report.get("criteria", [])
-    reasons = [str(each["reason"]) for each in criteria if each.get("decision") != "pass"]
-    detail = f"the verdict is {generator.verdict}: " + ("; ".join(reasons) or "see the report")
-    raise Problem("generator_withheld", detail, verdict=generator.verdict, reasons=reasons)
+
+@router.post(
+    "/{generator_id}/release",
+    operation_id="release_generator",
+    summary="Release a withheld generator",
+    responses=errors(
+        "malformed",
+        "too_large",
+        "unsupported_media_type",
+        "invalid_request",
+        "generator_not_found",
+        "generator_not_withheld",
+        "record_not_found",
+        "signing_key_missing",
+    ),
+)
+def release_generator(generator_id: GeneratorId, body: ReleaseRequest, who: Administrator, use: Use) -> GeneratorObject:
+    """Serve a generator although its verdict is not `pass`. The verdict stays; who released it, why and when goes into
+    a new record, which takes the place of the one before and names its digest. It cannot be undone. Needs the scope
+    `admin`."""
+    return GeneratorObject.of(release(use, who, generator_id, body.reason))
+
+
+def _etag(record: str) -> str:
+    """The record holds the digest of every other file of the archive, so it changes with any of them."""
+    return f'"{hashlib.sha256(record.encode()).hexdigest()}"'

@@ -1,4 +1,4 @@
-"""A job's report: as data, as a page that stands alone, and the pictures in it."""
+"""A job's report: as data, as a page that stands alone, and each of its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 PAGE = "report.html"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The page carries its styles and pictures in itself; it may fetch nothing, run nothing and send nothing."""
-_PICTURE_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8"}
+_TYPES = {
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+}
 _MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
@@ -32,13 +37,13 @@ class ReportQuery(QueryInput):
 
     format: Literal["json", "html"] | None = Field(default=None, description="Overrides the Accept header.")
     file: Annotated[str | None, Field(max_length=200)] = Field(
-        default=None, description="A picture of the report, by the name that it has there.", examples=["pairs.png"]
+        default=None, description="A file of the report, byte for byte as the record names it.", examples=["pairs.png"]
     )
 
 
 _FORMS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The report: JSON, or HTML where that is preferred; or one of its pictures.",
+        "description": "The report: JSON, or HTML where that is preferred; or one of its files.",
         "content": {
             "application/json": {"schema": {"type": "object", "additionalProperties": True}},
             "text/html": {"schema": {"type": "string"}},
@@ -62,7 +67,8 @@ def get_report(
     request: Request, job_id: JobId, query: Annotated[ReportQuery, Query()], who: Reader, use: Use
 ) -> Response:
     """What the evaluation found, and how each figure was measured. There is one as soon as the job has succeeded,
-    whatever its verdict."""
+    whatever its verdict. `report.json` is a file of the report too, with the digest that the record names; what is
+    answered without `file` holds the same."""
     report = use.generators.report(job_id, who.tenant)
     if query.file is not None:
         return report_file(use, report, query.file)
@@ -84,6 +90,6 @@ def report_file(use: Services, report: Report, name: str) -> Response:
     if file is None:
         raise Problem("not_found", f"this report has no file {name!r}; it has: {', '.join(sorted(report.files))}")
     suffix = name[name.rfind(".") :]
-    media_type = _PICTURE_TYPES.get(suffix, "application/octet-stream")
+    media_type = _TYPES.get(suffix, "application/octet-stream")
     headers = {**_MINE, "Content-Security-Policy": _PAGE_POLICY, "ETag": f'"{file.sha256}"'}
     return Response(use.artifacts.read(report.prefix, file), headers=headers, media_type=media_type)

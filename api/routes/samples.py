@@ -14,8 +14,9 @@ from starlette.responses import Response
 from api.auth import Submitter
 from api.logs import log
 from api.problems import KINDS, Problem, Wrong, invalid
+from api.releasing import served
 from api.routes.documented import errors
-from api.routes.generators import GeneratorId, released
+from api.routes.generators import GeneratorId
 from api.schemas.generators import SampleImage, SamplesObject, SamplesRequest
 from api.services import Services, Use
 from jobs.errors import SampleTimeout
@@ -62,8 +63,8 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
 )
 async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Submitter, use: Use) -> Response:
     """Images of one concept. Image i depends on the generator, `seed + i` and the concept alone: not on `n`, not on
-    the worker. A generator that did not pass its evaluation is not sampled."""
-    generator = await run_in_threadpool(released, use, generator_id, who.tenant)
+    the worker. A withheld generator is not sampled."""
+    generator = await run_in_threadpool(served, use, generator_id, who.tenant)
     seed = body.seed if body.seed is not None else secrets.randbelow(DRAWN_SEED_LIMIT)
     _check(use, generator, body, seed)
     reply = await _ask(use, generator.id, {"concept": body.concept, "n": body.n, "seed": seed, "format": body.format})

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
 from api.schemas.jobs import Forgotten
-from api.schemas.submission import Name
+from api.schemas.submission import Name, storable
 from jobs.generators import Generator
 from sfd_core.request import MAX_SEED
 
 MAX_SAMPLES = 64
+MIN_REASON, MAX_REASON = 10, 2000
 
 GeneratorStatus = Literal["published", "withheld"]
 
@@ -26,13 +27,23 @@ class FileObject(Output):
 
 
 class GeneratorLinks(Output):
-    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out."""
+    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out; one from
+    before there were records has none."""
 
     self: str
     job: str
     report: str
+    record: str | None
     archive: str | None
     samples: str | None
+
+
+class ReleaseObject(Output):
+    """That a generator is served although its verdict is not `pass`. It stands in the record, too."""
+
+    by: str
+    reason: str
+    at: datetime
 
 
 class GeneratorObject(Output):
@@ -40,8 +51,11 @@ class GeneratorObject(Output):
 
     id: str = Field(examples=["gen_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
     object: Literal["generator"] = "generator"
-    status: GeneratorStatus = Field(description="`withheld`: its verdict is not `pass`, so it is kept but not served.")
-    verdict: Verdict
+    status: GeneratorStatus = Field(
+        description="`withheld`: its verdict is not `pass` and nobody has released it, so it is kept but not served."
+    )
+    verdict: Verdict = Field(description="What the evaluation found. A release does not change it.")
+    release: ReleaseObject | None = Field(description="Who released it, why and when, where its verdict is not `pass`.")
     job: str
     base_model: str
     base_model_digest: str
@@ -61,6 +75,7 @@ class GeneratorObject(Output):
             id=generator.id,
             status=generator.status,
             verdict=generator.verdict,
+            release=None if generator.release is None else ReleaseObject.model_validate(generator.release),
             job=generator.job_id,
             base_model=generator.base_model,
             base_model_digest=generator.base_model_digest,
@@ -73,10 +88,24 @@ class GeneratorObject(Output):
                 self=path,
                 job=job,
                 report=f"{job}/report",
+                record=None if generator.record is None else f"{path}/record",
                 archive=f"{path}/archive" if published else None,
                 samples=f"{path}/samples" if published else None,
             ),
         )
+
+
+class ReleaseRequest(Input):
+    """Why a generator is to be served although its verdict is not `pass`."""
+
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=MIN_REASON, max_length=MAX_REASON),
+        AfterValidator(storable),
+    ] = Field(
+        description="For whoever reads the record.",
+        examples=["Reviewed by hand: what the judge takes for sneakers are ankle boots. Ticket T-123."],
+    )
 
 
 class GeneratorsQuery(PageQuery):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from api.schemas.common import Input
-from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
+from sfd_core.evaluation.verdict import PROBES, EvaluationPlan, Thresholds
 from sfd_core.forgetting import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS
 from sfd_core.recipe import RECIPES, Recipe
 from sfd_core.request import MAX_SEED
@@ -17,7 +17,7 @@ MAX_METADATA = 16
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request names something
     that is known."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
@@ -25,8 +25,8 @@ def _storable(text: str) -> str:
     return text
 
 
-Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
-Note = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
+Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(storable)]
 
 
 class RandomOverride(Input):
@@ -85,16 +85,31 @@ class ThresholdsInput(Input):
         default=Thresholds.retained_accuracy_drop,
         description="At most so much may the accuracy on the remaining concepts fall below the teacher's.",
     )
+    frechet_distance_ratio: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] = Field(
+        default=Thresholds.frechet_distance_ratio,
+        description="At most so many times the teacher's may the Frechet distance to real images be, on the judge's "
+        "features and the remaining concepts.",
+    )
+
+
+# The names' meaning, and with it what is refused, is ``sfd_core``'s.
+Probe = Annotated[str, Field(max_length=100), WithJsonSchema({"type": "string", "enum": list(PROBES)})]
 
 
 class EvaluationInput(Input):
-    """How many images are judged. More images, narrower intervals."""
+    """How many images are judged, and what is tried beside. More images, narrower intervals."""
 
     images_per_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
         default=EvaluationPlan.images_per_concept, description="For each remaining concept."
     )
     images_per_forgotten_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
         default=EvaluationPlan.images_per_forgotten_concept, description="For each forgotten concept."
+    )
+    probes: Annotated[list[Probe], Field(max_length=20, json_schema_extra={"uniqueItems": True})] = Field(
+        default=list(EvaluationPlan.probes),
+        description="Attempts to bring a forgotten concept back; each takes half a minute or so. They are reported "
+        "and do not change the verdict. `relearning`: fine-tuning on images of it. `image_start`: starting from "
+        "part-noised images of it. `condition_attack`: a search for a condition that draws it.",
     )
 
 

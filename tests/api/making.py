@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 
+from jobs.ids import new_id
 from jobs.records import JobError, NewGenerator, Publication, attempt_prefix
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
 from tests.serving import Service
+from tests.tiny_record import tiny_record
 
 LEASE = 600.0
 REASON = "unlearning accuracy of Sneaker is 0.9000 [0.8860, 0.9124] on 2000 images: below 0.99"
+STATEMENT = "Ten images bring it back within 40 steps, and as soon where it was never known."
 PAGE = b"<!doctype html><title>Report</title><h1>What was measured</h1>"
 
 
@@ -90,12 +94,17 @@ def publish(
     files = generator_files or {"model_index.json": b'{"_class_name": "X"}', "unet/model.safetensors": bytes(200_000)}
     found = report(forget, verdict)
     figures = {name: found[name] for name in ("criteria", "unlearning", "retained_accuracy")}
-    publication = Publication(
-        verdict,  # type: ignore[arg-type]
-        NewGenerator(forget, figures, stored(files), "sha256:" + "c" * 64),
-        found,
-        stored({"report.html": PAGE, "pairs.png": png(64, 32)}),
+    in_store = stored(files)
+    report_files = stored({"report.html": PAGE, "pairs.png": png(64, 32), "report.json": orjson.dumps(found)})
+    generator = NewGenerator(
+        id=new_id("gen"),
+        forget=forget,
+        figures=figures,
+        files=in_store,
+        digest="sha256:" + "c" * 64,
+        record=tiny_record(in_store, report_files, verdict),
     )
+    publication = Publication(verdict, generator, found, report_files)  # type: ignore[arg-type]
     done = service.store.publish(job_id, attempt, publication)
     assert done.generator_id is not None
     return done.generator_id
@@ -111,7 +120,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
     """A report as the evaluation writes it, as far as the api looks into it."""
     interval = {"value": 0.9, "low": 0.886, "high": 0.9124, "n": 2000}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "verdict": verdict,
         "criteria": [
             {
@@ -135,6 +144,23 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
             {"images": 3200, "unlearning_accuracy": 0.8, "retained_accuracy": 0.8, "loss_generator": 0.1},
             {"images": 6400, "unlearning_accuracy": 1.0, "retained_accuracy": 0.9, "loss_generator": 0.0},
         ],
+        "quality": [
+            {
+                "features": "judge-128",
+                "fd_name": "FD-judge-128",
+                "n": 4500,
+                "against_real": {
+                    "fd": {"value": 7.25, "low": 7.0, "high": 7.5, "n": 4500},
+                    "fd_floor": 0.75,
+                    "fd_teacher": 2.5,
+                },
+                "against_teacher": None,
+            }
+        ],
+        "probes": {
+            "asked": ["relearning"],
+            "results": {"relearning": [{"concept": forget[0]["concept"], "statement": STATEMENT}]},
+        },
         "pictures": {"pairs": "pairs.png"},
     }
 

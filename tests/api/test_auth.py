@@ -19,7 +19,12 @@ from tests.waiting import wait_for
 
 Bearer = Callable[..., dict[str, str]]
 OPEN = {"/livez", "/readyz", "/metrics"}
-SENT = {"/v1/jobs": body(), "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"}}
+RELEASE = "/v1/generators/{generator_id}/release"
+SENT = {
+    "/v1/jobs": body(),
+    "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"},
+    RELEASE: {"reason": "reviewed by hand"},
+}
 
 
 def operations(service: Service) -> list[tuple[str, str]]:
@@ -45,6 +50,8 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             continue
         seen += 1
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
+        if path == RELEASE:
+            needed, other = "admin", "submit"
         answer = call(guarded, method, path, {}, **ids)
         is_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -54,7 +61,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
         assert f"`{needed}`" in document["detail"]
         for scope in (needed, "admin"):
             assert call(guarded, method, path, bearer(scope), **ids).status_code not in (401, 403, 404, 422)
-    assert seen >= 12
+    assert seen >= 14
 
 
 def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
@@ -68,15 +75,15 @@ def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_
         seen += 1
         answer = call(guarded, method, path, mine, job_id=job_id, generator_id=generator_id)
         is_problem(answer, 404, "job_not_found" if "{job_id}" in path else "generator_not_found")
-    assert seen >= 8
+    assert seen >= 10
     listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators")]
     assert not any(job_id in text or generator_id in text for text in listed)
     with httpx.Client(base_url=guarded.url, cookies={"lethe_session": mine["Authorization"].split()[1]}) as browser:
         for path in (f"/jobs/{job_id}", f"/parts/jobs/{job_id}", f"/generators/{generator_id}"):
             assert browser.get(path).status_code == 404
         same = {"sec-fetch-site": "same-origin"}
-        for path in (f"/jobs/{job_id}/cancel", f"/jobs/{job_id}/retry"):
-            assert browser.post(path, headers=same).status_code == 404
+        for path in (f"/jobs/{job_id}/cancel", f"/jobs/{job_id}/retry", f"/generators/{generator_id}/release"):
+            assert browser.post(path, headers=same, data={"reason": "reviewed by hand"}).status_code == 404
 
 
 def test_the_same_idempotency_key_of_two_tenants_is_two_jobs(guarded: Service, bearer: Bearer) -> None:

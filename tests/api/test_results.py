@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from jobs.generators import GeneratorStore
 from jobs.ids import new_id
@@ -38,6 +42,9 @@ def test_a_report_in_each_form(service: Service, tmp_path: Path) -> None:
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
     is_problem(service.http.get(path, headers={"accept": "application/pdf"}), 406, "not_acceptable")
+    signed = service.http.get(path, params={"file": "report.json"})
+    assert signed.headers["content-type"] == "application/json"
+    assert signed.json() == plain.json()
     missing = is_problem(service.http.get(path, params={"file": "../secret"}), 404, "not_found")
     assert "pairs.png" in missing["detail"]
     assert pointers(is_problem(service.http.get(path, params={"format": "pdf"}), 422, "invalid_request")) == ["/format"]
@@ -60,7 +67,7 @@ def test_there_is_no_report_before_success(service: Service) -> None:
     assert document["job_status"] == "queued"
 
 
-def test_an_archive_is_the_folder(service: Service, tmp_path: Path) -> None:
+def test_an_archive_is_what_its_record_names(service: Service, tmp_path: Path) -> None:
     job_id = submitted(service)
     files = {"model_index.json": b"{}", "unet/model.safetensors": bytes(range(256)) * 12_000, "empty": b""}
     generator_id = publish(service, job_id, train(service.store, job_id), tmp_path, generator_files=files)
@@ -71,9 +78,48 @@ def test_an_archive_is_the_folder(service: Service, tmp_path: Path) -> None:
     assert answer.headers["content-disposition"] == f'attachment; filename="{generator_id}.zip"'
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
-        assert {name: archive.read(name) for name in archive.namelist()} == files
+        held = {name: archive.read(name) for name in archive.namelist()}
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert files.items() <= held.items()
+    assert held["evaluation/report.html"] == PAGE
+    record = held.pop("unlearning-record.json")
+    assert service.http.get(f"/v1/generators/{generator_id}/record").content == record
+    statement = json.loads(base64.b64decode(json.loads(record)["payload"]))
+    named = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
+    assert named == {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
+    assert answer.headers["etag"] == f'"{hashlib.sha256(record).hexdigest()}"'
     assert service.http.get(path).content == answer.content
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_record(service: Service, tmp_path: Path, verdict: str) -> None:
+    generator_id = published(service, tmp_path, verdict)
+    path = service.http.get(f"/v1/generators/{generator_id}").json()["links"]["record"]
+    answer = service.http.get(path)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{generator_id}-record.json"'
+    assert answer.text == GeneratorStore(service.engine).get(generator_id).record
+
+
+def test_a_generator_from_before_records(service: Service, tmp_path: Path) -> None:
+    made = [published(service, tmp_path, verdict) for verdict in ("pass", "fail")]
+    with service.engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET record = NULL WHERE id = ANY(:ids)"), {"ids": made})
+    for generator_id in made:
+        path = f"/v1/generators/{generator_id}"
+        assert service.http.get(path).json()["links"]["record"] is None
+        document = is_problem(service.http.get(f"{path}/record"), 404, "record_not_found")
+        assert document["detail"] == f"no record: generator {generator_id} was published before records existed"
+    with zipfile.ZipFile(io.BytesIO(service.http.get(f"/v1/generators/{made[0]}/archive").content)) as archive:
+        assert sorted(archive.namelist()) == ["model_index.json", "unet/model.safetensors"]
+    answer = service.http.post(f"/v1/generators/{made[1]}/release", json={"reason": "reviewed by hand"})
+    is_problem(answer, 404, "record_not_found")
+
+
+def test_the_schema_of_reports(service: Service) -> None:
+    answer = service.http.get("/v1/report-schema")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/schema+json")
+    assert answer.json()["properties"]["schema_version"]["const"] == 2
 
 
 def test_a_file_that_changed_in_the_store_is_not_handed_out(service: Service, tmp_path: Path) -> None:
@@ -86,11 +132,11 @@ def test_a_file_that_changed_in_the_store_is_not_handed_out(service: Service, tm
     weights.write_bytes(b"\1" + weights.read_bytes()[1:])
     with pytest.raises(httpx.RemoteProtocolError):  # the connection breaks: nobody takes half an archive for whole
         service.http.get(f"/v1/generators/{generator_id}/archive")
-    (folder / digests["model_index.json"]["sha256"]).unlink()
+    report_files = GeneratorStore(service.engine).report(job_id).files
+    (folder / report_files["pairs.png"].sha256).unlink()  # the first in the archive
     document = is_problem(service.http.get(f"/v1/generators/{generator_id}/archive"), 500, "artifact_corrupt")
     assert str(folder) not in str(document)
-    page = GeneratorStore(service.engine).report(job_id).files["report.html"]
-    (folder / page.sha256).write_bytes(b"other")
+    (folder / report_files["report.html"].sha256).write_bytes(b"other")
     is_problem(service.http.get(f"/v1/jobs/{job_id}/report", params={"format": "html"}), 500, "artifact_corrupt")
 
 
@@ -128,4 +174,7 @@ def test_a_generator_that_is_not_there(service: Service, generator_id: str) -> N
     path = f"/v1/generators/{generator_id}"
     is_problem(service.http.get(path), 404, "generator_not_found")
     is_problem(service.http.get(f"{path}/archive"), 404, "generator_not_found")
+    is_problem(service.http.get(f"{path}/record"), 404, "generator_not_found")
+    answer = service.http.post(f"{path}/release", json={"reason": "reviewed by hand"})
+    is_problem(answer, 404, "generator_not_found")
     is_problem(service.http.post(f"{path}/samples", json={"concept": "Sneaker"}), 404, "generator_not_found")

@@ -23,7 +23,7 @@ def test_a_job_is_accepted(service: Service) -> None:
             budget={"images": 6400, "seconds": 600, "stop_when_unlearned": True},
             recipe={"alpha": 1.1},
             thresholds={"unlearning_accuracy": 0.98},
-            evaluation={"images_per_concept": 300},
+            evaluation={"images_per_concept": 300, "probes": ["image_start", "relearning"]},
             seed=7,
             metadata={"ticket": "T-123"},
         ),
@@ -35,8 +35,16 @@ def test_a_job_is_accepted(service: Service) -> None:
     assert job["budget"] == {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True}
     assert job["forget"][1] == {"concept": "Bag", "override": {"random": True}}
     assert job["recipe"]["alpha"] == 1.1
-    assert job["thresholds"] == {"unlearning_accuracy": 0.98, "retained_accuracy_drop": 0.05}
-    assert job["evaluation"] == {"images_per_concept": 300, "images_per_forgotten_concept": 2000}
+    assert job["thresholds"] == {
+        "unlearning_accuracy": 0.98,
+        "retained_accuracy_drop": 0.05,
+        "frechet_distance_ratio": 5.0,
+    }
+    assert job["evaluation"] == {
+        "images_per_concept": 300,
+        "images_per_forgotten_concept": 2000,
+        "probes": ["image_start", "relearning"],
+    }
     assert (job["seed"], job["metadata"]) == (7, {"ticket": "T-123"})
     assert job["progress"]["of"] == 6400
     assert job["base_model_digest"].startswith("sha256:")
@@ -95,10 +103,18 @@ WRONG: list[tuple[str, Any, str]] = [
     ("thresholds", {"unlearning_accuracy": 1}, "/thresholds/unlearning_accuracy"),
     ("thresholds", {"unlearning_accuracy": "0.9"}, "/thresholds/unlearning_accuracy"),
     ("thresholds", {"retained_accuracy_drop": -0.1}, "/thresholds/retained_accuracy_drop"),
+    ("thresholds", {"frechet_distance_ratio": 1}, "/thresholds/frechet_distance_ratio"),
+    ("thresholds", {"frechet_distance_ratio": 1e9}, "/thresholds/frechet_distance_ratio"),
     ("thresholds", {"fid": 3}, "/thresholds/fid"),
     ("evaluation", {"images_per_concept": 1}, "/evaluation/images_per_concept"),
     ("evaluation", {"images_per_forgotten_concept": 10**6}, "/evaluation/images_per_forgotten_concept"),
     ("evaluation", {"n": 3}, "/evaluation/n"),
+    ("evaluation", {"probes": ["hope"]}, "/evaluation/probes/0"),
+    ("evaluation", {"probes": ["relearning", "relearning"]}, "/evaluation/probes/1"),
+    ("evaluation", {"probes": ["relearning", 3]}, "/evaluation/probes/1"),
+    ("evaluation", {"probes": "relearning"}, "/evaluation/probes"),
+    ("evaluation", {"probes": None}, "/evaluation/probes"),
+    ("evaluation", {"probes": ["relearning"] * 21}, "/evaluation/probes"),
     ("seed", -1, "/seed"),
     ("seed", 2**63, "/seed"),
     ("seed", 1.5, "/seed"),

@@ -73,6 +73,8 @@ function body() {
       else made[group] = numeric(text);
     }
   }
+  const probes = form.querySelectorAll("#probes input:checked");
+  if (probes.length) (made.evaluation ??= {}).probes = Array.from(probes, (each) => each.value);
   return made;
 }
 

@@ -1,0 +1,66 @@
+"""When a generator is served: its verdict is ``pass``, or an administrator has released it and said why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from api.auth import Identity
+from api.logs import log
+from api.problems import Problem
+from api.services import Services
+from jobs.errors import SigningKeyMissing
+from jobs.generators import Generator
+from jobs.record import released
+from jobs.record.statement import Release
+
+
+def served(use: Services, generator_id: str, tenant: str) -> Generator:
+    """A generator that may be sampled and handed out.
+
+    Raises:
+        GeneratorNotFound: there is none, or it is another tenant's.
+        Problem: ``generator_withheld``, with what its evaluation found.
+    """
+    generator = use.generators.get(generator_id, tenant)
+    if generator.status == "published":
+        return generator
+    reasons = reasons_of(use.generators.report(generator.job_id, tenant).report)
+    detail = f"the verdict is {generator.verdict}: " + ("; ".join(reasons) or "see the report")
+    raise Problem("generator_withheld", detail, verdict=generator.verdict, reasons=reasons)
+
+
+def reasons_of(report: Mapping[str, Any]) -> list[str]:
+    """Why a report does not say pass: the reason of each criterion that failed or could not be decided."""
+    return [str(each["reason"]) for each in report.get("criteria", ()) if each.get("decision") != "pass"]
+
+
+def release(use: Services, who: Identity, generator_id: str, reason: str) -> Generator:
+    """Serve a withheld generator from now on, and write by whom, why and when into a new record. The verdict stays.
+
+    Raises:
+        GeneratorNotFound, GeneratorNotWithheld, RecordNotFound: as ``GeneratorStore.release``.
+        SigningKeyMissing: its record is signed, and this process has no key for the new one.
+    """
+    generator = use.generators.get(generator_id, who.tenant)
+    record = generator.to_release()
+    if use.signer is None and json.loads(record)["signatures"]:
+        raise SigningKeyMissing("the record is signed, and so must the new one be: give the api LETHE_SIGNING_KEY")
+    # What is written into the record must be known before the database is asked, so this is the api's own clock.
+    made = Release(_named(who), reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    # A generator is released once and its record changes by that alone: the store refuses whoever comes second, and
+    # with them the record that was made of the same one before.
+    new_record = released(record, made, use.signer)
+    generator = use.generators.release(generator_id, who.tenant, asdict(made), new_record)
+    log.warning("generator_released", generator=generator_id, by=made.by, verdict=generator.verdict)
+    return generator
+
+
+def _named(who: Identity) -> str:
+    """Who it was, as a person and as a program can tell: a key's name may be given twice, its id is not."""
+    if who.key_id is None:
+        return "anybody on the service's machine (it asks for no API key)"
+    return f"{who.name} ({who.key_id})"
