@@ -16,6 +16,11 @@ FORGET_HELP = (
     "Sneaker=judge (what the judge sees). Repeat it for several concepts."
 )
 
+PROBE_HELP = (
+    "Try to bring it back, and report what came of it: relearning, image_start or condition_attack. Repeat it for "
+    "several."
+)
+
 
 def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, bool]]:
     """``A=B``, ``A=random``, ``A=judge`` as {concept: override}, each override as requests write it.

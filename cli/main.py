@@ -7,7 +7,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import cancel, demo, jobs, keys, migrate, models, record, report, sample, submit, unlearn, up, watch
+from cli.commands import (
+    cancel,
+    demo,
+    jobs,
+    keys,
+    migrate,
+    models,
+    record,
+    release,
+    report,
+    sample,
+    submit,
+    unlearn,
+    up,
+    watch,
+)
 from cli.connection import Connection
 from cli.exits import REFUSED
 
@@ -61,6 +76,7 @@ app.command()(watch.watch)
 app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
+app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(keys.app, name="keys")

@@ -13,6 +13,7 @@ from cli.run_view import duration
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Interval, Job, Report
+    from client.answers import Distance
 
 COLOURS = {
     "pass": "green",
@@ -71,11 +72,11 @@ def report_table(report: Report) -> Table:
     if (overall := report.retained_accuracy) is not None:
         table.add_row("RA", *_plain("all that remain", interval(overall.generator), interval(overall.teacher)))
     table.add_section()
-    if (quality := report.quality) is not None:
-        for name, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
-            if distance is not None and distance.fd is not None:
-                floor = f"floor {distance.fd_floor:.3f}" if distance.fd_floor is not None else ""
-                table.add_row(*_plain(f"FD-{quality.features}", f"to {name}", f"{distance.fd:.3f}", floor))
+    for quality in report.quality:
+        name = quality.fd_name or f"FD-{quality.features}"
+        for to, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
+            if distance is not None:
+                table.add_row(*_plain(name, f"to {to}", _distance(distance.fd), _beside(distance)))
     if (speed := report.speed) is not None:
         ours, theirs = speed.generator_images_per_second, speed.teacher_images_per_second
         table.add_row(*_plain("images/s", f"{speed.ratio:.0f} times as fast", f"{ours:.1f}", f"{theirs:.1f}"))
@@ -88,8 +89,22 @@ def interval(value: Interval) -> str:
 
 
 def reasons(report: Report) -> list[str]:
-    """Each criterion's decision and the reason for it."""
-    return [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
+    """Each criterion's decision and the reason for it, and then what each probe found: a line each."""
+    decided = [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
+    tried = [
+        f"{name}, {each.concept}: {each.statement}" for name, found in report.probes.results.items() for each in found
+    ]
+    return decided + tried
+
+
+def _distance(fd: Interval | float) -> str:
+    return f"{fd:.3f}" if isinstance(fd, float) else f"{fd.value:.3f} [{fd.low:.3f}, {fd.high:.3f}]"
+
+
+def _beside(distance: Distance) -> str:
+    """What a distance is read beside: the teacher's own, and what two samples of the reference are apart."""
+    known = (("", distance.fd_teacher), ("floor ", distance.fd_floor))
+    return ", ".join(f"{word}{value:.3f}" for word, value in known if value is not None)
 
 
 def _verdict(report: Report) -> Text:

@@ -11,7 +11,7 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Interval, Job, JobError, Progress, Report
+from client.answers import BaseModel, Event, Forget, Generator, Interval, Job, JobError, Progress, Release, Report
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -49,6 +49,7 @@ __all__ = [
     "NotFound",
     "Progress",
     "Refused",
+    "Release",
     "Report",
     "ServerError",
     "TooMany",

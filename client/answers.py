@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Base64Bytes, Field, TypeAdapter, ValidationError
+from pydantic import Base64Bytes, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from client.errors import BadAnswer
 
@@ -176,22 +176,46 @@ class RetainedAccuracy:
 
 @dataclass(frozen=True)
 class Distance:
-    """Frechet and kernel distance to a reference; the floor is what two samples of the reference are apart."""
+    """Frechet and kernel distance to a reference; the floor is what two samples of the reference are apart, and
+    ``fd_teacher`` how far the teacher itself is. A report of ``schema_version`` 1 has ``fd`` without an interval."""
 
-    fd: float | None = None
+    fd: Interval | float
     fd_floor: float | None = None
+    fd_teacher: float | None = None
     kid: float | None = None
     kid_floor: float | None = None
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Distances on the features of a named network."""
+    """Distances on the features of a named network. ``fd_name``: what a Frechet distance on them is called."""
 
     features: str = ""
+    fd_name: str = ""
     against_real: Distance | None = None
     against_teacher: Distance | None = None
     n: int = 0
+
+
+def _as_list(value: Any) -> Any:
+    """A report of ``schema_version`` 1 has one set of features, not a list of them."""
+    return [value] if isinstance(value, dict) else value or ()
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What came of an attempt to bring one concept back, in words; the figures are in the report's ``raw``."""
+
+    concept: str
+    statement: str
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Attempts to bring forgotten concepts back, by the probe's name. They do not change the verdict."""
+
+    asked: tuple[str, ...] = ()
+    results: Mapping[str, tuple[ProbeResult, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -224,7 +248,8 @@ class Report:
     unlearning: tuple[Unlearned, ...] = ()
     retention: tuple[Retained, ...] = ()
     retained_accuracy: RetainedAccuracy | None = None
-    quality: Quality | None = None
+    quality: Annotated[tuple[Quality, ...], BeforeValidator(_as_list)] = ()
+    probes: Probes = Probes()
     speed: Speed | None = None
     cost: Cost | None = None
     judge: Judge | None = None
@@ -242,12 +267,23 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
+class Release:
+    """That a generator is served although it did not pass: who decided so, why and when."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Generator:
-    """A trained generator. ``status``: ``published``, or ``withheld`` where it did not pass."""
+    """A trained generator. ``status``: ``published``, or ``withheld`` where it did not pass and nobody has released
+    it. ``verdict`` stays what the evaluation found."""
 
     id: str
     status: str = ""
     verdict: str | None = None
+    release: Release | None = None
     job: str | None = None
     base_model: str = ""
     base_model_digest: str = ""

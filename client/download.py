@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,6 +13,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from client.errors import BadAnswer, Refused
+
+RECORD = "unlearning-record.json"
+"""The record's name in an archive."""
+
+
+def named_in(record: str) -> dict[str, str]:
+    """SHA-256 in hexadecimal of every file of the archive by its name: those that the record names, and itself. Nothing
+    is said of its signature: that takes a public key.
+
+    Raises:
+        BadAnswer: for what is no record.
+    """
+    try:
+        statement = json.loads(base64.b64decode(json.loads(record)["payload"]))
+        named = {str(each["name"]): str(each["digest"]["sha256"]) for each in statement["subject"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadAnswer(f"the service sent a record that this client cannot read: {error!r}") from None
+    return {**named, RECORD: hashlib.sha256(record.encode()).hexdigest()}
 
 
 def check_target(target: Path) -> None:

@@ -87,7 +87,8 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """The thing's state does not allow this (409): a report that is not ready, a generator that is withheld."""
+    """The thing's state does not allow this (409): a report that is not ready, a generator that is withheld, or the
+    release of one that is not."""
 
 
 class TooMany(ApiError):

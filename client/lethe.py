@@ -73,7 +73,7 @@ class Lethe:
         stop_when_unlearned: bool = False,
         recipe: Mapping[str, Any] | None = None,
         thresholds: Mapping[str, float] | None = None,
-        evaluation: Mapping[str, int] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
         seed: int | None = None,
         metadata: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -159,17 +159,33 @@ class Lethe:
         """One generator."""
         return read(Generator, self._get(_generator(generator_id)))
 
+    def record(self, generator_id: str) -> str:
+        """The generator's unlearning record, as it was signed. Raises ``NotFound`` for a generator that is older than
+        records are. ``lethe record verify`` checks one."""
+        return self._transport.request("GET", f"{_generator(generator_id)}/record", repeatable=True).text
+
+    def release(self, generator_id: str, reason: str) -> Generator:
+        """Have a withheld generator served although it did not pass; needs a key with the scope ``admin``. ``reason``
+        goes into a new record. Raises ``Conflict`` for one that is not withheld."""
+        path = f"{_generator(generator_id)}/release"
+        return read(Generator, self._transport.json("POST", path, repeatable=False, json={"reason": reason}))
+
     def download(self, generator_id: str, target: str | Path) -> Path:
-        """Fetch a generator's diffusers folder: into ``target``, or as it comes if ``target`` ends in ``.zip``.
+        """Fetch a generator's diffusers folder with its evaluation and its record: into ``target``, or as it comes if
+        ``target`` ends in ``.zip``.
 
         ``target`` appears only once it is complete and every file has its digest. Raises ``Refused`` rather than
         overwrite anything.
         """
         target = Path(target)
         download.check_target(target)
-        files = self.generator(generator_id).files
+        generator = self.generator(generator_id)
+        if generator.raw.get("links", {}).get("record"):
+            digests = download.named_in(self.record(generator_id))
+        else:
+            digests = {name: file.sha256 for name, file in generator.files.items()}
         with self._transport.reading(f"{_generator(generator_id)}/archive") as chunks:
-            return download.save(chunks, target, {name: file.sha256 for name, file in files.items()})
+            return download.save(chunks, target, digests)
 
     def sample(self, generator_id: str, concept: str, n: int = 1, seed: int = 0) -> list[bytes]:
         """``n`` images of ``concept`` as PNG files, drawn in as many requests as it takes. Image i depends on

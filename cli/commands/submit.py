@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import FORGET_HELP, parse_forget, parse_numbers, parse_settings
+from cli.arguments import FORGET_HELP, PROBE_HELP, parse_forget, parse_numbers, parse_settings
 from cli.connection import client_of
 
 
@@ -27,6 +27,7 @@ def submit(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99."),
     ] = None,
+    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Wait for the end; 1 unless the verdict is pass.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The job as one line of JSON.")] = False,
 ) -> None:
@@ -47,6 +48,7 @@ def submit(
             stop_when_unlearned=stop_when_unlearned,
             recipe=changes or None,
             thresholds=thresholds or None,
+            evaluation={"probes": probe} if probe else None,
             seed=seed,
         )
         if watch:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.arguments import FORGET_HELP, forget_items, parse_forget, parse_numbers, parse_settings
+from cli.arguments import FORGET_HELP, PROBE_HELP, forget_items, parse_forget, parse_numbers, parse_settings
 from cli.exits import JOB_FAILED
 
 
@@ -28,6 +28,7 @@ def unlearn(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99."),
     ] = None,
+    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Unlearn here and now, with a progress bar and without the service.
@@ -39,6 +40,7 @@ def unlearn(
         "budget": {"images": images, "seconds": seconds, "stop_when_unlearned": stop_when_unlearned},
         "recipe": parse_settings(recipe or (), "--recipe"),
         "thresholds": parse_numbers(threshold or (), "--threshold"),
+        "evaluation": {"probes": probe or []},
         "seed": seed,
     }
 

@@ -22,9 +22,11 @@ from sqlalchemy import Engine
 
 from jobs import keys
 from jobs.artifacts import ArtifactStore
+from jobs.ids import new_id
 from jobs.records import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
+from tests.tiny_record import tiny_record
 from tests.waiting import wait_for
 
 CONCEPTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -176,7 +178,14 @@ def publish(service: Service, taken: Claim, verdict: Verdict = "pass", generator
             }
             for root in (folder, reports)
         }
-    new = NewGenerator([{"concept": "Sneaker", "override": "Sandal"}], {}, stored[folder], "sha256:1")
+    new = NewGenerator(
+        id=new_id("gen"),
+        forget=[{"concept": "Sneaker", "override": "Sandal"}],
+        figures={},
+        files=stored[folder],
+        digest="sha256:1",
+        record=tiny_record(stored[folder], stored[reports], verdict),
+    )
     publication = Publication(verdict, new, report(verdict), stored[reports])
     return service.store.publish(taken.job.id, taken.attempt, publication)
 
@@ -198,7 +207,7 @@ def report(verdict: Verdict) -> dict[str, Any]:
     """A report with every part that the command shows, and one that this client does not know."""
     remaining = [concept for concept in CONCEPTS if concept != "Sneaker"]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "verdict": verdict,
         "criteria": [
             {
@@ -224,7 +233,23 @@ def report(verdict: Verdict) -> dict[str, Any]:
             for concept in remaining
         ],
         "retained_accuracy": {"generator": interval(0.88), "teacher": interval(0.9), "drop": interval(0.02)},
-        "quality": {"features": "judge-96", "n": 4500, "against_real": {"fd": 1.5, "fd_floor": 0.25}},
+        "quality": [
+            {
+                "features": "judge-96",
+                "fd_name": "FD-judge-96",
+                "n": 4500,
+                "against_real": {
+                    "fd": {"value": 1.5, "low": 1.4, "high": 1.6, "n": 4500},
+                    "fd_floor": 0.25,
+                    "fd_teacher": 0.75,
+                },
+                "against_teacher": None,
+            }
+        ],
+        "probes": {
+            "asked": ["relearning"],
+            "results": {"relearning": [{"concept": "Sneaker", "statement": "It comes back [slowly].", "curves": []}]},
+        },
         "speed": {"generator_images_per_second": 500.0, "teacher_images_per_second": 10.0, "ratio": 50.0},
         "cost": {"seconds": {"preparing": 1.5, "training": 60.0, "evaluating": 20.0}, "images": 6400},
         "limits": ["measured by one judge"],

@@ -7,20 +7,24 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from client import (
     ApiError,
     BadAnswer,
     Conflict,
     Forbidden,
+    Interval,
     InvalidRequest,
     Lethe,
     NotFound,
     Refused,
+    Report,
     Unauthenticated,
     Unavailable,
     Unreachable,
 )
+from client.answers import read
 from jobs.states import Status
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
@@ -56,7 +60,11 @@ def test_submit_sends_everything_and_gives_the_job(lethe: Lethe) -> None:
     assert job.budget == {"images": 640, "seconds": 30.0, "stop_when_unlearned": True}
     assert (job.seed, job.metadata) == (7, {"ticket": "T-123"})
     assert job.raw["recipe"]["alpha"] == 1.1
-    assert job.raw["thresholds"] == {"unlearning_accuracy": 0.9, "retained_accuracy_drop": 0.05}
+    assert job.raw["thresholds"] == {
+        "unlearning_accuracy": 0.9,
+        "retained_accuracy_drop": 0.05,
+        "frechet_distance_ratio": 5.0,
+    }
     assert job.raw["evaluation"]["images_per_concept"] == 50
     assert job.created_at is not None
     assert job.created_at.tzinfo is not None
@@ -228,9 +236,10 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
     assert report.unlearning[0].accuracy.value == 0.997
     assert report.retained_accuracy is not None
     assert report.retained_accuracy.teacher.value == 0.9
-    assert report.quality is not None
-    assert report.quality.against_real is not None
-    assert report.quality.against_real.fd == 1.5
+    (quality,) = report.quality
+    assert quality.against_real is not None
+    assert quality.against_real.fd == Interval(1.5, 1.4, 1.6, 4500)
+    assert report.probes.results["relearning"][0].statement == "It comes back [slowly]."
     assert report.cost is not None
     assert report.cost.seconds["training"] == 60.0
     assert report.raw["from_the_future"] == {"x": 1}
@@ -238,6 +247,13 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
     assert lethe.report_file(job.id, "pairs.png") == b"\x89PNG pairs"
     with pytest.raises(NotFound, match=r"it has: pairs\.png, report\.html"):
         lethe.report_file(job.id, "strip.png")
+
+
+def test_a_report_from_before_there_were_several_features() -> None:
+    old = {"verdict": "pass", "quality": {"features": "judge-96", "n": 90, "against_real": {"fd": 1.5}}}
+    (quality,) = read(Report, old).quality
+    assert (quality.features, quality.against_real and quality.against_real.fd) == ("judge-96", 1.5)
+    assert read(Report, {"verdict": "pass"}).quality == ()
 
 
 def test_generators_and_download(api: Service, lethe: Lethe, tmp_path: Path) -> None:
@@ -251,6 +267,8 @@ def test_generators_and_download(api: Service, lethe: Lethe, tmp_path: Path) -> 
     folder = lethe.download(generator.id, tmp_path / "deep" / "generator")
     assert (folder / "model_index.json").read_text() == "{}"
     assert (folder / "unet" / "weights.bin").stat().st_size == generator.files["unet/weights.bin"].size
+    assert (folder / "evaluation" / "report.html").read_text() == lethe.report_html(job.id)
+    assert (folder / "unlearning-record.json").read_text() == lethe.record(generator.id)
     archive = lethe.download(generator.id, tmp_path / "generator.zip")
     assert archive.read_bytes()[:2] == b"PK"
     for there in (folder, archive):
@@ -284,6 +302,41 @@ def test_what_is_withheld_is_not_handed_out(api: Service, lethe: Lethe, tmp_path
         with pytest.raises(Conflict, match="the verdict is fail: unlearning accuracy of Sneaker") as conflict:
             refused()
         assert conflict.value.code == "generator_withheld"
+
+
+def test_a_release(api: Service, lethe: Lethe, tenant: str, tmp_path: Path) -> None:
+    job = lethe.submit("fashion", FORGET, images=640)
+    publish(api, claim(api.store, job.id), "inconclusive")
+    generator = lethe.job(job.id).generator
+    assert generator is not None
+    before = lethe.record(generator)
+    with pytest.raises(Forbidden, match="`admin`"):
+        lethe.release(generator, "reviewed by hand")
+    with Lethe(api.url, api.key(tenant, "admin")) as admin:
+        with pytest.raises(InvalidRequest, match="/reason: "):
+            admin.release(generator, "because")
+        released = admin.release(generator, "reviewed by hand")
+        with pytest.raises(Conflict, match="it was released at"):
+            admin.release(generator, "reviewed by hand, again")
+    assert lethe.generator(generator) == released
+    assert (released.status, released.verdict) == ("published", "inconclusive")
+    assert released.release is not None
+    assert released.release.reason == "reviewed by hand"
+    folder = lethe.download(generator, tmp_path / "generator")
+    assert (folder / "unlearning-record.json").read_text() == lethe.record(generator) != before
+
+
+def test_a_generator_from_before_records(api: Service, lethe: Lethe, tmp_path: Path) -> None:
+    job = lethe.submit("fashion", FORGET, images=640)
+    publish(api, claim(api.store, job.id))
+    generator = lethe.job(job.id).generator
+    assert generator is not None
+    with api.engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET record = NULL WHERE id = :id"), {"id": generator})
+    with pytest.raises(NotFound, match="published before records existed"):
+        lethe.record(generator)
+    folder = lethe.download(generator, tmp_path / "generator")
+    assert sorted(path.name for path in folder.iterdir()) == ["model_index.json", "unet"]
 
 
 def test_many_threads_share_a_client(lethe: Lethe) -> None:

@@ -42,7 +42,20 @@ def test_help_is_quick() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     shown = subprocess.run([*LETHE, "--help"], capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for command in ("up", "demo", "migrate", "models", "submit", "watch", "jobs", "cancel", "report", "sample", "keys"):
+    for command in (
+        "up",
+        "demo",
+        "migrate",
+        "models",
+        "submit",
+        "watch",
+        "jobs",
+        "cancel",
+        "report",
+        "sample",
+        "release",
+        "keys",
+    ):
         assert f" {command} " in shown.stdout
     # The processor's time: what else runs on this machine does not count.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.4
@@ -68,6 +81,7 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
         *SUBMIT,
         *("--forget", "Bag=random", "--seconds", "60", "--seed", "7", "--stop-when-unlearned"),
         *("--recipe", "alpha=1.1", "--recipe", "compile=true", "--threshold", "unlearning_accuracy=0.9", "--json"),
+        *("--threshold", "frechet_distance_ratio=4", "--probe", "relearning", "--probe", "image_start"),
     )
     assert result.exit_code == 0
     (job,) = lethe.jobs()
@@ -77,6 +91,8 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
     assert job.seed == 7
     assert (job.raw["recipe"]["alpha"], job.raw["recipe"]["compile"]) == (1.1, True)
     assert job.raw["thresholds"]["unlearning_accuracy"] == 0.9
+    assert job.raw["thresholds"]["frechet_distance_ratio"] == 4
+    assert job.raw["evaluation"]["probes"] == ["relearning", "image_start"]
 
 
 def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
@@ -110,12 +126,13 @@ def test_wrong_usage(run: Command, lethe: Lethe, arguments: tuple[str, ...], sai
 
 
 def test_what_the_service_refuses(run: Command, lethe: Lethe) -> None:
-    result = run(*SUBMIT, "--forget", "Shoe=Sneaker", "--recipe", "alpa=1")
+    result = run(*SUBMIT, "--forget", "Shoe=Sneaker", "--recipe", "alpa=1", "--probe", "hope")
     assert (result.exit_code, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
     assert lines[0].startswith("lethe: The request is not valid: ")
     pointers = [line.partition(":")[0].strip() for line in lines[1:]]
-    assert pointers == ["/forget/1/concept", "/forget/1/override", "/recipe/alpa"]
+    assert pointers == ["/forget/1/concept", "/forget/1/override", "/recipe/alpa", "/evaluation/probes/0"]
+    assert "unknown probe 'hope'; known: relearning, image_start, condition_attack" in lines[-1]
     assert list(lethe.jobs()) == []
 
 
@@ -248,7 +265,10 @@ def test_report(api: Service, run: Command, lethe: Lethe, tmp_path: Path) -> Non
     assert "Sneaker -> Sandal" in result.stdout
     assert "0.9970 [0.9920, 1.0000]" in result.stdout
     assert "all that remain" in result.stdout
-    assert "FD-judge-96" in result.stdout
+    (distance,) = [line for line in result.stdout.splitlines() if "FD-judge-96" in line]
+    assert "1.500 [1.400, 1.600]" in distance
+    assert "0.750, floor 0.250" in distance
+    assert "relearning, Sneaker: It comes back [slowly].\n" in result.stdout
     assert "50 times as fast" in result.stdout
     assert "pass: unlearning accuracy of Sneaker is 0.9970 [0.9934, 0.9986] on 2000 images" in result.stdout
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
@@ -256,3 +276,22 @@ def test_report(api: Service, run: Command, lethe: Lethe, tmp_path: Path) -> Non
     result = run("report", job.id, "--html", str(tmp_path / "missing" / "report.html"))
     assert result.exit_code == 2
     assert "No such file or directory" in result.stderr
+
+
+def test_release(api: Service, run: Command, lethe: Lethe, tenant: str) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    generator = publish(api, claim(api.store, job.id), "fail").generator_id
+    assert generator is not None
+    command = ("release", generator, "--reason", "What the judge sees are boots.")
+    refused = run(*command)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "this API key does not have the scope `admin`" in refused.stderr
+    admin = api.key(tenant, "admin")
+    assert "Missing option '--reason'" in run("release", generator, LETHE_API_KEY=admin).stderr
+    assert "/reason: " in run("release", generator, "--reason", "why not", LETHE_API_KEY=admin).stderr
+    released = run(*command, LETHE_API_KEY=admin)
+    assert (released.exit_code, released.stdout) == (0, f"{generator}: released; its verdict stays fail\n")
+    again = run(*command, LETHE_API_KEY=admin)
+    assert again.exit_code == 2
+    assert again.stderr.startswith("lethe: The generator is not withheld: ")
+    assert lethe.generator(generator).status == "published"

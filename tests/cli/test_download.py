@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import BadAnswer, Refused
-from client.download import check_target, save
+from client.download import check_target, named_in, save
 
 GOOD = {"model_index.json": b"{}", "unet/weights": b"\0" * 100}
 
@@ -83,3 +83,20 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     for target in (full, full / "mine", tmp_path / "mine.zip"):
         with pytest.raises(Refused, match="will not be overwritten"):
             check_target(target)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"payload": 1}',
+        '{"payload": "e30="}',
+        '{"payload": "***"}',
+        '{"payload": "eyJzdWJqZWN0IjogWzFdfQ=="}',
+    ],
+)
+def test_a_record_that_is_none(record: str) -> None:
+    with pytest.raises(BadAnswer, match="a record that this client cannot read"):
+        named_in(record)
