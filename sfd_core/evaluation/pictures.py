@@ -160,7 +160,7 @@ def examples_picture(titles: Sequence[str], images: Images) -> bytes:
     style, columns = _EXAMPLES, images.shape[1]
     room = style.width - 2 * style.margin
     tile_w, tile_h = tile_size(images.shape[3], images.shape[2], (room - style.gap * (columns - 1)) // columns)
-    font, lead = font_of(style.name), round(1.5 * style.name)
+    font, lead = font_of(style.name), round(1.4 * style.name)
     pitch = lead + tile_h + style.between
     width = 2 * style.margin + columns * (tile_w + style.gap) - style.gap
     canvas = Image.new("RGB", (width, style.margin + len(images) * pitch - style.between + style.margin), WHITE)
@@ -199,7 +199,7 @@ class _Style:
 
 
 _WIDE = _Style(width=1800, gutter=320, margin=32, gap=4, between=32, title=38, name=34, note=24)
-_EXAMPLES = _Style(width=960, gutter=0, margin=16, gap=4, between=18, title=0, name=26, note=0)
+_EXAMPLES = _Style(width=740, gutter=0, margin=14, gap=4, between=14, title=0, name=24, note=0)
 _NARROW = _Style(width=760, gutter=200, margin=14, gap=2, between=14, title=23, name=26, note=20)
 
 

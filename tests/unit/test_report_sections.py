@@ -51,6 +51,16 @@ def test_a_line_that_stays_above_half_says_so() -> None:
     assert "Generator: not below half in 40 steps" in read(report).text
 
 
+def test_a_network_that_has_nothing_to_relearn_is_one_point() -> None:
+    report = sample_report(probes=("relearning",))
+    for curve in report["probes"]["results"]["relearning"][0]["curves"]:
+        if curve["network"] == "base":
+            del curve["points"][1:]
+    text = read(report).text
+    assert text.count("Base model: below half from the start") == 3
+    assert text.count("Never knew it: below half after") == 3
+
+
 def test_without_a_network_that_never_knew_there_is_no_line_for_it() -> None:
     report = sample_report(probes=("relearning", "condition_attack"))
     relearning = report["probes"]["results"]["relearning"][0]

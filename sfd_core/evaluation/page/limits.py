@@ -14,7 +14,8 @@ LIMITS = (
     "The base model is not changed. Whoever has a copy of it can still make the concept.",
     "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no other "
     "language.",
-    "The generator learned from the base model's own images. It inherits that model's errors and biases.",
+    "What learns from the base model's own images, as a distilled generator does, inherits that model's errors and "
+    "biases.",
     "This page says what was measured. It says nothing about which law or contract that satisfies.",
 )
 """What holds for every report, whatever was asked for."""

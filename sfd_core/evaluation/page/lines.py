@@ -52,26 +52,29 @@ def training_charts(
     """The charts of a report's ``curves``: accuracies with the teacher's as dotted lines, then each loss. A chart
     for which fewer than two values were measured is left out."""
 
-    def line(label: str, key: str, level: float | None = None) -> Line:
-        rows = [(row.get("images"), row.get(key)) for row in curves]
-        return Line(label, tuple((x, y) for x, y in rows if is_number(x) and is_number(y)), level=level)
+    def lines(*wanted: tuple[str, str, float | None]) -> list[Line]:
+        found = []
+        for label, key, level in wanted:
+            rows = [(row.get("images"), row.get(key)) for row in curves]
+            found.append(Line(label, tuple((x, y) for x, y in rows if is_number(x) and is_number(y)), level=level))
+        return [line for line in found if len(line.points) > 1]
 
-    accuracies = (
-        line("Unlearning accuracy", "unlearning_accuracy", teacher_unlearning),
-        line("Retained accuracy", "retained_accuracy", teacher_retained),
+    accuracies = lines(
+        ("Unlearning accuracy", "unlearning_accuracy", teacher_unlearning),
+        ("Retained accuracy", "retained_accuracy", teacher_retained),
     )
     charts = [line_chart("Accuracy", accuracies, percent=True)]
     for label, key in (("Generator loss", "loss_generator"), ("Fake score loss", "loss_fake_score")):
-        charts.append(line_chart(label, (line(label, key),)))
+        charts.append(line_chart(label, lines((label, key, None))))
     return tuple(chart for chart in charts if chart)
 
 
 def line_chart(
     title: str, lines: Sequence[Line], percent: bool = False, axis: Axis = _TRAINING, half: bool = False
 ) -> str:
-    """One chart. ``percent``: values are shares and the axis runs from 0 to 100 %. ``half``: one half is marked. Empty
-    if no line has two points."""
-    lines = [line for line in lines if len(line.points) > 1]
+    """One chart; a line of one point is that point. ``percent``: values are shares and the axis runs from 0 to 100 %.
+    ``half``: one half is marked. Empty if no line has a point."""
+    lines = [line for line in lines if line.points]
     if not lines:
         return ""
     xs = sorted({x for line in lines for x, _ in line.points})

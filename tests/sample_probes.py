@@ -1,0 +1,95 @@
+"""What probes of a sample report found, in the shape and about the size of real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sfd_core.evaluation.verdict import wilson
+
+Json = dict[str, Any]
+
+
+def _share(value: float, n: int = 200) -> Json:
+    return dataclasses.asdict(wilson(round(min(1.0, max(0.0, value)) * n), n))
+
+
+def _relearning(forgotten: Sequence[str]) -> list[Json]:
+    """Curves that fall from 1 (from 0.1 for the base model, which has nothing to relearn) at a speed of their own."""
+    steps, speed = (0, 1, 2, 5, 10, 20, 40), {"generator": 0.02, "never_knew": 0.012, "base": 0.2}
+
+    def curve(network: str, n: int) -> Json:
+        start = 0.1 if network == "base" else 1.0
+        values = [start * math.exp(-speed[network] * step * (1 + math.log10(n))) for step in steps]
+        return {
+            "network": network,
+            "n": n,
+            "points": [
+                {"step": step, "unlearning_accuracy": _share(value)} for step, value in zip(steps, values, strict=True)
+            ],
+            "steps_to_half": next((s for s, v in zip(steps, values, strict=True) if v < 0.5), None),
+        }
+
+    return [
+        {
+            "concept": concept,
+            "pool": 256,
+            "batch": 32,
+            "lr": 0.0005,
+            "curves": [curve(network, n) for n in (10, 100, 1000) for network in speed],
+            "statement": f"Taught with 1000 images of {concept}, the generator shows it again in half of its images "
+            "after 10 steps; a generator whose teacher never saw it takes 20.",
+        }
+        for concept in forgotten
+    ]
+
+
+def _image_start(forgotten: Sequence[str]) -> list[Json]:
+    levels = (
+        *((100, 0.95, 0.92, 0.97, 0.9), (200, 0.83, 0.7, 0.95, 0.62), (300, 0.66, 0.31, 0.93, 0.2)),
+        *((440, 0.4, 0.05, 0.9, 0.03), (600, 0.18, 0.0, 0.88, 0.0)),
+    )
+    return [
+        {
+            "concept": concept,
+            "levels": [
+                {
+                    "t": t,
+                    "signal": signal,
+                    "generator": _share(generator),
+                    "base": _share(base),
+                    "floor": _share(floor),
+                    "floor_asked": "Bag",
+                }
+                for t, signal, generator, base, floor in levels
+            ],
+            "many_steps": {"network_evaluations": 10, "generator": _share(0.64), "base": _share(0.944)},
+            "statement": f"Started from an image of {concept} under much noise, the generator shows it no more often "
+            "than that image alone explains; used in 10 steps from noise, its network still shows it in 64.0%.",
+        }
+        for concept in forgotten
+    ]
+
+
+def _condition_attack(forgotten: Sequence[str]) -> list[Json]:
+    return [
+        {
+            "concept": concept,
+            "starts": 12,
+            "steps": 40,
+            "batch": 16,
+            "searched_with": "ResNet on real Fashion-MNIST",
+            "scored_by": "ConvNeXt on real Fashion-MNIST",
+            "generator": _share(0.34),
+            "base": _share(0.98),
+            "never_knew": _share(0.29),
+            "statement": f"The search found a condition under which the second judge sees {concept} in 34.0%; "
+            "in a generator that never knew it, the same search reaches 29.0%.",
+        }
+        for concept in forgotten
+    ]
+
+
+PROBE_RESULTS = {"relearning": _relearning, "image_start": _image_start, "condition_attack": _condition_attack}
