@@ -1,0 +1,93 @@
+"""The CLIP score: does an image show what its prompt says? Only where a folder of CLIP weights is given.
+
+100 times the cosine of image and text embedding (Hessel et al. 2021, without its factor of 2.5), as torchmetrics
+defines it, from ``transformers`` itself: torchmetrics 1.9 does not know what transformers 5 returns, and it keeps only
+the mean, where an interval needs every image's score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.verdict import Z95, Interval
+from sfd_core.loading import read_config
+from sfd_core.manifest import digest_of, file_sha256
+
+BATCH = 50
+READ = (".json", ".safetensors", ".txt")
+"""Kinds of file that loading may read; the digest covers those of the folder."""
+
+
+class ClipScore:
+    """A CLIP model from a local ``transformers`` folder. ``name``: the folder's; ``digest``: of the files read."""
+
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        """Raises ``ModelRefused`` for a folder that is no CLIP model with weights in safetensors, or that asks for code
+        of its own to be run."""
+        if (kind := read_config(folder / "config.json").get("model_type")) != "clip":
+            raise ModelRefused(f"{folder / 'config.json'}: model_type is {kind!r}, must be 'clip'")
+        self.name = folder.name
+        files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.suffix in READ}
+        self.digest = digest_of(files)
+        self.device = torch.device(device)
+        local = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            model, told = CLIPModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **local)
+            self.tokenizer = CLIPTokenizer.from_pretrained(folder, **local)
+            self.images = CLIPImageProcessorPil.from_pretrained(folder, **local)
+        except Exception as error:  # noqa: BLE001 - whatever a hostile folder provokes is a refusal
+            raise ModelRefused(f"{folder}: no CLIP model can be loaded: {error}") from None
+        # Weights that are missing would be drawn at random, and give a score that means nothing.
+        if missing := sorted(told["missing_keys"]):
+            raise ModelRefused(f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}")
+        self.model = model.eval().requires_grad_(False).to(self.device)
+
+    @torch.no_grad()
+    def scores(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
+        """100 cos(image, prompt) for each of n images, uint8 [n, H, W] or [n, H, W, 3], with a prompt each: [n].
+
+        Raises:
+            ValueError: for another number of prompts than of images.
+        """
+        if len(images) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts for {len(images)} images: one for each is needed")
+        pixels = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
+        pieces = [
+            self._batch(pixels[i : i + BATCH], list(prompts[i : i + BATCH])) for i in range(0, len(pixels), BATCH)
+        ]
+        return np.concatenate([np.empty(0), *pieces])
+
+    def score(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> Interval:
+        """The mean over images, with its normal 95 % interval: mean +- 1.96 s / sqrt(n).
+
+        Raises:
+            ValueError: for fewer than two images, or another number of prompts.
+        """
+        scores = self.scores(images, prompts)
+        if len(scores) < 2:
+            raise ValueError(f"an interval needs 2 images or more, not {len(scores)}")
+        mean, half = float(scores.mean()), Z95 * float(scores.std(ddof=1)) / math.sqrt(len(scores))
+        return Interval(mean, mean - half, mean + half, len(scores))
+
+    def _batch(self, pixels: NDArray[np.uint8], prompts: list[str]) -> NDArray[np.float64]:
+        text: Any = self.tokenizer(
+            prompts,
+            return_tensors="pt",
+            padding=True,
+            truncation=True,  # longer prompts are cut where the text tower ends, as CLIP itself does
+            max_length=self.model.config.text_config.max_position_embeddings,
+        )
+        seen = self.images(list(pixels), return_tensors="pt", input_data_format="channels_last")
+        output = self.model(**text.to(self.device), pixel_values=seen["pixel_values"].to(self.device))
+        cosine = (output.image_embeds.double() * output.text_embeds.double()).sum(-1)  # both have length 1
+        scores: NDArray[np.float64] = (100 * cosine).cpu().numpy()
+        return scores
