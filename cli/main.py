@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from cli.commands import (
     cancel,
     demo,
+    evaluate,
     jobs,
     keys,
     migrate,
@@ -76,6 +77,7 @@ app.command()(watch.watch)
 app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
+app.command()(evaluate.evaluate)
 app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)

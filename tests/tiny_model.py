@@ -33,20 +33,24 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
             num_class_embeds=len(CONCEPTS),
             add_attention=False,
         )
-        judge = ResNetForImageClassification(
-            ResNetConfig(
-                num_channels=1,
-                embedding_size=8,
-                hidden_sizes=[8],
-                depths=[1],
-                layer_type="basic",
-                id2label=dict(enumerate(CONCEPTS)),
-                label2id={c: i for i, c in enumerate(CONCEPTS)},
+        judge, second_judge = (
+            ResNetForImageClassification(
+                ResNetConfig(
+                    num_channels=1,
+                    embedding_size=8,
+                    hidden_sizes=[8],
+                    depths=[1],
+                    layer_type="basic",
+                    id2label=dict(enumerate(CONCEPTS)),
+                    label2id={c: i for i, c in enumerate(CONCEPTS)},
+                )
             )
+            for _ in range(2)
         )
     unet.save_pretrained(folder / "unet")
     DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").save_pretrained(folder / "scheduler")
     judge.save_pretrained(folder / "judge")
+    second_judge.save_pretrained(folder / "second_judge")
     made_up = _reference(np.random.default_rng(0))
     Reference(made_up, made_up).save(folder / "reference.safetensors")
     files = {
@@ -63,14 +67,8 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
         "data": "none",
         "concepts": list(CONCEPTS),
         "image": {"channels": 1, "height": 8, "width": 8, "patch": 1},
-        "judge": {
-            "name": "untrained",
-            "folder": "judge",
-            "accuracy": 0.25,
-            "accuracy_images": 400,
-            "by_concept": [0.25] * len(CONCEPTS),
-            "digest": digest_of({n: d for n, d in files.items() if n.startswith("judge/")}),
-        },
+        "judge": _judge("judge", files),
+        "second_judge": _judge("second_judge", files),
         "reference": "reference.safetensors",
         "teacher": {"sampler": "DDIM", "network_evaluations": 4},
         "files": files,
@@ -79,8 +77,20 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
     return load_manifest(folder)
 
 
+def _judge(folder: str, files: dict[str, str]) -> dict[str, object]:
+    return {
+        "name": f"untrained {folder}",
+        "folder": folder,
+        "accuracy": 0.25,
+        "accuracy_images": 400,
+        "by_concept": [0.25] * len(CONCEPTS),
+        "digest": digest_of({n: d for n, d in files.items() if n.startswith(f"{folder}/")}),
+    }
+
+
 def _reference(random: np.random.Generator) -> ReferenceSet:
     labels = np.repeat(np.arange(len(CONCEPTS)), 50)
     seen = np.where(random.random(len(labels)) < 0.9, labels, 0)
     features = random.normal(size=(len(labels), 8)).astype(np.float32)
-    return ReferenceSet(features, labels, seen, np.full(len(labels), 0.9, np.float32))
+    second = np.where(random.random(len(labels)) < 0.8, labels, 1)
+    return ReferenceSet(features, labels, seen, np.full(len(labels), 0.9, np.float32), second)

@@ -44,17 +44,12 @@ def unlearn(
         "seed": seed,
     }
 
+    from cli.base_model import base_model
     from jobs.settings import load_settings
-    from sfd_core.manifest import load_manifest
     from sfd_core.request import parse_request
 
     settings = load_settings()
-    if Path(base).is_dir():
-        model = load_manifest(Path(base))
-    elif base in (registered := settings.models()):
-        model = registered[base]
-    else:
-        raise typer.BadParameter(f"unknown base model {base!r}; known: {', '.join(registered)}", param_hint="--base")
+    model = base_model(base, settings)
     request = parse_request(body, model)
 
     from cli.local_run import run

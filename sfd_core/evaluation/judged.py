@@ -35,7 +35,7 @@ class Seen:
     judgement: Judgement
     second: Judgement | None
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    clip: NDArray[np.float32] | None = None
+    clip: NDArray[np.float64] | None = None
 
     @property
     def seen(self) -> Labels:

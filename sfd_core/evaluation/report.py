@@ -20,6 +20,7 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.page import limits_of, render
 from sfd_core.evaluation.pictures import examples_picture
+from sfd_core.evaluation.probes import ProbeResults, Subject, probe
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.side_by_side import side_by_side, teacher_of
 from sfd_core.evaluation.subject import Evaluated
@@ -61,15 +62,13 @@ def examine(
     }
     examined = Examined(report, measured.judged)
     asked = request.evaluation.probes if subject.generator is not None else ()
-    found: Any = None
+    found: ProbeResults | None = None
     if asked and subject.generator is not None:
-        from sfd_core.evaluation.probes import probe
-
         probed = _probed(subject.generator, base, evaluators, request, device)
         for done, of, found in probe(asked, probed):  # noqa: B007 - the last one is used
             yield done, of, None
     report["probes"] = {"asked": list(asked), "results": found.results if found is not None else {}}
-    for example in found.pictures if found is not None else ():
+    for example in found.examples if found is not None else ():
         examined.pictures[example.name] = examples_picture(example.rows, example.images)
     pictures, report["speed"] = side_by_side(subject, base, request, device)
     examined.pictures |= pictures
@@ -83,7 +82,7 @@ def _probed(
     evaluators: Evaluators,
     request: UnlearningRequest,
     device: torch.device,
-) -> Any:
+) -> Subject:
     model = base.model
     forgotten = [
         (
@@ -98,8 +97,6 @@ def _probed(
         if (control := model.controls.get(item.concept)) is not None
     }
     judge, second = evaluators.judge, evaluators.second_judge
-    from sfd_core.evaluation.probes import Subject
-
     return Subject(generator, base, never_knew, judge, second, forgotten, request.seed, device)
 
 

@@ -93,8 +93,10 @@ def moment(text: str) -> str:
         return text
 
 
-def override_words(override: str | Mapping[str, Any]) -> str:
+def override_words(override: str | Mapping[str, Any] | None) -> str:
     """What is to be shown in place of a forgotten concept."""
+    if override is None:
+        return "not stated"
     if isinstance(override, str):
         return f"“{override}”"
     return "a random remaining concept" if "random" in override else "the remaining concept the judge finds nearest"

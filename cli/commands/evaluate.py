@@ -1,0 +1,74 @@
+"""``lethe evaluate``: the report of a generator that was made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.arguments import PROBE_HELP, parse_numbers
+from cli.exits import JOB_FAILED
+
+
+def evaluate(
+    generator: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="A one-step generator's folder, or one with a class-conditional diffusers U-Net in unet/.",
+        ),
+    ],
+    base: Annotated[str, typer.Option(help="The base model that it came from: its name, or a folder with a manifest.")],
+    forgotten: Annotated[
+        list[str],
+        typer.Option(
+            metavar="CONCEPT[=OVERRIDE]",
+            help="What it should have forgotten and, if known, what it shows instead. Repeat it for several.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A folder for the report.")] = Path("evaluation"),
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Network evaluations an image of a U-Net; by default as many as the base model's."),
+    ] = None,
+    images_per_concept: Annotated[int, typer.Option(help="Judged images of each remaining concept.")] = 500,
+    images_per_forgotten_concept: Annotated[int, typer.Option(help="Of each forgotten one.")] = 2000,
+    threshold: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99.")
+    ] = None,
+    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
+    seed: Annotated[int, typer.Option(help="Of the probes; the judged images are always the same ones.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Evaluate a generator made elsewhere, by the same code and thresholds as a job's.
+
+    The page and the JSON are left in --out. Exit status 0 only if the verdict is pass.
+    """
+    body = {
+        "evaluation": {
+            "images_per_concept": images_per_concept,
+            "images_per_forgotten_concept": images_per_forgotten_concept,
+            "probes": probe or [],
+        },
+        "thresholds": parse_numbers(threshold or (), "--threshold"),
+        "seed": seed,
+    }
+
+    from cli.base_model import base_model
+    from cli.local_evaluation import run
+    from jobs.settings import load_settings
+
+    settings = load_settings()
+    verdict = run(
+        generator,
+        base_model(base, settings),
+        [item.partition("=")[::2] for item in forgotten],
+        body,
+        out,
+        steps,
+        device,
+        (settings.inception_weights, settings.clip_weights),
+    )
+    if verdict != "pass":
+        raise typer.Exit(JOB_FAILED)

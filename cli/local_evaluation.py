@@ -1,0 +1,98 @@
+"""What ``lethe evaluate`` does: the report of a generator made elsewhere, with a progress bar, into a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cli.console import console, say
+from cli.run_view import RunView
+from cli.tables import reasons, report_table
+from client.answers import Report, read
+from sfd_core.device import pick_device
+from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.report import Examined, examine, write_report
+from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.loading import LoadedBase, load_base
+from sfd_core.manifest import BaseModel, digest_of, file_sha256
+from sfd_core.request import UnlearningRequest, parse_request
+
+
+def run(
+    folder: Path,
+    model: BaseModel,
+    forgotten: Sequence[tuple[str, str]],
+    body: Mapping[str, Any],
+    out: Path,
+    steps: int | None,
+    device: str,
+    weights: tuple[Path | None, Path | None],
+) -> str:
+    """Evaluate the generator in ``folder`` and write the report into ``out``. Returns the verdict.
+
+    ``forgotten``: (concept, override or ""). ``weights``: of Inception and CLIP, where given.
+
+    Raises:
+        InvalidRequest, ModelRefused: for a request, a base model or a generator that do not fit.
+    """
+    request = _request(forgotten, body, model)
+    where = pick_device(device)
+    base = load_base(model)
+    subject = open_generator(folder, base, steps, where)
+    examined = _examined(subject, base, request, where, GivenWeights(*weights))
+    unknown = {concept for concept, override in forgotten if not override}
+    for row in [*examined.report["forget"], *examined.report["unlearning"]]:
+        if row["concept"] in unknown:
+            row["override"] = None
+    files = {p.relative_to(folder).as_posix(): file_sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    examined.report["generator"] = {"digest": digest_of(files), "files": files}
+    report = write_report(examined, out, [_command(folder, model, forgotten, request, steps)])
+    parsed, screen = read(Report, dict(report)), console()
+    screen.print(report_table(parsed))
+    for reason in reasons(parsed):
+        say(screen, reason)
+    say(screen, f"verdict: {parsed.verdict}\nreport: {out / 'report.html'}")
+    return parsed.verdict
+
+
+def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
+    """A request like a job's: it decides what is counted as forgotten, and by which thresholds."""
+    forget = [{"concept": concept, "override": override or {"judge": True}} for concept, override in forgotten]
+    return parse_request({**body, "forget": forget, "budget": {"images": 1}}, model)
+
+
+def _examined(
+    subject: Evaluated, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
+) -> Examined:
+    evaluators = Evaluators.load(base.model, where, weights)
+    began, examined = time.monotonic(), None
+    with RunView(console()) as view:
+        view.phase("evaluating")
+        for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last is used
+            seconds = time.monotonic() - began
+            rate = done / max(seconds, 1e-9)
+            view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": (of - done) / rate})
+    assert examined is not None
+    return examined
+
+
+def _command(
+    folder: Path, model: BaseModel, forgotten: Sequence[tuple[str, str]], request: UnlearningRequest, steps: int | None
+) -> str:
+    """The command that makes this report again."""
+    plan, thresholds = request.evaluation, vars(request.thresholds)
+    parts = [f"lethe evaluate --generator {folder} --base {model.name}"]
+    parts += [f"--forgotten '{concept}{f'={override}' if override else ''}'" for concept, override in forgotten]
+    parts += [f"--steps {steps}"] if steps else []
+    parts += [
+        f"--images-per-concept {plan.images_per_concept}",
+        f"--images-per-forgotten-concept {plan.images_per_forgotten_concept}",
+        *(f"--threshold {name}={value}" for name, value in thresholds.items()),
+        *(f"--probe {name}" for name in plan.probes),
+        f"--seed {request.seed}",
+    ]
+    return " ".join(parts)

@@ -1,0 +1,121 @@
+"""What ``lethe evaluate`` opens, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.report import examine, write_report
+from sfd_core.evaluation.report_schema import load_schema
+from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.generator import OneStepGenerator
+from sfd_core.loading import LoadedBase
+from sfd_core.manifest import BaseModel
+from sfd_core.request import UnlearningRequest
+
+
+@pytest.fixture
+def one_step(tiny_base: LoadedBase, tmp_path: Path) -> Path:
+    OneStepGenerator.of(tiny_base.unet, tiny_base.schedule, 440, tiny_base.model).save(tmp_path / "one-step")
+    return tmp_path / "one-step"
+
+
+@pytest.fixture
+def many_steps(tiny_model: BaseModel, tmp_path: Path) -> Path:
+    for part in ("unet", "scheduler"):
+        shutil.copytree(tiny_model.folder / part, tmp_path / "many-steps" / part)
+    return tmp_path / "many-steps"
+
+
+def test_a_one_step_folder_makes_what_its_generator_makes(one_step: Path, tiny_base: LoadedBase) -> None:
+    subject = open_generator(one_step, tiny_base)
+    assert (subject.kind, subject.network_evaluations) == ("one_step", 1)
+    expected = OneStepGenerator.load(one_step).sample_labels([0, 1], [5, 6])
+    assert np.array_equal(subject.sample([0, 1], [5, 6]), expected)
+
+
+def test_a_unet_is_sampled_in_the_base_models_number_of_steps_or_in_as_many_as_asked(
+    many_steps: Path, tiny_base: LoadedBase
+) -> None:
+    assert open_generator(many_steps, tiny_base).network_evaluations == 4
+    subject = open_generator(many_steps, tiny_base, steps=2)
+    assert (subject.kind, subject.network_evaluations, subject.generator) == ("many_steps", 2, None)
+    expected = TeacherSampler(tiny_base, 2).sample_labels([3], [9])
+    assert np.array_equal(subject.sample([3], [9]), expected)
+
+
+def test_a_filter_makes_no_image_of_what_it_refuses(one_step: Path, tiny_base: LoadedBase) -> None:
+    subject = open_generator(one_step, tiny_base)
+    refusing = subject.refusing([1])
+    images = refusing.sample([0, 1, 2], [1, 2, 3])
+    assert refusing.kind == "refusal"
+    assert images[1].max() == 0
+    assert np.array_equal(images[[0, 2]], subject.sample([0, 1, 2], [1, 2, 3])[[0, 2]])
+    assert images[[0, 2]].max() > 0
+
+
+def test_a_folder_that_is_no_generator_is_refused(tmp_path: Path, tiny_base: LoadedBase) -> None:
+    with pytest.raises(ModelRefused, match=r"neither model_index.json nor unet/config.json"):
+        open_generator(tmp_path, tiny_base)
+
+
+def test_a_generator_of_other_concepts_is_refused(one_step: Path, tiny_base: LoadedBase) -> None:
+    renamed = replace(tiny_base, model=replace(tiny_base.model, concepts=("red", "green", "blue", "mauve")))
+    with pytest.raises(ModelRefused, match="the base model red, green, blue, mauve"):
+        open_generator(one_step, renamed)
+
+
+def test_a_one_step_generator_is_not_sampled_in_many(one_step: Path, tiny_base: LoadedBase) -> None:
+    with pytest.raises(ModelRefused, match="cannot be sampled in 10 steps"):
+        open_generator(one_step, tiny_base, steps=10)
+
+
+def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_base: LoadedBase) -> None:
+    config = {k: v for k, v in tiny_base.unet.config.items() if not k.startswith("_")} | {"num_class_embeds": 7}
+    with torch.random.fork_rng():
+        UNet2DModel(**config).save_pretrained(many_steps / "unet")
+    with pytest.raises(ModelRefused, match="num_class_embeds is 7, the base model's 4"):
+        open_generator(many_steps, tiny_base)
+
+
+def test_a_unet_over_another_schedule_is_refused(many_steps: Path, tiny_base: LoadedBase) -> None:
+    path = many_steps / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": "v_prediction"}))
+    with pytest.raises(ModelRefused, match="prediction_type is v_prediction, the base model's epsilon"):
+        open_generator(many_steps, tiny_base)
+
+
+@pytest.mark.parametrize("kind", ["one step", "many steps", "a filter"])
+def test_the_report_of_a_foreign_generator_keeps_to_the_schema(
+    kind: str,
+    one_step: Path,
+    many_steps: Path,
+    tiny_base: LoadedBase,
+    request_for: Callable[..., UnlearningRequest],
+    tmp_path: Path,
+) -> None:
+    subject: Evaluated = open_generator(many_steps if kind == "many steps" else one_step, tiny_base)
+    if kind == "a filter":
+        subject = subject.refusing([0])
+    request, evaluators = request_for(), Evaluators.load(tiny_base.model)
+    examined = list(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))[-1][2]
+    assert examined is not None
+    report: dict[str, Any] = dict(write_report(examined, tmp_path / "report", ["lethe evaluate"]))
+    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), load_schema())
+    assert report["agreement"]["forgotten"][0]["n"] == 20
+    assert report["speed"]["generator_network_evaluations"] == subject.network_evaluations
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert subject.title in page

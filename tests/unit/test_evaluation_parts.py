@@ -1,0 +1,109 @@
+"""The parts of a report that are counted from judgements: agreement, neighbours, per-image scores, rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from sfd_core.evaluation.agreement import agreement
+from sfd_core.evaluation.judge import Judgement
+from sfd_core.evaluation.judged import Judged, Seen, seeds_of
+from sfd_core.evaluation.neighbours import nearest, neighbours
+from sfd_core.evaluation.rates import mean_of, rate, shares
+from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
+from sfd_core.evaluation.scores import save_scores
+
+CONCEPTS = ("a", "b", "c", "d")
+
+
+def judgement(seen: list[int]) -> Judgement:
+    """Certain of ``seen``; features are unit vectors."""
+    probabilities = np.eye(len(CONCEPTS), dtype=np.float32)[seen]
+    return Judgement(probabilities, probabilities)
+
+
+def reference_set(seen: dict[int, list[int]], second: dict[int, list[int]] | None = None) -> ReferenceSet:
+    labels = np.repeat(list(seen), [len(s) for s in seen.values()])
+    found = np.concatenate([np.array(s) for s in seen.values()])
+    features = np.eye(len(CONCEPTS), dtype=np.float32)[labels]
+    others = None if second is None else np.concatenate([np.array(s) for s in second.values()])
+    return ReferenceSet(features, labels, found, np.ones(len(labels), np.float32), others)
+
+
+def test_disagreement_is_counted_image_by_image() -> None:
+    judged = Judged(
+        {
+            0: Seen(judgement([0, 0, 1, 1, 1]), judgement([0, 1, 0, 1, 1])),
+            1: Seen(judgement([1, 1]), judgement([1, 1])),
+        }
+    )
+    everything = reference_set({0: [0, 0, 0, 0], 1: [1, 1, 1, 1]}, {0: [0, 0, 0, 1], 1: [1, 1, 1, 1]})
+    found = agreement(judged, Reference(everything, everything), CONCEPTS, [0])
+    assert found is not None
+    assert found["forgotten"] == [{"concept": "a", "n": 5, "only_first": 1, "only_second": 1, "both": 1}]
+    assert found["generator"]["value"] == pytest.approx(5 / 7)
+    assert found["real"]["value"] == pytest.approx(7 / 8)
+    assert "the judge still sees it in 2, the second judge in 2, both in 1" in found["statement"]
+
+
+def test_without_a_second_judge_nothing_is_said_of_agreement() -> None:
+    judged = Judged({0: Seen(judgement([0]), None)})
+    one = reference_set({0: [0]})
+    assert agreement(judged, Reference(one, one), CONCEPTS, [0]) is None
+
+
+def test_the_nearest_are_those_that_the_judge_mixes_up_both_ways() -> None:
+    # a is taken for c once in four, b for a once in four and d never: c and b are its neighbours, in that order of mix.
+    teacher = reference_set({0: [0, 0, 2, 2], 1: [1, 1, 1, 0], 2: [2, 2, 2, 2], 3: [3, 3, 3, 3]})
+    assert nearest(teacher, 0, [1, 2, 3])[:2] == [(2, 0.5), (1, 0.25)]
+
+
+def test_a_neighbour_that_suffers_is_named_with_its_drop() -> None:
+    teacher = reference_set({0: [0] * 10, 1: [1] * 10, 2: [2] * 10, 3: [3] * 10})
+    judged = Judged({k: Seen(judgement([k] * 10 if k != 2 else [3] * 5 + [2] * 5), None) for k in range(4)})
+    rows = {row["concept"]: row for row in neighbours(judged, teacher, CONCEPTS, [0], [1, 2, 3])}
+    assert rows["c"]["drop"]["value"] == pytest.approx(0.5)
+    assert rows["c"]["drop"]["low"] > 0
+    assert rows["b"]["drop"]["value"] == 0.0
+
+
+def test_the_rates_of_a_report_can_be_recounted_from_the_scores(tmp_path: Path) -> None:
+    judged = Judged(
+        {
+            0: Seen(judgement([0, 1, 1]), judgement([1, 1, 1])),
+            3: Seen(judgement([3, 3]), judgement([3, 0])),
+        }
+    )
+    assert save_scores(judged, tmp_path / "scores.safetensors") == 5
+    scores = load_file(tmp_path / "scores.safetensors")
+    asked_for_a = scores["asked"] == 0
+    assert (scores["judge"][asked_for_a].argmax(1) == 0).mean() == pytest.approx(1 / 3)
+    assert (scores["second_judge"][asked_for_a].argmax(1) == 0).sum() == 0
+    assert scores["seed"].tolist() == [*seeds_of(0, 3), *seeds_of(3, 2)]
+
+
+def test_a_mean_covers_the_truth_about_95_times_in_100() -> None:
+    random, hits, runs = np.random.default_rng(0), 0, 2000
+    for _ in range(runs):
+        interval = mean_of(random.exponential(2.0, size=200))
+        hits += interval.low <= 2.0 <= interval.high
+    assert abs(hits / runs - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs) + 0.01
+
+
+def test_a_row_of_a_matrix_adds_up_to_one() -> None:
+    assert shares(np.array([0, 0, 2, 3]), 4) == [0.5, 0.0, 0.25, 0.25]
+    assert rate(np.array([True, False])).value == 0.5
+
+
+def test_reference_features_leave_concepts_out_on_both_sides(tmp_path: Path) -> None:
+    labels = np.array([0, 1, 1, 2])
+    whole = FeatureReference("EffLite0-320", np.eye(4, dtype=np.float32), labels, np.eye(4, dtype=np.float32), labels)
+    whole.save(tmp_path / "features.safetensors")
+    read = FeatureReference.load(tmp_path / "features.safetensors")
+    assert read.extractor == "EffLite0-320"
+    kept = read.only([0, 2])
+    assert kept.real_labels.tolist() == kept.teacher_labels.tolist() == [0, 2]
+    assert kept.real.tolist() == np.eye(4, dtype=np.float32)[[0, 3]].tolist()
