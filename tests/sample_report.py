@@ -212,6 +212,10 @@ def foreign_report() -> Json:
         del report[name]
     for row in (*report["unlearning"], *report["retention"]):
         row["second_judge"] = None
+    for row in (*report["forget"], *report["unlearning"]):
+        row["override"] = None  # nobody said what it should show
+    report["unlearning"][0]["share_override"] = None
+    del report["unlearning"][0]["override_share_note"]
     pictures = {"pairs": "pairs.png", "pairs_narrow": "pairs-narrow.png"}
     subject = {"kind": "refusal", "network_evaluations": 10, "title": "Fashion-MNIST, refusing the label"}
     return {**report, "subject": subject, "second_judge": None, "agreement": None, "pictures": pictures}

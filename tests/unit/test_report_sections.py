@@ -147,6 +147,8 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
     assert "Where the two judges disagree" not in text
     assert "No second judge looked." in text
     assert "Through the service" not in text
+    assert "To be shown instead not stated" in text
+    assert "the generator is to show" not in text
     assert "None" not in text
     report = foreign_report()
     report["verdict"] = "fail"
