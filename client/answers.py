@@ -134,12 +134,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One threshold of the request held against what was measured."""
+    """One threshold of the request held against what was measured; ``None`` where that takes more images."""
 
     name: str
     decision: Literal["pass", "fail", "inconclusive"]
     threshold: float
-    measured: Interval
+    measured: Interval | None
     reason: str = ""
 
 

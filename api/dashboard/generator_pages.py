@@ -12,7 +12,7 @@ from api.auth import Identity
 from api.dashboard.forms import Posted
 from api.dashboard.rendering import pictures, render
 from api.dashboard.session import Releaser, Viewer
-from api.releasing import reasons_of, release
+from api.releasing import release
 from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
 from api.services import Services, Use
 from jobs.errors import BadCursor
@@ -45,7 +45,8 @@ def release_generator(request: Request, generator_id: str, who: Releaser, use: U
     try:
         reason = ReleaseRequest(reason=written).reason
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
+        said = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
+        wrong = said.replace("String should have", "the reason must have")
         context = _generator(use, who, generator_id) | {"reason": written, "wrong": wrong}
         return render(request, "generator.html", context, who=who, status=422)
     release(use, who, generator_id, reason)
@@ -56,17 +57,17 @@ def _generator(use: Services, who: Identity, generator_id: str) -> dict[str, Any
     generator = use.generators.get(generator_id, who.tenant)
     report = use.generators.report(generator.job_id, who.tenant)
     model = use.models.get(generator.base_model)
+    files = [*generator.files.values(), *(report.files.values() if generator.record is not None else ())]
     forgotten = [item["concept"] for item in generator.forget]
     concepts = [*forgotten, *(c for c in (model.concepts if model else ()) if c not in forgotten)]
     return {
         "generator": generator,
         "pictures": pictures(report),
         "criteria": report.report.get("criteria", []),
-        "reasons": reasons_of(report.report),
         "concepts": concepts,
         "forgotten": forgotten,
         "max_samples": MAX_SAMPLES,
-        "bytes": sum(file.size for file in generator.files.values()),
+        "bytes": sum(file.size for file in files),
         "min_reason": MIN_REASON,
         "max_reason": MAX_REASON,
         "reason": "",

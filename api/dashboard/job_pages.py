@@ -15,7 +15,6 @@ from api.dashboard.charts import charts
 from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
-from api.releasing import reasons_of
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.records import Job
@@ -120,7 +119,6 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _teacher(use, job, found)),
         "moments": moments,
         "report": found,
-        "reasons": reasons_of(found),
         "generator": use.generators.for_job(job_id, who.tenant) if over else None,
         "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,

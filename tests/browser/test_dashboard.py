@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.api.making import REASON, advance, failed, publish, published, submitted, train
+from api.dashboard.job_pages import PROBES
+from sfd_core.evaluation import verdict
+from tests.api.making import REASON, STATEMENT, advance, failed, publish, published, submitted, train
 from tests.serving import Service
 from tests.waiting import wait_for
 
@@ -63,6 +65,10 @@ def test_a_jobs_page_follows_it_to_the_end_without_a_reload(service: Service, pa
     picture = page.get_by_alt_text("Images of the base model and of the generator from the same seeds, side by side")
     wait_for(lambda: picture.evaluate("image => image.complete && image.naturalWidth") == 64)
     expect(page.locator(".timeline")).to_contain_text("Succeeded, verdict pass")
+    expect(page.locator(".notice")).to_have_count(0)
+    figures = page.locator("section", has=page.get_by_role("heading", name="What was measured"))
+    expect(figures).to_contain_text("FD-judge-128 to real images7.25 floor 0.75, teacher 2.5")
+    expect(figures).to_contain_text(f"Sneaker: {STATEMENT}")
     assert page.evaluate("window.unbroken")
     page.get_by_role("link", name="Full report").click()
     expect(page.get_by_role("heading", name="What was measured")).to_be_visible()
@@ -99,6 +105,9 @@ def test_a_new_job(service: Service, page: Page) -> None:
     page.get_by_label("Images to train on").fill("1280")
     page.get_by_label("Seconds at most").fill("90.5")
     page.get_by_text("Thresholds, evaluation and seed").click()
+    page.get_by_label("FD at most").fill("3.5")
+    page.get_by_label("Fine-tune it on images").check()
+    page.get_by_label("Search for a condition").check()
     page.get_by_label("Ticket").fill("T-7")
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url(re.compile(r"/jobs/job_"))
@@ -109,6 +118,14 @@ def test_a_new_job(service: Service, page: Page) -> None:
     ]
     assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "stop_when_unlearned": True}
     assert job.metadata == {"ticket": "T-7"}
+    assert job.request["thresholds"]["frechet_distance_ratio"] == 3.5
+    assert job.request["evaluation"]["probes"] == ["relearning", "condition_attack"]
+    expect(page.get_by_text("at most 3.5 times the teacher’s")).to_be_visible()
+    expect(page.get_by_text("relearning, condition attack")).to_be_visible()
+
+
+def test_the_form_knows_every_probe() -> None:
+    assert tuple(PROBES) == verdict.PROBES
 
 
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:
@@ -138,10 +155,44 @@ def test_a_withheld_generator_is_shown_and_not_served(service: Service, page: Pa
     tile = page.get_by_role("listitem").filter(has_text=generator_id[-6:])
     expect(tile).to_contain_text("withheld")
     tile.get_by_role("link").click()
-    expect(page.get_by_text("Withheld.")).to_be_visible()
-    expect(page.get_by_text(REASON)).to_be_visible()
+    why = page.locator(".notice")
+    expect(why).to_contain_text("Withheld. Its verdict is fail, so it is neither sampled nor handed out:")
+    expect(why.get_by_role("listitem")).to_have_text([f"Fail. {REASON[0].upper()}{REASON[1:]}."])
     expect(page.get_by_role("button", name="Draw")).to_have_count(0)
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
+    expect(page.get_by_role("link", name="Record")).to_be_visible()
+    page.get_by_role("link", name="Its job").click()
+    expect(page.locator(".notice")).to_contain_text(REASON[1:])
+
+
+def test_an_administrator_releases_a_withheld_generator(service: Service, page: Page, tmp_path: Path) -> None:
+    generator_id = published(service, tmp_path, "inconclusive")
+    page.goto(f"{service.url}/generators/{generator_id}")
+    reason = page.get_by_label("Reason")
+    page.get_by_role("button", name="Release").click()  # the browser asks for a reason
+    assert reason.evaluate("field => field.validity.valueMissing")
+    reason.fill(" " * 20)  # enough for the browser, not for the service
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_role("alert")).to_have_text("The reason must have at least 10 characters.")
+    expect(reason).to_have_attribute("aria-invalid", "true")
+    reason.fill("Looked at by hand.\nTicket <T-123>.")
+    page.get_by_role("button", name="Release").click()
+    expect(page.locator(".facts")).to_contain_text("released verdict inconclusive")
+    why = page.locator(".notice.warn")
+    expect(why).to_contain_text("Released although its verdict is inconclusive.")
+    expect(why.get_by_role("blockquote")).to_have_text("Looked at by hand. Ticket <T-123>.")
+    expect(why).to_contain_text(re.compile(r"By anybody on the service's machine .*, \d{4}-\d\d-\d\d .* UTC"))
+    expect(why.get_by_role("listitem")).to_have_text([f"Inconclusive. {REASON[0].upper()}{REASON[1:]}."])
+    expect(page.get_by_label("Reason")).to_have_count(0)
+    expect(page.get_by_role("button", name="Draw")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Record").click()
+    assert download.value.suggested_filename == f"{generator_id}-record.json"
+    record = service.http.get(f"/v1/generators/{generator_id}/record").content
+    assert Path(download.value.path()).read_bytes() == record
+    page.goto(f"{service.url}/generators")
+    tile = page.get_by_role("listitem").filter(has_text=generator_id[-6:])
+    expect(tile).to_contain_text("released verdict inconclusive")
 
 
 def test_samples_that_nobody_draws(service: Service, page: Page, tmp_path: Path) -> None:
@@ -192,10 +243,15 @@ def test_a_key_that_may_only_read(guarded: Service, page: Page, bearer: Callable
 @pytest.mark.parametrize("width", [390, 1400])
 def test_pages_fit_and_can_be_read(service: Service, browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
     generator_id = published(service, tmp_path)
-    job_id = service.http.get(f"/v1/generators/{generator_id}").json()["job"].rsplit("/", 1)[-1]
+    withheld = published(service, tmp_path, "fail")
+    released = published(service, tmp_path, "fail")
+    service.http.post(f"/v1/generators/{released}/release", json={"reason": "reviewed by hand " + "x" * 300})
+    job_id = service.http.get(f"/v1/generators/{withheld}").json()["job"]
+    pages = ["/", f"/jobs/{job_id}", "/jobs/new", "/generators", "/docs", "/nope"]
+    pages += [f"/generators/{each}" for each in (generator_id, withheld, released)]
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    for path in ("/", f"/jobs/{job_id}", "/jobs/new", "/generators", f"/generators/{generator_id}", "/docs", "/nope"):
+    for path in pages:
         page.goto(service.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.evaluate(UNLABELLED) == [], path
@@ -205,7 +261,7 @@ def test_pages_fit_and_can_be_read(service: Service, browser: Browser, tmp_path:
 
 
 UNLABELLED = """
-Array.from(document.querySelectorAll("input:not([type=hidden]), select, button, a, img"))
+Array.from(document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a, img"))
   .filter((e) => !(e.labels?.length || e.textContent.trim() || e.alt !== undefined || e.getAttribute("aria-label")))
   .map((e) => e.outerHTML)
 """

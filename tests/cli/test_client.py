@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sqlalchemy import text
 
+from cli.tables import reasons, report_table
 from client import (
     ApiError,
     BadAnswer,
@@ -26,8 +28,10 @@ from client import (
 )
 from client.answers import read
 from jobs.states import Status
+from sfd_core.evaluation.verdict import PROBES
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
+from tests.sample_report import sample_report
 from tests.waiting import wait_for
 
 FORGET = {"Sneaker": "Sandal"}
@@ -247,6 +251,24 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
     assert lethe.report_file(job.id, "pairs.png") == b"\x89PNG pairs"
     with pytest.raises(NotFound, match=r"it has: pairs\.png, report\.html"):
         lethe.report_file(job.id, "strip.png")
+
+
+@pytest.mark.parametrize("per_concept", [500, 10])
+def test_a_report_as_the_evaluation_writes_it(per_concept: int) -> None:
+    """With too few images there is no distance, and a criterion that was held against nothing."""
+    report = read(Report, sample_report(per_concept=per_concept))
+    assert set(report.probes.results) == set(report.probes.asked) == set(PROBES)
+    shown = Console(width=200)
+    with shown.capture() as capture:
+        shown.print(report_table(report))
+    table = capture.get()
+    few = per_concept == 10
+    assert ("FD-EffLite0-320" in table) == (not few)
+    distance = report.criteria[-1]
+    assert (distance.name, distance.measured is None) == ("frechet_distance_ratio", few)
+    lines = reasons(report)
+    assert len(lines) == len(report.criteria) + len(PROBES)
+    assert all("\n" not in line for line in lines)
 
 
 def test_a_report_from_before_there_were_several_features() -> None:
