@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.generators import GeneratorStore
 from jobs.ids import new_id
@@ -114,6 +115,27 @@ def test_a_generator_from_before_records(service: Service, tmp_path: Path) -> No
         assert sorted(archive.namelist()) == ["model_index.json", "unet/model.safetensors"]
     answer = service.http.post(f"/v1/generators/{made[1]}/release", json={"reason": "reviewed by hand"})
     is_problem(answer, 404, "record_not_found")
+
+
+@pytest.mark.parametrize("real", [{"fd": 1.5, "fd_floor": 0.25}, None])
+def test_a_job_with_a_report_of_the_first_version(
+    service: Service, tmp_path: Path, real: dict[str, float] | None
+) -> None:
+    generator_id = published(service, tmp_path)
+    job_id = service.http.get(f"/v1/generators/{generator_id}").json()["job"]
+    old = {"quality": {"features": "judge-96", "n": 90, "against_real": real}, "schema_version": 1}
+    with service.engine.begin() as connection:
+        query = "UPDATE reports SET report = report - 'probes' || :old WHERE job_id = :job_id"
+        connection.execute(text(query).bindparams(bindparam("old", old, JSONB)), {"job_id": job_id})
+        query = "UPDATE jobs SET request = request #- '{thresholds,frechet_distance_ratio}' #- '{evaluation,probes}'"
+        connection.execute(text(query))
+    page = service.http.get(f"/jobs/{job_id}", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    assert ("<dt>FD-judge-96 to real images</dt><dd>1.5 " in page.text) == (real is not None)
+    assert service.http.get(f"/v1/jobs/{job_id}").json()["evaluation"].keys() == {
+        "images_per_concept",
+        "images_per_forgotten_concept",
+    }
 
 
 def test_the_schema_of_reports(service: Service) -> None:
