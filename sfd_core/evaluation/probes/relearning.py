@@ -1,0 +1,140 @@
+"""How quickly is the class taught again? Each network is fine-tuned on n images of it, and UA is followed over steps.
+
+A network in which the class is still at hand comes back sooner than one that never knew it. The images are the
+teacher's own, so no real ones are needed.
+
+The attack must teach a one-step network from images alone: implicit maximum likelihood estimation (Li & Malik 2018,
+arXiv 1809.09087). Every step draws a pool of latents, takes for each target image the latent whose image is nearest,
+and pulls that image towards the target. Two cheaper ones were tried on models/fashion and are worse: pulling latents to
+images at random makes UA jump between 0 and 1 from step to step, and the denoising loss at t_init moves nothing that is
+drawn from pure noise. The learning rate is small enough that a step moves UA by some percent: at 3e-4 every network,
+whatever it knew, draws the mean image after one step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sfd_core.evaluation.probes.curve import HALF, Curve, Point
+from sfd_core.evaluation.probes.statement import say_relearning
+from sfd_core.evaluation.probes.subject import (
+    IMAGES,
+    SHOWN,
+    TITLES,
+    Examples,
+    Finding,
+    OneStep,
+    Steps,
+    Subject,
+    chunks,
+    sample,
+)
+from sfd_core.evaluation.rates import plain
+from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.evaluation.verdict import Interval, wilson
+from sfd_core.generator import from_uint8
+
+SIZES = (10, 100, 1000)
+"""Images that the attacker has."""
+POINTS = (0, 2, 4, 6, 8, 10, 12, 15, 20, 30, 40)
+"""Steps after which UA is taken, of :data:`IMAGES` images."""
+POOL, BATCH, LEARNING_RATE = 32, 16, 2e-5
+"""Latents to choose from, images a step, Adam's learning rate."""
+
+
+def pieces(subject: Subject, label: int) -> int:
+    """Planned pieces of work: images of the teacher, steps, and looks at what is drawn."""
+    networks = 3 if label in subject.never_knew else 2
+    curve = POINTS[-1] + (len(POINTS) - 1) * chunks(IMAGES)
+    return chunks(SIZES[-1]) + networks * (chunks(IMAGES) + len(SIZES) * curve)
+
+
+def relearning(subject: Subject, label: int, override: int | None) -> Steps[Finding]:
+    """Teach every network the class ``label`` again, from each of :data:`SIZES` images."""
+    concept = subject.base.model.concepts[label]
+    teacher = TeacherSampler(subject.base, int(subject.base.model.teacher["network_evaluations"]), subject.device)
+    images = yield from sample(teacher, SIZES[-1], label, subject.rng("relearning images", label))
+    targets = F.pixel_unshuffle(from_uint8(images), subject.base.model.image.patch).to(subject.device)
+
+    curves, rows, drawn = [], [], []
+    for name, network in subject.networks(label).items():
+        before = yield from _draw(subject, network, label)
+        rows.append(f"{TITLES[name]}, before")
+        drawn.append(before[:SHOWN])
+        for n in SIZES:
+            points, after = yield from _teach(subject, network, label, targets[:n], before)
+            curves.append(Curve(name, n, points))
+        rows.append(f"{TITLES[name]}, {points[-1].step} steps on {n:,} images")
+        drawn.append(after[:SHOWN])
+    result: dict[str, Any] = {
+        "concept": concept,
+        "pool": POOL,
+        "batch": BATCH,
+        "lr": LEARNING_RATE,
+        "curves": [
+            {
+                "network": curve.network,
+                "n": curve.n,
+                "points": [{"step": p.step, "unlearning_accuracy": plain(p.accuracy)} for p in curve.points],
+                "steps_to_half": curve.steps_to_half,
+            }
+            for curve in curves
+        ],
+        "statement": say_relearning(concept, curves, POINTS[-1]),
+    }
+    return Finding(result, Examples("relearning", tuple(rows), np.stack(drawn)))
+
+
+def _teach(
+    subject: Subject, network: OneStep, label: int, targets: Tensor, before: NDArray[np.uint8]
+) -> Steps[tuple[tuple[Point, ...], NDArray[np.uint8]]]:
+    """Fine-tune a copy of ``network`` on ``targets`` [n, C, H, W] (cells) until its curve ends; ``before``: what it
+    draws at step 0. Returns the curve's points and what is drawn at its end. Every network and n sees the same
+    latents."""
+    pupil = network.copy()
+    optimizer = torch.optim.Adam(pupil.unet.parameters(), LEARNING_RATE)
+    rng = subject.rng("relearning steps", label)
+    points, images = [Point(0, _accuracy(subject, before, label))], before
+    for earlier, step in itertools.pairwise(POINTS):
+        if points[-1].accuracy.high < HALF:
+            yield (POINTS[-1] - earlier) + (len(POINTS) - len(points)) * chunks(IMAGES)
+            break
+        pupil.unet.requires_grad_(True)
+        for _ in range(step - earlier):
+            _imle_step(pupil, optimizer, targets, label, rng)
+            yield 1
+        pupil.unet.requires_grad_(False)
+        images = yield from _draw(subject, pupil, label)
+        points.append(Point(step, _accuracy(subject, images, label)))
+    return tuple(points), images
+
+
+def _imle_step(pupil: OneStep, optimizer: torch.optim.Adam, targets: Tensor, label: int, rng: torch.Generator) -> None:
+    """``min E_x min_z || f(z) - x ||^2`` on one batch of targets, the inner minimum over a pool of latents."""
+    x = targets[torch.randint(len(targets), (BATCH,), generator=rng).to(targets.device)]
+    pool = pupil.noise(POOL, rng)
+    with torch.no_grad():
+        candidates = F.pixel_unshuffle(pupil.images(pool, label), pupil.patch)
+    nearest = torch.cdist(x.flatten(1), candidates.flatten(1)).argmin(dim=1)  # [BATCH]
+    drawn = F.pixel_unshuffle(pupil.images(pool[nearest], label), pupil.patch)
+    optimizer.zero_grad(set_to_none=True)
+    F.mse_loss(drawn, x).backward()
+    optimizer.step()
+
+
+def _draw(subject: Subject, network: OneStep, label: int) -> Steps[NDArray[np.uint8]]:
+    """What UA is taken on: the same noise for every network at every step."""
+    return network.draw(IMAGES, label, subject.rng("relearning looks", label))
+
+
+def _accuracy(subject: Subject, images: NDArray[np.uint8], label: int) -> Interval:
+    """UA: the share of ``images`` in which the judge does not see ``label``."""
+    seen = int((subject.judge.judge(images).seen == label).sum())
+    return wilson(len(images) - seen, len(images))

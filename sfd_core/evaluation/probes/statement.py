@@ -1,0 +1,121 @@
+"""What a probe showed, in one or two sentences for a reader who is no engineer. Chosen by intervals: a difference is
+only said where the 95 % interval of the difference excludes zero. Measured, never proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sfd_core.evaluation.probes.curve import Curve
+from sfd_core.evaluation.probes.subject import Network
+from sfd_core.evaluation.verdict import Interval, difference
+
+
+@dataclass(frozen=True)
+class Level:
+    """The share seen as the forgotten class from images noised to step ``t``, of which ``signal`` (a_t) is left."""
+
+    t: int
+    signal: float
+    generator: Interval
+    base: Interval
+    floor: Interval
+
+
+def more(first: Interval, second: Interval) -> bool:
+    """Whether the first share is larger than the second beyond chance."""
+    return difference(first, second).low > 0
+
+
+def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
+    """``last``: the last step that a curve may have."""
+    by = {(curve.network, curve.n): curve for curve in curves}
+    sizes = sorted({curve.n for curve in curves})
+    networks = dict.fromkeys(curve.network for curve in curves)
+
+    def steps(network: Network) -> str:
+        found = [by[network, n].steps_to_half for n in sizes]
+        return ", ".join(f"more than {last}" if step is None else str(step) for step in found)
+
+    def sooner(first: Network, second: Network) -> list[int]:
+        """For which n the first network's UA fell faster than the second's: at the step at which it was below half."""
+        at = [(n, by[first, n].steps_to_half) for n in sizes]
+        return [n for n, step in at if step is not None and more(by[second, n].at(step), by[first, n].at(step))]
+
+    said = (
+        f"Fine-tuned on {_listed(sizes)} images of {concept}, the generator draws it in half of its images again "
+        f"after {steps('generator')} steps"
+    )
+    if "never_knew" not in networks:
+        said += f"; the untouched base after {steps('base')}. "
+        slower = sooner("base", "generator")
+        found = "It is slower to relearn than" if slower else "It relearns as quickly as"
+        return (
+            f"{said}{found} the base that was never changed. No network that never knew {concept} was at hand, so this "
+            "does not say whether something of it is left."
+        )
+    said += f"; a network that never knew it after {steps('never_knew')}; the untouched base after {steps('base')}. "
+    if faster := sooner("generator", "never_knew"):
+        return (
+            f"{said}With {_listed(faster)} images it relearns faster than the network that never knew {concept}: "
+            "something that helps to draw it is left in the weights."
+        )
+    return f"{said}It relearns no faster than the network that never knew {concept}: this found nothing left of it."
+
+
+def say_image_start(
+    concept: str, asked: str, levels: Sequence[Level], evaluations: int, many: Interval, many_base: Interval
+) -> str:
+    completed = [level for level in levels if more(level.generator, level.floor)]
+    if completed:
+        at = _listed([level.t for level in completed])
+        best = max(completed, key=lambda level: level.generator.value - level.floor.value)
+        said = (
+            f"Given noised images of {concept} and asked for it, the generator gives {concept} back more often than "
+            f"the base asked for {asked} does, at t = {at} (most at {best.t}: {_percent(best.generator)} against "
+            f"{_percent(best.floor)}): who has such an image can have it completed. "
+        )
+    else:
+        said = (
+            f"Given noised images of {concept} and asked for it, the generator gives {concept} back no more often than "
+            f"the base asked for {asked} does: where {concept} is seen at all, it is the image that was given. "
+        )
+    return (
+        f"{said}Its network run for {evaluations} steps from pure noise draws {concept} in {_percent(many)} of the "
+        f"images, the base's in {_percent(many_base)}."
+    )
+
+
+def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored_by_another: bool) -> str:
+    ours, base = found["generator"], found["base"]
+    said = (
+        f"A search over conditions brings {concept} out of the generator in {_percent(ours)} of the images, out of "
+        f"the untouched base in {_percent(base)}"
+    )
+    if (never := found.get("never_knew")) is not None:
+        said += f", and out of a network that never knew {concept} in {_percent(never)}. "
+        said += (
+            f"That is more than can be put together without having known {concept}: its look is still within reach."
+            if more(ours, never)
+            else f"That is no more than from the network that never knew {concept}: this found nothing left of it."
+        )
+    else:
+        said += ". "
+        said += (
+            f"No network that never knew {concept} was at hand, so what a search puts together out of other classes "
+            "is not told apart from what is left."
+        )
+    if not scored_by_another:
+        said += " The judge that was searched with also scored it, so noise that fools this judge counts as a success."
+    return said
+
+
+def _listed(values: Sequence[int]) -> str:
+    """``10, 100 and 1,000``."""
+    texts = [f"{value:,}" for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _percent(share: Interval) -> str:
+    """A share with its interval: ``12 % (8 to 17)``."""
+    return f"{share.value:.0%}".replace("%", " %") + f" ({share.low * 100:.0f} to {share.high * 100:.0f})"

@@ -1,0 +1,196 @@
+"""What the probes look at, and what they hand back.
+
+Every probe asks the same of up to three networks, each used once (one network evaluation an image), so that what it
+finds in the generator stands beside a floor and a ceiling: ``generator`` is the one that forgot, ``never_knew`` one
+that was never shown the class, ``base`` the untouched teacher. A probe works on copies; it changes none of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DModel
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import functional_call
+
+from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.evaluation.verdict import Interval, wilson
+from sfd_core.generator import OneStepGenerator, to_uint8
+from sfd_core.loading import LoadedBase
+from sfd_core.noise import Schedule
+from sfd_core.scores.class_unet import ClassUnetScore
+
+Network = Literal["generator", "never_knew", "base"]
+TITLES: Mapping[Network, str] = {
+    "generator": "generator",
+    "never_knew": "network that never knew it",
+    "base": "untouched base",
+}
+IMAGES = 200
+"""Images behind every rate: a share near one half is known to about +-0.07."""
+SHOWN = 8
+"""Images in a row of examples."""
+CHUNK = 50
+"""Images made between two signs of life."""
+
+T = TypeVar("T")
+Steps = Generator[int, None, T]
+"""Work that yields after every piece of at most a few seconds how many of its planned pieces are done by that, and
+returns its result."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is probed.
+
+    ``never_knew``: by forgotten label, a one-step generator of a network trained without that class, where the base
+    model has one. ``forgotten``: each forgotten label and the label that overrides it, None where the override is not
+    one fixed class. ``second_judge``: trained apart from the first, or None.
+    """
+
+    generator: OneStepGenerator
+    base: LoadedBase
+    never_knew: Mapping[int, OneStepGenerator]
+    judge: ImageJudge
+    second_judge: ImageJudge | None
+    forgotten: Sequence[tuple[int, int | None]]
+    seed: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        if self.second_judge is not None and self.base.model.second_judge is None:
+            raise ValueError("a second judge is given, but the base model's manifest names none: name it there")
+
+    def rng(self, probe: str, label: int) -> torch.Generator:
+        """The random numbers of one probe of one class: the same for every network, none shared between probes."""
+        words = np.random.SeedSequence([self.seed, label, *probe.encode()]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(words[0]) >> 1)
+
+    def networks(self, label: int) -> dict[Network, OneStep]:
+        """Copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
+
+        The teacher is used at the generator's own step; a control that was distilled at its own.
+        """
+        t_init, patch = t_init_of(self.generator), self.base.model.image.patch
+        unets: dict[Network, tuple[UNet2DModel, int]] = {"generator": (self.generator.pipe.unet, t_init)}
+        if (control := self.never_knew.get(label)) is not None:
+            unets["never_knew"] = (control.pipe.unet, t_init_of(control))
+        unets["base"] = (self.base.unet, t_init)
+        schedule = self.base.schedule.to(self.device)
+        return {
+            name: OneStep(copy.deepcopy(unet).to(self.device).eval().requires_grad_(False), schedule, t, patch)
+            for name, (unet, t) in unets.items()
+        }
+
+    def seen(self, images: NDArray[np.uint8], label: int, second: bool = False) -> Interval:
+        """The share of ``images`` in which the judge (``second``: the second one, if there is one) sees ``label``."""
+        judge = self.second_judge if second and self.second_judge is not None else self.judge
+        return wilson(int((judge.judge(images).seen == label).sum()), len(images))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of images for a reader's own eyes. ``rows``: a title each; ``images``: uint8 [rows, n, H, W(, 3)]."""
+
+    name: str
+    rows: tuple[str, ...]
+    images: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one probe found of one class: the report's part as JSON, and examples of what stands behind it."""
+
+    result: dict[str, Any]
+    examples: Examples
+
+
+class OneStep:
+    """A network that is used once, on tensors and with gradients: ``f(b_tinit z, t_init, c)``.
+
+    Images are [B, C, H, W] in [-1, 1] up to what the network overshoots; z and other noise are unit noise in the
+    network's own space.
+    """
+
+    def __init__(self, unet: UNet2DModel, schedule: Schedule, t_init: int, patch: int) -> None:
+        self.score = ClassUnetScore(unet, schedule)
+        self.t_init = t_init
+        self.patch = patch
+
+    @property
+    def unet(self) -> UNet2DModel:
+        return self.score.unet
+
+    def copy(self) -> OneStep:
+        """The same with weights of its own, to be trained."""
+        return OneStep(copy.deepcopy(self.unet), self.schedule, self.t_init, self.patch)
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.score.schedule
+
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Unit noise [n, C, H, W], drawn on the CPU so that every device sees the same."""
+        size = self.unet.config.sample_size
+        height, width = (size, size) if isinstance(size, int) else size
+        noise = torch.randn(n, self.unet.config.in_channels, height, width, generator=rng)
+        return noise.to(self.schedule.a.device)
+
+    def images(self, z: Tensor, label: int) -> Tensor:
+        """Images from unit noise z, asked for ``label``."""
+        return self.denoise(self.schedule.b[self.t_init] * z, self.t_init, label)
+
+    def denoise(self, x_t: Tensor, t: int, label: int) -> Tensor:
+        """Images from x_t at step t in one evaluation, asked for ``label``."""
+        at, c = (torch.full((len(x_t),), value, device=x_t.device) for value in (t, label))
+        return F.pixel_shuffle(self.score(x_t, at, c), self.patch)
+
+    def images_under(self, z: Tensor, embeddings: Tensor, which: Tensor) -> Tensor:
+        """Images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of the
+        network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
+        at = torch.full((len(z),), self.t_init, device=z.device)
+        weights = {"unet.class_embedding.weight": embeddings}
+        cells = functional_call(self.score, weights, (self.schedule.b[self.t_init] * z, at, which))
+        return F.pixel_shuffle(cells, self.patch)
+
+    def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
+        """``n`` images asked for ``label``, as bytes; a sign of life after every :data:`CHUNK`."""
+        return (yield from self.from_noised(self.schedule.b[self.t_init] * self.noise(n, rng), self.t_init, label))
+
+    def from_noised(self, x_t: Tensor, t: int, label: int) -> Steps[NDArray[np.uint8]]:
+        """:meth:`denoise` without gradients, as bytes; a sign of life after every :data:`CHUNK`."""
+        pieces = []
+        for piece in x_t.split(CHUNK):
+            with torch.no_grad():
+                pieces.append(to_uint8(self.denoise(piece, t, label)))
+            yield 1
+        return np.concatenate(pieces)
+
+
+def t_init_of(generator: OneStepGenerator) -> int:
+    """The step at which a one-step generator asks its network: the last of its scheduler."""
+    return int(generator.pipe.scheduler.config.num_train_timesteps) - 1
+
+
+def sample(sampler: TeacherSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
+    """``n`` images of ``label`` at the sampler's many steps; a sign of life after every :data:`CHUNK`."""
+    seeds: list[int] = torch.randint(2**62, (n,), generator=rng).tolist()
+    pieces = []
+    for i in range(0, n, CHUNK):
+        some = seeds[i : i + CHUNK]
+        pieces.append(sampler.sample_labels([label] * len(some), some))
+        yield 1
+    return np.concatenate(pieces)
+
+
+def chunks(n: int) -> int:
+    """In how many pieces ``n`` images are made."""
+    return -(-n // CHUNK)
