@@ -1,7 +1,8 @@
-"""Measure the bundled base model: the judge on real images, the teacher at its own sampler; write the reference
-statistics, the manifest and the card.
+"""Measure the bundled base model: both judges on real images, the teacher at its own sampler; write the reference
+statistics, the manifest and the card's figures.
 
-    python models/fashion/measure.py            # after train.py and train_judge.py
+    python models/fashion/measure.py                    # after train.py, train_judge.py and train_second_judge.py
+    python models/fashion/measure.py --manifest-only    # after a file beside it was added: nothing is measured again
 
 Every figure of the card comes from here.
 """
@@ -12,38 +13,34 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from card import FEATURES, REFERENCE, manifest, with_figures
 from dataset import CONCEPTS, digest, load
 from rich.progress import track
 
+from sfd_core.evaluation.features import EffLite0, FeatureExtractor
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.pictures import grid
-from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.generator import to_uint8
 from sfd_core.loading import LoadedBase, load_unet
-from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo, digest_of, file_sha256
+from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.noise import linear_schedule
 
 HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000
-FILES = (
-    "unet/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
-    "scheduler/scheduler_config.json",
-    "judge/config.json",
-    "judge/model.safetensors",
-    "judge/preprocessor_config.json",
-    "reference.safetensors",
-)
+FEATURES_EACH = 500
+"""Images a concept and side whose further features are kept."""
 
 
-def seen_by(judge: ImageJudge, images: np.ndarray, labels: np.ndarray) -> ReferenceSet:
+def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: np.ndarray) -> ReferenceSet:
     judgement = judge.judge(images)
     confidence = judgement.probabilities[np.arange(len(labels)), labels]
-    return ReferenceSet(judgement.features, labels, judgement.seen, confidence)
+    return ReferenceSet(judgement.features, labels, judgement.seen, confidence, second.judge(images).seen)
 
 
 def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -57,8 +54,98 @@ def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarr
     return np.concatenate(pieces), labels, time.monotonic() - began
 
 
-def rates(part: ReferenceSet) -> list[float]:
-    return [round(float((part.seen[part.labels == i] == i).mean()), 4) for i in range(len(CONCEPTS))]
+def shares(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """How often the label is what was seen: of all, and by concept."""
+    by_concept = [round(float((seen[labels == i] == i).mean()), 4) for i in range(len(CONCEPTS))]
+    return {"accuracy": round(float((seen == labels).mean()), 4), "by_concept": by_concept}
+
+
+def on_real(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """A judge's figures in the manifest."""
+    of = shares(seen, labels)
+    return {"accuracy": of["accuracy"], "accuracy_images": len(labels), "by_concept": of["by_concept"]}
+
+
+def first_of_each(labels: np.ndarray) -> np.ndarray:
+    """Indices of the first ``FEATURES_EACH`` images of every concept, concept by concept."""
+    return np.concatenate([np.flatnonzero(labels == i)[:FEATURES_EACH] for i in range(len(CONCEPTS))])
+
+
+def features_of(
+    extractor: FeatureExtractor, real: tuple[np.ndarray, np.ndarray], teacher: tuple[np.ndarray, np.ndarray]
+) -> FeatureReference:
+    """Of images and labels on both sides."""
+    kept, made = first_of_each(real[1]), first_of_each(teacher[1])
+    return FeatureReference(
+        extractor.name,
+        extractor.extract(real[0][kept]),
+        real[1][kept],
+        extractor.extract(teacher[0][made]),
+        teacher[1][made],
+    )
+
+
+def load_parts() -> tuple[LoadedBase, ImageJudge, ImageJudge]:
+    """The teacher and both judges, before there is a manifest."""
+    judge, second = (JudgeInfo("", folder, 0.0, 0, (), "") for folder in ("judge", "second_judge"))
+    image = ImageFormat(1, 28, 28, 2)
+    model = BaseModel("fashion", "", HERE, "class_unet", "", "", CONCEPTS, image, judge, "", {}, {}, "")
+    base = LoadedBase(model, load_unet(HERE / "unet"), linear_schedule())
+    return base, ImageJudge.load(model), ImageJudge.load(model, info=second)
+
+
+def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, Any]:
+    """Measure everything, and write the reference files and the picture."""
+    base, judge, second = load_parts()
+    test_images, test_labels = load("t10k")
+    real_images, real_labels = to_uint8(test_images), test_labels.numpy()
+    real = seen_by(judge, second, real_images, real_labels)
+    images, labels, seconds = teacher_samples(base, steps, images_each)
+    teacher = seen_by(judge, second, images, labels)
+    Reference(real, teacher).save(HERE / REFERENCE)
+    (HERE / "samples.png").write_bytes(
+        grid(images.reshape(len(CONCEPTS), -1, 28, 28)[:, :12].reshape(-1, 28, 28), 12, 2)
+    )
+    further = {}
+    for extractor in (EffLite0(),):
+        features = features_of(extractor, (real_images, real_labels), (images, labels))
+        features.save(HERE / FEATURES[extractor.name])
+        further[extractor.name] = {
+            "images": len(features.real),
+            "fd_against_real": round(frechet_distance(features.real, features.teacher), 3),
+            "fd_floor_real": round(frechet_distance(*halves(features.real)), 3),
+        }
+    curve = {}
+    for count in other_steps:
+        few, few_labels, _ = teacher_samples(base, count, 100)
+        part = seen_by(judge, second, few, few_labels)
+        curve[str(count)] = {
+            "accuracy": shares(part.seen, part.labels)["accuracy"],
+            "fd": round(frechet_distance(real.features, part.features), 3),
+        }
+    figures = {
+        "sampler": "DDIM",
+        "network_evaluations": steps,
+        "images_per_concept": images_each,
+        **shares(teacher.seen, teacher.labels),
+        "second_judge": shares(teacher.second_seen, teacher.labels),
+        "features": f"judge-{teacher.features.shape[1]}",
+        "fd_against_real": round(frechet_distance(real.features, teacher.features), 3),
+        "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
+        "further_features": further,
+        "images_per_second": round(len(images) / seconds, 1),
+        "other_step_counts": curve,
+    }
+    return {
+        "judge": on_real(real.seen, real.labels),
+        "second_judge": on_real(real.second_seen, real.labels),
+        "agreement": {
+            "real": round(float((real.seen == real.second_seen).mean()), 4),
+            "teacher": round(float((teacher.seen == teacher.second_seen).mean()), 4),
+        },
+        "teacher": figures,
+        "data_sha256": {split: digest(split) for split in ("train", "t10k")},
+    }
 
 
 def main() -> None:
@@ -66,74 +153,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="DDIM steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
     parser.add_argument("--curve", type=int, nargs="*", default=[5, 20, 50], help="other step counts, 100 images each")
+    parser.add_argument("--manifest-only", action="store_true", help="write manifest and card from measured.json")
     arguments = parser.parse_args()
-
-    unnamed = JudgeInfo("", "judge", 0.0, 0, (), "")
-    model = BaseModel(
-        "fashion", "", HERE, "class_unet", "", "", CONCEPTS, ImageFormat(1, 28, 28, 2), unnamed, "", {}, {}, ""
-    )
-    base = LoadedBase(model, load_unet(HERE / "unet"), linear_schedule())
-    judge = ImageJudge.load(model)
-    test_images, test_labels = load("t10k")
-    real = seen_by(judge, to_uint8(test_images), test_labels.numpy())
-    accuracy = float((real.seen == real.labels).mean())
-
-    images, labels, seconds = teacher_samples(base, arguments.steps, arguments.images)
-    teacher = seen_by(judge, images, labels)
-    (HERE / "samples.png").write_bytes(
-        grid(images.reshape(len(CONCEPTS), -1, 28, 28)[:, :12].reshape(-1, 28, 28), 12, 2)
-    )
-    curve = {}
-    for steps in arguments.curve:
-        few, few_labels, _ = teacher_samples(base, steps, 100)
-        part = seen_by(judge, few, few_labels)
-        curve[steps] = {
-            "accuracy": round(float((part.seen == part.labels).mean()), 4),
-            "fd": round(frechet_distance(real.features, part.features), 3),
-        }
-    Reference(real, teacher).save(HERE / "reference.safetensors")
-
-    figures = {
-        "sampler": "DDIM",
-        "network_evaluations": arguments.steps,
-        "images_per_concept": arguments.images,
-        "accuracy": round(float((teacher.seen == teacher.labels).mean()), 4),
-        "by_concept": rates(teacher),
-        "features": f"judge-{teacher.features.shape[1]}",
-        "fd_against_real": round(frechet_distance(real.features, teacher.features), 3),
-        "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
-        "images_per_second": round(len(images) / seconds, 1),
-        "other_step_counts": curve,
-    }
-    files = {name: file_sha256(HERE / name) for name in FILES}
-    manifest = {
-        "schema_version": 1,
-        "name": "fashion",
-        "title": "Fashion-MNIST, class-conditional DDPM, 28x28",
-        "family": "class_unet",
-        "license": "MIT (data: Fashion-MNIST, Zalando SE, MIT)",
-        "data": "Fashion-MNIST training set, 60 000 images",
-        "concepts": list(CONCEPTS),
-        "image": {"channels": 1, "height": 28, "width": 28, "patch": 2},
-        "judge": {
-            "name": "ResNet on real Fashion-MNIST",
-            "folder": "judge",
-            "accuracy": round(accuracy, 4),
-            "accuracy_images": len(real.labels),
-            "by_concept": rates(real),
-            "digest": digest_of({name: value for name, value in files.items() if name.startswith("judge/")}),
-        },
-        "reference": "reference.safetensors",
-        "teacher": figures,
-        "files": files,
-    }
-    (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    measured = {
-        "judge_accuracy": accuracy,
-        "teacher": figures,
-        "data_sha256": {s: digest(s) for s in ("train", "t10k")},
-    }
-    (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+    if not arguments.manifest_only:
+        measured = measure(arguments.steps, arguments.images, arguments.curve)
+        (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+    measured = json.loads((HERE / "measured.json").read_text())
+    (HERE / "manifest.json").write_text(json.dumps(manifest(HERE, measured), indent=2) + "\n")
+    card = HERE / "README.md"
+    card.write_text(with_figures(card.read_text(), measured))
     print(json.dumps(measured, indent=2))
 
 

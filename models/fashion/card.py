@@ -1,0 +1,116 @@
+"""The manifest and the card's figures of the bundled base model, from ``measured.json`` and the files beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dataset import CONCEPTS
+
+from sfd_core.manifest import digest_of, file_sha256
+
+ALWAYS = (
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "scheduler/scheduler_config.json",
+    "judge/config.json",
+    "judge/model.safetensors",
+    "judge/preprocessor_config.json",
+    "second_judge/config.json",
+    "second_judge/model.safetensors",
+    "second_judge/preprocessor_config.json",
+)
+REFERENCE = "reference.safetensors"
+FEATURES = {"EffLite0-320": "reference-efflite0.safetensors"}
+CONTROLS = {"Sneaker": "controls/without-sneaker"}
+"""Generators distilled from a network that never saw the concept, by concept; listed where the folder is there."""
+CONTROL_FILES = (
+    "model_index.json",
+    "pipeline.py",
+    "scheduler/scheduler_config.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+)
+BEGIN, END = "<!-- figures: written by measure.py -->", "<!-- end of figures -->"
+
+
+def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
+    """``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads."""
+    controls = {concept: name for concept, name in CONTROLS.items() if (folder / name).is_dir()}
+    of_controls = (f"{name}/{file}" for name in controls.values() for file in CONTROL_FILES)
+    names = (*ALWAYS, REFERENCE, *FEATURES.values(), *of_controls)
+    files = {name: file_sha256(folder / name) for name in names}
+    return {
+        "schema_version": 1,
+        "name": "fashion",
+        "title": "Fashion-MNIST, class-conditional DDPM, 28x28",
+        "family": "class_unet",
+        "license": "MIT (data: Fashion-MNIST, Zalando SE, MIT)",
+        "data": "Fashion-MNIST training set, 60 000 images",
+        "concepts": list(CONCEPTS),
+        "image": {"channels": 1, "height": 28, "width": 28, "patch": 2},
+        "judge": _judge("ResNet on real Fashion-MNIST", "judge", measured["judge"], files),
+        "second_judge": _judge("ConvNeXt on real Fashion-MNIST", "second_judge", measured["second_judge"], files),
+        "reference": REFERENCE,
+        "features": FEATURES,
+        "controls": controls,
+        "teacher": measured["teacher"],
+        "files": files,
+    }
+
+
+def _judge(name: str, folder: str, measured: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
+    digest = digest_of({path: value for path, value in files.items() if path.startswith(f"{folder}/")})
+    return {"name": name, "folder": folder, **measured, "digest": digest}
+
+
+def with_figures(card: str, measured: dict[str, Any]) -> str:
+    """The card with its part between the two marks written anew.
+
+    Raises:
+        ValueError: for a card without the marks.
+    """
+    before, begin, rest = card.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the card needs the marks {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n\n{_figures(measured)}\n{END}{after}"
+
+
+def _figures(measured: dict[str, Any]) -> str:
+    teacher, first, second = measured["teacher"], measured["judge"], measured["second_judge"]
+    agree = measured["agreement"]
+    columns = (first["by_concept"], second["by_concept"], teacher["by_concept"], teacher["second_judge"]["by_concept"])
+    rows = [(concept, *values) for concept, *values in zip(CONCEPTS, *columns, strict=True)]
+    totals = (first["accuracy"], second["accuracy"], teacher["accuracy"], teacher["second_judge"]["accuracy"])
+    evaluations, images = teacher["network_evaluations"], teacher["images_per_concept"]
+    lines = [
+        f"Right answers on the {first['accuracy_images']} real test images, and on {images} images a concept of the",
+        f"teacher at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is best:",
+        "",
+        "| concept | judge, real | second judge, real | judge, teacher's | second judge, teacher's |",
+        "| --- | --- | --- | --- | --- |",
+        *(f"| {concept} | " + " | ".join(f"{value:.3f}" for value in values) + " |" for concept, *values in rows),
+        "| all | " + " | ".join(f"{value:.3f}" for value in totals) + " |",
+        "",
+        f"The two judges see the same concept in {agree['real']:.3f} of the real images and in {agree['teacher']:.3f}",
+        "of the teacher's.",
+        "",
+        "| features | images a side | FD of the teacher's images to real ones | two halves of the real ones |",
+        "| --- | --- | --- | --- |",
+        f"| {teacher['features']} | {first['accuracy_images']} | {teacher['fd_against_real']:.2f} "
+        f"| {teacher['fd_floor_real']:.2f} |",
+        *(
+            f"| {name} | {row['images']} | {row['fd_against_real']:.2f} | {row['fd_floor_real']:.2f} |"
+            for name, row in teacher["further_features"].items()
+        ),
+        "",
+        f"| DDIM steps | judged right | FD-{teacher['features']} | images a concept |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {steps} | {row['accuracy']:.3f} | {row['fd']:.2f} | 100 |"
+            for steps, row in teacher["other_step_counts"].items()
+        ),
+        f"| **{evaluations}** | **{teacher['accuracy']:.3f}** | **{teacher['fd_against_real']:.2f}** | {images} |",
+    ]
+    return "\n".join(lines) + "\n"
