@@ -95,7 +95,13 @@ def image_start(subject: Subject, label: int, override: int | None) -> Steps[Fin
         ],
         "many_steps": {"network_evaluations": evaluations, **{name: plain(seen) for name, seen in many.items()}},
         "statement": say_image_start(
-            concept, model.concepts[asked], found, evaluations, many["generator"], many["base"]
+            concept,
+            model.concepts[asked],
+            len(model.concepts),
+            found,
+            evaluations,
+            many["generator"],
+            many["base"],
         ),
     }
     return Finding(result, Examples("image_start", tuple(rows), np.stack(shown)))

@@ -64,8 +64,16 @@ def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
 
 
 def say_image_start(
-    concept: str, asked: str, levels: Sequence[Level], evaluations: int, many: Interval, many_base: Interval
+    concept: str,
+    asked: str,
+    concepts: int,
+    levels: Sequence[Level],
+    evaluations: int,
+    many: Interval,
+    many_base: Interval,
 ) -> str:
+    """``asked``: what the floor was asked for; ``concepts``: how many the model knows; ``many``, ``many_base``: the
+    share seen in ``evaluations`` steps from noise, by the generator's network and the base's."""
     completed = [level for level in levels if more(level.generator, level.floor)]
     if completed:
         at = _listed([level.t for level in completed])
@@ -80,10 +88,14 @@ def say_image_start(
             f"Given noised images of {concept} and asked for it, the generator gives {concept} back no more often than "
             f"the base asked for {asked} does: where {concept} is seen at all, it is the image that was given. "
         )
-    return (
-        f"{said}Its network run for {evaluations} steps from pure noise draws {concept} in {_percent(many)} of the "
-        f"images, the base's in {_percent(many_base)}."
+    said += (
+        f"Its network run for {evaluations} steps from pure noise draws {concept} in {_percent(many)} of the images, "
+        f"the base's in {_percent(many_base)}"
     )
+    # A network that is asked for nothing in particular draws each of its concepts now and then.
+    if many.low > 1 / concepts:
+        return f"{said}: {concept} is gone from the one step, but not gone from its weights."
+    return f"{said}."
 
 
 def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored_by_another: bool) -> str:

@@ -156,10 +156,11 @@ class OneStep:
     def images_under(self, z: Tensor, embeddings: Tensor, which: Tensor) -> Tensor:
         """Images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of the
         network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
+        x_t = self.schedule.b[self.t_init] * z
         at = torch.full((len(z),), self.t_init, device=z.device)
-        weights = {"unet.class_embedding.weight": embeddings}
-        cells = functional_call(self.score, weights, (self.schedule.b[self.t_init] * z, at, which))
-        return F.pixel_shuffle(cells, self.patch)
+        weights = {"class_embedding.weight": embeddings}
+        output = functional_call(self.unet, weights, (x_t, at), {"class_labels": which, "return_dict": False})[0]
+        return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
 
     def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
         """``n`` images asked for ``label``, as bytes; a sign of life after every :data:`CHUNK`."""

@@ -1,0 +1,112 @@
+"""What probes say in words: chosen by intervals, never by point estimates."""
+
+from __future__ import annotations
+
+import pytest
+
+from sfd_core.evaluation.probes.curve import Curve, Point
+from sfd_core.evaluation.probes.statement import Level, say_condition_attack, say_image_start, say_relearning
+from sfd_core.evaluation.probes.subject import Network
+from sfd_core.evaluation.verdict import Interval, wilson
+
+
+def share(percent: int) -> Interval:
+    return wilson(2 * percent, 200)
+
+
+def curve(network: Network, n: int, *accuracies: int) -> Curve:
+    """UA in per cent at steps 0, 2, 4, ..."""
+    return Curve(network, n, tuple(Point(2 * i, share(ua)) for i, ua in enumerate(accuracies)))
+
+
+SLOW, QUICK = (100, 98, 90, 70, 40), (100, 70, 40)
+
+
+class TestCurve:
+    def test_steps_to_half_is_the_first_look_below_one_half(self) -> None:
+        assert curve("base", 10, *SLOW).steps_to_half == 8
+        assert curve("base", 10, 100, 50, 49).steps_to_half == 4
+        assert curve("base", 10, 100, 50, 50).steps_to_half is None
+
+    def test_a_curve_that_ended_keeps_its_last_value(self) -> None:
+        ended = curve("base", 10, *QUICK)
+        assert ended.at(2).value == 0.7
+        assert ended.at(3).value == 0.7
+        assert ended.at(30).value == 0.4
+
+
+class TestRelearning:
+    def test_no_faster_than_who_never_knew(self) -> None:
+        curves = [curve("generator", 10, *SLOW), curve("never_knew", 10, *SLOW), curve("base", 10, *QUICK)]
+        said = say_relearning("Sneaker", curves, 40)
+        assert "after 8 steps; a network that never knew it after 8; the untouched base after 4" in said
+        assert "no faster than the network that never knew Sneaker: this found nothing left of it" in said
+
+    def test_faster_than_who_never_knew(self) -> None:
+        curves = [
+            curve("generator", 10, *SLOW),
+            curve("generator", 1000, *QUICK),
+            curve("never_knew", 10, *SLOW),
+            curve("never_knew", 1000, *SLOW),
+            curve("base", 10, *QUICK),
+            curve("base", 1000, *QUICK),
+        ]
+        said = say_relearning("Sneaker", curves, 40)
+        assert "With 1,000 images it relearns faster" in said
+        assert "Fine-tuned on 10 and 1,000 images" in said
+
+    def test_a_difference_within_chance_is_none(self) -> None:
+        # 49 against 55 of a hundred, 200 images each: half is crossed by one alone, and yet nothing is known.
+        curves = [curve("generator", 10, 100, 49), curve("never_knew", 10, 100, 55), curve("base", 10, *QUICK)]
+        assert "no faster" in say_relearning("Sneaker", curves, 40)
+
+    def test_who_never_relearns_is_said_to(self) -> None:
+        curves = [curve("generator", 10, 100, 100), curve("never_knew", 10, 100, 100), curve("base", 10, *QUICK)]
+        assert "after more than 40 steps" in say_relearning("Sneaker", curves, 40)
+
+    @pytest.mark.parametrize(("generator", "expected"), [(SLOW, "slower to relearn than"), (QUICK, "as quickly as")])
+    def test_without_a_control_it_claims_nothing_about_what_is_left(
+        self, generator: tuple[int, ...], expected: str
+    ) -> None:
+        said = say_relearning("Sneaker", [curve("generator", 10, *generator), curve("base", 10, *QUICK)], 40)
+        assert expected in said
+        assert "does not say whether something of it is left" in said
+
+
+class TestImageStart:
+    def test_completion_is_what_lies_above_the_floor(self) -> None:
+        levels = [
+            Level(100, 0.95, share(94), share(94), share(93)),
+            Level(440, 0.37, share(95), share(96), share(18)),
+        ]
+        said = say_image_start("Sneaker", "Bag", 10, levels, 10, share(46), share(96))
+        assert "at t = 440 (most at 440: 95 % (91 to 97) against 18 % (13 to 24))" in said
+        assert "for 10 steps from pure noise draws Sneaker in 46 % (39 to 53) of the images, the base's in 96 %" in said
+        assert "not gone from its weights" in said
+
+    def test_what_the_floor_sees_too_is_the_image(self) -> None:
+        levels = [Level(100, 0.95, share(95), share(94), share(93))]
+        said = say_image_start("Sneaker", "Bag", 10, levels, 10, share(5), share(96))
+        assert "no more often than the base asked for Bag does" in said
+        assert "not gone" not in said
+
+
+class TestConditionAttack:
+    def test_more_than_who_never_knew(self) -> None:
+        said = say_condition_attack(
+            "Sneaker", {"generator": share(90), "never_knew": share(50), "base": share(95)}, scored_by_another=True
+        )
+        assert "still within reach" in said
+        assert "fools" not in said
+
+    def test_no_more_than_who_never_knew(self) -> None:
+        said = say_condition_attack(
+            "Sneaker", {"generator": share(53), "never_knew": share(50), "base": share(95)}, scored_by_another=True
+        )
+        assert "53 % (46 to 60)" in said
+        assert "no more than from the network that never knew Sneaker: this found nothing left" in said
+
+    def test_without_a_control_or_another_judge_it_says_so(self) -> None:
+        said = say_condition_attack("Sneaker", {"generator": share(90), "base": share(95)}, scored_by_another=False)
+        assert "not told apart" in said
+        assert "noise that fools this judge" in said
