@@ -3,7 +3,7 @@
     python -m benchmarks.records
 
 Makes one real run of a tiny model with a signed record, changes record, key and files in every way that
-``tests/record/corpus.py`` knows, and verifies each as ``lethe record verify`` does. "named": the mismatch that is
+``tests/record/corpus*.py`` knows, and verifies each as ``lethe record verify`` does. "named": the mismatch that is
 reported names what was changed. Then every byte of the envelope, one bit at a time, all eight of them.
 """
 
@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from jobs.record import RecordMismatch, verify
-from tests.record.corpus import Case, flipped, make_case, mutations
+from tests.record.case import Case, flipped, make_case
+from tests.record.corpus import mutations
 from tests.tiny_model import make_tiny_model
 
 

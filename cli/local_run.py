@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner
-
 from cli.console import console, say
 from cli.run_view import RunView
 from cli.tables import reasons, report_table
 from client.answers import Report, read
 from jobs.record import EVALUATION, RECORD, build_record, sign
 from jobs.record.statement import Statement
+from jobs.settings import Settings
 from sfd_core.device import pick_device
 from sfd_core.environment import environment
+from sfd_core.evaluation.evaluators import GivenWeights
 from sfd_core.manifest import BaseModel, file_sha256
 from sfd_core.request import UnlearningRequest
 from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
@@ -50,26 +50,28 @@ def run(
     request: UnlearningRequest,
     out: Path,
     device: str,
-    checkpoint_seconds: float,
-    signer: CryptoSigner | None,
+    settings: Settings,
 ) -> Result:
     """Run ``request`` and leave ``out/generator``, in place of an earlier one and only once the new one is whole.
+
+    ``settings``: how often a checkpoint is written, whose weights judge beside the base model's, who signs.
 
     Raises:
         FileExistsError: ``out/generator`` is there and no generator: it is not for us to replace.
     """
-    screen = console()
+    screen, signer = console(), settings.signer()
+    weights = GivenWeights(settings.inception_weights, settings.clip_weights)
     folder, work = out / "generator", out / "work"
     if folder.exists() and not (folder / "model_index.json").is_file():
         raise FileExistsError(errno.EEXIST, "there already, and not a generator: choose another --out", str(folder))
     # Only the same request on the same model may go on from a checkpoint.
     same = hashlib.sha256(json.dumps([model.digest, request.to_json()], sort_keys=True).encode()).hexdigest()[:16]
-    checkpoints = Checkpoints(work / "checkpoints" / same, every_seconds=checkpoint_seconds)
+    checkpoints = Checkpoints(work / "checkpoints" / same, every_seconds=settings.checkpoint_seconds)
     for left in (work / "generator", work / "report"):  # by a run that was interrupted while it wrote them
         shutil.rmtree(left, ignore_errors=True)
     finished = None
     with RunView(screen) as view:
-        for event in unlearn(model, request, work, checkpoints=checkpoints, device=device):
+        for event in unlearn(model, request, work, checkpoints=checkpoints, device=device, weights=weights):
             match event:
                 case PhaseStarted(phase):
                     view.phase(phase)

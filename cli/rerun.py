@@ -19,6 +19,7 @@ import torch
 from cli.local_run import run
 from jobs.record import EVALUATION, RecordMismatch
 from jobs.record.statement import Statement, subjects
+from jobs.settings import Settings
 from sfd_core.errors import ModelRefused
 from sfd_core.forgetting import Budget
 from sfd_core.manifest import BaseModel
@@ -60,7 +61,7 @@ class Comparison:
             yield "then and now: the same code, versions and machine"
 
 
-def rerun(statement: Statement, model: BaseModel, out: Path, checkpoint_seconds: float) -> Comparison:
+def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings) -> Comparison:
     """Repeat the run of ``statement`` on ``model`` and leave its result in ``out/generator``, with an unsigned record
     of its own.
 
@@ -78,7 +79,7 @@ def rerun(statement: Statement, model: BaseModel, out: Path, checkpoint_seconds:
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordMismatch("payload.predicate", f"lacks what a run needs: {error!r}") from None
     torch.set_num_threads(threads)
-    result = run(model, request, out, device, checkpoint_seconds, signer=None)
+    result = run(model, request, out, device, settings.model_copy(update={"signing_key": None}))
     return compare(statement, result.record)
 
 

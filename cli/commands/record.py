@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
 
     from jobs.record import Verified
-    from sfd_core.manifest import BaseModel
 
 app = typer.Typer(
     help="Check the signed record of a generator, run it again, and make the keys that sign.", no_args_is_help=True
@@ -93,6 +92,7 @@ def rerun(
     """
     import tempfile
 
+    from cli.base_model import base_model
     from jobs.record import RecordMismatch, read_record, read_statement
     from jobs.record import verify as check
     from jobs.settings import load_settings
@@ -105,12 +105,12 @@ def rerun(
         statement = check(text, _public_keys(key)).statement if key else read_statement(text)
         if not key:
             typer.echo("the signature was not checked: no --key", err=True)
-        model = _base_model(statement["predicate"], base)
+        model = base_model(str(base or _base_name(statement["predicate"])), settings)
 
         from cli.rerun import rerun as repeat
 
         with tempfile.TemporaryDirectory(prefix="lethe-rerun-") as scratch:
-            comparison = repeat(statement, model, out or Path(scratch), settings.checkpoint_seconds)
+            comparison = repeat(statement, model, out or Path(scratch), settings)
     except RecordMismatch as mismatch:
         typer.echo(f"MISMATCH: {mismatch}", err=True)
         raise typer.Exit(MISMATCH) from None
@@ -131,22 +131,13 @@ def _public_keys(paths: list[Path] | None) -> list[SSlibKey]:
         raise typer.BadParameter(str(error), param_hint="--key") from None
 
 
-def _base_model(predicate: dict[str, object], folder: Path | None) -> BaseModel:
-    """The base model in ``folder``, or else the registered one of the name that the record gives."""
+def _base_name(predicate: dict[str, object]) -> str:
     from jobs.record import RecordMismatch
-    from jobs.settings import load_settings
-    from sfd_core.manifest import load_manifest
 
-    if folder is not None:
-        return load_manifest(folder)
     match predicate.get("base_model"):
         case {"name": str(name)}:
-            registered = load_settings().models()
-        case _:
-            raise RecordMismatch("payload.predicate.base_model", "names no base model")
-    if name not in registered:
-        raise typer.BadParameter(f"base model {name!r} is not registered here: give its folder", param_hint="--base")
-    return registered[name]
+            return name
+    raise RecordMismatch("payload.predicate.base_model", "names no base model")
 
 
 def _story(verified: Verified) -> Iterator[str]:

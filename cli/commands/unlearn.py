@@ -54,7 +54,7 @@ def unlearn(
 
     from cli.local_run import run
 
-    result = run(model, request, out, device, settings.checkpoint_seconds, settings.signer())
+    result = run(model, request, out, device, settings)
     for line in result.lines():
         typer.echo(line)
     if result.verdict != "pass":

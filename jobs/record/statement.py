@@ -22,7 +22,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:lethe:unlearning-record:v1"
 DELETED = "deleted when the run ended"
 IMAGE_SEEDS = "image i of class label k is made from seed 1000000000 + 1000000 k + i"
-"""``sfd_core.evaluation.evaluate.seeds_of`` in words; a test holds them together."""
+"""``sfd_core.evaluation.judged.seeds_of`` in words; a test holds them together."""
 
 Statement = dict[str, Any]
 
@@ -89,15 +89,13 @@ def from_report(report: Mapping[str, Any]) -> dict[str, Any]:
 
     It belongs to ``PREDICATE_TYPE``: a change of what it gives for the same report is a new type.
     """
-    probes = report.get("probes", {"asked": [], "results": {}})
-    scores = report.get("scores")
-    evaluators = report["evaluators"] if "evaluators" in report else [{"role": "judge", **report["judge"]}]
+    probes, scores = report["probes"], report["scores"]
     return {
         "recipe": report["recipe"],
         "seeds": {"training": report["seed"], "images": IMAGE_SEEDS},
         "images_trained": report["cost"]["images"],
-        "evaluators": evaluators,
-        "scores": None if scores is None else {**scores, "file": f"{EVALUATION}/{scores['file']}"},
+        "evaluators": report["evaluators"],
+        "scores": {**scores, "file": f"{EVALUATION}/{scores['file']}"},
         "pictures": {name: f"{EVALUATION}/{file}" for name, file in report["pictures"].items()},
         "verdict": report["verdict"],
         "criteria": report["criteria"],

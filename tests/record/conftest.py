@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sfd_core.manifest import BaseModel
-from tests.record.corpus import Case, make_case
+from tests.record.case import Case, make_case
 from tests.tiny_model import make_tiny_model
 
 

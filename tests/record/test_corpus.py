@@ -11,7 +11,8 @@ import pytest
 from jobs.record import RECORD, RecordMismatch, generate_key, load_signer, sign, verify
 from jobs.record.statement import Release, with_release
 from jobs.record.verify import read_record, read_statement
-from tests.record.corpus import Case, flipped, mutations
+from tests.record.case import Case, flipped
+from tests.record.corpus import mutations
 
 
 def test_the_original_holds(original: Case) -> None:

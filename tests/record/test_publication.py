@@ -19,7 +19,7 @@ from jobs.settings import Settings, load_settings
 from jobs.store import JobStore
 from sfd_core.manifest import BaseModel
 from sfd_core.request import parse_request
-from tests.record.corpus import BODY
+from tests.record.case import BODY
 from worker.publication import publish
 from worker.training_process import Task, run
 

@@ -13,10 +13,11 @@ from cli.local_run import Result, run
 from cli.rerun import compare, request_of, rerun
 from cli.run_view import RunView
 from jobs.record import RecordMismatch, read_statement
+from jobs.record.statement import subjects
 from sfd_core.errors import ModelRefused
 from sfd_core.manifest import BaseModel, load_manifest
 from sfd_core.request import UnlearningRequest, parse_request
-from tests.record.corpus import BODY, Case
+from tests.record.case import BODY, Case, unsigned_settings
 from tests.tiny_model import make_tiny_model
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -27,24 +28,33 @@ def _request(model: BaseModel, **fields: Any) -> UnlearningRequest:
 
 
 def _run(model: BaseModel, request: UnlearningRequest, out: Path, checkpoint_seconds: float = 1000) -> Result:
-    return run(model, request, out, "cpu", checkpoint_seconds, None)
+    return run(model, request, out, "cpu", unsigned_settings(checkpoint_seconds))
 
 
 def test_it_comes_out_bit_equal(case: Case, tiny_model: BaseModel, tmp_path: Path) -> None:
-    comparison = rerun(read_statement(case.text), tiny_model, tmp_path, 1000)
+    comparison = rerun(read_statement(case.text), tiny_model, tmp_path, unsigned_settings())
     assert comparison.bit_equal
     assert comparison.generator[0] == 5
     assert comparison.evaluation[1] == ()
     assert (tmp_path / "generator" / WEIGHTS).read_bytes() == (case.folder / WEIGHTS).read_bytes()
-    lines = list(comparison.lines())
+    # The code may change while tests run: somebody commits.
+    assert [line for line in comparison.environment if not line.startswith("code.")] == []
+
+
+def test_a_repetition_without_a_difference_is_told_in_three_lines(case: Case) -> None:
+    statement = read_statement(case.text)
+    evaluation = len([name for name in subjects(statement) if name.endswith((".png", ".safetensors"))])
+    lines = list(compare(statement, statement).lines())
     assert lines[0] == "bit-equal: the generator's 5 files are those of the record"
-    assert lines[-1] == "then and now: the same code, versions and machine"
+    assert lines[1].endswith("files of scores and pictures are those of the record")
+    assert 2 <= int(lines[1].split()[1]) < evaluation
+    assert lines[2:] == ["then and now: the same code, versions and machine"]
 
 
 def test_a_record_that_claims_another_seed_does_not(case: Case, tiny_model: BaseModel, tmp_path: Path) -> None:
     statement = read_statement(case.text)
     statement["predicate"]["request"]["seed"] = 8
-    comparison = rerun(statement, tiny_model, tmp_path, 1000)
+    comparison = rerun(statement, tiny_model, tmp_path, unsigned_settings())
     assert not comparison.bit_equal
     assert comparison.generator[1] == (WEIGHTS,)
     assert next(comparison.lines()) == f"differs: of the generator's 5 files, {WEIGHTS}"
@@ -71,13 +81,13 @@ def test_a_run_that_was_interrupted_and_resumed_comes_out_bit_equal(
         patch.setattr(RunView, "progress", lambda view, figures: resumed.append(figures["images"]))
         result = _run(tiny_model, request, tmp_path / "first", checkpoint_seconds=0)
     assert resumed[0] == 24  # after the checkpoint of 16 images: the third step came without one
-    assert rerun(result.record, tiny_model, tmp_path / "again", 1000).bit_equal
+    assert rerun(result.record, tiny_model, tmp_path / "again", unsigned_settings()).bit_equal
 
 
 def test_a_run_that_time_ended_is_repeated_to_the_same_image(tiny_model: BaseModel, tmp_path: Path) -> None:
     result = _run(tiny_model, _request(tiny_model, budget={"images": 800_000, "seconds": 0.2}), tmp_path / "first")
     assert 0 < result.record["predicate"]["images_trained"] < 800_000
-    assert rerun(result.record, tiny_model, tmp_path / "again", 1000).bit_equal
+    assert rerun(result.record, tiny_model, tmp_path / "again", unsigned_settings()).bit_equal
 
 
 def test_the_budget_is_what_was_trained(case: Case, tiny_model: BaseModel) -> None:
@@ -120,7 +130,7 @@ def test_another_base_model_is_refused(case: Case, tmp_path: Path) -> None:
     manifest["files"]["unet/config.json"] = "0" * 64
     path.write_text(json.dumps(manifest))
     with pytest.raises(ModelRefused, match=r"not the base model of the record .*other files: unet/config\.json"):
-        rerun(read_statement(case.text), load_manifest(other.folder), tmp_path / "out", 1000)
+        rerun(read_statement(case.text), load_manifest(other.folder), tmp_path / "out", unsigned_settings())
 
 
 @pytest.mark.parametrize("field", ["base_model", "request", "images_trained", "machine"])
@@ -130,7 +140,7 @@ def test_a_record_without_what_a_run_needs_is_refused(
     statement = read_statement(case.text)
     del statement["predicate"][field]
     with pytest.raises(RecordMismatch, match=f"lacks what a run needs: KeyError.*{field}"):
-        rerun(statement, tiny_model, tmp_path, 1000)
+        rerun(statement, tiny_model, tmp_path, unsigned_settings())
 
 
 def test_a_folder_that_is_no_generator_is_not_replaced(tiny_model: BaseModel, tmp_path: Path) -> None:

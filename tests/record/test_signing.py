@@ -25,7 +25,7 @@ from jobs.record import KeyRefused, generate_key, load_public_key, load_signer, 
 from jobs.record.signing import public_path_of, public_pem
 from jobs.record.statement import Release
 from jobs.settings import SettingsError, load_settings
-from tests.record.corpus import Case
+from tests.record.case import Case
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "record.md"
 
