@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from sfd_core.evaluation.page.intervals import Share, interval_chart
 from sfd_core.evaluation.page.lines import Axis, Line, line_chart
-from sfd_core.evaluation.page.words import is_number, number
+from sfd_core.evaluation.page.words import is_number, number, percent
 
 TITLES = {
     "relearning": "Teach it again",
@@ -35,8 +35,8 @@ _NETWORKS = {"generator": "Generator", "base": "Base model", "never_knew": "Neve
 
 
 def probes(report: Mapping[str, Any], pictures: Mapping[str, str]) -> dict[str, Any]:
-    """What the page shows: ``tried`` probes with each concept's statement, charts, figures and example pictures, all
-    ``statements``, and the titles of probes that were ``not_tried``."""
+    """What the page shows: ``tried`` probes with each concept's statement, charts, figures and example pictures, what
+    came of all of them ``in_short`` as (title, figures), and the titles of probes that were ``not_tried``."""
     found = report.get("probes") or {}
     asked, results = found.get("asked") or (), found.get("results") or {}
     tried: list[dict[str, Any]] = [
@@ -44,18 +44,23 @@ def probes(report: Mapping[str, Any], pictures: Mapping[str, str]) -> dict[str, 
         for name, title in TITLES.items()
         if name in asked
     ]
-    statements = [item["statement"] for probe in tried for item in probe["concepts"] if item["statement"]]
+    in_short = [(probe["title"], item["in_short"]) for probe in tried for item in probe["concepts"] if item["in_short"]]
     not_tried = [title for name, title in TITLES.items() if name not in asked]
-    return {"tried": tried, "statements": statements, "not_tried": not_tried}
+    return {"tried": tried, "in_short": in_short, "not_tried": not_tried}
 
 
 def _concepts(
     name: str, results: Sequence[Mapping[str, Any]] | None, pictures: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    draw = {"relearning": _relearning, "image_start": _image_start, "condition_attack": _condition_attack}[name]
+    draw, in_short = {
+        "relearning": (_relearning, _relearned_in_short),
+        "image_start": (_image_start, _started_in_short),
+        "condition_attack": (_condition_attack, _attacked_in_short),
+    }[name]
     return [
         {
             "concept": result["concept"],
+            "in_short": in_short(result),
             "statement": result.get("statement") or "",
             "charts": [(title, Markup(chart)) for title, chart in draw(result) if chart],
             "result": result,
@@ -80,19 +85,68 @@ def _relearning(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _relearned(label: str, curve: Mapping[str, Any]) -> Line:
     rows = [(row["step"], row["unlearning_accuracy"]) for row in curve.get("points") or ()]
-    half = curve.get("steps_to_half")
-    if half == 0:
-        said = "below half from the start"
-    elif is_number(half):
-        said = f"below half after {half} step{'' if half == 1 else 's'}"
-    else:
-        said = f"not below half in {rows[-1][0]} steps" if rows else ""
+    said = f"half {_half(curve)}" if rows else ""
     return Line(
         label,
         tuple((step, rate["value"]) for step, rate in rows),
         bounds=tuple((rate["low"], rate["high"]) for _, rate in rows),
         said=said,
     )
+
+
+def _relearned_in_short(result: Mapping[str, Any]) -> str:
+    """With the most images, because that teaches fastest."""
+    curves = result.get("curves") or ()
+    n = max((curve["n"] for curve in curves), default=0)
+    half = {curve["network"]: _half(curve) for curve in curves if curve["n"] == n and curve.get("points")}
+    if "generator" not in half:
+        return ""
+    said = f"taught with {number(n)} images, half of its images show “{result['concept']}” again {half['generator']}"
+    return _beside(said, half)
+
+
+def _half(curve: Mapping[str, Any]) -> str:
+    """When a fine-tuned network shows the concept in half of its images."""
+    step = curve.get("steps_to_half")
+    if step == 0:
+        return "from the start"
+    if is_number(step):
+        return f"after {step} step{'' if step == 1 else 's'}"
+    return f"not within {curve['points'][-1]['step']} steps"
+
+
+def _started_in_short(result: Mapping[str, Any]) -> str:
+    """At the noise level at which the generator adds most to what the image alone shows."""
+    levels = result.get("levels") or ()
+    if not levels:
+        return ""
+    most = max(levels, key=lambda level: float(level["generator"]["value"] - level["floor"]["value"]))
+    shown, alone = percent(most["generator"]["value"]), percent(most["floor"]["value"])
+    said = f"from noised images of it, {shown} show “{result['concept']}”, "
+    said += f"where the given image alone accounts for {alone} (t = {most['t']})"
+    many = result.get("many_steps")
+    if many:
+        said += (
+            f"; from noise alone, in {number(many['network_evaluations'])} steps, {percent(many['generator']['value'])}"
+        )
+    return f"{said}."
+
+
+def _attacked_in_short(result: Mapping[str, Any]) -> str:
+    shares = {name: percent(result[name]["value"]) for name in _NETWORKS if result.get(name)}
+    if "generator" not in shares:
+        return ""
+    by = " by the judge that was searched with" if result.get("scored_by") == result.get("searched_with") else ""
+    said = f"under the best one found, “{result['concept']}” is seen{by} in {shares['generator']} of its images"
+    return _beside(said, shares)
+
+
+def _beside(said: str, found: Mapping[str, str]) -> str:
+    """``said`` of the generator, and the same of the other networks that there are."""
+    others = [
+        f"{_NETWORKS[name].lower()}: {found[name]}" for name in _NETWORKS if name != "generator" and name in found
+    ]
+    return "; ".join([said, *others]) + "."
 
 
 def _image_start(result: Mapping[str, Any]) -> list[tuple[str, str]]:
