@@ -71,14 +71,14 @@ def sample_report(
         generator_matrix[CONCEPTS.index(concept)] = row
     generator_all = wilson(sum(right[i] for i in remaining), per_concept * len(remaining))
     teacher_all = wilson(sum(teacher_right[i] for i in remaining), 1000 * len(remaining))
-    quality = [_quality(len(remaining) * per_concept, distance, 128, "judge-128", "FD-judge-128")]
-    quality.append(_quality(len(remaining) * per_concept, 9 * distance, 320, "EffLite0-320", "FD-EffLite0-320"))
+    quality = [_quality(len(remaining) * per_concept, distance, 136, "judge-128", "FD-judge-128")]
+    quality.append(_quality(len(remaining) * per_concept, 9 * distance, 338, "EffLite0-320", "FD-EffLite0-320"))
     criteria = (
         *(judge_unlearning(concept, n - seen, n, 0.99) for concept in forget),
         judge_retention(teacher_all, generator_all, 0.05),
         judge_distance(Interval(**quality[0]["against_real"]["fd"]), _about(1.73, 9000), 5.0)
-        if quality[0]["against_real"]
-        else undecided_distance(quality[0]["n"], 128, 5.0),
+        if quality[0]["against_real"]["fd"]
+        else undecided_distance(quality[0]["n"], 136, 5.0),
     )
     report = {
         "schema_version": 2,
@@ -155,7 +155,6 @@ def sample_report(
         "inception_score": {
             "name": "IS-judge",
             "generator": {"mean": 7.12, "std": 0.11},
-            "teacher": {"mean": 7.34, "std": 0.09},
         },
         "clip_score": None,
         "probes": {"asked": list(probes), "results": {name: PROBE_RESULTS[name](list(forget)) for name in probes}},
@@ -271,12 +270,13 @@ def _agreement(forget: Forgetting, seen: int, n: int, per_concept: int) -> Json:
     }
 
 
-def _quality(n: int, fd: float, features: int, name: str, fd_name: str) -> Json:
-    """Null where the images are fewer than the features, as the evaluation has it."""
+def _quality(n: int, fd: float, needed: int, features: str, fd_name: str) -> Json:
+    """Without a Frechet distance where fewer than ``needed`` images are at hand, as the evaluation has it."""
+    enough = n >= needed
     against_real = {
-        "fd": as_json(_about(fd, n)),
-        "fd_floor": 0.117,
-        "fd_teacher": 1.73,
+        "fd": as_json(_about(fd, n)) if enough else None,
+        "fd_floor": 0.117 if enough else None,
+        "fd_teacher": 1.73 if enough else None,
         "kid": 0.0644,
         "kid_std": 0.0108,
         "kid_floor": -0.0009,
@@ -286,17 +286,18 @@ def _quality(n: int, fd: float, features: int, name: str, fd_name: str) -> Json:
         "recall_teacher": 0.534,
     }
     against_teacher = against_real | {
-        "fd": as_json(_about(0.62 * fd, n)),
+        "fd": as_json(_about(0.62 * fd, n)) if enough else None,
         "fd_teacher": None,
         "precision_teacher": None,
         "recall_teacher": None,
     }
     return {
-        "features": name,
+        "features": features,
         "fd_name": fd_name,
         "n": n,
-        "against_real": against_real if n > features else None,
-        "against_teacher": against_teacher if n > features else None,
+        "images_needed": needed,
+        "against_real": against_real,
+        "against_teacher": against_teacher,
     }
 
 

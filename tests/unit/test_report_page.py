@@ -58,7 +58,7 @@ def test_inconclusive_says_how_many_images_it_takes() -> None:
     assert "images would decide it" in text
     assert "0 of 10 images; at most 27.76%" in text
     assert "?Too few images to say whether “Sneaker” is shown more often than is allowed" in text
-    assert "Frechet distance needs more images than features: 90 remaining images for 128 features" in text
+    assert "a Frechet distance takes 136 images of remaining concepts, on both sides; 90 were judged" in text
     assert "not measured" in text
 
 
@@ -193,11 +193,17 @@ def test_numbers_that_are_missing_or_not_numbers_show_as_a_dash() -> None:
 
 
 def test_too_few_images_for_a_distance_is_said() -> None:
+    text = read(sample_report(per_concept=30)).text
+    assert "No Fréchet distance: it takes 338 images on the features EffLite0-320, and there are 270." in text
+    assert "on the features judge-128, and" not in text
+    assert "FD-EffLite0-320 – – – –" in text
+    assert "Precision base model's 78.1%" in text, "what few images can tell is shown all the same"
+
+
+def test_features_without_real_images_leave_their_column_empty() -> None:
     report = sample_report()
-    report["quality"][1] |= {"n": 90, "against_real": None, "against_teacher": None}
-    text = read(report).text
-    assert "Not measured: 90 images are too few for a distance on the features EffLite0-320." in text
-    assert "FD-judge-128" in text
+    report["quality"][1]["against_real"] = None
+    assert re.search(r"FD-EffLite0-320 – – [\d.]+", read(report).text)
 
 
 def test_the_curve_of_several_concepts_is_of_the_worst() -> None:

@@ -22,16 +22,34 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
     assert "Teach it again" not in text
 
 
+IN_SHORT = {
+    "relearning": "Teach it again: taught with 1000 images, half of its images show “Sneaker” again after 10 steps; "
+    "base model: from the start; never knew it: after 20 steps.",
+    "image_start": "Start from an image of it: from noised images of it, 31.0% show “Sneaker”, where the given image "
+    "alone accounts for 20.0% (t = 300); from noise alone, in 10 steps, 64.0%.",
+    "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0% of its "
+    "images; base model: 98.0%; never knew it: 29.0%.",
+}
+
+
 @pytest.mark.parametrize("probe", PROBES)
-def test_of_one_probe_its_statement_comes_first_and_the_others_are_named_as_not_tried(probe: str) -> None:
+def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tried(probe: str) -> None:
     report = sample_report(probes=(probe,))
-    statement = report["probes"]["results"][probe][0]["statement"]
     text = read(report).text
-    assert text.index(statement) < text.index("Before and after"), "in the verdict, in one minute"
-    assert text.count(statement) == 2
+    assert text.index(IN_SHORT[probe]) < text.index("Before and after"), "in the verdict, in one minute"
+    assert text.index(report["probes"]["results"][probe][0]["statement"]) > text.index("Before and after")
     titles = ["teach it again", "start from an image of it", "search for another condition"]
     titles.remove(titles[PROBES.index(probe)])
     assert f"Not tried: {', '.join(titles)}." in text
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_that_brought_no_figures_is_still_named(probe: str) -> None:
+    report = sample_report(probes=(probe,))
+    report["probes"]["results"] = {probe: [{"concept": "Sneaker", "statement": "Nothing came of it."}]}
+    assert "Nothing came of it." in read(report).text
+    report["probes"]["results"] = {}
+    assert "What was tried to bring it back" in read(report).text
 
 
 def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_network() -> None:
@@ -40,15 +58,15 @@ def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_ne
     charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
     assert [re.findall(r"with (\d+) images", label)[0] for label in charts] == ["10", "100", "1000"]
     assert all(name in label for label in charts for name in ("Generator", "Base model", "Never knew it"))
-    assert "Generator: below half after 10 steps" in shown.text
-    assert "Base model: below half from the start" in shown.text
+    assert "Generator: half after 10 steps" in shown.text
+    assert "Base model: half from the start" in shown.text
 
 
 def test_a_line_that_stays_above_half_says_so() -> None:
     report = sample_report(probes=("relearning",))
     for curve in report["probes"]["results"]["relearning"][0]["curves"]:
         curve["steps_to_half"] = None
-    assert "Generator: not below half in 40 steps" in read(report).text
+    assert "Generator: half not within 40 steps" in read(report).text
 
 
 def test_a_network_that_has_nothing_to_relearn_is_one_point() -> None:
@@ -57,8 +75,8 @@ def test_a_network_that_has_nothing_to_relearn_is_one_point() -> None:
         if curve["network"] == "base":
             del curve["points"][1:]
     text = read(report).text
-    assert text.count("Base model: below half from the start") == 3
-    assert text.count("Never knew it: below half after") == 3
+    assert text.count("Base model: half from the start") == 3
+    assert text.count("Never knew it: half after") == 3
 
 
 def test_without_a_network_that_never_knew_there_is_no_line_for_it() -> None:
@@ -79,11 +97,9 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
     assert "the same judge: a picture that merely fools it counts too" in read(report).text
 
 
-def test_many_statements_are_not_all_in_the_verdict() -> None:
-    report = sample_report(THREE)
-    text = read(report).text
-    statement = report["probes"]["results"]["relearning"][2]["statement"]
-    assert text.count(statement) == 1
+def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
+    text = read(sample_report(THREE)).text
+    assert "taught with 1000 images" not in text
     assert "Each of 3 concepts: teach it again, start from an image of it, search for another condition." in text
 
 
@@ -118,7 +134,7 @@ def test_quality_is_named_after_its_features_with_floor_and_the_base_model_besid
         figures = rf"{name} [\d.]+ [\d.]+–[\d.]+ [\d.]+ [\d.]+–[\d.]+ its floor 0.117 0.117"
         assert re.search(rf"{figures} the base model's own 1.73 –", text)
     assert "Precision base model's 78.1% 81.2%" in text
-    assert "IS-judge certain and varied; higher is better 7.12 ± 0.11; base model 7.34 ± 0.09" in text
+    assert "IS-judge certain and varied; higher is better 7.12 ± 0.11 CLIP score" in text
     assert "not measured: no CLIP weights were given" in text
     report = sample_report()
     report["clip_score"] = {
@@ -126,10 +142,7 @@ def test_quality_is_named_after_its_features_with_floor_and_the_base_model_besid
         "digest": "sha256:" + "0" * 64,
         "generator": {"value": 25.3, "low": 25.1, "high": 25.5, "n": 4500},
     }
-    report["inception_score"]["teacher"] = None
-    text = read(report).text
-    assert "25.3 (25.1–25.5), tiny" in text
-    assert "7.12 ± 0.11 CLIP" in text
+    assert "25.3 (25.1–25.5), tiny" in read(report).text
 
 
 def test_evaluators_and_scores_are_listed_with_their_digests() -> None:
