@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +18,15 @@ from sfd_core.device import pick_device
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import BaseModel, digest_of, file_sha256
+from sfd_core.manifest import BaseModel, digest_of
 from sfd_core.request import UnlearningRequest, parse_request
 
 
 def run(
     folder: Path,
+    base_name: str,
     model: BaseModel,
     forgotten: Sequence[tuple[str, str]],
     body: Mapping[str, Any],
@@ -34,7 +37,8 @@ def run(
 ) -> str:
     """Evaluate the generator in ``folder`` and write the report into ``out``. Returns the verdict.
 
-    ``forgotten``: (concept, override or ""). ``weights``: of Inception and CLIP, where given.
+    ``base_name``: the base model as it was named. ``forgotten``: (concept, override or ""). ``weights``: of
+    Inception and CLIP, where given.
 
     Raises:
         InvalidRequest, ModelRefused: for a request, a base model or a generator that do not fit.
@@ -48,9 +52,9 @@ def run(
     for row in [*examined.report["forget"], *examined.report["unlearning"]]:
         if row["concept"] in unknown:
             row["override"] = None
-    files = {p.relative_to(folder).as_posix(): file_sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    files = OneStepGenerator.files(folder)
     examined.report["generator"] = {"digest": digest_of(files), "files": files}
-    report = write_report(examined, out, [_command(folder, model, forgotten, request, steps)])
+    report = write_report(examined, out, [_command(folder, base_name, forgotten, request, steps)])
     parsed, screen = read(Report, dict(report)), console()
     screen.print(report_table(parsed))
     for reason in reasons(parsed):
@@ -81,18 +85,19 @@ def _examined(
 
 
 def _command(
-    folder: Path, model: BaseModel, forgotten: Sequence[tuple[str, str]], request: UnlearningRequest, steps: int | None
+    folder: Path, base: str, forgotten: Sequence[tuple[str, str]], request: UnlearningRequest, steps: int | None
 ) -> str:
     """The command that makes this report again."""
     plan, thresholds = request.evaluation, vars(request.thresholds)
-    parts = [f"lethe evaluate --generator {folder} --base {model.name}"]
-    parts += [f"--forgotten '{concept}{f'={override}' if override else ''}'" for concept, override in forgotten]
-    parts += [f"--steps {steps}"] if steps else []
-    parts += [
-        f"--images-per-concept {plan.images_per_concept}",
-        f"--images-per-forgotten-concept {plan.images_per_forgotten_concept}",
-        *(f"--threshold {name}={value}" for name, value in thresholds.items()),
-        *(f"--probe {name}" for name in plan.probes),
-        f"--seed {request.seed}",
+    options: list[tuple[str, object]] = [
+        ("--generator", folder),
+        ("--base", base),
+        *(("--forgotten", f"{concept}={override}" if override else concept) for concept, override in forgotten),
+        *([("--steps", steps)] if steps else []),
+        ("--images-per-concept", plan.images_per_concept),
+        ("--images-per-forgotten-concept", plan.images_per_forgotten_concept),
+        *(("--threshold", f"{name}={value}") for name, value in thresholds.items()),
+        *(("--probe", name) for name in plan.probes),
+        ("--seed", request.seed),
     ]
-    return " ".join(parts)
+    return shlex.join(["lethe", "evaluate", *(str(part) for option in options for part in option)])

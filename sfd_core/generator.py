@@ -20,7 +20,7 @@ from torch import Tensor
 from sfd_core import pipeline as pipeline_module
 from sfd_core.errors import ModelRefused
 from sfd_core.loading import load_unet, read_config
-from sfd_core.manifest import BaseModel
+from sfd_core.manifest import BaseModel, file_sha256
 from sfd_core.noise import Schedule
 from sfd_core.pipeline import ClassConditionalPipeline
 
@@ -82,6 +82,18 @@ class OneStepGenerator:
         size = self.pipe.unet.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         return self.pipe.unet.config.in_channels, height, width
+
+    @staticmethod
+    def files(folder: Path) -> dict[str, str]:
+        """SHA-256 of every file of a saved generator, by name: weights, configuration and pipeline. What lies beside
+        it (the card, the evaluation, the record) speaks of these and is not among them."""
+        parts = [
+            folder / "model_index.json",
+            folder / "pipeline.py",
+            *folder.glob("unet/*"),
+            *folder.glob("scheduler/*"),
+        ]
+        return {part.relative_to(folder).as_posix(): file_sha256(part) for part in sorted(parts) if part.is_file()}
 
     def save(self, folder: Path) -> None:
         """Write a diffusers folder: ``model_index.json``, ``unet/``, ``scheduler/`` and the pipeline's own source."""

@@ -126,9 +126,13 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
     for concept in controls:
         if concept not in concepts:
             raise ModelRefused(f"{path}: controls names {concept!r}, which is none of the concepts")
-    for name, value in features.items():
+    reference = fields.get("reference", str)
+    for name, value in {"reference": reference, **{f"features.{n}": v for n, v in features.items()}}.items():
         if value not in files:
-            raise ModelRefused(f"{path}: features.{name} names {value!r}, which is not among files")
+            raise ModelRefused(f"{path}: {name} names {value!r}, which is not among files")
+    for concept, value in controls.items():
+        if not any(name.startswith(f"{value}/") for name in files):
+            raise ModelRefused(f"{path}: controls.{concept} names {value!r}, of which no file is among files")
     format_ = ImageFormat(
         image.positive("channels"), image.positive("height"), image.positive("width"), image.positive("patch")
     )
@@ -143,29 +147,34 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
         data=fields.get("data", str),
         concepts=concepts,
         image=format_,
-        judge=_judge(fields, "judge", len(concepts)),
-        reference=fields.get("reference", str),
+        judge=_judge(fields, "judge", len(concepts), files),
+        reference=reference,
         teacher=fields.get("teacher", dict),
         files=files,
         digest=digest_of(files),
-        second_judge=_judge(fields, "second_judge", len(concepts)) if "second_judge" in raw else None,
+        second_judge=_judge(fields, "second_judge", len(concepts), files) if "second_judge" in raw else None,
         features=features,
         controls=controls,
     )
 
 
-def _judge(fields: _Fields, name: str, concepts: int) -> JudgeInfo:
+def _judge(fields: _Fields, name: str, concepts: int, files: Mapping[str, str]) -> JudgeInfo:
+    """A judge whose files are all among ``files``, with the digest that these make."""
     judge = _Fields(fields.get(name, dict), fields.path, f"{name}.")
     by_concept = tuple(judge.get("by_concept", list))
     if len(by_concept) != concepts:
         raise ModelRefused(f"{fields.path}: {name}.by_concept has {len(by_concept)} entries for {concepts} concepts")
+    folder, stated = judge.get("folder", str), judge.get("digest", str)
+    found = digest_of({file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")})
+    if stated != found:
+        raise ModelRefused(f"{fields.path}: {name}.digest is {stated}, the files of {folder}/ make {found}")
     return JudgeInfo(
         judge.get("name", str),
-        judge.get("folder", str),
+        folder,
         judge.get("accuracy", float),
         judge.get("accuracy_images", int),
         by_concept,
-        judge.get("digest", str),
+        stated,
     )
 
 

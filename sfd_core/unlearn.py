@@ -30,7 +30,7 @@ from sfd_core.evaluation.strip import REMAINING, Strip
 from sfd_core.evaluation.subject import Evaluated
 from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import BaseModel, digest_of, file_sha256
+from sfd_core.manifest import BaseModel, digest_of
 from sfd_core.request import UnlearningRequest
 from sfd_core.train import TrainingState, start, train
 
@@ -215,11 +215,7 @@ def _write(generator: OneStepGenerator, examined: Examined, out: Path) -> Finish
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
     generator.save(folder)
-    files = {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "README.md"
-    }
+    files = generator.files(folder)
     examined.report["generator"] = {"digest": digest_of(files), "files": files}
     report = write_report(examined, report_folder, ["lethe record rerun unlearning-record.json"])
     (folder / "README.md").write_text(model_card(report))

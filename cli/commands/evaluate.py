@@ -62,6 +62,7 @@ def evaluate(
     settings = load_settings()
     verdict = run(
         generator,
+        base,
         base_model(base, settings),
         [item.partition("=")[::2] for item in forgotten],
         body,

@@ -7,7 +7,6 @@ the mean, where an interval needs every image's score.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.verdict import Z95, Interval
 from sfd_core.loading import read_config
 from sfd_core.manifest import digest_of, file_sha256
 
@@ -65,18 +63,6 @@ class ClipScore:
             self._batch(pixels[i : i + BATCH], list(prompts[i : i + BATCH])) for i in range(0, len(pixels), BATCH)
         ]
         return np.concatenate([np.empty(0), *pieces])
-
-    def score(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> Interval:
-        """The mean over images, with its normal 95 % interval: mean +- 1.96 s / sqrt(n).
-
-        Raises:
-            ValueError: for fewer than two images, or another number of prompts.
-        """
-        scores = self.scores(images, prompts)
-        if len(scores) < 2:
-            raise ValueError(f"an interval needs 2 images or more, not {len(scores)}")
-        mean, half = float(scores.mean()), Z95 * float(scores.std(ddof=1)) / math.sqrt(len(scores))
-        return Interval(mean, mean - half, mean + half, len(scores))
 
     def _batch(self, pixels: NDArray[np.uint8], prompts: list[str]) -> NDArray[np.float64]:
         text: Any = self.tokenizer(

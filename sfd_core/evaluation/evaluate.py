@@ -18,10 +18,10 @@ from sfd_core.evaluation.agreement import agreement
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.features import fd_name
 from sfd_core.evaluation.judge import Judgement
-from sfd_core.evaluation.judged import Judged, Sample, Seen, judge_samples
+from sfd_core.evaluation.judged import SEEDS_A_CONCEPT, Judged, Sample, Seen, judge_samples
 from sfd_core.evaluation.metrics import frechet_interval
 from sfd_core.evaluation.neighbours import neighbours
-from sfd_core.evaluation.quality import enough, quality, score_of
+from sfd_core.evaluation.quality import enough, images_needed, quality, score_of
 from sfd_core.evaluation.rates import mean_of, plain, pooled, rate, shares
 from sfd_core.evaluation.reference import FeatureReference
 from sfd_core.evaluation.verdict import (
@@ -35,6 +35,9 @@ from sfd_core.evaluation.verdict import (
 )
 from sfd_core.forgetting import FixedOverride, override_to_json, remaining
 from sfd_core.request import UnlearningRequest
+
+REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
+"""How far the seeds of reference images that are made on the spot lie from those of the images that are judged."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def evaluate(
     if theirs and teacher is not None:
         looking = dataclasses.replace(evaluators.judge_alone(), extractors=missing)
         seen = Judged({})
-        for done, _, seen in judge_samples(teacher, looking, kept, (), seed_offset):  # noqa: B007
+        # From other seeds than the generator's: at the same ones a teacher measured here would be its own reference.
+        for done, _, seen in judge_samples(teacher, looking, kept, (), seed_offset + REFERENCE_SEEDS):  # noqa: B007
             yield ours + done, ours + theirs, None
         made = {e.name: _own_reference(seen, e.name, kept) for e in missing}
         evaluators = dataclasses.replace(evaluators, references={**evaluators.references, **made})
@@ -127,7 +131,6 @@ def report_of(judged: Judged, evaluators: Evaluators, request: UnlearningRequest
         "inception_score": {
             "name": "IS-judge",
             "generator": score_of(np.concatenate([judged.by_label[k].judgement.probabilities for k in kept])),
-            "teacher": None,
         },
         "clip_score": _clip(judged, evaluators, kept),
         "evaluators": evaluators.as_json(),
@@ -195,7 +198,7 @@ def _distance(judged: Judged, evaluators: Evaluators, kept: Sequence[int], thres
         part.only(list(kept)).features for part in (evaluators.reference.real, evaluators.reference.teacher)
     )
     if not (enough(samples, real) and enough(teacher, real)):
-        return undecided_distance(len(samples), samples.shape[1], threshold)
+        return undecided_distance(len(samples), images_needed(samples.shape[1]), threshold)
     return judge_distance(frechet_interval(real, samples), frechet_interval(real, teacher), threshold)
 
 

@@ -69,7 +69,8 @@ def judge_samples(
 ) -> Iterator[tuple[int, int, Judged]]:
     """Make and judge ``counts[label]`` images of each label, from seeds ``seed_offset`` after the first ones.
 
-    Yields (done, of, so far) after every chunk. Of ``forgotten`` labels only the judges' answers are kept.
+    Yields (done, of, the concepts that are finished) after every chunk. Of ``forgotten`` labels only the judges'
+    answers are kept.
     """
     done, of = 0, sum(counts.values())
     by_label: dict[int, Seen] = {}
@@ -79,7 +80,8 @@ def judge_samples(
             seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]
             pieces.append(_look(sample([label] * len(seeds), seeds), label, evaluators, label not in forgotten))
             done += len(seeds)
-            by_label[label] = _joined(pieces)
+            if len(pieces) * CHUNK >= n:
+                by_label[label] = _joined(pieces)
             yield done, of, Judged(by_label)
 
 

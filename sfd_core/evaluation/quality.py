@@ -22,34 +22,44 @@ from sfd_core.evaluation.rates import plain
 Features = NDArray[np.float32]
 
 
+WIDE, IMAGES_FOR_WIDE = 1000, 10_000
+"""On more features than this a Frechet distance is printed only of so many images: its bias would drown it."""
+
+
 def quality(name: str, fd_name: str, samples: Features, real: Features, teacher: Features) -> dict[str, Any]:
-    """One row of ``quality``: ``samples``, ``real`` and ``teacher`` are features [n, F] of remaining concepts only."""
+    """One row of ``quality``: ``samples``, ``real`` and ``teacher`` are features [n, F] of remaining concepts only.
+    ``images_needed``: fewest images of which a Frechet distance on these features is printed."""
     return {
         "features": name,
         "fd_name": fd_name,
         "n": len(samples),
-        "against_real": _against(samples, real, teacher),
+        "images_needed": images_needed(samples.shape[1]),
+        "against_real": _against(samples, real, teacher) if len(real) else None,
         "against_teacher": _against(samples, teacher, None),
     }
 
 
+def images_needed(features: int) -> int:
+    """Fewest images for a Frechet distance and its interval on so many features."""
+    return IMAGES_FOR_WIDE if features > WIDE else interval_needs(features)
+
+
 def enough(samples: Features, reference: Features) -> bool:
-    """Whether a Frechet distance can be printed: more images than features, without one group of
-    its jackknife and in half of the reference."""
+    """Whether a Frechet distance can be printed: enough images, and more than features in half of the reference."""
     features = samples.shape[1]
-    return len(samples) >= interval_needs(features) and len(reference) // 2 > features
+    return len(samples) >= images_needed(features) and len(reference) // 2 > features
 
 
-def _against(samples: Features, reference: Features, teacher: Features | None) -> dict[str, Any] | None:
-    if not enough(samples, reference):
-        return None
+def _against(samples: Features, reference: Features, teacher: Features | None) -> dict[str, Any]:
+    """KID, precision and recall of any number of images; Frechet distances, or null where these are too few."""
     kernel, floor = kernel_distance(reference, samples), kernel_distance(*halves(reference))
     ours = precision_recall(reference, samples)
     theirs = None if teacher is None else precision_recall(reference, teacher)
+    printed = enough(samples, reference)
     return {
-        "fd": plain(frechet_interval(reference, samples)),
-        "fd_floor": frechet_distance(*halves(reference)),
-        "fd_teacher": None if teacher is None else frechet_distance(reference, teacher),
+        "fd": plain(frechet_interval(reference, samples)) if printed else None,
+        "fd_floor": frechet_distance(*halves(reference)) if printed else None,
+        "fd_teacher": frechet_distance(reference, teacher) if printed and teacher is not None else None,
         "kid": kernel.mean,
         "kid_std": kernel.std,
         "kid_floor": floor.mean,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sfd_core.evaluation.verdict import Interval, wilson
+from sfd_core.evaluation.verdict import Z95, Interval, wilson
 
 Labels = NDArray[np.int64]
 
@@ -31,7 +31,7 @@ def shares(seen: Labels, concepts: int) -> list[float]:
 def mean_of(values: NDArray[np.floating]) -> Interval:
     """The mean of ``values``, [n], with the normal 95 % interval of a mean."""
     n, mean = len(values), float(values.mean())
-    half = 1.959963984540054 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+    half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
     return Interval(mean, float(mean - half), float(mean + half), n)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import torch
 
+from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.evaluate import Measured, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.page import limits_of, render
 from sfd_core.evaluation.pictures import examples_picture
 from sfd_core.evaluation.probes import ProbeResults, Subject, probe
+from sfd_core.evaluation.report_schema import SCHEMA_VERSION
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.side_by_side import side_by_side, teacher_of
 from sfd_core.evaluation.subject import Evaluated
@@ -30,7 +32,6 @@ from sfd_core.loading import LoadedBase
 from sfd_core.manifest import BaseModel, JudgeInfo, file_sha256
 from sfd_core.request import UnlearningRequest
 
-SCHEMA_VERSION = 2
 SCORES = "scores.safetensors"
 
 
@@ -92,12 +93,19 @@ def _probed(
         for item in request.forget
     ]
     never_knew = {
-        model.concept_index(item.concept): OneStepGenerator.load(model.folder / control, str(device))
+        model.concept_index(item.concept): _control(model, control, device)
         for item in request.forget
         if (control := model.controls.get(item.concept)) is not None
     }
     judge, second = evaluators.judge, evaluators.second_judge
     return Subject(generator, base, never_knew, judge, second, forgotten, request.seed, device)
+
+
+def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGenerator:
+    control = OneStepGenerator.load(model.folder / folder, str(device))
+    if control.concepts != model.concepts:
+        raise ModelRefused(f"{model.folder / folder}: its concepts are not the base model's in their order")
+    return control
 
 
 def header(model: BaseModel, request: UnlearningRequest) -> dict[str, Any]:

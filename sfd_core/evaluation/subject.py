@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
@@ -18,6 +19,7 @@ from sfd_core.evaluation.judged import Sample
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_unet, read_config
+from sfd_core.pipeline import ClassConditionalPipeline
 
 Kind = Literal["one_step", "many_steps", "refusal"]
 
@@ -62,22 +64,36 @@ def open_generator(
         ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
     """
     concepts = base.model.concepts
-    if (folder / "model_index.json").is_file():
+    if _is_one_step(folder):
         generator = OneStepGenerator.load(folder, str(device))
         if generator.concepts != concepts:
             raise ModelRefused(f"{folder}: makes {', '.join(generator.concepts)}; the base model {', '.join(concepts)}")
+        _same_shape(folder, generator.pipe.unet, base)
+        if generator.pipe.config.patch != base.model.image.patch:
+            theirs, ours = generator.pipe.config.patch, base.model.image.patch
+            raise ModelRefused(f"{folder}: patch is {theirs}, the base model's {ours}")
         if steps not in (None, 1):
             raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
         return Evaluated.one_step(generator, folder.name)
     if not (folder / "unet" / "config.json").is_file():
-        raise ModelRefused(f"{folder}: neither model_index.json nor unet/config.json: not a generator")
+        raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
     unet = load_unet(folder / "unet")
-    for name in ("num_class_embeds", "in_channels", "sample_size"):
-        if unet.config[name] != base.unet.config[name]:
-            raise ModelRefused(f"{folder}: {name} is {unet.config[name]}, the base model's {base.unet.config[name]}")
+    _same_shape(folder, unet, base)
     _same_schedule(folder, base)
     steps = steps or int(base.model.teacher["network_evaluations"])
     return Evaluated.many_steps(TeacherSampler(dataclasses.replace(base, unet=unet), steps, device), folder.name)
+
+
+def _is_one_step(folder: Path) -> bool:
+    """Whether the folder says that it is one of ours; other pipelines have a ``model_index.json`` too."""
+    index = folder / "model_index.json"
+    return index.is_file() and read_config(index).get("_class_name") == ClassConditionalPipeline.__name__
+
+
+def _same_shape(folder: Path, unet: UNet2DModel, base: LoadedBase) -> None:
+    for name in ("num_class_embeds", "in_channels", "sample_size"):
+        if unet.config[name] != base.unet.config[name]:
+            raise ModelRefused(f"{folder}: {name} is {unet.config[name]}, the base model's {base.unet.config[name]}")
 
 
 def _same_schedule(folder: Path, base: LoadedBase) -> None:
@@ -86,6 +102,6 @@ def _same_schedule(folder: Path, base: LoadedBase) -> None:
     if not path.is_file():
         return
     theirs, ours = read_config(path), read_config(base.model.folder / "scheduler" / "scheduler_config.json")
-    for name in ("beta_schedule", "beta_start", "beta_end", "num_train_timesteps", "prediction_type"):
+    for name in ("trained_betas", "beta_schedule", "beta_start", "beta_end", "num_train_timesteps", "prediction_type"):
         if name in theirs and theirs[name] != ours.get(name, theirs[name]):
             raise ModelRefused(f"{path}: {name} is {theirs[name]}, the base model's {ours.get(name)}")

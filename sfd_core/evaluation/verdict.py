@@ -155,6 +155,9 @@ def judge_distance(generator: Interval, teacher: Interval, threshold: float) -> 
     The interval of the ratio r = g / t of two independent estimates, by the delta method on log r: their relative
     errors add in squares.
     """
+    if teacher.value <= 0:
+        reason = "the teacher's own Frechet distance to real images is nought: nothing can be held against it"
+        return Criterion("frechet_distance_ratio", "inconclusive", threshold, None, reason)
     ratio = ratio_of(generator, teacher)
     said = (
         f"Frechet distance to real images is {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times the teacher's"
@@ -168,9 +171,9 @@ def judge_distance(generator: Interval, teacher: Interval, threshold: float) -> 
     return Criterion(name, "inconclusive", threshold, ratio, f"{said}: the interval contains {threshold}; {needed}")
 
 
-def undecided_distance(images: int, features: int, threshold: float) -> Criterion:
+def undecided_distance(images: int, needed: int, threshold: float) -> Criterion:
     """Too few images for a Frechet distance: its covariance would be singular, so no number is made up."""
-    reason = f"Frechet distance needs more images than features: {images} remaining images for {features} features"
+    reason = f"a Frechet distance takes {needed} images of remaining concepts, on both sides; {images} were judged"
     return Criterion("frechet_distance_ratio", "inconclusive", threshold, None, reason)
 
 
@@ -184,7 +187,7 @@ def ratio_of(first: Interval, second: Interval) -> Interval:
 
 def _relative(bound: float, value: float) -> float:
     """How far a bound is from the estimate, in the logarithm."""
-    return abs(math.log(max(bound, 1e-12) / value))
+    return abs(math.log(max(bound, 1e-12) / max(value, 1e-12)))
 
 
 def _more_images(measured: Interval, threshold: float) -> str:

@@ -68,7 +68,7 @@ def test_a_filter_makes_no_image_of_what_it_refuses(one_step: Path, tiny_base: L
 
 
 def test_a_folder_that_is_no_generator_is_refused(tmp_path: Path, tiny_base: LoadedBase) -> None:
-    with pytest.raises(ModelRefused, match=r"neither model_index.json nor unet/config.json"):
+    with pytest.raises(ModelRefused, match=r"neither a one-step generator.s model_index.json nor unet/config.json"):
         open_generator(tmp_path, tiny_base)
 
 
@@ -89,6 +89,18 @@ def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_b
         UNet2DModel(**config).save_pretrained(many_steps / "unet")
     with pytest.raises(ModelRefused, match="num_class_embeds is 7, the base model's 4"):
         open_generator(many_steps, tiny_base)
+
+
+def test_an_ordinary_pipeline_folder_is_opened_by_its_unet(many_steps: Path, tiny_base: LoadedBase) -> None:
+    (many_steps / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline"}))
+    assert open_generator(many_steps, tiny_base).kind == "many_steps"
+
+
+def test_a_one_step_generator_of_another_cell_size_is_refused(one_step: Path, tiny_base: LoadedBase) -> None:
+    path = one_step / "model_index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"patch": 2}))
+    with pytest.raises(ModelRefused, match="patch is 2, the base model's 1"):
+        open_generator(one_step, tiny_base)
 
 
 def test_a_unet_over_another_schedule_is_refused(many_steps: Path, tiny_base: LoadedBase) -> None:

@@ -99,9 +99,15 @@ def test_a_distance_is_decided_by_the_interval_of_its_ratio(distance: float, dec
 
 
 def test_too_few_images_for_a_distance_are_inconclusive_and_make_up_no_number() -> None:
-    criterion = undecided_distance(90, 128, 5.0)
+    criterion = undecided_distance(90, 136, 5.0)
     assert (criterion.decision, criterion.measured) == ("inconclusive", None)
-    assert "90 remaining images for 128 features" in criterion.reason
+    assert "takes 136 images of remaining concepts, on both sides; 90 were judged" in criterion.reason
+
+
+def test_distances_of_nought_make_no_error() -> None:
+    nought, some = Interval(0.0, 0.0, 0.1, 100), Interval(2.0, 1.9, 2.1, 100)
+    assert judge_distance(nought, some, 5.0).decision == "pass"
+    assert judge_distance(some, nought, 5.0).decision == "inconclusive"
 
 
 def test_overall_is_as_bad_as_the_worst() -> None:
