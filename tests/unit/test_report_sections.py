@@ -24,11 +24,11 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
 
 IN_SHORT = {
     "relearning": "Teach it again: taught with 1000 images, half of its images show “Sneaker” again after 10 steps; "
-    "base model: from the start; never knew it: after 20 steps.",
+    "the base model: from the start; a generator that never knew it: after 20 steps.",
     "image_start": "Start from an image of it: from noised images of it, 31.0% show “Sneaker”, where the given image "
     "alone accounts for 20.0% (t = 300); from noise alone, in 10 steps, 64.0%.",
     "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0% of its "
-    "images; base model: 98.0%; never knew it: 29.0%.",
+    "images; the base model: 98.0%; a generator that never knew it: 29.0%.",
 }
 
 
