@@ -143,9 +143,8 @@ def _attacked_in_short(result: Mapping[str, Any]) -> str:
 
 def _beside(said: str, found: Mapping[str, str]) -> str:
     """``said`` of the generator, and the same of the other networks that there are."""
-    others = [
-        f"{_NETWORKS[name].lower()}: {found[name]}" for name in _NETWORKS if name != "generator" and name in found
-    ]
+    named = {"base": "the base model", "never_knew": "a generator that never knew it"}
+    others = [f"{label}: {found[name]}" for name, label in named.items() if name in found]
     return "; ".join([said, *others]) + "."
 
 
