@@ -2,7 +2,7 @@
 
     python -m benchmarks.controls [--evaluations 40] [--out docs/results]
 
-Three controls, each evaluated from other seeds every time, at the default numbers of images: the base model distilled
+Three controls, each evaluated from other seeds every time: the base model distilled
 with nothing forgotten, a forgetting generator with two remaining classes swapped, a constant image. A wrong pass of any
 is a broken verdict. The generator that forgot is evaluated beside them: a verdict that always says no is broken too.
 """
@@ -14,6 +14,7 @@ import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -36,11 +37,21 @@ SWAPPED = ("Trouser", "Pullover")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=40)
+    parser.add_argument("--images", type=int, default=200, help="a remaining concept")
+    parser.add_argument("--forgotten-images", type=int, default=1000)
     parser.add_argument("--work", type=Path, default=Path("build/baselines"))
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     arguments = parser.parse_args()
     base = load_base(load_settings().models()["fashion"])
-    body = {"forget": [{"concept": FORGOTTEN, "override": OVERRIDE}], "budget": {"images": IMAGES}, "seed": SEED}
+    body: dict[str, Any] = {
+        "forget": [{"concept": FORGOTTEN, "override": OVERRIDE}],
+        "budget": {"images": IMAGES},
+        "seed": SEED,
+    }
+    body["evaluation"] = {
+        "images_per_concept": arguments.images,
+        "images_per_forgotten_concept": arguments.forgotten_images,
+    }
     request = parse_request(body, base.model)
     # No verdict is decided by the further extractors or the second judge.
     evaluators = dataclasses.replace(Evaluators.load(base.model), second_judge=None, extractors=(), references={})

@@ -8,7 +8,7 @@ evaluates what a job has made, a generator made elsewhere, and the negative cont
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,14 @@ def evaluate(
     request: UnlearningRequest,
     *,
     teacher: Sample | None = None,
+    refused: Collection[int] = (),
     seed_offset: int = 0,
 ) -> Iterator[tuple[int, int, Measured | None]]:
     """Evaluate ``sample`` for ``request``. Yields (images done, of, None), at last (of, of, what was measured).
 
-    ``teacher``: makes reference images for an extractor whose features the base model does not ship. ``seed_offset``:
-    other images than the report's own, for repeated evaluations of one generator.
+    ``teacher``: makes reference images for an extractor whose features the base model does not ship. ``refused``:
+    forgotten labels of which a filter makes no image. ``seed_offset``: other images than the report's own, for repeated
+    evaluations of one generator.
     """
     concepts = evaluators.model.concepts
     forgotten = [concepts.index(item.concept) for item in request.forget]
@@ -72,13 +74,17 @@ def evaluate(
     missing = [extractor for extractor in evaluators.extractors if extractor.name not in evaluators.references]
     ours, theirs = sum(counts.values()), sum(kept.values()) if missing and teacher is not None else 0
     judged = Judged({})
-    for done, _, judged in judge_samples(sample, evaluators, counts, forgotten, seed_offset):  # noqa: B007
+    for done, _, judged in judge_samples(  # noqa: B007
+        sample, evaluators, counts, forgotten, refused, seed_offset
+    ):
         yield done, ours + theirs, None
     if theirs and teacher is not None:
         looking = dataclasses.replace(evaluators.judge_alone(), extractors=missing)
         seen = Judged({})
         # From other seeds than the generator's: at the same ones a teacher measured here would be its own reference.
-        for done, _, seen in judge_samples(teacher, looking, kept, (), seed_offset + REFERENCE_SEEDS):  # noqa: B007
+        for done, _, seen in judge_samples(  # noqa: B007
+            teacher, looking, kept, (), (), seed_offset + REFERENCE_SEEDS
+        ):
             yield ours + done, ours + theirs, None
         made = {e.name: _own_reference(seen, e.name, kept) for e in missing}
         evaluators = dataclasses.replace(evaluators, references={**evaluators.references, **made})

@@ -27,16 +27,23 @@ JUDGE_BATCH = 250
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the judge says of n images. ``probabilities``: [n, concepts]; ``features``: [n, F]; both float32."""
+    """What the judge says of n images. ``probabilities``: [n, concepts]; ``features``: [n, F]; both float32. A row
+    without any probability stands for an image that was refused: no concept is seen in it."""
 
     probabilities: NDArray[np.float32]
     features: NDArray[np.float32]
 
     @property
     def seen(self) -> NDArray[np.int64]:
-        """The concept seen in each image: [n]."""
-        seen: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        """The concept seen in each image, [n]; where there is no image, one beyond the last concept."""
+        concepts = self.probabilities.shape[1]
+        seen: NDArray[np.int64] = np.where(self.probabilities.any(axis=1), self.probabilities.argmax(axis=1), concepts)
         return seen
+
+    @classmethod
+    def of_nothing(cls, n: int, concepts: int) -> Judgement:
+        """Of ``n`` images that were refused."""
+        return cls(np.zeros((n, concepts), np.float32), np.zeros((n, 0), np.float32))
 
 
 class ImageJudge:

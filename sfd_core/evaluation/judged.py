@@ -65,16 +65,23 @@ def judge_samples(
     evaluators: Evaluators,
     counts: Mapping[int, int],
     forgotten: Collection[int] = (),
+    refused: Collection[int] = (),
     seed_offset: int = 0,
 ) -> Iterator[tuple[int, int, Judged]]:
     """Make and judge ``counts[label]`` images of each label, from seeds ``seed_offset`` after the first ones.
 
     Yields (done, of, the concepts that are finished) after every chunk. Of ``forgotten`` labels only the judges'
-    answers are kept.
+    answers are kept; of ``refused`` ones, which must be among them, no image is made.
     """
     done, of = 0, sum(counts.values())
     by_label: dict[int, Seen] = {}
     for label, n in counts.items():
+        if label in refused:
+            nothing = Judgement.of_nothing(n, len(evaluators.model.concepts))
+            by_label[label] = Seen(nothing, nothing if evaluators.second_judge else None)
+            done += n
+            yield done, of, Judged(by_label)
+            continue
         pieces = []
         for i in range(0, n, CHUNK):
             seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]

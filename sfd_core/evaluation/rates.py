@@ -24,8 +24,9 @@ def pooled(hits: Sequence[NDArray[np.bool_]]) -> Interval:
 
 
 def shares(seen: Labels, concepts: int) -> list[float]:
-    """One row of a confusion matrix: the share of ``seen``, [n], that falls on each concept."""
-    return [float(share) for share in np.bincount(seen, minlength=concepts) / len(seen)]
+    """One row of a confusion matrix: the share of ``seen``, [n], that falls on each concept. Refused images fall on
+    none, so a row may add up to less than one."""
+    return [float(share) for share in np.bincount(seen, minlength=concepts)[:concepts] / len(seen)]
 
 
 def mean_of(values: NDArray[np.floating]) -> Interval:

@@ -51,7 +51,7 @@ def examine(
     then, from nought again, in pieces of the probes; at last the report."""
     measured: Measured | None = None
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
-        subject.sample, evaluators, request, teacher=teacher_of(base, device).sample_labels
+        subject.sample, evaluators, request, teacher=teacher_of(base, device).sample_labels, refused=subject.refused
     ):
         yield done, of, None
     assert measured is not None

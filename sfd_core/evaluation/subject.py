@@ -27,13 +27,14 @@ Kind = Literal["one_step", "many_steps", "refusal"]
 @dataclass(frozen=True)
 class Evaluated:
     """``sample``: makes its images. ``generator``: the network itself where it makes an image in one step, which is
-    what the probes work on; ``None`` for the others."""
+    what the probes work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
 
     kind: Kind
     title: str
     network_evaluations: int
     sample: Sample
     generator: OneStepGenerator | None = None
+    refused: frozenset[int] = frozenset()
 
     @classmethod
     def one_step(cls, generator: OneStepGenerator, title: str = "one-step generator") -> Evaluated:
@@ -44,14 +45,16 @@ class Evaluated:
         return cls("many_steps", title, sampler.steps, sampler.sample_labels)
 
     def refusing(self, labels: Collection[int]) -> Evaluated:
-        """The same behind a filter: asked for one of ``labels`` it makes no image, which is judged as a black one."""
+        """The same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black one."""
 
         def sample(asked: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
             images = self.sample(asked, seeds).copy()
             images[np.isin(asked, list(labels))] = 0
             return images
 
-        return dataclasses.replace(self, kind="refusal", title=f"{self.title}, refusing the label", sample=sample)
+        return dataclasses.replace(
+            self, kind="refusal", title=f"{self.title}, refusing the label", sample=sample, refused=frozenset(labels)
+        )
 
 
 def open_generator(

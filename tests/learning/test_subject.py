@@ -128,6 +128,9 @@ def test_the_report_of_a_foreign_generator_keeps_to_the_schema(
     report: dict[str, Any] = dict(write_report(examined, tmp_path / "report", ["lethe evaluate"]))
     jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), load_schema())
     assert report["agreement"]["forgotten"][0]["n"] == 20
+    if kind == "a filter":
+        assert report["unlearning"][0]["seen"] == report["unlearning"][0]["second_judge"]["seen"] == 0
+        assert sum(report["confusion"]["generator"][0]) == 0.0
     assert report["speed"]["generator_network_evaluations"] == subject.network_evaluations
     page = (tmp_path / "report" / "report.html").read_text()
     assert subject.title in page

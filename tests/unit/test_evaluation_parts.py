@@ -93,6 +93,17 @@ def test_a_mean_covers_the_truth_about_95_times_in_100() -> None:
     assert abs(hits / runs - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs) + 0.01
 
 
+def test_a_refused_image_shows_nothing_to_either_judge() -> None:
+    nothing = Judgement.of_nothing(3, len(CONCEPTS))
+    assert not (nothing.seen < len(CONCEPTS)).any()
+    assert shares(nothing.seen, 4) == [0.0] * 4
+    everything = reference_set({0: [0], 1: [1]}, {0: [0], 1: [1]})
+    judged = Judged({0: Seen(nothing, nothing), 1: Seen(judgement([1]), judgement([1]))})
+    found = agreement(judged, Reference(everything, everything), CONCEPTS, [0])
+    assert found is not None
+    assert found["forgotten"] == [{"concept": "a", "n": 3, "only_first": 0, "only_second": 0, "both": 0}]
+
+
 def test_a_row_of_a_matrix_adds_up_to_one() -> None:
     assert shares(np.array([0, 0, 2, 3]), 4) == [0.5, 0.0, 0.25, 0.25]
     assert rate(np.array([True, False])).value == 0.5
