@@ -176,3 +176,13 @@ def test_rerun_on_a_base_model_that_is_not_here(lethe: Lethe, case: Case) -> Non
     del statement["predicate"]["base_model"]
     case.with_text(sign(statement, None))
     assert "names no base model" in lethe("record", "rerun", case.folder / RECORD).stderr
+
+
+def test_unlearn_evaluates_with_the_weights_that_are_given(lethe: Lethe, tmp_path: Path) -> None:
+    """Seen by what happens when there is no CLIP in the folder: it is refused before anything is trained."""
+    (tmp_path / "clip").mkdir()
+    arguments = ("--base", "tiny", "--forget", "red=green", "--images", "8", "--out", "out")
+    refused = lethe("unlearn", *arguments, LETHE_CLIP_WEIGHTS=str(tmp_path / "clip"))
+    assert refused.exit_code == 2
+    assert str(tmp_path / "clip") in refused.stderr
+    assert not (tmp_path / "out" / "generator").exists()
