@@ -4,7 +4,9 @@
 
 with phi the untouched model and c_0 the empty prompt. A class-conditional model has no empty prompt: c_0 is the class
 that SFD is given as override. x_t are noised images of the class from the model's own sampler, so this needs no data
-either. All weights are tuned (ESD-u).
+either. Only what carries the condition is tuned (``class_embedding`` and every ``time_emb_proj``), as ESD-x tunes only
+cross-attention, and for as long as it takes: tuning all weights at 1e-5 for 400 steps, or these at 1e-3, forgot just as
+well and left less than half to four fifths of the other classes intact.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from sfd_core.evaluation.side_by_side import teacher_of
 from sfd_core.generator import from_uint8
 from sfd_core.loading import LoadedBase
 
-ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-5, 400, 16, 500
-"""eta and the learning rate are the paper's; its 1000 steps of one image are 400 of 16 here."""
+ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500
+"""eta is the paper's; the others were chosen by what remained, in ESD's favour."""
+TUNED = ("class_embedding", "time_emb_proj")
 FIRST_SEED = 700_000_000
 
 
@@ -32,7 +35,11 @@ def esd(base: LoadedBase, forgotten: int, anchor: int, seed: int) -> UNet2DModel
     images = teacher_of(base, torch.device("cpu")).sample_labels([forgotten] * POOL, seeds)
     pool = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)  # [POOL, C, H, W] in the network's space
     phi, theta = base.unet.eval(), copy.deepcopy(base.unet).train()
-    optimizer = torch.optim.Adam(theta.parameters(), lr=LEARNING_RATE)
+    tuned = [parameter for name, parameter in theta.named_parameters() if any(part in name for part in TUNED)]
+    theta.requires_grad_(False)
+    for parameter in tuned:
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.Adam(tuned, lr=LEARNING_RATE)
     c_f, c_0 = torch.full((BATCH,), forgotten), torch.full((BATCH,), anchor)
     for _ in track(range(STEPS), description="ESD"):
         x = pool[torch.randint(0, POOL, (BATCH,), generator=rng)]
