@@ -89,6 +89,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         dispatcher=Dispatcher(engine, broker),
         authenticator=Authenticator(settings.auth == "keys", partial(keys.authenticate, engine)),
         signer=settings.signer(),
+        trusted_keys=settings.trusted_keys(),
         metrics=metrics,
         feed=Feed(partial(watching.last_seqs, engine)),
         samplers=CapacityLimiter(WAITING_FOR_SAMPLES),

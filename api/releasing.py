@@ -12,9 +12,9 @@ from api.auth import Identity
 from api.logs import log
 from api.problems import Problem
 from api.services import Services
-from jobs.errors import SigningKeyMissing
+from jobs.errors import RecordNotTrusted, SigningKeyMissing
 from jobs.generators import Generator
-from jobs.record import released
+from jobs.record import RecordMismatch, released
 from jobs.record.statement import Release
 
 
@@ -44,6 +44,7 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     Raises:
         GeneratorNotFound, GeneratorNotWithheld, RecordNotFound: as ``GeneratorStore.release``.
         SigningKeyMissing: its record is signed, and this process has no key for the new one.
+        RecordNotTrusted: its record is not what a known key signed.
     """
     generator = use.generators.get(generator_id, who.tenant)
     record = generator.to_release()
@@ -53,7 +54,11 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     made = Release(_named(who), reason, datetime.now(UTC).isoformat(timespec="seconds"))
     # A generator is released once and its record changes by that alone: the store refuses whoever comes second, and
     # with them the record that was made of the same one before.
-    new_record = released(record, made, use.signer)
+    try:
+        new_record = released(record, made, use.signer, use.trusted_keys)
+    except RecordMismatch as error:
+        hint = "if another key signed it before, name that in LETHE_RETIRED_KEYS"
+        raise RecordNotTrusted(f"the record so far does not hold: {error}; {hint}") from None
     generator = use.generators.release(generator_id, who.tenant, asdict(made), new_record)
     log.warning("generator_released", generator=generator_id, by=made.by, verdict=generator.verdict)
     return generator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, SSlibKey
 from sqlalchemy import Engine
 
 from api.auth import Authenticator
@@ -30,6 +30,7 @@ class Services:
     """Stores, connections and settings. ``closing`` is set when the server is asked to stop: streams end then.
 
     ``signer`` signs the record of a generator that is released; ``None``: such a record is unsigned.
+    ``trusted_keys``: of the records that may be released, the signer's own and retired ones.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
     ``schema_seen`` is set once the database was found to have this version's schema.
     """
@@ -44,6 +45,7 @@ class Services:
     dispatcher: Dispatcher
     authenticator: Authenticator
     signer: CryptoSigner | None
+    trusted_keys: Sequence[SSlibKey]
     metrics: Metrics
     feed: Feed
     samplers: CapacityLimiter

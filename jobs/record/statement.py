@@ -20,7 +20,7 @@ EVALUATION = "evaluation"
 """The report's folder in an archive."""
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:lethe:unlearning-record:v1"
-DELETED = "deleted when the run ended"
+DELETED = "not published; deleted with the run's work folder once the run is over"
 IMAGE_SEEDS = "image i of class label k is made from seed 1000000000 + 1000000 k + i"
 """``sfd_core.evaluation.judged.seeds_of`` in words; a test holds them together."""
 

@@ -45,8 +45,8 @@ def main() -> None:
     state = start(base, request.recipe, request.seed, torch.device("cpu"))
     log = []
     for step in track(train(state, base, request), description="distil", total=IMAGES // request.recipe.batch):
-        log.append(json.dumps({"step": step.step, "images": step.images, "seconds": round(step.seconds, 1),
-                               "loss_generator": step.loss_generator, "loss_fake_score": step.loss_fake_score}))  # fmt: skip
+        losses = {"loss_generator": step.loss_generator, "loss_fake_score": step.loss_fake_score}
+        log.append(json.dumps({"step": step.step, "images": step.images, "seconds": round(step.seconds, 1), **losses}))
     generator_of(state, base, request.recipe).save(out)
     (out / "distil.log.jsonl").write_text("\n".join(log) + "\n")
     shutil.copyfile(arguments.network / "training.log.jsonl", out / "training.log.jsonl")

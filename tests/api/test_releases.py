@@ -16,7 +16,7 @@ import pytest
 from securesystemslib.dsse import Envelope
 from sqlalchemy import update
 
-from jobs.record import generate_key, load_signer, sign
+from jobs.record import generate_key, load_signer, read_statement, sign
 from jobs.schema import generators
 from jobs.settings import Settings
 from tests.api.making import REASON, is_problem, pointers, published
@@ -80,12 +80,16 @@ def test_a_signed_record_is_replaced_by_a_signed_one(settings: Settings, service
     key = generate_key(key_path)
     generator_id = published(service, tmp_path, "fail")
     with service.engine.begin() as connection:
-        statement = {"predicate": {"release": None}}
+        statement = read_statement(service.http.get(f"/v1/generators/{generator_id}/record").text)
         signed = sign(statement, load_signer(key_path))
         connection.execute(update(generators).where(generators.c.id == generator_id).values(record=signed))
     document = is_problem(release(service, generator_id, {"reason": WHY}), 409, "signing_key_missing")
     assert "LETHE_SIGNING_KEY" in document["detail"]
     assert service.http.get(f"/v1/generators/{generator_id}").json()["status"] == "withheld"
+    generate_key(tmp_path / "other")
+    with serving(settings.model_copy(update={"signing_key": tmp_path / "other"})) as stranger:
+        document = is_problem(release(stranger, generator_id, {"reason": WHY}), 409, "record_not_trusted")
+        assert "LETHE_RETIRED_KEYS" in document["detail"]
     with serving(settings.model_copy(update={"signing_key": key_path})) as signing:
         assert release(signing, generator_id, {"reason": WHY}).status_code == 200
         record = signing.http.get(f"/v1/generators/{generator_id}/record").text

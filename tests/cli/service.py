@@ -26,6 +26,7 @@ from jobs.ids import new_id
 from jobs.records import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
+from sfd_core.manifest import digest_of
 from tests.tiny_record import tiny_record
 from tests.waiting import wait_for
 
@@ -130,11 +131,11 @@ def write_manifest(folder: Path) -> None:
             "accuracy": 0.93,
             "accuracy_images": 10_000,
             "by_concept": [0.93] * len(CONCEPTS),
-            "digest": "sha256:0",
+            "digest": digest_of({}),
         },
-        "reference": "reference.npz",
+        "reference": "reference.safetensors",
         "teacher": {"network_evaluations": 50},
-        "files": {},
+        "files": {"reference.safetensors": "0" * 64},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

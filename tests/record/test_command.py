@@ -104,7 +104,9 @@ def test_verify_takes_retired_keys(lethe: Lethe, case: Case, key: Path, tmp_path
 
 
 def test_verify_shows_a_release(lethe: Lethe, case: Case, key: Path) -> None:
-    case.with_text(released(case.text, Release("ada", "for the appeal", "2026-01-01T00:00:00+00:00"), case.signer))
+    case.with_text(
+        released(case.text, Release("ada", "for the appeal", "2026-01-01T00:00:00+00:00"), case.signer, case.keys)
+    )
     done = lethe("record", "verify", case.folder / RECORD, "--generator", case.folder, "--key", key)
     assert "released by ada at 2026-01-01T00:00:00+00:00: for the appeal" in done.stdout
 

@@ -21,7 +21,17 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from jobs.record import KeyRefused, generate_key, load_public_key, load_signer, read_statement, released, sign, verify
+from jobs.record import (
+    KeyRefused,
+    RecordMismatch,
+    generate_key,
+    load_public_key,
+    load_signer,
+    read_statement,
+    released,
+    sign,
+    verify,
+)
 from jobs.record.signing import public_path_of, public_pem
 from jobs.record.statement import Release
 from jobs.settings import SettingsError, load_settings
@@ -115,7 +125,7 @@ def test_weights_that_are_not_there_are_refused_at_start(tmp_path: Path, setting
 
 def test_a_release_names_the_record_that_it_replaces(case: Case) -> None:
     release = Release("ada (key_1)", "the judge errs on this concept", "2026-01-01T00:00:00+00:00")
-    text = released(case.text, release, case.signer)
+    text = released(case.text, release, case.signer, case.keys)
     old, new = read_statement(case.text)["predicate"], verify(text, case.keys).predicate
     assert new == old | {
         "release": {
@@ -125,7 +135,36 @@ def test_a_release_names_the_record_that_it_replaces(case: Case) -> None:
             "previous_record_sha256": hashlib.sha256(case.text.encode()).hexdigest(),
         }
     }
-    assert json.loads(released(case.text, release, None))["signatures"] == []
+
+
+def test_a_release_keeps_an_unsigned_record_unsigned(case: Case) -> None:
+    release = Release("ada", "the judge errs on this concept", "2026-01-01T00:00:00+00:00")
+    unsigned = sign(read_statement(case.text), None)
+    assert json.loads(released(unsigned, release, case.signer, case.keys))["signatures"] == []
+
+
+def test_a_release_gives_no_signature_to_what_was_changed_where_it_was_kept(case: Case) -> None:
+    release = Release("ada", "the judge errs on this concept", "2026-01-01T00:00:00+00:00")
+    envelope = json.loads(case.text)
+    statement = read_statement(case.text)
+    statement["predicate"]["verdict"] = "pass" if statement["predicate"]["verdict"] != "pass" else "fail"
+    envelope["payload"] = json.loads(sign(statement, None))["payload"]
+    tampered = json.dumps(envelope, sort_keys=True, separators=(",", ":")) + "\n"
+    with pytest.raises(RecordMismatch, match="payload and signature do not belong together"):
+        released(tampered, release, case.signer, case.keys)
+    with pytest.raises(RecordMismatch, match="signatures"):
+        released(case.text, release, case.signer, [])
+    with pytest.raises(ValueError, match="not replaced by one without a signature"):
+        released(case.text, release, None, case.keys)
+
+
+def test_retired_keys_are_trusted_and_checked_at_start(tmp_path: Path) -> None:
+    old, new = generate_key(tmp_path / "old"), generate_key(tmp_path / "new")
+    settings = load_settings({"signing_key": tmp_path / "new", "retired_keys": f"{tmp_path / 'old.pub'}"})
+    assert [key.keyid for key in settings.trusted_keys()] == [new.keyid, old.keyid]
+    assert load_settings({}).trusted_keys() == ()
+    with pytest.raises(SettingsError, match=r"LETHE_RETIRED_KEYS: .*absent\.pub: cannot be read"):
+        load_settings({"retired_keys": f"{tmp_path / 'old.pub'}:{tmp_path / 'absent.pub'}"})
 
 
 def test_what_is_no_json_is_not_signed(case: Case) -> None:

@@ -193,3 +193,34 @@ def test_models_are_registered_by_name_and_a_name_only_once(tmp_path: Path) -> N
 def test_digests_cover_names_and_content() -> None:
     assert digest_of({"a": "1", "b": "2"}) == digest_of({"b": "2", "a": "1"})
     assert digest_of({"a": "1", "b": "2"}) != digest_of({"a": "2", "b": "1"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"reference": "elsewhere.safetensors"}, "reference names 'elsewhere.safetensors', which is not among files"),
+        ({"features": {"EffLite0-320": "f.safetensors"}}, "features.EffLite0-320 names 'f.safetensors', which is not"),
+        ({"features": {"EffLite0-320": "../f"}}, "features.EffLite0-320 must be a path inside the folder"),
+        ({"controls": {"red": "controls/red"}}, "controls.red names 'controls/red', of which no file is among files"),
+        ({"controls": {"mauve": "controls/mauve"}}, "controls names 'mauve', which is none of the concepts"),
+    ],
+)
+def test_a_manifest_that_names_what_its_digests_do_not_cover_is_refused(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = make_tiny_model(tmp_path / "tiny").folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelRefused) as refused:
+        load_manifest(path.parent)
+    assert said in str(refused.value)
+
+
+def test_a_judges_digest_must_be_that_of_its_files(tmp_path: Path) -> None:
+    path = make_tiny_model(tmp_path / "tiny").folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["second_judge"]["digest"] = manifest["judge"]["digest"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(
+        ModelRefused, match=r"second_judge\.digest is sha256:.*, the files of second_judge/ make sha256:"
+    ):
+        load_manifest(path.parent)
