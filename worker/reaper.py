@@ -1,5 +1,6 @@
 """The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, hints that the
-broker lost are written again, and committed hints that the api could not send are sent (the dispatcher)."""
+broker lost are written again, committed hints that the api could not send are sent (the dispatcher), and work folders
+that outlived their job are removed."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from jobs.dispatcher import Dispatcher
 from jobs.errors import BrokerUnavailable
 from jobs.settings import Settings
 from jobs.store import JobStore
+from worker.leftovers import remove_leftovers
 
 logger = logging.getLogger("lethe.reaper")
 
@@ -45,6 +47,7 @@ class Reaper(threading.Thread):
             # Waiting jobs have old hints too; only an empty queue says that hints are lost.
             if self.broker.queue_length() == 0 and (again := self.store.requeue_hints(HINT_SECONDS)):
                 logger.warning("%d hints were lost and are sent again", again)
+            remove_leftovers(self.settings.work_dir, self.store)
             self.dispatcher.nudge()
             if self.settings.alive_file is not None:
                 self.settings.alive_file.touch()
