@@ -40,7 +40,7 @@ class TestRelearning:
         curves = [curve("generator", 10, *SLOW), curve("never_knew", 10, *SLOW), curve("base", 10, *QUICK)]
         said = say_relearning("Sneaker", curves, 40)
         assert "after 8 steps; a network that never knew it after 8; the untouched base after 4" in said
-        assert "no faster than the network that never knew Sneaker: this found nothing left of it" in said
+        assert "no faster than the network that never knew Sneaker: this probe shows no trace of it" in said
 
     def test_faster_than_who_never_knew(self) -> None:
         curves = [
@@ -104,7 +104,7 @@ class TestConditionAttack:
             "Sneaker", {"generator": share(53), "never_knew": share(50), "base": share(95)}, scored_by_another=True
         )
         assert "53 % (46 to 60)" in said
-        assert "no more than from the network that never knew Sneaker: this found nothing left" in said
+        assert "no more than from the network that never knew Sneaker: this probe shows no trace" in said
 
     def test_without_a_control_or_another_judge_it_says_so(self) -> None:
         said = say_condition_attack("Sneaker", {"generator": share(90), "base": share(95)}, scored_by_another=False)

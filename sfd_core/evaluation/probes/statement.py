@@ -60,7 +60,7 @@ def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
             f"{said}With {_listed(faster)} images it relearns faster than the network that never knew {concept}: "
             "something that helps to draw it is left in the weights."
         )
-    return f"{said}It relearns no faster than the network that never knew {concept}: this found nothing left of it."
+    return f"{said}It relearns no faster than the network that never knew {concept}: this probe shows no trace of it."
 
 
 def say_image_start(
@@ -109,7 +109,7 @@ def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored
         said += (
             f"That is more than can be put together without having known {concept}: its look is still within reach."
             if more(ours, never)
-            else f"That is no more than from the network that never knew {concept}: this found nothing left of it."
+            else f"That is no more than from the network that never knew {concept}: this probe shows no trace of it."
         )
     else:
         said += ". "

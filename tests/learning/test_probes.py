@@ -1,0 +1,74 @@
+"""Probes on the bundled model: each must succeed where the class is left and fail where there is nothing."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from jobs.settings import BUNDLED_MODELS
+from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.probes import Subject, probe
+from sfd_core.generator import OneStepGenerator
+from sfd_core.loading import load_base
+from sfd_core.manifest import load_manifest
+
+# They take a minute on two idle cores, and several on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+T_INIT = 440
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """All probes of Sneaker on a generator that has forgotten everything: it draws noise under any condition."""
+    torch.set_num_threads(2)
+    base = load_base(load_manifest(BUNDLED_MODELS / "fashion"))
+    model = base.model
+    empty = OneStepGenerator.of(copy.deepcopy(base.unet), base.schedule, T_INIT, model)
+    for parameter in empty.pipe.unet.conv_out.parameters():
+        parameter.data.zero_()
+    sneaker, bag = model.concept_index("Sneaker"), model.concept_index("Bag")
+    subject = Subject(
+        generator=empty,
+        base=base,
+        never_knew={sneaker: OneStepGenerator.load(model.folder / model.controls["Sneaker"])},
+        judge=ImageJudge.load(model),
+        second_judge=ImageJudge.load(model, info=model.second_judge),
+        forgotten=[(sneaker, bag)],
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    results = list(probe(["relearning", "image_start", "condition_attack"], subject))[-1][2]
+    assert results is not None
+    return {name: rows[0] for name, rows in results.results.items()}
+
+
+def test_the_base_relearns_before_a_network_that_never_knew_and_an_empty_one_does_not(found: dict[str, Any]) -> None:
+    steps: dict[str, dict[int, int | None]] = {}
+    for curve in found["relearning"]["curves"]:
+        steps.setdefault(curve["network"], {})[curve["n"]] = curve["steps_to_half"]
+    for n in (10, 100, 1000):
+        never, base = steps["never_knew"][n], steps["base"][n]
+        assert never is not None
+        assert base is not None
+        assert base < never
+        assert steps["generator"][n] is None
+
+
+def test_the_base_completes_an_image_and_an_empty_network_does_not(found: dict[str, Any]) -> None:
+    by_t = {level["t"]: level for level in found["image_start"]["levels"]}
+    assert by_t[100]["floor"]["low"] > 0.8, "little noise: any denoiser gives the image back"
+    assert by_t[600]["base"]["low"] > 0.9 > 0.1 > by_t[600]["floor"]["high"]
+    assert by_t[T_INIT]["generator"]["high"] < 0.1
+    many = found["image_start"]["many_steps"]
+    assert many["base"]["low"] > 0.9
+    assert many["generator"]["high"] < 0.1
+
+
+def test_a_search_finds_more_in_the_base_than_where_the_class_was_never_learnt(found: dict[str, Any]) -> None:
+    attack = found["condition_attack"]
+    assert attack["base"]["low"] > attack["never_knew"]["high"]
+    assert attack["generator"]["high"] < 0.05
+    assert attack["scored_by"] != attack["searched_with"]
