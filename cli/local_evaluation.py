@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cli.tables import reasons, report_table
 from client.answers import Report, read
 from sfd_core.device import pick_device
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, open_generator
 from sfd_core.generator import OneStepGenerator
@@ -73,13 +73,12 @@ def _examined(
     subject: Evaluated, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
 ) -> Examined:
     evaluators = Evaluators.load(base.model, where, weights)
-    began, examined = time.monotonic(), None
+    pace, examined = Pace(), None
     with RunView(console()) as view:
         view.phase("evaluating")
         for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last is used
-            seconds = time.monotonic() - began
-            rate = done / max(seconds, 1e-9)
-            view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": (of - done) / rate})
+            rate, eta = pace(done, of)
+            view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": eta})
     assert examined is not None
     return examined
 

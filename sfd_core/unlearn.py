@@ -23,6 +23,7 @@ from sfd_core.card import model_card
 from sfd_core.device import describe, pick_device
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
+from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.pictures import Moment, rows_for, strip_picture
 from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.evaluation.report import Examined, examine, write_report
@@ -128,10 +129,9 @@ def unlearn(
     began = time.monotonic()
     generator = generator_of(state, base, request.recipe)
     examined: Examined | None = None
-    subject = Evaluated.one_step(generator)
+    subject, pace = Evaluated.one_step(generator), Pace()
     for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last one is used
-        rate = done / (time.monotonic() - began)
-        yield Progress(done, of, time.monotonic() - began, rate, (of - done) / rate)
+        yield Progress(done, of, time.monotonic() - began, *pace(done, of))
         if should_stop is not None and should_stop.is_set():
             return
     assert examined is not None

@@ -12,6 +12,7 @@ from sfd_core.evaluation.agreement import agreement
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.judged import Judged, Seen, seeds_of
 from sfd_core.evaluation.neighbours import nearest, neighbours
+from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.rates import mean_of, rate, shares
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.evaluation.scores import save_scores
@@ -118,3 +119,16 @@ def test_reference_features_leave_concepts_out_on_both_sides(tmp_path: Path) -> 
     kept = read.only([0, 2])
     assert kept.real_labels.tolist() == kept.teacher_labels.tolist() == [0, 2]
     assert kept.real.tolist() == np.eye(4, dtype=np.float32)[[0, 3]].tolist()
+
+
+def test_each_count_of_an_evaluation_has_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("sfd_core.evaluation.pace.time.monotonic", lambda: now[0])
+    pace = Pace()
+    now[0] = 110.0
+    assert pace(500, 1000) == (50.0, 10.0)
+    now[0] = 120.0
+    pace(1000, 1000)
+    pace(0, 100)  # the probes begin
+    now[0] = 125.0
+    assert pace(10, 100) == (2.0, 45.0)
