@@ -55,6 +55,25 @@ class TestRelearning:
         assert "With 1,000 images it relearns faster" in said
         assert "Fine-tuned on 10 and 1,000 images" in said
 
+    def test_a_curve_that_stands_still_at_one_half_is_not_faster_than_one_that_crossed_it_before(self) -> None:
+        """The generator hangs at 52 % and crosses late; the control crossed at once, and its curve ends there."""
+        curves = [
+            curve("generator", 10, 100, 70, 54, 52, 53, 6),
+            curve("never_knew", 10, 100, 60, 41),
+            curve("base", 10, *QUICK),
+        ]
+        said = say_relearning("Sneaker", curves, 40)
+        assert "after 10 steps; a network that never knew it after 4" in said
+        assert "relearns no faster" in said
+
+    def test_a_fall_that_stops_short_of_one_half_is_faster_than_none(self) -> None:
+        curves = [
+            curve("generator", 10, 100, 80, 60, 52),
+            curve("never_knew", 10, 100, 100, 100, 100),
+            curve("base", 10, *QUICK),
+        ]
+        assert "With 10 images it relearns faster" in say_relearning("Sneaker", curves, 6)
+
     def test_a_difference_within_chance_is_none(self) -> None:
         # 49 against 55 of a hundred, 200 images each: half is crossed by one alone, and yet nothing is known.
         curves = [curve("generator", 10, 100, 49), curve("never_knew", 10, 100, 55), curve("base", 10, *QUICK)]
@@ -99,12 +118,23 @@ class TestConditionAttack:
         assert "still within reach" in said
         assert "fools" not in said
 
+    def test_a_search_that_fails_on_the_base_says_nothing_of_the_generator(self) -> None:
+        found: dict[Network, Interval] = {"generator": share(0), "never_knew": share(0), "base": share(12)}
+        said = say_condition_attack("Sneaker", found, scored_by_another=True)
+        assert "too weak to say anything" in said
+        assert "no trace" not in said
+
     def test_no_more_than_who_never_knew(self) -> None:
         said = say_condition_attack(
             "Sneaker", {"generator": share(53), "never_knew": share(50), "base": share(95)}, scored_by_another=True
         )
         assert "53 % (46 to 60)" in said
-        assert "no more than from the network that never knew Sneaker: this probe shows no trace" in said
+        assert "no clear sign of more" in said
+
+    def test_what_another_seed_can_do_is_no_difference(self) -> None:
+        # 70 against 55 of a hundred is beyond the chance of 200 images, not beyond that of one search.
+        found: dict[Network, Interval] = {"generator": share(70), "never_knew": share(55), "base": share(95)}
+        assert "no clear sign of more" in say_condition_attack("Sneaker", found, scored_by_another=True)
 
     def test_without_a_control_or_another_judge_it_says_so(self) -> None:
         said = say_condition_attack("Sneaker", {"generator": share(90), "base": share(95)}, scored_by_another=False)

@@ -1,5 +1,6 @@
 """What a probe showed, in one or two sentences for a reader who is no engineer. Chosen by intervals: a difference is
-only said where the 95 % interval of the difference excludes zero. Measured, never proved."""
+only said where the 95 % interval of the difference excludes zero, and what the luck of one attack can make of it.
+Measured, never proved."""
 
 from __future__ import annotations
 
@@ -9,6 +10,10 @@ from dataclasses import dataclass
 from sfd_core.evaluation.probes.curve import Curve
 from sfd_core.evaluation.probes.subject import Network
 from sfd_core.evaluation.verdict import Interval, difference
+
+LUCK = 0.15
+"""An attack that is trained (a fine-tuning, a search) ends elsewhere with another seed, which the interval over images
+does not know: on models/fashion, over five seeds, rates of the same network had a standard deviation of up to 0.07."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,9 @@ class Level:
     floor: Interval
 
 
-def more(first: Interval, second: Interval) -> bool:
-    """Whether the first share is larger than the second beyond chance."""
-    return difference(first, second).low > 0
+def more(first: Interval, second: Interval, luck: float = 0.0) -> bool:
+    """Whether the first share is larger than the second beyond chance, by more than ``luck``."""
+    return difference(first, second).low > luck
 
 
 def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
@@ -38,9 +43,8 @@ def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
         return ", ".join(f"more than {last}" if step is None else str(step) for step in found)
 
     def sooner(first: Network, second: Network) -> list[int]:
-        """For which n the first network's UA fell faster than the second's: at the step at which it was below half."""
-        at = [(n, by[first, n].steps_to_half) for n in sizes]
-        return [n for n, step in at if step is not None and more(by[second, n].at(step), by[first, n].at(step))]
+        """For which n the first network's UA fell faster than the second's."""
+        return [n for n in sizes if _faster(by[first, n], by[second, n])]
 
     said = (
         f"Fine-tuned on {_listed(sizes)} images of {concept}, the generator draws it in half of its images again "
@@ -61,6 +65,15 @@ def say_relearning(concept: str, curves: Sequence[Curve], last: int) -> str:
             "something that helps to draw it is left in the weights."
         )
     return f"{said}It relearns no faster than the network that never knew {concept}: this probe shows no trace of it."
+
+
+def _faster(first: Curve, second: Curve) -> bool:
+    """Whether the first network's UA is below the second's at the step at which it fell under one half, or else at its
+    last one. A second network that was under one half by then was not slower, wherever its curve ends."""
+    step = first.points[-1].step if first.steps_to_half is None else first.steps_to_half
+    if second.steps_to_half is not None and second.steps_to_half <= step:
+        return False
+    return more(second.at(step), first.at(step))
 
 
 def say_image_start(
@@ -104,12 +117,15 @@ def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored
         f"A search over conditions brings {concept} out of the generator in {_percent(ours)} of the images, out of "
         f"the untouched base in {_percent(base)}"
     )
+    if base.high < 0.5:
+        return f"{said}: a search that finds so little even there is too weak to say anything of the generator."
     if (never := found.get("never_knew")) is not None:
         said += f", and out of a network that never knew {concept} in {_percent(never)}. "
         said += (
             f"That is more than can be put together without having known {concept}: its look is still within reach."
-            if more(ours, never)
-            else f"That is no more than from the network that never knew {concept}: this probe shows no trace of it."
+            if more(ours, never, LUCK)
+            else f"That is no clear sign of more than the network that never knew {concept}: what is found can be put "
+            "together out of other classes."
         )
     else:
         said += ". "
