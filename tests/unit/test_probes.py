@@ -202,7 +202,7 @@ class TestConditionAttack:
         found = run(["condition_attack"], subject).results["condition_attack"][0]
         assert found["generator"]["value"] == found["never_knew"]["value"] == 0
         assert found["base"]["value"] > 0.9
-        assert "shows no trace" in found["statement"]
+        assert "no clear sign of more" in found["statement"]
 
     def test_what_only_the_first_judge_sees_is_no_success(self, base: LoadedBase) -> None:
         subject = subject_of(base, hidden(base), second_judge=shades.judge(never=[RED]))

@@ -79,6 +79,11 @@ class TestRelearning:
         curves = [curve("generator", 10, 100, 49), curve("never_knew", 10, 100, 55), curve("base", 10, *QUICK)]
         assert "no faster" in say_relearning("Sneaker", curves, 40)
 
+    def test_what_another_seed_can_do_is_no_difference(self) -> None:
+        # 40 against 62 of a hundred is beyond the chance of 200 images, not beyond that of one fine-tuning.
+        curves = [curve("generator", 10, 100, 40), curve("never_knew", 10, 100, 62, 40), curve("base", 10, *QUICK)]
+        assert "no faster" in say_relearning("Sneaker", curves, 40)
+
     def test_who_never_relearns_is_said_to(self) -> None:
         curves = [curve("generator", 10, 100, 100), curve("never_knew", 10, 100, 100), curve("base", 10, *QUICK)]
         assert "after more than 40 steps" in say_relearning("Sneaker", curves, 40)
