@@ -198,6 +198,12 @@ class Settings(BaseSettings):
         """
         return None if self.signing_key is None else load_signer(self.signing_key)
 
+    def environment(self) -> dict[str, str]:
+        """The ``LETHE_*`` variables that give another process these settings."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        values["retired_keys"] = os.pathsep.join(values["retired_keys"])
+        return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
+
     def trusted_keys(self) -> tuple[SSlibKey, ...]:
         """Public keys whose records this service takes for its own: of ``signing_key`` and of those before it."""
         signer = self.signer()

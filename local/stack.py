@@ -113,7 +113,7 @@ def _programs(settings: Settings) -> list[list[Program]]:
     """What runs, in the order of stopping: nobody is let in, then work ends."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     logs = settings.data_dir / "logs"
-    common = _environment(settings)
+    common = settings.environment()
 
     def program(name: str, module: str, *arguments: str, grace: float, threads: int | None = None) -> Program:
         environment = dict(common)
@@ -133,12 +133,6 @@ def _programs(settings: Settings) -> list[list[Program]]:
             program("sampler", "worker.main", "sample", grace=_API_GRACE, threads=sampling_threads),
         ],
     ]
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings as the variables that they come from, so that a child reads exactly these."""
-    values = settings.model_dump(mode="json", exclude_none=True)
-    return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def _check_port(host: str, port: int) -> int:

@@ -187,8 +187,7 @@ def test_the_reference_has_every_operation_and_every_error(service: Service) -> 
 @pytest.fixture
 def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """``python -m api`` as it is run in production, and its URL."""
-    values = settings.model_copy(update={"port": 0}).model_dump(mode="json", exclude_none=True)
-    environment = {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
+    environment = settings.model_copy(update={"port": 0}).environment()
     started = subprocess.Popen(
         [sys.executable, "-m", "api"],
         env={**os.environ, **environment, "LETHE_LOG_FORMAT": "json"},

@@ -62,8 +62,7 @@ def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def sampler(settings: Settings) -> Iterator[None]:
     """The sampler as it is run in production: a Celery worker of its own."""
-    values = settings.model_dump(mode="json", exclude_none=True)
-    environment = {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
+    environment = settings.environment()
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.main", "sample"],
         env={**os.environ, **environment, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"},

@@ -163,6 +163,12 @@ def test_retired_keys_are_trusted_and_checked_at_start(tmp_path: Path) -> None:
     settings = load_settings({"signing_key": tmp_path / "new", "retired_keys": f"{tmp_path / 'old.pub'}"})
     assert [key.keyid for key in settings.trusted_keys()] == [new.keyid, old.keyid]
     assert load_settings({}).trusted_keys() == ()
+    # Another process is given the same keys.
+    for given in (settings, load_settings({})):
+        variables = {name: value for name, value in given.environment().items() if name.endswith("_KEYS")}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LETHE_RETIRED_KEYS", variables["LETHE_RETIRED_KEYS"])
+            assert load_settings().retired_keys == given.retired_keys
     with pytest.raises(SettingsError, match=r"LETHE_RETIRED_KEYS: .*absent\.pub: cannot be read"):
         load_settings({"retired_keys": f"{tmp_path / 'old.pub'}:{tmp_path / 'absent.pub'}"})
 
