@@ -75,7 +75,7 @@ def report_table(report: Report) -> Table:
     for quality in report.quality:
         name = quality.fd_name or f"FD-{quality.features}"
         for to, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
-            if distance is not None:
+            if distance is not None and distance.fd is not None:
                 table.add_row(*_plain(name, f"to {to}", _distance(distance.fd), _beside(distance)))
     if (speed := report.speed) is not None:
         ours, theirs = speed.generator_images_per_second, speed.teacher_images_per_second

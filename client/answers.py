@@ -177,9 +177,10 @@ class RetainedAccuracy:
 @dataclass(frozen=True)
 class Distance:
     """Frechet and kernel distance to a reference; the floor is what two samples of the reference are apart, and
-    ``fd_teacher`` how far the teacher itself is. A report of ``schema_version`` 1 has ``fd`` without an interval."""
+    ``fd_teacher`` how far the teacher itself is. A report of ``schema_version`` 1 has ``fd`` without an interval;
+    ``None``: there were too few images for it."""
 
-    fd: Interval | float
+    fd: Interval | float | None = None
     fd_floor: float | None = None
     fd_teacher: float | None = None
     kid: float | None = None

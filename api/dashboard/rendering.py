@@ -119,7 +119,7 @@ def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for each in [quality] if isinstance(quality, Mapping) else quality:
         real = each.get("against_real")
-        if real is not None:
+        if real is not None and real.get("fd") is not None:
             name = each.get("fd_name", f"FD-{each.get('features')}")
             fd = real["fd"]["value"] if isinstance(real["fd"], Mapping) else real["fd"]
             found.append({"name": name, "fd": fd, "floor": real.get("fd_floor"), "teacher": real.get("fd_teacher")})

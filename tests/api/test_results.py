@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from api.dashboard.rendering import distances
 from jobs.generators import GeneratorStore
 from jobs.ids import new_id
 from tests.api.making import PAGE, REASON, is_problem, pointers, publish, published, submitted, train
@@ -200,3 +201,15 @@ def test_a_generator_that_is_not_there(service: Service, generator_id: str) -> N
     answer = service.http.post(f"{path}/release", json={"reason": "reviewed by hand"})
     is_problem(answer, 404, "generator_not_found")
     is_problem(service.http.post(f"{path}/samples", json={"concept": "Sneaker"}), 404, "generator_not_found")
+
+
+def test_a_distance_of_too_few_images_is_no_figure_of_the_dashboard() -> None:
+    printed = {
+        "features": "judge-128",
+        "fd_name": "FD-judge-128",
+        "against_real": {"fd": {"value": 3.5}, "fd_floor": 1},
+    }
+    too_few = {"features": "Inception-2048", "fd_name": "FID", "against_real": {"fd": None, "fd_floor": None}}
+    no_real = {"features": "Inception-2048", "fd_name": "FID", "against_real": None}
+    shown = distances({"quality": [printed, too_few, no_real]})
+    assert shown == [{"name": "FD-judge-128", "fd": 3.5, "floor": 1, "teacher": None}]

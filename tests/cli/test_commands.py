@@ -206,7 +206,14 @@ def test_an_interrupted_watch_leaves_the_job(api: Service, lethe: Lethe, key: st
     job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
     claim(api.store, job.id)
     environment = {**os.environ, "LETHE_URL": api.url, "LETHE_API_KEY": key, "PYTHONUNBUFFERED": "1"}
-    watch = subprocess.Popen([*LETHE, "watch", job.id], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A suite that a shell runs in the background was told to ignore Ctrl-C, and its children with it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        watch = subprocess.Popen(
+            [*LETHE, "watch", job.id], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert watch.stdout is not None
     assert watch.stdout.readline() == b"waiting\n"
     watch.send_signal(signal.SIGINT)
