@@ -1,4 +1,4 @@
-"""What an evaluation costs: seconds by image count, and memory, which must not grow with the images.
+"""What an evaluation costs: seconds by image count, and memory, which holds scores and features but no images.
 
     python -m benchmarks.evaluation --generator DIR [--out docs/results]
 

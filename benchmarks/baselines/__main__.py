@@ -142,6 +142,8 @@ def distil(base: LoadedBase, request: UnlearningRequest, folder: Path, forget: b
 def report_on(
     subject: Evaluated, name: str, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, folder: Path
 ) -> dict[str, Any]:
+    if subject.generator is None:
+        request = dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, probes=()))
     examined: Examined | None = None
     for done, of, examined in examine(subject, base, evaluators, request, CPU):  # noqa: B007
         print(f"\r{name}: {done}/{of}  ", end="", flush=True)

@@ -21,7 +21,8 @@ from sfd_core.evaluation.rates import plain
 
 Features = NDArray[np.float32]
 
-
+NEIGHBOURS, SPLITS = 3, 10
+"""k of precision and recall; parts of the inception score, fewer where there are fewer images."""
 WIDE, IMAGES_FOR_WIDE = 1000, 10_000
 """On more features than this a Frechet distance is printed only of so many images: its bias would drown it."""
 
@@ -51,10 +52,11 @@ def enough(samples: Features, reference: Features) -> bool:
 
 
 def _against(samples: Features, reference: Features, teacher: Features | None) -> dict[str, Any]:
-    """KID, precision and recall of any number of images; Frechet distances, or null where these are too few."""
+    """Distances, precision and recall; each is null where the images are too few for it."""
     kernel, floor = kernel_distance(reference, samples), kernel_distance(*halves(reference))
-    ours = precision_recall(reference, samples)
-    theirs = None if teacher is None else precision_recall(reference, teacher)
+    near = min(len(samples), len(reference)) > NEIGHBOURS
+    ours = precision_recall(reference, samples, NEIGHBOURS) if near else None
+    theirs = precision_recall(reference, teacher, NEIGHBOURS) if near and teacher is not None else None
     printed = enough(samples, reference)
     return {
         "fd": plain(frechet_interval(reference, samples)) if printed else None,
@@ -63,8 +65,8 @@ def _against(samples: Features, reference: Features, teacher: Features | None) -
         "kid": kernel.mean,
         "kid_std": kernel.std,
         "kid_floor": floor.mean,
-        "precision": ours.precision,
-        "recall": ours.recall,
+        "precision": ours.precision if ours else None,
+        "recall": ours.recall if ours else None,
         "precision_teacher": theirs.precision if theirs else None,
         "recall_teacher": theirs.recall if theirs else None,
     }
@@ -72,5 +74,5 @@ def _against(samples: Features, reference: Features, teacher: Features | None) -
 
 def score_of(probabilities: Features) -> dict[str, float]:
     """The inception score's formula on a judge's probabilities, [n, K], of the SAMPLES."""
-    score = inception_score(probabilities)
+    score = inception_score(probabilities, min(SPLITS, len(probabilities)))
     return {"mean": score.mean, "std": score.std}

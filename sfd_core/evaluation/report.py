@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sfd_core.errors import ModelRefused
+from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluate import Measured, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged
@@ -48,7 +48,15 @@ def examine(
     subject: Evaluated, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, device: torch.device
 ) -> Iterator[tuple[int, int, Examined | None]]:
     """Measure, probe and picture ``subject`` for ``request``. Yields (done, of, None) often, counted in images and
-    then, from nought again, in pieces of the probes; at last the report."""
+    then, from nought again, in pieces of the probes; at last the report.
+
+    Raises:
+        InvalidRequest: probes are asked for, and ``subject`` takes many steps: they work on one-step generators.
+    """
+    asked = request.evaluation.probes
+    if asked and subject.generator is None:
+        message = f"they work on one-step generators; this one takes {subject.network_evaluations} steps an image"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
     measured: Measured | None = None
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
         subject.sample, evaluators, request, teacher=teacher_of(base, device).sample_labels, refused=subject.refused
@@ -62,7 +70,6 @@ def examine(
         "title": subject.title,
     }
     examined = Examined(report, measured.judged)
-    asked = request.evaluation.probes if subject.generator is not None else ()
     found: ProbeResults | None = None
     if asked and subject.generator is not None:
         probed = _probed(subject.generator, base, evaluators, request, device)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from sfd_core.errors import ModelRefused
+from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.report import examine, write_report
 from sfd_core.evaluation.report_schema import load_schema
@@ -89,6 +89,33 @@ def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_b
         UNet2DModel(**config).save_pretrained(many_steps / "unet")
     with pytest.raises(ModelRefused, match="num_class_embeds is 7, the base model's 4"):
         open_generator(many_steps, tiny_base)
+
+
+def test_probes_of_a_generator_of_many_steps_are_refused(
+    many_steps: Path, tiny_base: LoadedBase, request_for: Callable[..., UnlearningRequest]
+) -> None:
+    request = request_for(evaluation={"probes": ["image_start"]})
+    subject, evaluators = open_generator(many_steps, tiny_base), Evaluators.load(tiny_base.model)
+    with pytest.raises(InvalidRequest, match="they work on one-step generators; this one takes 4 steps an image"):
+        next(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))
+
+
+def test_the_fewest_images_that_a_request_may_ask_for_still_make_a_report(
+    one_step: Path, tiny_base: LoadedBase, request_for: Callable[..., UnlearningRequest], tmp_path: Path
+) -> None:
+    forget = [{"concept": concept, "override": "grey"} for concept in ("red", "green", "blue")]
+    request = request_for(
+        {"forgotten_share": 0.5},
+        forget=forget,
+        evaluation={"images_per_concept": 2, "images_per_forgotten_concept": 2},
+    )
+    subject, evaluators = open_generator(one_step, tiny_base), Evaluators.load(tiny_base.model)
+    examined = list(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))[-1][2]
+    assert examined is not None
+    report = write_report(examined, tmp_path / "report", [])
+    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), load_schema())
+    assert report["quality"][0]["against_real"]["precision"] is None
+    assert report["verdict"] != "pass"
 
 
 def test_an_ordinary_pipeline_folder_is_opened_by_its_unet(many_steps: Path, tiny_base: LoadedBase) -> None:
