@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from benchmarks.baselines.__main__ import FORGOTTEN, OVERRIDE, distil
+from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
 from sfd_core.evaluation.evaluate import evaluate

@@ -24,7 +24,7 @@ def one(generator: Path, images: int, forgotten: int) -> None:
     """One evaluation; prints its figures as JSON."""
     import torch
 
-    from benchmarks.baselines.__main__ import FORGOTTEN, OVERRIDE
+    from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE
     from jobs.settings import load_settings
     from sfd_core.evaluation.evaluators import Evaluators
     from sfd_core.evaluation.report import Examined, examine, write_report

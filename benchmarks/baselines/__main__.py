@@ -19,28 +19,24 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from rich.progress import track
 
+from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from benchmarks.baselines.esd import esd
 from benchmarks.baselines.table import picture, table
-from cli.demo_run import FORGET, IMAGES, SEED
+from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.side_by_side import teacher_of
 from sfd_core.evaluation.subject import Evaluated
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.evaluation.verdict import PROBES
-from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base, load_unet
 from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.train import start, train
 
 CPU = torch.device("cpu")
 SHOWN = 8
-((FORGOTTEN, OVERRIDE),) = FORGET.items()
 
 
 def main() -> None:
@@ -124,19 +120,6 @@ def kept(folder: Path, base: LoadedBase, make: Callable[[], UNet2DModel]) -> Loa
     if not folder.is_dir():
         make().save_pretrained(folder)
     return dataclasses.replace(base, unet=load_unet(folder))
-
-
-def distil(base: LoadedBase, request: UnlearningRequest, folder: Path, forget: bool, shun: bool) -> OneStepGenerator:
-    """One step by the loop of a job: with the request's forgetting, with none, or (``shun``) with the forgotten class
-    never asked for."""
-    if not folder.is_dir():
-        recipe = dataclasses.replace(request.recipe, forgotten_share=0.0) if shun else request.recipe
-        plan = dataclasses.replace(request, recipe=recipe, forget=request.forget if forget or shun else ())
-        state = start(base, recipe, request.seed, CPU)
-        for _ in track(train(state, base, plan), description=folder.name, total=IMAGES // recipe.batch):
-            pass
-        generator_of(state, base, recipe).save(folder)
-    return OneStepGenerator.load(folder)
 
 
 def report_on(

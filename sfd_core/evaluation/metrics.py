@@ -6,7 +6,10 @@ interval for FD, so those are written out.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,10 +143,19 @@ def _frechet(apart: Tensor, root: Tensor, covariance: Tensor) -> float:
     return float(apart.square().sum() + root.square().sum() + covariance.trace() - 2 * cross)
 
 
+@contextlib.contextmanager
+def _kept_on_purpose() -> Iterator[None]:
+    """torchmetrics warns that these metrics keep all features: here they are small, and a report needs them once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Metric .* will save all extracted features", UserWarning)
+        yield
+
+
 def kernel_distance(reference: Features, samples: Features) -> KernelDistance:
     """Kernel distance with a cubic polynomial kernel (Binkowski et al. 2018), over seeded random subsets."""
     size = min(KID_SUBSET_SIZE, len(reference), len(samples))
-    metric = KernelInceptionDistance(feature=_Given(reference.shape[1]), subsets=KID_SUBSETS, subset_size=size)
+    with _kept_on_purpose():
+        metric = KernelInceptionDistance(feature=_Given(reference.shape[1]), subsets=KID_SUBSETS, subset_size=size)
     metric.update(torch.from_numpy(reference).float(), real=True)
     metric.update(torch.from_numpy(samples).float(), real=False)
     with torch.random.fork_rng(devices=[]):
@@ -200,7 +212,8 @@ def inception_score(probabilities: Features, splits: int = 10) -> InceptionScore
         raise ValueError("rows must be probabilities: not negative, with a sum of 1")
     # It takes logits: log p is one. p = 0 would make 0 * log 0, so it is held just above.
     logits = torch.from_numpy(probabilities).double().clamp(min=1e-12).log()
-    metric = TorchmetricsInceptionScore(feature=_Given(probabilities.shape[1]), splits=splits)
+    with _kept_on_purpose():
+        metric = TorchmetricsInceptionScore(feature=_Given(probabilities.shape[1]), splits=splits)
     metric.update(logits)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(IS_SEED)  # it shuffles before it splits
