@@ -1,7 +1,7 @@
 """Hyper-parameters by family, each with its source. Plain: importing this does not import torch.
 
 "Paper" is arXiv 2409.11219 (SFD) with its published configuration for class-conditional DDPM at 32 pixels; "SiD" is
-arXiv 2404.04057. "Measured" values were chosen here, for two CPU cores and small models: docs/recipes.md has the runs.
+arXiv 2404.04057, "SiD-LSG" 2406.01561 (long-short guidance, for text). "Measured" values were chosen here, for two CPU cores and small models: docs/recipes.md has the runs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sfd_core.errors import FieldError, InvalidRequest
 
 Precision = Literal["auto", "fp32", "bf16"]
+Start = Literal["auto", "teacher", "distilled"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,36 @@ class Recipe:
     """Decay of the generator's moving average a step; what is published. Paper: 0.9999 over 50 000 steps."""
     clip_value: float = 1.0
     """Gradients are clipped by value. Paper: 1.0."""
+    start: Start = "auto"
+    """Where generator and fake score start: as copies of the teacher, or as the distilled pair that the base model
+    ships (the first of two stages, made once). auto: distilled where it is shipped."""
     distil_images: int = 0
     """Two stages: that many images with nothing forgotten come first (distillation). 0: one stage does both."""
+    kappa1: float = 1.0
+    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG."""
+    kappa2: float = 1.0
+    """Guidance of the fake score in ``delta`` of the generator's loss. SiD-LSG."""
+    kappa3: float = 1.0
+    """Guidance of the fake score in the bracket of the generator's loss. SiD-LSG."""
+    kappa4: float = 1.0
+    """Guidance of the teacher in the generator's loss. SiD-LSG."""
+    condition_dropout: float = 0.0
+    """Share of the conditions that are replaced by the empty prompt where the fake score is trained, so that it keeps
+    an unconditional side to be guided from (Ho & Salimans 2022). Text models only."""
     micro_batch: int | None = None
     """Split a step's batch into pieces of at most this many images to save memory; the gradient is the same."""
     precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, else fp32."""
     compile: bool = False
     """Run the networks through torch.compile."""
+    gradient_checkpointing: bool = False
+    """Keep only the inputs of each block for the backward pass and compute the rest again: less memory, more time."""
+    attention_slicing: bool = False
+    """One attention head at a time: less memory, more time. Text models only."""
+    lora_rank_generator: int = 0
+    """Train adapters of this rank over the frozen network instead of the generator's own weights. 0: the weights."""
+    lora_rank_fake_score: int = 0
+    """The same for the fake score."""
     evaluate_every: int = 16
     """Steps between two quick evaluations in training (UA, RA, for the curves and for stop_when_unlearned)."""
 
@@ -64,7 +87,29 @@ class Recipe:
         return round(self.batch * self.forgotten_share)
 
 
-RECIPES: Mapping[str, Recipe] = {"class_unet": Recipe()}
+STABLE_DIFFUSION = Recipe(
+    alpha=1.0,
+    t_init=625,
+    t_min=20,
+    t_max=980,
+    batch=8,
+    forgotten_share=0.5,
+    lr_generator=1e-6,
+    lr_fake_score=3e-6,
+    ema=0.0,
+    kappa1=4.5,
+    kappa2=4.5,
+    kappa3=4.5,
+    kappa4=4.5,
+    condition_dropout=0.1,
+    evaluate_every=200,
+)
+"""The paper's for Stable Diffusion 1.5 at 512 pixels (forget coefficient 1, no moving average), but for two numbers
+that it does not give: half of a batch is asked for a forgotten concept, a tenth of the conditions is dropped."""
+
+RECIPES: Mapping[str, Recipe] = {"class_unet": Recipe(), "stable_diffusion": STABLE_DIFFUSION}
+_TEXT_ONLY = ("kappa1", "kappa2", "kappa3", "kappa4", "condition_dropout", "attention_slicing")
+_LORA = ("lora_rank_generator", "lora_rank_fake_score")
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     "alpha": (0.0, 2.0),
@@ -82,13 +127,20 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "ema": (0.0, 0.999999),
     "clip_value": (1e-6, 1e6),
     "distil_images": (0, 100_000_000),
+    "kappa1": (1.0, 30.0),
+    "kappa2": (1.0, 30.0),
+    "kappa3": (1.0, 30.0),
+    "kappa4": (1.0, 30.0),
+    "condition_dropout": (0.0, 0.9),
+    "lora_rank_generator": (0, 1024),
+    "lora_rank_fake_score": (0, 1024),
     "micro_batch": (1, 4096),
     "evaluate_every": (1, 1_000_000),
 }
 
 
-def parse_recipe(family: str, changes: Mapping[str, Any]) -> Recipe:
-    """The family's recipe with ``changes`` applied.
+def parse_recipe(family: str, changes: Mapping[str, Any], recommended: Mapping[str, Any] | None = None) -> Recipe:
+    """The family's recipe with ``changes`` applied, over what the base model itself recommends.
 
     Raises:
         InvalidRequest: for an unknown key, a value of the wrong type or outside its range, or times that
@@ -98,12 +150,14 @@ def parse_recipe(family: str, changes: Mapping[str, Any]) -> Recipe:
     known = {field.name: getattr(base, field.name) for field in dataclasses.fields(Recipe)}
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
-    for key, value in changes.items():
+    for key, value in {**(recommended or {}), **changes}.items():
         pointer = "/recipe/" + key.replace("~", "~0").replace("/", "~1")  # RFC 6901
         if key not in known:
             errors.append(FieldError(pointer, f"unknown key; known: {', '.join(known)}"))
         elif message := _wrong(key, known[key], value):
             errors.append(FieldError(pointer, message))
+        elif family == "class_unet" and key in (*_TEXT_ONLY, *_LORA) and value != known[key]:
+            errors.append(FieldError(pointer, "means something for text-to-image models only"))
         else:
             values[key] = value
     if errors:
@@ -121,7 +175,9 @@ def _wrong(key: str, default: Any, value: Any) -> str | None:
     """What is wrong with ``value`` for ``key``, or None."""
     if key == "precision":
         return None if value in ("auto", "fp32", "bf16") else "must be auto, fp32 or bf16"
-    if key == "compile":
+    if key == "start":
+        return None if value in ("auto", "teacher", "distilled") else "must be auto, teacher or distilled"
+    if isinstance(default, bool):
         return None if isinstance(value, bool) else "must be true or false"
     if key == "micro_batch" and value is None:
         return None
