@@ -1,7 +1,8 @@
 """Hyper-parameters by family, each with its source. Plain: importing this does not import torch.
 
-"Paper" is arXiv 2409.11219 (SFD) with its published configuration for class-conditional DDPM at 32 pixels; "SiD" is
-arXiv 2404.04057, "SiD-LSG" 2406.01561 (long-short guidance, for text). "Measured" values were chosen here, for two CPU cores and small models: docs/recipes.md has the runs.
+"Paper" is arXiv 2409.11219 (SFD) with its published configurations for class-conditional DDPM at 32 pixels and for
+Stable Diffusion 1.5; "SiD" is arXiv 2404.04057, "SiD-LSG" arXiv 2406.01561 (long-short guidance, for text). "Measured"
+values were chosen here, for two CPU cores and small models: docs/recipes.md has the runs.
 """
 
 from __future__ import annotations

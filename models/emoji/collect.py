@@ -50,7 +50,9 @@ def of_fluent(folder: Path, code: str) -> Image.Image:
     icons = json.loads((folder / "icons.json").read_text())
     body = icons["icons"][characters.get(code) or characters[f"{code}-fe0f"]]["body"]
     drawing = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{body}</svg>'
-    return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=drawing, width=SIDE, height=SIDE)))).convert("RGBA")
+    return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=drawing, width=SIDE, height=SIDE)))).convert(
+        "RGBA"
+    )
 
 
 def main() -> None:
@@ -61,9 +63,12 @@ def main() -> None:
     google, twitter, fluent = (fetched(package, work) for package in (GOOGLE, TWITTER, FLUENT))
     atlas = Image.new("RGBA", (3 * SIDE, len(OBJECTS) * SIDE))
     for row, thing in enumerate(OBJECTS):
-        for column, picture in enumerate(
-            (of_datasource(google, "google", thing.code), of_datasource(twitter, "twitter", thing.code), of_fluent(fluent, thing.code))
-        ):
+        drawings = (
+            of_datasource(google, "google", thing.code),
+            of_datasource(twitter, "twitter", thing.code),
+            of_fluent(fluent, thing.code),
+        )
+        for column, picture in enumerate(drawings):
             atlas.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (column * SIDE, row * SIDE))
     atlas.save(HERE / "pictures.png", optimize=True)
 

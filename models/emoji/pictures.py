@@ -21,7 +21,9 @@ SIDE = 64
 def atlas() -> Tensor:
     """The drawings as [objects, styles, 4, 64, 64] in 0..1, colours premultiplied by alpha."""
     sheet = np.asarray(Image.open(HERE / "pictures.png"), dtype=np.float32) / 255
-    cells = torch.from_numpy(sheet).reshape(len(OBJECTS), SIDE, len(STYLES), SIDE, 4).permute(0, 2, 4, 1, 3).contiguous()
+    cells = (
+        torch.from_numpy(sheet).reshape(len(OBJECTS), SIDE, len(STYLES), SIDE, 4).permute(0, 2, 4, 1, 3).contiguous()
+    )
     return torch.cat([cells[:, :, :3] * cells[:, :, 3:], cells[:, :, 3:]], dim=2)
 
 

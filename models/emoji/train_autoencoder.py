@@ -23,7 +23,10 @@ from torch import Tensor
 
 HERE = Path(__file__).parent
 SEED, STEPS, BATCH = 0, 6000, 32
-LEARNING_RATE, WARMUP, EMA, KL, EDGES = 1e-3, 300, 0.998, 1e-4, 0.5
+LEARNING_RATE, WARMUP, EMA, EDGES = 1e-3, 300, 0.998, 0.5
+KL, KL_BEFORE, KL_FROM = 1e-3, 1e-4, 2250
+"""Weight of the pull towards N(0, I): light until step ``KL_FROM``, so that pictures form first; then strong enough
+that the decoder learns to bear latents that are a little off, as a diffusion model's are."""
 
 
 def build_autoencoder() -> AutoencoderKL:
@@ -48,13 +51,13 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def loss_of(autoencoder: AutoencoderKL, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The loss of one batch, and its L1 part alone; x: [B, 3, 64, 64] in -1..1."""
+def loss_of(autoencoder: AutoencoderKL, x: Tensor, kl: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The loss of one batch, and its L1 part alone; x: [B, 3, 64, 64] in -1..1; kl: the weight of that term."""
     posterior = autoencoder.encode(x).latent_dist
     decoded = autoencoder.decode(posterior.sample(generator=generator)).sample.float()
     l1 = F.l1_loss(decoded, x)
     edge = sum(F.l1_loss(a, b) for a, b in zip(edges(decoded), edges(x), strict=True))
-    return l1 + EDGES * edge + KL * posterior.kl().float().mean() / posterior.mean[0].numel(), l1
+    return l1 + EDGES * edge + kl * posterior.kl().float().mean() / posterior.mean[0].numel(), l1
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -117,7 +120,7 @@ def main() -> None:
             group["lr"] = learning_rate(step, arguments.steps)
         x = augmented(drawings[torch.randint(0, len(drawings), (BATCH,), generator=generator)], generator)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, l1 = loss_of(autoencoder, x, generator)
+            loss, l1 = loss_of(autoencoder, x, KL if step >= KL_FROM else KL_BEFORE, generator)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0, error_if_nonfinite=True)
