@@ -6,6 +6,9 @@
 Two judges are worth more than one only if they err apart. This one has another architecture (ConvNeXt instead of
 ResNet), another seed, and other imperfections in what it learns from: more bent and more of it missing, less blurred
 and noisy. It shares no weights, features or order of pictures with the first.
+
+The judge of styles starts from that of objects (so object comes first): from nothing, 1500 batches brought it to 98.3
+%, and to 83 % on imperfect pictures. Each still has another first judge of its own domain to be held against.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from transformers import ConvNextConfig, ConvNextForImageClassification
 
 HERE = Path(__file__).parent
 SEEDS = {"object": 3, "style": 4}
-STEPS, LEARNING_RATE = 2400, 2e-3
+STEPS, LEARNING_RATE = 1500, 2e-3
 STRENGTH = Strength(bend=8, blur=1.5, noise=0.2, colour=0.1, hole=26)
 
 
@@ -52,6 +55,9 @@ def main() -> None:
     how = Training(SEEDS[arguments.domain], arguments.steps, LEARNING_RATE, STRENGTH)
     torch.manual_seed(how.seed)
     judge = build_judge(CONCEPTS[arguments.domain])
+    if arguments.domain == "style":
+        known = ConvNextForImageClassification.from_pretrained(HERE / "second-judge-object")
+        judge.convnext.load_state_dict(known.convnext.state_dict())
     train(judge, arguments.domain, how, arguments.out / f"{name}.log.jsonl")
     save(judge, arguments.out / name)
 
