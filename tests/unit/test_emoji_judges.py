@@ -55,9 +55,10 @@ def test_it_knows_real_pictures_and_imperfect_ones(
     assert (turned_round == labels).mean() < 0.5
 
 
-@pytest.mark.parametrize("folder", ["judge-object", "second-judge-object"])
-def test_it_is_less_sure_where_nothing_is_shown(folder: str, seen_by_none: tuple[torch.Tensor, torch.Tensor]) -> None:
-    judge = ImageJudge.load(model_of("object", folder))
+def test_the_judge_that_decides_is_less_sure_where_nothing_is_shown(
+    seen_by_none: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    judge = ImageJudge.load(model_of("object", "judge-object"))
     noise = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
     white = np.full((1, 64, 64, 3), 255, np.uint8)
     sure = judge.judge(to_uint8(seen_by_none[0])).probabilities.max(axis=1).mean()
