@@ -1,0 +1,76 @@
+"""What stands beside a generator that forgot: the distilled one, which every job starts from, and the teacher. Both are
+judged by the same code, on the same concepts and seeds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.emoji.figures import figures_of
+from benchmarks.emoji.jobs import Job
+from benchmarks.emoji.shown import keep_shown
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.report import Examined, examine, write_report
+from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.teacher import TextTeacher
+from sfd_core.generators import generator_around
+from sfd_core.loading import LoadedBase
+from sfd_core.reading import load_unet
+from sfd_core.request import UnlearningRequest
+from sfd_core.text_generator import TextGenerator
+
+CPU = torch.device("cpu")
+SAID_EVERY = 20.0
+
+
+def beside(kind: str, base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
+    """``distilled`` or ``teacher``, judged for ``request``."""
+    began, said_at = time.monotonic(), 0.0
+    subject = subject_of(kind, base)
+    examined: Examined | None = None
+    for done, of, examined in examine(subject, base, Evaluators.load(base.model), request, CPU):  # noqa: B007
+        if (now := time.monotonic()) - said_at >= SAID_EVERY:
+            said_at = now
+            print(f"{kind} beside {job.name}: {done}/{of} images", flush=True)
+    assert examined is not None
+    report = write_report(examined, folder / "report", ["python -m benchmarks.emoji"])
+    assert subject.sample_prompts is not None
+    keep_shown(subject.sample_prompts, job.shown, base.model.vocabulary, folder)
+    return {
+        "title": subject.title,
+        "figures": figures_of(report),
+        "wall_seconds": {"evaluating": round(time.monotonic() - began, 1)},
+    }
+
+
+def subject_of(kind: str, base: LoadedBase) -> Evaluated:
+    """``distilled`` or ``teacher``."""
+    if kind == "distilled":
+        return Evaluated.one_step(distilled_generator(base), "1 step, nothing forgotten")
+    teacher = text_teacher(base)
+    return Evaluated.many_steps(teacher, f"{teacher.steps} steps, guidance {teacher.guidance:g}")
+
+
+def distilled_generator(base: LoadedBase) -> TextGenerator:
+    """The one-step generator that the base model ships, with nothing forgotten.
+
+    Raises:
+        SystemExit: it ships none.
+    """
+    shipped = base.model.distilled
+    if shipped is None:
+        raise SystemExit(f"{base.model.folder}: the manifest names no distilled generator: run distil.py first")
+    unet = load_unet(base.model.folder / shipped.generator, type(base.unet))
+    generator = generator_around(unet, base, shipped.t_init)
+    assert isinstance(generator, TextGenerator)
+    return generator
+
+
+def text_teacher(base: LoadedBase) -> TextTeacher:
+    """The untouched base model at its own steps and guidance."""
+    teacher = teacher_of(base, CPU)
+    assert isinstance(teacher, TextTeacher)
+    return teacher

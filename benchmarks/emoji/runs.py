@@ -1,0 +1,125 @@
+"""One part of the benchmark, run: a job, what stands beside it, or the speeds. Each leaves ``result.json`` in its
+folder and is not run again while that is there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.emoji.beside import beside
+from benchmarks.emoji.encoder_calls import EncoderCalls
+from benchmarks.emoji.figures import figures_of
+from benchmarks.emoji.jobs import IMAGES, JOBS, SECONDS, SPEED, Job
+from benchmarks.emoji.shown import keep_shown
+from benchmarks.emoji.speed import speeds
+from sfd_core.device import describe
+from sfd_core.generators import load_generator
+from sfd_core.loading import load_base
+from sfd_core.manifest import BaseModel
+from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.text_generator import TextGenerator
+from sfd_core.unlearn import Checkpoints, Finished, PhaseStarted, Progress, unlearn
+
+CPU = torch.device("cpu")
+ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
+CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """``images``, ``seconds``, ``recipe``: of every job."""
+
+    model: BaseModel
+    work: Path
+    images: int
+    seconds: float
+    recipe: Mapping[str, Any]
+
+    def run(self, part: str) -> dict[str, Any]:
+        """The result of ``part``, which is run first if it is not finished.
+
+        Raises:
+            SystemExit: what the part's folder holds was made by another base model or request.
+        """
+        folder, job = self.work / part, job_of(part)
+        asked = {"base": self.model.digest, "body": self._body(part, job)}
+        known = folder / ASKED
+        if known.is_file() and json.loads(known.read_text()) != asked:
+            raise SystemExit(f"{folder}: made from another base model or request; remove it to run {part} anew")
+        if (folder / RESULT).is_file():
+            return dict(json.loads((folder / RESULT).read_text()))
+        folder.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(asked, indent=2) + "\n")
+        result = {"part": part, **asked, "device": describe(CPU), **self._made(part, job, folder)}
+        (folder / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+        return result
+
+    def _body(self, part: str, job: Job | None) -> dict[str, Any] | None:
+        """The request of a part. How a job is trained is nothing to what stands beside it."""
+        if job is None:
+            return None
+        return job.body(self.images, self.seconds, self.recipe) if part == job.name else job.body(IMAGES, SECONDS, {})
+
+    def _made(self, part: str, job: Job | None, folder: Path) -> dict[str, Any]:
+        if job is None:
+            return speeds(self.model, folder)
+        request = parse_request(self._body(part, job) or {}, self.model)
+        if part == job.name:
+            return forgotten(self.model, request, job, folder)
+        base = load_base(self.model.view_for(request.forget))
+        return beside(part.split("-")[0], base, request, job, folder)
+
+
+def job_of(part: str) -> Job | None:
+    """The job that a part is, or stands beside; None for the speeds."""
+    return None if part == SPEED else JOBS.get(part) or JOBS[part.split("-", 1)[1]]
+
+
+def forgotten(model: BaseModel, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
+    """A job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
+    checkpoints = Checkpoints(folder / CHECKPOINTS, every_seconds=CHECKPOINT_SECONDS)
+    resumed, seconds, began, said_at = checkpoints.folder.is_dir(), {}, time.monotonic(), 0.0
+    finished: Finished | None = None
+    with EncoderCalls() as calls:
+        for event in unlearn(model, request, folder, checkpoints=checkpoints, device="cpu"):
+            now = time.monotonic()
+            match event:
+                case PhaseStarted(phase):
+                    seconds[calls.phase], calls.phase, began = now - began, phase, now
+                case Progress() if event.quick or now - said_at >= SAID_EVERY or event.eta_seconds == 0:
+                    said_at = now
+                    print(f"{job.name}: {calls.phase}: {said(event)}", flush=True)
+                case Finished():
+                    finished, seconds[calls.phase] = event, now - began
+    assert finished is not None
+    cost = finished.report["cost"]
+    print(f"{job.name}: {cost['seconds']['training']} s and {cost['images']} images of training", flush=True)
+    generator = load_generator(finished.generator)
+    assert isinstance(generator, TextGenerator)
+    keep_shown(generator.sample_prompts, job.shown, model.vocabulary, folder)
+    return {
+        "figures": figures_of(finished.report),
+        "training_seconds": cost["seconds"]["training"],
+        "images": cost["images"],
+        "steps": cost["steps"],
+        "wall_seconds": None if resumed else {name: round(value, 1) for name, value in seconds.items() if name},
+        "encoder_calls": {phase: calls.by_phase[phase] for phase in ("preparing", "training", "evaluating")},
+        "text": finished.report["text"],
+        "generator": finished.report["generator"]["digest"],
+    }
+
+
+def said(event: Progress) -> str:
+    """A line of progress."""
+    line = f"{event.images}/{event.of} images, {event.seconds:.0f} s, {event.eta_seconds:.0f} s left"
+    if event.loss_generator is not None:
+        line += f", losses {event.loss_generator:.3f} {event.loss_fake_score:.3f}"
+    if event.quick is not None:
+        line += f", UA {event.quick.unlearning_accuracy} RA {event.quick.retained_accuracy:.3f}"
+    return line

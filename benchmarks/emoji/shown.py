@@ -1,0 +1,29 @@
+"""The columns of the picture: the same prompts and seeds for everything that makes images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.emoji.jobs import Group
+from sfd_core.evaluation.questions import SamplePrompts
+from sfd_core.text.vocabulary import Vocabulary
+
+FILE = "shown.npy"
+FIRST_SEED = 900_000_000
+
+
+def prompts_of(groups: Sequence[Group], vocabulary: Vocabulary) -> list[str]:
+    """By the vocabulary's first template, a prompt a column."""
+    adjectives = {concept.name: concept.adjective for concept in vocabulary.domains["object"]}
+    words = [column for group in groups for column in group.columns]
+    return [vocabulary.prompt(vocabulary.templates[0], one, adjectives[one["object"]]) for one in words]
+
+
+def keep_shown(sample: SamplePrompts, groups: Sequence[Group], vocabulary: Vocabulary | None, folder: Path) -> None:
+    """Make one image a column and keep them in ``folder``: uint8 [columns, H, W, 3]."""
+    assert vocabulary is not None, "a picture of words needs the model's vocabulary"
+    prompts = prompts_of(groups, vocabulary)
+    np.save(folder / FILE, sample(prompts, range(FIRST_SEED, FIRST_SEED + len(prompts))))

@@ -1,0 +1,110 @@
+"""How fast one step is beside the teacher's own sampler at the number of steps where its quality saturates. Both in one
+run, in turns, so that a noisy machine is noisy for both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers import StableDiffusionPipeline
+
+from benchmarks.emoji.beside import distilled_generator, text_teacher
+from benchmarks.emoji.shown import FIRST_SEED
+from sfd_core.loading import load_base
+from sfd_core.manifest import BaseModel
+
+ROUNDS, REPEATS, BATCH = 7, 8, 16
+"""Calls of the one-step side in a round: it is short, and a clock's noise must be small beside it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two ways to make ``images`` images. ``held``: whether the target is about this pair."""
+
+    name: str
+    images: int
+    held: bool
+    one_step: Callable[[], Any]
+    teacher: Callable[[], Any]
+
+
+def speeds(model: BaseModel, folder: Path) -> dict[str, Any]:
+    """Every pair's rates and ratio."""
+    base = load_base(model.view(next(iter(model.domains))))
+    generator, teacher = distilled_generator(base), text_teacher(base)
+    generator.save(folder / "generator")
+    ours, theirs = (stock(path) for path in (folder / "generator", model.folder))
+    prompt, seeds = "a red apple, in the style of noto", range(FIRST_SEED, FIRST_SEED + BATCH)
+    steps, guidance = teacher.steps, teacher.guidance
+
+    def stock_pair(name: str, n: int, held: bool, output: str = "np") -> Pair:
+        return Pair(
+            name,
+            n,
+            held,
+            lambda: ours([prompt] * n, num_inference_steps=1, guidance_scale=1, output_type=output),
+            lambda: theirs([prompt] * n, num_inference_steps=steps, guidance_scale=guidance, output_type=output),
+        )
+
+    def own_pair(name: str, n: int, held: bool) -> Pair:
+        return Pair(
+            name,
+            n,
+            held,
+            lambda: generator.sample_prompts([prompt] * n, seeds[:n]),
+            lambda: teacher.sample_prompts([prompt] * n, seeds[:n]),
+        )
+
+    pairs = [
+        own_pair(f"{BATCH} images", BATCH, True),
+        stock_pair("one image, stock diffusers", 1, True),
+        stock_pair(f"{BATCH} images, stock diffusers", BATCH, True),
+        stock_pair(f"{BATCH} images, stock diffusers, latents alone", BATCH, False, "latent"),
+        own_pair(f"one image, computed in a batch of {BATCH} so that its bytes never differ", 1, False),
+    ]
+    return {"steps": steps, "guidance": guidance, "rows": [measured(pair, ROUNDS) for pair in pairs]}
+
+
+def stock(folder: Path) -> Any:
+    """A pipeline folder opened by diffusers itself."""
+    pipe = StableDiffusionPipeline.from_pretrained(
+        folder, local_files_only=True, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def measured(pair: Pair, rounds: int) -> dict[str, Any]:
+    """Both sides in turns, after one call of each to warm up."""
+    pair.one_step()
+    pair.teacher()
+    times = [(_seconds(pair.one_step, REPEATS), _seconds(pair.teacher, 1)) for _ in range(rounds)]
+    row = summary(pair, times)
+    print(f"{pair.name}: {row['ratio']} times as fast ({', '.join(str(r) for r in row['ratios'])})", flush=True)
+    return row
+
+
+def summary(pair: Pair, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Medians over rounds of (seconds a call of one step, of the teacher); the ratio is the median of the rounds'."""
+    one_step, teacher = (statistics.median(pair.images / side for side in sides) for sides in zip(*times, strict=True))
+    ratios = [theirs / ours for ours, theirs in times]
+    return {
+        "name": pair.name,
+        "images": pair.images,
+        "held": pair.held,
+        "one_step_images_per_second": round(one_step, 2),
+        "teacher_images_per_second": round(teacher, 2),
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+    }
+
+
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    began = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - began) / repeats
