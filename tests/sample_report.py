@@ -81,7 +81,7 @@ def sample_report(
         else undecided_distance(quality[0]["n"], 136, 5.0),
     )
     report = {
-        "schema_version": 2,
+        "schema_version": 3,
         "created_at": "2026-11-24T20:31:07+00:00",
         "subject": {
             "kind": "one_step",
@@ -103,13 +103,18 @@ def sample_report(
             "unlearning_accuracy": 0.99,
             "retained_accuracy_drop": 0.05,
             "frechet_distance_ratio": 5.0,
+            "cross_domain_accuracy_drop": 0.05,
         },
         "evaluation": {
             "images_per_concept": per_concept,
             "images_per_forgotten_concept": n,
             "probes": list(probes),
+            "nsfw": False,
         },
         "seed": 7,
+        "retain": None,
+        "domain": None,
+        "asked_by": None,
         "versions": {"lethe": "0.1.0", "torch": "2.13.0", "diffusers": "0.42.1", "transformers": "5.23.0"},
         "verdict": overall(criteria),
         "criteria": [as_json(c) for c in criteria],
@@ -133,6 +138,11 @@ def sample_report(
             "teacher": as_json(teacher_all),
             "drop": as_json(difference(teacher_all, generator_all)),
         },
+        "cross_domain": None,
+        "phrasings": None,
+        "retained_captions": None,
+        "nsfw": None,
+        "text": None,
         "confusion": {
             "concepts": list(CONCEPTS),
             "generator": generator_matrix,
@@ -207,7 +217,7 @@ def foreign_report() -> Json:
     """What ``lethe evaluate`` writes of a generator that was made elsewhere: nothing of a training, and nothing that
     was not asked for."""
     report = sample_report(probes=())
-    for name in ("budget", "recipe", "curves", "strip", "cost"):
+    for name in ("budget", "recipe", "text", "curves", "strip", "cost"):
         del report[name]
     for row in (*report["unlearning"], *report["retention"]):
         row["second_judge"] = None

@@ -9,7 +9,7 @@ import json
 from importlib import resources
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """``schema_version`` of the reports that the schema describes."""
 
 

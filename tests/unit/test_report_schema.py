@@ -16,6 +16,7 @@ from sfd_core.evaluation.verdict import PROBES, EvaluationPlan, Thresholds
 from sfd_core.forgetting import Budget
 from sfd_core.recipe import Recipe
 from tests.sample_report import foreign_report, sample_report
+from tests.sample_text_report import text_report, unjudged_report, zero_shot_report
 
 SCHEMA = load_schema()
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/report.md"
@@ -40,7 +41,7 @@ def parts(schema: Any, where: str = "#") -> Iterator[tuple[str, dict[str, Any]]]
 def test_it_is_a_schema_of_2020_12() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION == 2
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION == 3
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,11 @@ def test_it_is_a_schema_of_2020_12() -> None:
         sample_report({"Sneaker": "Sandal", "Trouser": {"random": True}, "Shirt": {"judge": True}}, seen=61, lost=0.2),
         sample_report(seen=0, n=10, per_concept=10, probes=()),
         foreign_report(),
+        text_report(),
+        zero_shot_report(),
+        unjudged_report(),
     ],
-    ids=["pass", "fail", "inconclusive", "foreign"],
+    ids=["pass", "fail", "inconclusive", "foreign", "text", "zero-shot", "unjudged"],
 )
 def test_reports_hold_to_it(report: dict[str, Any]) -> None:
     assert errors(report) == []
@@ -114,7 +118,7 @@ def test_it_refuses(path: str, value: Any) -> None:
 
 def test_what_only_a_training_knows_may_be_missing_and_nothing_else() -> None:
     optional = SCHEMA["properties"].keys() - set(SCHEMA["required"])
-    assert optional == {"budget", "recipe", "curves", "strip", "cost", "speed", "generator"}
+    assert optional == {"budget", "recipe", "text", "curves", "strip", "cost", "speed", "generator"}
 
 
 def test_it_follows_the_request() -> None:

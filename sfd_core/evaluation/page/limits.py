@@ -12,13 +12,26 @@ LIMITS = (
     "something else. The verdict says how it answers, not what its weights still hold. A filter or another method "
     "that is measured here changes the answer in its own way, and the same is true of it.",
     "The base model is not changed. Whoever has a copy of it can still make the concept.",
-    "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no other "
-    "language.",
     "What learns from the base model's own images, as a distilled generator does, inherits that model's errors and "
     "biases.",
     "This page says what was measured. It says nothing about which law or contract that satisfies.",
 )
 """What holds for every report, whatever was asked for."""
+
+_BY_NAME = (
+    "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no other "
+    "language."
+)
+_OTHERWISE = (
+    "For the verdict, images were asked for by the prompts that were to be forgotten. Other phrasings were tried beside "
+    "it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts that describe "
+    "the concept without naming it, may still bring it back."
+)
+_NOBODY = "No judge looked at the images: whether the concept is gone, and whether the rest is intact, was not measured."
+_ZERO_SHOT = (
+    "The judge is CLIP zero-shot: it was never tested on real images of these concepts, and says only which of the texts "
+    "that it was given an image is nearest to."
+)
 
 _TRIED = {
     "relearning": "Relearning was tried with one method of fine-tuning, on the base model's own images, for the "
@@ -39,6 +52,13 @@ _NOT_TRIED = {
 
 
 def limits_of(report: Mapping[str, Any]) -> list[str]:
-    """:data:`LIMITS`, and of each probe what it did not try, or that it was not tried at all."""
+    """:data:`LIMITS`, how images were asked for and judged, and of each probe what it did not try, or that it was not
+    tried at all."""
     asked = (report.get("probes") or {}).get("asked") or ()
-    return [*LIMITS, *(_TRIED[name] if name in asked else _NOT_TRIED[name] for name in _TRIED)]
+    here = [_OTHERWISE if report.get("phrasings") else _BY_NAME]
+    judge = report.get("judge", {})
+    if judge is None:
+        here.append(_NOBODY)
+    elif judge.get("accuracy", 0.0) is None:
+        here.append(_ZERO_SHOT)
+    return [*LIMITS, *here, *(_TRIED[name] if name in asked else _NOT_TRIED[name] for name in _TRIED)]

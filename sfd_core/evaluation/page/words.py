@@ -97,9 +97,18 @@ def override_words(override: str | Mapping[str, Any] | None) -> str:
     """What is to be shown in place of a forgotten concept."""
     if override is None:
         return "not stated"
-    if isinstance(override, str):
-        return f"“{override}”"
-    return "a random remaining concept" if "random" in override else "the remaining concept the judge finds nearest"
+    match override:
+        case str():
+            return f"“{override}”"
+        case {"prompts": prompts}:
+            return f"one of {len(prompts)} other prompts"
+        case {"negative": text}:
+            return f"the rest of the prompt, guided away from “{text}”"
+        case {"empty": _}:
+            return "whatever the empty prompt shows"
+        case {"random": _}:
+            return "a random remaining concept"
+    return "the remaining concept the judge finds nearest"
 
 
 FILTERS = {
