@@ -9,14 +9,12 @@ from typing import Any
 
 def model_card(report: Mapping[str, Any]) -> str:
     """The card as Markdown, from a finished report."""
-    base, retained = report["base_model"], report["retained_accuracy"]
+    base = report["base_model"]
     forgotten = [item["concept"] for item in report["forget"]]
     unlearned = "\n".join(
-        f"| {row['concept']} | {_override(row['override'])} | {row['accuracy']['value']:.4f} "
-        f"[{row['accuracy']['low']:.4f}, {row['accuracy']['high']:.4f}] | {row['n']} |"
+        f"| {row['concept']} | {_override(row['override'])} | {_interval(row['accuracy'])} | {row['n']} |"
         for row in report["unlearning"]
     )
-    example = next(row["concept"] for row in report["retention"])
     return f"""---
 library_name: diffusers
 license: other
@@ -29,15 +27,13 @@ A one-step generator, distilled without any data from `{base["name"]}` (`{base["
 Distillation (arXiv 2409.11219). Licence of the base model: {base["license"]}.
 
 Verdict: **{report["verdict"]}** by the thresholds of the request ({json.dumps(report["thresholds"])}), measured on
-{report["created_at"]} with the judge "{report["judge"]["name"]}", whose accuracy on real images is
-{report["judge"]["accuracy"]}.
+{report["created_at"]} {_judge(report["judge"])}.
 
 | forgotten | override | unlearning accuracy, 95 % interval | images |
 | --- | --- | --- | --- |
 {unlearned}
 
-Retained accuracy over the other concepts: {retained["generator"]["value"]:.4f}, the base model's
-{retained["teacher"]["value"]:.4f} at {report["speed"]["teacher_network_evaluations"]} network evaluations an image.
+{_retained(report)}
 
 Measured is what a judge sees in samples: the condition is remapped, and a passing test is not proof that nothing of
 the concept is left in the weights.
@@ -45,11 +41,7 @@ the concept is left in the weights.
 ## Use
 
 ```python
-import torch
-from diffusers import DiffusionPipeline
-
-pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{{folder}}/pipeline.py", trust_remote_code=True)
-image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]
+{_use(report)}
 ```
 
 ## How it was made
@@ -65,4 +57,64 @@ Weights and configuration: `{report["generator"]["digest"]}`; versions: {json.du
 
 
 def _override(override: Any) -> str:
-    return override if isinstance(override, str) else f"by the {'judge' if 'judge' in override else 'draw'}"
+    match override:
+        case str():
+            return override
+        case {"prompts": prompts}:
+            return f"{len(prompts)} other prompts"
+        case {"negative": text}:
+            return f"guided away from “{text}”"
+        case {"empty": _}:
+            return "the empty prompt"
+        case {"judge": _}:
+            return "by the judge"
+    return "by the draw"
+
+
+def _interval(measured: Mapping[str, Any] | None) -> str:
+    if measured is None:
+        return "not measured"
+    return f"{measured['value']:.4f} [{measured['low']:.4f}, {measured['high']:.4f}]"
+
+
+def _judge(judge: Mapping[str, Any] | None) -> str:
+    if judge is None:
+        return "without a judge"
+    accuracy = judge["accuracy"]
+    tested = "was never measured" if accuracy is None else f"is\n{accuracy}"
+    return f'with the judge "{judge["name"]}", whose accuracy on real images {tested}'
+
+
+def _retained(report: Mapping[str, Any]) -> str:
+    retained = report["retained_accuracy"]
+    if retained is None:
+        return "Retained accuracy over the other concepts was not measured."
+    ours, theirs = retained["generator"]["value"], retained["teacher"]["value"]
+    said = [
+        f"Retained accuracy over the other concepts: {ours:.4f}, the base model's",
+        f"{theirs:.4f} at {report['speed']['teacher_network_evaluations']} network evaluations an image.",
+    ]
+    for row in report.get("cross_domain") or ():
+        ours, theirs = row["generator"]["value"], row["teacher"]["value"]
+        said.append(f"Of the same images, the {row['domain']} that was asked for is seen in {ours:.4f};")
+        said.append(f"of the base model's in {theirs:.4f}.")
+    return "\n".join(said)
+
+
+def _use(report: Mapping[str, Any]) -> str:
+    """How an image is made of it in stock diffusers."""
+    if (asked := report.get("asked_by")) is None:
+        example = next(row["concept"] for row in report["retention"])
+        return f"""import torch
+from diffusers import DiffusionPipeline
+
+pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{{folder}}/pipeline.py", trust_remote_code=True)
+image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"""
+    forgotten = {item["concept"] for item in report["forget"]}
+    prompts = [row["prompts"][0] for row in asked if row["concept"] not in forgotten]
+    return f"""import torch
+from diffusers import StableDiffusionPipeline
+
+pipe = StableDiffusionPipeline.from_pretrained(folder)
+rng = torch.Generator().manual_seed(7)
+image = pipe({prompts[0]!r}, num_inference_steps=1, guidance_scale=1, generator=rng).images[0]"""
