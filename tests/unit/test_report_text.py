@@ -30,6 +30,17 @@ def test_the_phrasing_that_brings_it_back_most_is_named_in_the_verdict() -> None
     assert "a sneeker, in the style of noto" in text
 
 
+def test_a_picture_s_rows_are_named_as_far_as_it_shows_them() -> None:
+    report = text_report()
+    report["confusion"]["concepts"] = [*report["confusion"]["concepts"], *(f"thing {i}" for i in range(38))]
+    for side in ("generator", "teacher"):
+        report["confusion"][side] = [[1 / 48] * 48 for _ in range(48)]
+    alts = [attrs["alt"] or "" for tag, attrs in read(report).tags if tag == "img"]
+    (said,) = [alt for alt in alts if alt.startswith("The base model's images")]
+    assert "Rows from the top: Sneaker, Bag, T-shirt" in said
+    assert said.endswith("Ankle boot, thing 0, thing 1, thing 2.")
+
+
 def test_captions_nsfw_and_prompts_are_said() -> None:
     text = read(text_report()).text
     assert "shown as asked in 93.6%" in text

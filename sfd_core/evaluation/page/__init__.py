@@ -25,9 +25,11 @@ from sfd_core.evaluation.page.rerun import command
 from sfd_core.evaluation.page.verdict import criteria, forgotten, made_here
 from sfd_core.evaluation.page.words import FILTERS
 
-__all__ = ["LIMITS", "TEMPLATES", "limits_of", "render"]
+__all__ = ["LIMITS", "PAIR_REMAINING", "TEMPLATES", "limits_of", "render"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+PAIR_REMAINING = 12
+"""Remaining concepts in the picture of both models: a page shows no more, and a base model takes its time for each."""
 
 
 def render(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
@@ -90,9 +92,12 @@ def _charts(report: Mapping[str, Any]) -> list[Markup]:
 
 def _rows(report: Mapping[str, Any]) -> list[str]:
     """The concepts in the order in which pictures show them: forgotten, their overrides, the others."""
-    overrides = [item["override"] for item in report["forget"] if isinstance(item["override"], str)]
+    forgotten = [item["concept"] for item in report["forget"]]
     others = (report.get("confusion") or {}).get("concepts") or []
-    return list(dict.fromkeys([*(item["concept"] for item in report["forget"]), *overrides, *others]))
+    named = [item["override"] for item in report["forget"]]
+    overrides = [override for override in named if isinstance(override, str) and (override in others or not others)]
+    shown = [concept for concept in dict.fromkeys([*overrides, *others]) if concept not in forgotten]
+    return [*forgotten, *shown[:PAIR_REMAINING]]
 
 
 def _data_uris(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, str]:
