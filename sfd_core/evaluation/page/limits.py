@@ -23,14 +23,16 @@ _BY_NAME = (
     "language."
 )
 _OTHERWISE = (
-    "For the verdict, images were asked for by the prompts that were to be forgotten. Other phrasings were tried beside "
-    "it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts that describe "
-    "the concept without naming it, may still bring it back."
+    "For the verdict, images were asked for by the prompts that were to be forgotten. Other phrasings were tried "
+    "beside it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts that "
+    "describe the concept without naming it, may still bring it back."
 )
-_NOBODY = "No judge looked at the images: whether the concept is gone, and whether the rest is intact, was not measured."
+_NOBODY = (
+    "No judge looked at the images: whether the concept is gone, and whether the rest is intact, was not measured."
+)
 _ZERO_SHOT = (
-    "The judge is CLIP zero-shot: it was never tested on real images of these concepts, and says only which of the texts "
-    "that it was given an image is nearest to."
+    "The judge is CLIP zero-shot: it was never tested on real images of these concepts, and says only which of the "
+    "texts that it was given an image is nearest to."
 )
 
 _TRIED = {
