@@ -26,6 +26,7 @@ from sfd_core.evaluation.drawing import MARK_TINT
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.verdict import wilson
 from sfd_core.text.vocabulary import load_vocabulary
+from tests.sample_text_report import text_report
 from tests.tiny_model import make_tiny_model
 
 EMOJI = Path(__file__).resolve().parents[2] / "models/emoji"
@@ -189,6 +190,17 @@ def test_what_is_kept_of_a_report() -> None:
     assert kept["unlearning"] == [row | {"seen": [("c", 0.6), ("a", 0.3)]}]
     assert kept["cross_domain"] == {"style": rate(0.8)}
     assert figures_of(report | {"cross_domain": None})["cross_domain"] == {}
+
+
+def test_a_whole_report_has_what_is_kept() -> None:
+    report = text_report(gun=30)
+    kept = figures_of(report)
+    assert kept["cross_domain"] == {"style": report["cross_domain"][0]["generator"]}
+    (forgotten,) = kept["unlearning"]
+    assert forgotten["accuracy"] == report["unlearning"][0]["accuracy"]
+    results = everything()
+    results["pistol"]["figures"] = kept
+    assert "| pistol | Sneaker | synonym | a trainer, in the style of noto | 0.750" in document(results, None)
 
 
 def test_the_table_counts_what_is_not_reached_and_names_it() -> None:
