@@ -18,6 +18,7 @@ PACKAGES = (
     "torch",
     "diffusers",
     "transformers",
+    "peft",
     "safetensors",
     "numpy",
     "torchmetrics",

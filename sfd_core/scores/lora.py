@@ -1,0 +1,108 @@
+"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on the attention projections of a ``UNet2DConditionModel``.
+
+A projection of weight W [out, in] becomes ``x -> W x + B A x`` with A [rank, in] and B [out, rank]; only A and B are
+trained, rank * (in + out) numbers in place of in * out. W stays as it was, so networks that differ by their adapters
+alone can lie over one copy of it: fake score, generator and its average over the teacher's own weights.
+
+    psi = sharing(teacher)
+    add_lora(psi, rank=64, name="fake_score", seed=seed)
+    optimizer = torch.optim.Adam(trainable(psi), ...)
+
+Each of them is a network with modules of its own, and no adapter is ever switched on or off: under gradient
+checkpointing a block runs again in the backward pass, and would then find the switch where another network left it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from itertools import chain
+
+import torch
+from diffusers import UNet2DConditionModel
+from peft import LoraConfig
+from torch import Tensor, nn
+
+PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
+"""The modules that get an adapter, as attention names them in diffusers: self- and cross-attention alike."""
+_ADAPTER = (".lora_A.", ".lora_B.")
+
+
+def sharing(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """A network with modules of its own over the same weights: nothing is copied but the structure.
+
+    To be made on the device where it is used: whatever moves one of them, moves both.
+    """
+    return copy.deepcopy(unet, {id(shared): shared for shared in chain(unet.parameters(), unet.buffers())})
+
+
+def add_lora(unet: UNet2DConditionModel, rank: int, name: str, seed: int = 0) -> None:
+    """Freeze the weights of ``unet`` and give its attention projections adapters, in float32 on the weights' device.
+
+    B is zero, so the network puts out what it did before. A is drawn from ``seed`` alone; the scale alpha / rank of the
+    paper is 1. ``name`` is part of the names in :func:`adapter_state`.
+
+    Raises:
+        ValueError: for a rank below 1, a network that has an adapter already, or one without attention.
+    """
+    if rank < 1:
+        raise ValueError(f"the rank of an adapter must be at least 1, not {rank}")
+    if _adapter(unet):
+        raise ValueError(f"the network has an adapter already: no second one named {name!r}")
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(PROJECTIONS))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        unet.add_adapter(config, adapter_name=name)  # freezes all that it does not add
+    for weight in _adapter(unet).values():
+        weight.data = weight.data.float()  # peft follows the frozen weights, which may be stored in bf16
+
+
+def trainable(unet: nn.Module) -> list[nn.Parameter]:
+    """What an optimiser moves and an average follows: the adapter's weights, or all weights if there is no adapter.
+
+    Whether a gradient is asked for at the moment makes no difference.
+    """
+    return list(_adapter(unet).values()) or list(unet.parameters())
+
+
+def adapter_state(unet: nn.Module) -> dict[str, Tensor]:
+    """The adapter alone, by the names of its weights: what a checkpoint needs beside the frozen network."""
+    return {name: weight.detach() for name, weight in _adapter(unet).items()}
+
+
+def load_adapter_state(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put what :func:`adapter_state` gave into a network that has an adapter of the same name and rank.
+
+    Raises:
+        ValueError: naming the first weight that is missing, unknown or of another shape; nothing is changed then.
+    """
+    weights = _adapter(unet)
+    if different := sorted(set(weights) ^ set(state)):
+        side = "the state lacks" if different[0] in weights else "the network has no"
+        raise ValueError(f"not this adapter's state: {side} {different[0]} ({len(different)} names differ)")
+    for name, weight in weights.items():
+        if state[name].shape != weight.shape:
+            raise ValueError(
+                f"not this adapter's state: {name} is {list(state[name].shape)}, must be {list(weight.shape)}"
+            )
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(state[name])
+
+
+def merged(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """A plain network with the adapter folded in (``W + B A``): what is published. ``unet`` itself if it has none.
+
+    A copy, frozen, in the type of the weights: fold over float32, bf16 would round the sum to three digits. The
+    weights that other networks share are left alone.
+    """
+    if not _adapter(unet):
+        return unet
+    plain = copy.deepcopy(unet)
+    plain.fuse_lora()
+    plain.unload_lora()
+    return plain
+
+
+def _adapter(unet: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in unet.named_parameters() if any(part in name for part in _ADAPTER)}
