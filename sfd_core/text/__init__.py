@@ -1,0 +1,1 @@
+"""What is asked of a text-to-image model, in words. Plain: nothing here imports torch."""
