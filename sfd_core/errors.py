@@ -21,6 +21,10 @@ class InvalidRequest(ValueError):
         super().__init__("; ".join(f"{e.pointer}: {e.message}" for e in errors))
 
 
+class PromptFileRefused(ValueError):
+    """A file of prompts that will not be read: the message says which lines and what is wrong with them."""
+
+
 class ModelRefused(ValueError):
     """A model folder that will not be loaded: the message says which file and what is wrong with it."""
 

@@ -1,56 +1,40 @@
 """A base model's folder, as its ``manifest.json`` describes it. Plain: importing this does not import torch.
 
 The folder is in diffusers format (``unet/``, ``scheduler/``) with, beside it, what Lethe needs to forget and to
-judge: the concepts by name, the judge, reference statistics of real images, and the teacher's own figures.
+judge: the concepts by name, the judge, reference statistics of real images, and the teacher's own figures. A
+text-to-image model may have all of these for each of its domains (objects, styles), or none: a plain pipeline can be
+unlearned from too, it is only judged by less.
 ``docs/base-models.md`` says how to add one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfd_core.errors import ModelRefused
+from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
+from sfd_core.forgetting import Forget
+from sfd_core.manifest_parts import Distilled as Distilled
+from sfd_core.manifest_parts import Domain as Domain
+from sfd_core.manifest_parts import Fields, read_distilled, read_domain, read_image, read_judge, read_references
+from sfd_core.manifest_parts import ImageFormat as ImageFormat
+from sfd_core.manifest_parts import JudgeInfo as JudgeInfo
+from sfd_core.manifest_parts import digest_of as digest_of
+from sfd_core.recipe import parse_recipe
+from sfd_core.text.vocabulary import Vocabulary, load_vocabulary
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-FAMILIES = ("class_unet",)
+FAMILIES = ("class_unet", "stable_diffusion")
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_CONCEPTS = 10_000
-
-
-@dataclass(frozen=True)
-class ImageFormat:
-    """What an image of the model is: ``channels`` x ``height`` x ``width`` pixels in [-1, 1].
-
-    ``patch``: the network sees ``patch`` x ``patch`` pixels as one cell of ``channels * patch**2`` channels
-    (``pixel_unshuffle``); 1 means that it sees pixels.
-    """
-
-    channels: int
-    height: int
-    width: int
-    patch: int = 1
-
-
-@dataclass(frozen=True)
-class JudgeInfo:
-    """A classifier that answers "which concept is in this image?".
-
-    ``folder``: a transformers image-classification folder, relative to the model's. ``accuracy``: on real images
-    that it was not trained on, ``accuracy_images`` of them. ``by_concept``: the same for each concept.
-    """
-
-    name: str
-    folder: str
-    accuracy: float
-    accuracy_images: int
-    by_concept: tuple[float, ...]
-    digest: str
+SD_IMAGE = ImageFormat(3, 512, 512)
+"""What Stable Diffusion 1.x makes."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +43,11 @@ class BaseModel:
 
     ``second_judge``: another classifier, of another architecture and trained apart, that says where the first errs.
     ``features``: further reference files by the name of their feature extractor. ``controls``: by concept, the folder
-    of a one-step generator that never knew it (distilled from a network trained without it).
+    of a one-step generator that never knew it (distilled from a network trained without it). ``recipe``: what it
+    recommends to change in its family's.
+
+    A text-to-image model with ``domains`` is judged in one of them at a time: :meth:`view` has that one's concepts,
+    judge and figures, and the model as a whole has neither judge nor reference. ``vocabulary``: its words, if known.
     """
 
     name: str
@@ -70,18 +58,80 @@ class BaseModel:
     data: str
     concepts: tuple[str, ...]
     image: ImageFormat
-    judge: JudgeInfo
-    reference: str
+    judge: JudgeInfo | None
+    reference: str | None
     teacher: Mapping[str, Any]
     files: Mapping[str, str]
     digest: str
     second_judge: JudgeInfo | None = None
     features: Mapping[str, str] = field(default_factory=dict)
     controls: Mapping[str, str] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    domain: str | None = None
+    distilled: Distilled | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def concept_index(self, concept: str) -> int:
         """The class label of ``concept``; ``ValueError`` if the model does not know it."""
         return self.concepts.index(concept)
+
+    def view(self, domain: str) -> BaseModel:
+        """This model as seen in ``domain``; ``KeyError`` if it has no such domain."""
+        seen, vocabulary = self.domains[domain], self.vocabulary
+        assert vocabulary is not None  # domains come with a vocabulary
+        return dataclasses.replace(
+            self,
+            concepts=tuple(concept.name for concept in vocabulary.domains[domain]),
+            judge=seen.judge,
+            second_judge=seen.second_judge,
+            reference=seen.reference,
+            features=seen.features,
+            teacher=seen.teacher,
+            domain=domain,
+        )
+
+    def view_for(self, forget: Sequence[Forget]) -> BaseModel:
+        """This model as seen in the domain of what is forgotten; as it is, where that belongs to none.
+
+        Raises:
+            InvalidRequest: for items of several domains.
+        """
+        found = [self.vocabulary.find(item.concept) if self.vocabulary else None for item in forget]
+        domains = [at[0] if at is not None else None for at in found]
+        errors = [
+            FieldError(f"/forget/{i}/concept", f"{_kind(domain)}, {_kind(domains[0])} before it: submit a job for each")
+            for i, domain in enumerate(domains)
+            if domain != domains[0]
+        ]
+        if errors:
+            raise InvalidRequest(tuple(errors))
+        domain = domains[0] if domains else None
+        return self.view(domain) if domain is not None and domain in self.domains else self
+
+
+def _kind(domain: str | None) -> str:
+    return f"is of the domain {domain!r}" if domain else "is in none of the model's domains"
+
+
+def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
+    """A text-to-image model of which nothing is known but its name, as of a hub's before it is fetched: no files, no
+    domains. ``image``: what it makes, which a run holds against the pipeline."""
+    return BaseModel(
+        name=name,
+        title=title,
+        folder=Path(),
+        family="stable_diffusion",
+        license="as the hub's page says",
+        data="as the hub's page says",
+        concepts=(),
+        image=image,
+        judge=None,
+        reference=None,
+        teacher={},
+        files={},
+        digest=digest_of({}),
+    )
 
 
 def load_manifest(folder: Path) -> BaseModel:
@@ -106,38 +156,16 @@ def load_manifest(folder: Path) -> BaseModel:
 
 
 def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
-    fields = _Fields(raw, path)
+    fields = Fields(raw, path)
     if (version := fields.get("schema_version", int)) != SCHEMA_VERSION:
         raise ModelRefused(f"{path}: schema_version is {version}, this Lethe reads {SCHEMA_VERSION}")
     family = fields.get("family", str)
     if family not in FAMILIES:
         raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(FAMILIES)}")
-    concepts = tuple(fields.get("concepts", list))
-    if not 2 <= len(concepts) <= MAX_CONCEPTS or not all(isinstance(c, str) and c.strip() for c in concepts):
-        raise ModelRefused(f"{path}: concepts must be 2 to {MAX_CONCEPTS} names")
-    if len(set(concepts)) != len(concepts):
-        raise ModelRefused(f"{path}: concepts has the same name twice")
     files = fields.get("files", dict)
     for name in files:
         if name.startswith("/") or ".." in Path(name).parts:
             raise ModelRefused(f"{path}: files names {name!r}, which lies outside the folder")
-    image = _Fields(fields.get("image", dict), path, "image.")
-    features, controls = fields.names("features"), fields.names("controls")
-    for concept in controls:
-        if concept not in concepts:
-            raise ModelRefused(f"{path}: controls names {concept!r}, which is none of the concepts")
-    reference = fields.get("reference", str)
-    for name, value in {"reference": reference, **{f"features.{n}": v for n, v in features.items()}}.items():
-        if value not in files:
-            raise ModelRefused(f"{path}: {name} names {value!r}, which is not among files")
-    for concept, value in controls.items():
-        if not any(name.startswith(f"{value}/") for name in files):
-            raise ModelRefused(f"{path}: controls.{concept} names {value!r}, of which no file is among files")
-    format_ = ImageFormat(
-        image.positive("channels"), image.positive("height"), image.positive("width"), image.positive("patch")
-    )
-    if format_.height % format_.patch or format_.width % format_.patch:
-        raise ModelRefused(f"{path}: image.patch {format_.patch} does not divide {format_.height}x{format_.width}")
     return BaseModel(
         name=fields.get("name", str),
         title=fields.get("title", str),
@@ -145,74 +173,82 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
         family=family,
         license=fields.get("license", str),
         data=fields.get("data", str),
-        concepts=concepts,
-        image=format_,
-        judge=_judge(fields, "judge", len(concepts), files),
-        reference=reference,
-        teacher=fields.get("teacher", dict),
+        image=read_image(fields),
         files=files,
         digest=digest_of(files),
-        second_judge=_judge(fields, "second_judge", len(concepts), files) if "second_judge" in raw else None,
-        features=features,
-        controls=controls,
+        recipe=_recipe(fields, family),
+        **(_text_parts(fields, files, folder) if family == "stable_diffusion" else _class_parts(fields, files)),
     )
 
 
-def _judge(fields: _Fields, name: str, concepts: int, files: Mapping[str, str]) -> JudgeInfo:
-    """A judge whose files are all among ``files``, with the digest that these make."""
-    judge = _Fields(fields.get(name, dict), fields.path, f"{name}.")
-    by_concept = tuple(judge.get("by_concept", list))
-    if len(by_concept) != concepts:
-        raise ModelRefused(f"{fields.path}: {name}.by_concept has {len(by_concept)} entries for {concepts} concepts")
-    folder, stated = judge.get("folder", str), judge.get("digest", str)
-    found = digest_of({file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")})
-    if stated != found:
-        raise ModelRefused(f"{fields.path}: {name}.digest is {stated}, the files of {folder}/ make {found}")
-    return JudgeInfo(
-        judge.get("name", str),
-        folder,
-        judge.get("accuracy", float),
-        judge.get("accuracy_images", int),
-        by_concept,
-        stated,
-    )
+def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
+    """What a class-conditional model must bring."""
+    concepts = tuple(fields.get("concepts", list))
+    if not 2 <= len(concepts) <= MAX_CONCEPTS or not all(isinstance(c, str) and c.strip() for c in concepts):
+        raise ModelRefused(f"{fields.path}: concepts must be 2 to {MAX_CONCEPTS} names")
+    if len(set(concepts)) != len(concepts):
+        raise ModelRefused(f"{fields.path}: concepts has the same name twice")
+    controls = fields.names("controls")
+    for concept, value in controls.items():
+        if concept not in concepts:
+            raise ModelRefused(f"{fields.path}: controls names {concept!r}, which is none of the concepts")
+        if not any(name.startswith(f"{value}/") for name in files):
+            raise ModelRefused(f"{fields.path}: controls.{concept} names {value!r}, of which no file is among files")
+    reference, features = read_references(fields, files)
+    return {
+        "concepts": concepts,
+        "judge": read_judge(fields, "judge", len(concepts), files),
+        "second_judge": read_judge(fields, "second_judge", len(concepts), files)
+        if "second_judge" in fields.raw
+        else None,
+        "reference": reference,
+        "features": features,
+        "controls": controls,
+        "teacher": fields.get("teacher", dict),
+    }
 
 
-class _Fields:
-    """Typed access to a JSON object, with an error that names the field."""
-
-    def __init__(self, raw: Mapping[str, Any], path: Path, prefix: str = "") -> None:
-        self.raw, self.path, self.prefix = raw, path, prefix
-
-    def get(self, name: str, kind: type) -> Any:
-        if name not in self.raw:
-            raise ModelRefused(f"{self.path}: {self.prefix}{name} is missing")
-        value = self.raw[name]
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ModelRefused(f"{self.path}: {self.prefix}{name} must be a {kind.__name__}")
-        return value
-
-    def names(self, name: str) -> dict[str, str]:
-        """An optional object of paths inside the folder, by name."""
-        if name not in self.raw:
-            return {}
-        value: dict[str, Any] = self.get(name, dict)
-        for key, path in value.items():
-            if not isinstance(path, str) or path.startswith("/") or ".." in Path(path).parts:
-                raise ModelRefused(f"{self.path}: {self.prefix}{name}.{key} must be a path inside the folder")
-        return value
-
-    def positive(self, name: str) -> int:
-        value = self.get(name, int)
-        if not 1 <= value <= 4096:
-            raise ModelRefused(f"{self.path}: {self.prefix}{name} must be from 1 to 4096")
-        return int(value)
+def _text_parts(fields: Fields, files: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """What a text-to-image model may bring."""
+    vocabulary: Vocabulary | None = None
+    if "vocabulary" in fields.raw:
+        if (name := fields.get("vocabulary", str)) not in files:
+            raise ModelRefused(f"{fields.path}: vocabulary names {name!r}, which is not among files")
+        vocabulary = load_vocabulary(folder / name)
+    domains = {}
+    for name in fields.get("domains", dict) if "domains" in fields.raw else ():
+        if vocabulary is None or name not in vocabulary.domains:
+            raise ModelRefused(f"{fields.path}: domains.{name} is no domain of the vocabulary")
+        domains[name] = read_domain(fields.within("domains").within(name), len(vocabulary.domains[name]), files)
+    known = vocabulary.domains if vocabulary is not None else {}
+    return {
+        "concepts": tuple(concept.name for name in domains or known for concept in known[name]),
+        "judge": None,
+        "reference": None,
+        "teacher": _shared_by_all([domain.teacher for domain in domains.values()]),
+        "vocabulary": vocabulary,
+        "domains": domains,
+        "distilled": read_distilled(fields.within("distilled"), files) if "distilled" in fields.raw else None,
+    }
 
 
-def digest_of(files: Mapping[str, str]) -> str:
-    """One digest for a set of files given as {relative name: sha256}."""
-    lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
-    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+def _shared_by_all(teachers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How the teacher is sampled, where all domains say the same: it is one network."""
+    if not teachers:
+        return {}
+    names = ("network_evaluations", "guidance")
+    first = {name: teachers[0][name] for name in names if name in teachers[0]}
+    return {name: value for name, value in first.items() if all(teacher.get(name) == value for teacher in teachers)}
+
+
+def _recipe(fields: Fields, family: str) -> dict[str, Any]:
+    """The recommended changes, each of which the family's recipe must take."""
+    changes: dict[str, Any] = fields.get("recipe", dict) if "recipe" in fields.raw else {}
+    try:
+        parse_recipe(family, {}, changes)
+    except InvalidRequest as error:
+        raise ModelRefused(f"{fields.path}: recipe: {error}") from None
+    return changes
 
 
 def file_sha256(path: Path) -> str:

@@ -13,16 +13,20 @@ from typing import Any
 
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
-from sfd_core.forgetting import Budget, Forget, check_forgetting, override_to_json, parse_override
+from sfd_core.forgetting import Budget, Forget, check_forgetting, forget_to_json, parse_forget
 from sfd_core.manifest import BaseModel
 from sfd_core.recipe import Recipe, parse_recipe
+from sfd_core.text.items import check_guidance, check_items
+from sfd_core.text.lists import check_prompts
+from sfd_core.text.plan import plan_prompts
 
 MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class UnlearningRequest:
-    """What to forget from which model, for how long, how, and what the result must reach."""
+    """What to forget from which model, for how long, how, and what the result must reach. ``retain``: prompts that a
+    text-to-image model keeps (its vocabulary's or the bundled captions, if there are none)."""
 
     base_model: str
     forget: tuple[Forget, ...]
@@ -31,12 +35,14 @@ class UnlearningRequest:
     thresholds: Thresholds = field(default_factory=Thresholds)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     seed: int = 0
+    retain: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The request with every default written out; :func:`parse_request` reads it back to an equal value."""
         return {
             "base_model": self.base_model,
-            "forget": [{"concept": f.concept, "override": override_to_json(f.override)} for f in self.forget],
+            "forget": [forget_to_json(item) for item in self.forget],
+            **({"retain": {"prompts": list(self.retain)}} if self.retain else {}),
             "budget": dataclasses.asdict(self.budget),
             "recipe": dataclasses.asdict(self.recipe),
             "thresholds": dataclasses.asdict(self.thresholds),
@@ -60,29 +66,55 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
             errors.extend(error.errors)
             return None
 
+    text = model.family == "stable_diffusion"
     items = [
-        attempt(
-            lambda i=i, item=item: Forget(item["concept"], parse_override(item["override"], f"/forget/{i}/override"))
-        )
-        for i, item in enumerate(body["forget"])
+        attempt(lambda i=i, item=item: parse_forget(item, f"/forget/{i}")) for i, item in enumerate(body["forget"])
     ]
     forget = tuple(item for item in items if item is not None)
     if len(forget) == len(items):
-        attempt(lambda: check_forgetting(forget, model.concepts))
+        attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
+    retain = attempt(lambda: _retain(body.get("retain"), text)) or ()
     budget = attempt(lambda: Budget(**body["budget"]))
-    recipe = attempt(lambda: parse_recipe(model.family, body.get("recipe") or {}))
+    recipe = attempt(lambda: parse_recipe(model.family, body.get("recipe") or {}, model.recipe))
     thresholds = attempt(lambda: Thresholds(**(body.get("thresholds") or {})))
     plan = dict(body.get("evaluation") or {})
     evaluation = attempt(lambda: EvaluationPlan(**plan | {"probes": tuple(plan.get("probes") or ())}))
+    if evaluation is not None:
+        attempt(lambda: _check_evaluation(evaluation, text))
     seed = body.get("seed", 0)
     if not 0 <= seed <= MAX_SEED:
         errors.append(FieldError("/seed", f"must be from 0 to {MAX_SEED}, not {seed}"))
     if recipe is not None and forget and len(forget) > recipe.forgotten_count:
         message = f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
         errors.append(FieldError("/recipe/forgotten_share", f"{message}{recipe.forgotten_count} of {recipe.batch}"))
+    if recipe is not None and text:
+        attempt(lambda: check_guidance(forget, recipe))
     if recipe is not None and budget is not None and recipe.distil_images >= budget.images:
         message = f"{recipe.distil_images} leaves nothing of budget.images {budget.images} to forget with"
         errors.append(FieldError("/recipe/distil_images", message))
     if errors:
         raise InvalidRequest(tuple(errors))
-    return UnlearningRequest(model.name, forget, budget, recipe, thresholds, evaluation, seed)
+    request = UnlearningRequest(model.name, forget, budget, recipe, thresholds, evaluation, seed, retain)
+    if text:
+        plan_prompts(request, model)
+    return request
+
+
+def _retain(raw: Mapping[str, Any] | None, text: bool) -> tuple[str, ...]:
+    """The prompts of a request's ``retain``."""
+    if raw is None:
+        return ()
+    if not text:
+        message = "means something to text-to-image models only: every other concept of this one is retained"
+        raise InvalidRequest((FieldError("/retain", message),))
+    return check_prompts(raw["prompts"], "/retain/prompts")
+
+
+def _check_evaluation(evaluation: EvaluationPlan, text: bool) -> None:
+    """Refuse what the model's family cannot be asked."""
+    if text and evaluation.probes:
+        message = "probes work on generators of class-conditional models: leave them out"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
+    if evaluation.nsfw and not text:
+        message = "an NSFW rate is measured on prompts, which only text-to-image models take: leave it out"
+        raise InvalidRequest((FieldError("/evaluation/nsfw", message),))

@@ -1,0 +1,163 @@
+"""What a base model's ``manifest.json`` is made of, and how each part is read. Plain: importing this does not import
+torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfd_core.errors import ModelRefused
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What an image of the model is: ``channels`` x ``height`` x ``width`` pixels in [-1, 1].
+
+    ``patch``: the network sees ``patch`` x ``patch`` pixels as one cell of ``channels * patch**2`` channels
+    (``pixel_unshuffle``); 1 means that it sees pixels.
+    """
+
+    channels: int
+    height: int
+    width: int
+    patch: int = 1
+
+
+@dataclass(frozen=True)
+class JudgeInfo:
+    """A classifier that answers "which concept is in this image?".
+
+    ``folder``: a transformers image-classification folder, relative to the model's. ``accuracy``: on real images
+    that it was not trained on, ``accuracy_images`` of them. ``by_concept``: the same for each concept.
+    """
+
+    name: str
+    folder: str
+    accuracy: float
+    accuracy_images: int
+    by_concept: tuple[float, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of concept that a text-to-image model knows, with all that judges it. As of :class:`BaseModel`."""
+
+    judge: JudgeInfo
+    reference: str
+    teacher: Mapping[str, Any]
+    second_judge: JudgeInfo | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The first of two stages, made once: folders of a one-step generator (asked at step ``t_init``) that has forgotten
+    nothing, and of the fake score it was made with. Each holds one U-Net."""
+
+    generator: str
+    fake_score: str
+    t_init: int
+
+
+def read_image(fields: Fields) -> ImageFormat:
+    """The image's size, which ``patch`` must divide."""
+    image = fields.within("image")
+    found = ImageFormat(*(image.positive(name) for name in ("channels", "height", "width", "patch")))
+    if found.height % found.patch or found.width % found.patch:
+        raise ModelRefused(f"{image.at}patch {found.patch} does not divide {found.height}x{found.width}")
+    return found
+
+
+def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str]) -> JudgeInfo:
+    """A judge whose files are all among ``files``, with the digest that these make."""
+    judge = fields.within(name)
+    by_concept = tuple(judge.get("by_concept", list))
+    if len(by_concept) != concepts:
+        raise ModelRefused(f"{judge.at}by_concept has {len(by_concept)} entries for {concepts} concepts")
+    folder, stated = judge.get("folder", str), judge.get("digest", str)
+    found = digest_of({file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")})
+    if stated != found:
+        raise ModelRefused(f"{judge.at}digest is {stated}, the files of {folder}/ make {found}")
+    return JudgeInfo(
+        judge.get("name", str),
+        folder,
+        judge.get("accuracy", float),
+        judge.get("accuracy_images", int),
+        by_concept,
+        stated,
+    )
+
+
+def read_domain(fields: Fields, concepts: int, files: Mapping[str, str]) -> Domain:
+    """What judges one domain of a text-to-image model."""
+    second = read_judge(fields, "second_judge", concepts, files) if "second_judge" in fields.raw else None
+    judge, (reference, features) = read_judge(fields, "judge", concepts, files), read_references(fields, files)
+    return Domain(judge, reference, fields.get("teacher", dict), second, features)
+
+
+def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The judge's reference file, and those of further feature extractors by name."""
+    reference, features = fields.get("reference", str), fields.names("features")
+    for name, value in {"reference": reference, **{f"features.{n}": v for n, v in features.items()}}.items():
+        if value not in files:
+            raise ModelRefused(f"{fields.at}{name} names {value!r}, which is not among files")
+    return reference, features
+
+
+def read_distilled(fields: Fields, files: Mapping[str, str]) -> Distilled:
+    """The distilled pair, whose folders must hold some of ``files``."""
+    found = Distilled(fields.get("generator", str), fields.get("fake_score", str), fields.positive("t_init"))
+    for name in ("generator", "fake_score"):
+        if not any(file.startswith(f"{getattr(found, name)}/") for file in files):
+            raise ModelRefused(f"{fields.at}{name} names {getattr(found, name)!r}, of which no file is among files")
+    return found
+
+
+class Fields:
+    """Typed access to a JSON object, with an error that names the field."""
+
+    def __init__(self, raw: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+        self.raw, self.path, self.prefix = raw, path, prefix
+
+    @property
+    def at(self) -> str:
+        """How an error begins that is about a field."""
+        return f"{self.path}: {self.prefix}"
+
+    def within(self, name: str) -> Fields:
+        """The object at ``name``."""
+        return Fields(self.get(name, dict), self.path, f"{self.prefix}{name}.")
+
+    def get(self, name: str, kind: type) -> Any:
+        if name not in self.raw:
+            raise ModelRefused(f"{self.at}{name} is missing")
+        value = self.raw[name]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ModelRefused(f"{self.at}{name} must be a {kind.__name__}")
+        return value
+
+    def names(self, name: str) -> dict[str, str]:
+        """An optional object of paths inside the folder, by name."""
+        if name not in self.raw:
+            return {}
+        value: dict[str, Any] = self.get(name, dict)
+        for key, path in value.items():
+            if not isinstance(path, str) or path.startswith("/") or ".." in Path(path).parts:
+                raise ModelRefused(f"{self.at}{name}.{key} must be a path inside the folder")
+        return value
+
+    def positive(self, name: str) -> int:
+        value = self.get(name, int)
+        if not 1 <= value <= 4096:
+            raise ModelRefused(f"{self.at}{name} must be from 1 to 4096")
+        return int(value)
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """One digest for a set of files given as {relative name: sha256}."""
+    lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""Prompt lists that a user gives: in a request, or as a file of one prompt a line. Plain: does not import torch."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from sfd_core.errors import FieldError, InvalidRequest, PromptFileRefused
+
+MAX_PROMPTS = 10_000
+MAX_PROMPT_CHARACTERS = 1000
+MAX_FILE_BYTES = 4 * MAX_PROMPTS * (MAX_PROMPT_CHARACTERS + 1)
+MAX_ERRORS = 20
+"""A list that is wrong throughout (another file's) is not told line by line."""
+
+
+def check_prompts(prompts: Sequence[str], pointer: str) -> tuple[str, ...]:
+    """``prompts`` as they are asked: composed letters (NFC), no white space around.
+
+    Raises:
+        InvalidRequest: none or too many, or one that is empty, too long, there twice or holds a control character;
+            each with its own pointer.
+    """
+    if not 1 <= len(prompts) <= MAX_PROMPTS:
+        raise InvalidRequest((FieldError(pointer, f"must be 1 to {MAX_PROMPTS} prompts, not {len(prompts)}"),))
+    wrong = [FieldError(f"{pointer}/{i}", message) for i, message in _wrong(prompts)]
+    if wrong:
+        raise InvalidRequest(tuple(wrong[:MAX_ERRORS]))
+    return tuple(map(_as_asked, prompts))
+
+
+def check_text(text: str, pointer: str) -> str:
+    """The same of a single text: a word, a replacement, a negative prompt.
+
+    Raises:
+        InvalidRequest: naming what is wrong with it.
+    """
+    asked = _as_asked(text)
+    if message := _wrong_text(asked):
+        raise InvalidRequest((FieldError(pointer, message),))
+    return asked
+
+
+def read_prompt_file(path: Path) -> tuple[str, ...]:
+    """The prompts of a UTF-8 text file, one a line.
+
+    Raises:
+        PromptFileRefused: with the file and the lines that are wrong.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PromptFileRefused(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise PromptFileRefused(f"{path}: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PromptFileRefused(f"{path}: line {line}: not UTF-8: save the file as UTF-8 text") from None
+    lines = text.removesuffix("\n").split("\n") if text else []
+    prompts = [line.removesuffix("\r") for line in lines]
+    if not 1 <= len(prompts) <= MAX_PROMPTS:
+        raise PromptFileRefused(f"{path}: must be 1 to {MAX_PROMPTS} lines, one prompt each, not {len(prompts)}")
+    if wrong := [f"{path}: line {i + 1}: {message}" for i, message in _wrong(prompts)]:
+        more = [f"and {len(wrong) - MAX_ERRORS} more"] if len(wrong) > MAX_ERRORS else []
+        raise PromptFileRefused("\n".join(wrong[:MAX_ERRORS] + more))
+    return tuple(map(_as_asked, prompts))
+
+
+def _as_asked(prompt: str) -> str:
+    return unicodedata.normalize("NFC", prompt).strip()
+
+
+def _wrong_text(text: str) -> str | None:
+    if not any(character.isalnum() for character in text):
+        return "is empty, or has neither a letter nor a digit"
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        return f"has {len(text)} characters; at most {MAX_PROMPT_CHARACTERS} are read"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        return "holds a control character (a tab, a line end) or half a surrogate pair"
+    return None
+
+
+def _wrong(prompts: Sequence[str]) -> list[tuple[int, str]]:
+    """Which are wrong, and how."""
+    first: dict[str, int] = {}
+    found = []
+    for i, prompt in enumerate(prompts):
+        asked = _as_asked(prompt)
+        if message := _wrong_text(asked):
+            found.append((i, message))
+        elif asked in first:
+            found.append((i, f"the same as number {first[asked] + 1}"))
+        first.setdefault(asked, i)
+    return found
