@@ -77,7 +77,7 @@ def check_guidance(forget: Sequence[Forget], recipe: Recipe) -> None:
 
 def _concept_errors(i: int, item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
     at = f"/forget/{i}"
-    errors = []
+    errors: list[FieldError] = []
     try:
         check_text(item.concept, f"{at}/concept")
     except InvalidRequest as error:
