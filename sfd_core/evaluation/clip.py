@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from sfd_core.errors import ModelRefused
-from sfd_core.loading import read_config
 from sfd_core.manifest import digest_of, file_sha256
+from sfd_core.reading import read_config
 
 BATCH = 50
 READ = (".json", ".safetensors", ".txt")
@@ -49,7 +49,11 @@ class ClipScore:
             raise ModelRefused(f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}")
         self.model = model.eval().requires_grad_(False).to(self.device)
 
-    @torch.no_grad()
+    @property
+    def scale(self) -> float:
+        """What a cosine is multiplied with before a softmax over texts: CLIP's own temperature."""
+        return float(self.model.logit_scale.exp())
+
     def scores(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
         """100 cos(image, prompt) for each of n images, uint8 [n, H, W] or [n, H, W, 3], with a prompt each: [n].
 
@@ -58,22 +62,36 @@ class ClipScore:
         """
         if len(images) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts for {len(images)} images: one for each is needed")
-        pixels = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
-        pieces = [
-            self._batch(pixels[i : i + BATCH], list(prompts[i : i + BATCH])) for i in range(0, len(pixels), BATCH)
-        ]
-        return np.concatenate([np.empty(0), *pieces])
-
-    def _batch(self, pixels: NDArray[np.uint8], prompts: list[str]) -> NDArray[np.float64]:
-        text: Any = self.tokenizer(
-            prompts,
-            return_tensors="pt",
-            padding=True,
-            truncation=True,  # longer prompts are cut where the text tower ends, as CLIP itself does
-            max_length=self.model.config.text_config.max_position_embeddings,
-        )
-        seen = self.images(list(pixels), return_tensors="pt", input_data_format="channels_last")
-        output = self.model(**text.to(self.device), pixel_values=seen["pixel_values"].to(self.device))
-        cosine = (output.image_embeds.double() * output.text_embeds.double()).sum(-1)  # both have length 1
-        scores: NDArray[np.float64] = (100 * cosine).cpu().numpy()
+        unique = list(dict.fromkeys(prompts))
+        place = {prompt: i for i, prompt in enumerate(unique)}
+        texts = self.embed_texts(unique)[[place[prompt] for prompt in prompts]]
+        scores: NDArray[np.float64] = 100 * (self.embed_images(images) * texts).sum(axis=1)
         return scores
+
+    @torch.no_grad()
+    def embed_images(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Embeddings of length 1 of uint8 images [n, H, W] or [n, H, W, 3]: [n, D]."""
+        pixels = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
+        found = []
+        for i in range(0, len(pixels), BATCH):
+            seen = self.images(list(pixels[i : i + BATCH]), return_tensors="pt", input_data_format="channels_last")
+            found.append(self.model.get_image_features(seen["pixel_values"].to(self.device)).pooler_output)
+        return self._of_length_one(found)
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The same of texts: [n, D]. Longer ones are cut where the text tower ends, as CLIP itself does."""
+        longest = self.model.config.text_config.max_position_embeddings
+        found = []
+        for i in range(0, len(texts), BATCH):
+            tokens: Any = self.tokenizer(
+                list(texts[i : i + BATCH]), return_tensors="pt", padding=True, truncation=True, max_length=longest
+            )
+            found.append(self.model.get_text_features(**tokens.to(self.device)).pooler_output)
+        return self._of_length_one(found)
+
+    def _of_length_one(self, pieces: Sequence[torch.Tensor]) -> NDArray[np.float64]:
+        none = torch.empty(0, self.model.config.projection_dim, dtype=torch.float64)
+        embedded: NDArray[np.float64] = torch.cat([none, *(piece.double().cpu() for piece in pieces)]).numpy()
+        embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
+        return embedded

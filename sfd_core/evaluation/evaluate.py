@@ -8,28 +8,33 @@ evaluates what a job has made, a generator made elsewhere, and the negative cont
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sfd_core.evaluation.agreement import agreement
+from sfd_core.evaluation.cross_domain import cross_domain
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.features import fd_name
+from sfd_core.evaluation.features import FeatureExtractor, fd_name
 from sfd_core.evaluation.judge import Judgement
-from sfd_core.evaluation.judged import SEEDS_A_CONCEPT, Judged, Sample, Seen, judge_samples
+from sfd_core.evaluation.judged import SEEDS_A_CONCEPT, Judged, Seen, judge_samples
 from sfd_core.evaluation.metrics import frechet_interval
 from sfd_core.evaluation.neighbours import neighbours
-from sfd_core.evaluation.quality import enough, images_needed, quality, score_of
-from sfd_core.evaluation.rates import mean_of, plain, pooled, rate, shares
-from sfd_core.evaluation.reference import FeatureReference
+from sfd_core.evaluation.otherwise import otherwise
+from sfd_core.evaluation.quality import clip_score, enough, further_quality, images_needed, quality, score_of
+from sfd_core.evaluation.questions import Makes, Sample, by_label
+from sfd_core.evaluation.rates import plain, pooled, rate, shares
+from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
+from sfd_core.evaluation.unjudged import unjudged
 from sfd_core.evaluation.verdict import (
     Criterion,
     judge_distance,
     judge_retention,
     judge_unlearning,
     overall,
+    undecided,
     undecided_distance,
     wilson,
 )
@@ -42,27 +47,35 @@ REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
 
 @dataclass(frozen=True)
 class Measured:
-    """``report``: the measured part of the report; ``judged``: what it was counted from."""
+    """``report``: the measured part of the report; ``judged``: what it was counted from; ``evaluators``: those that
+    looked, with the concepts and prompts that the request led to."""
 
     report: dict[str, Any]
     judged: Judged
+    evaluators: Evaluators
 
 
 def evaluate(
-    sample: Sample,
+    sample: Sample | Makes,
     evaluators: Evaluators,
     request: UnlearningRequest,
     *,
-    teacher: Sample | None = None,
+    teacher: Sample | Makes | None = None,
     refused: Collection[int] = (),
     seed_offset: int = 0,
 ) -> Iterator[tuple[int, int, Measured | None]]:
     """Evaluate ``sample`` for ``request``. Yields (images done, of, None), at last (of, of, what was measured).
 
-    ``teacher``: makes reference images for an extractor whose features the base model does not ship. ``refused``:
+    ``teacher``: makes reference images where the base model ships none (of a judge, or of an extractor's features), and
+    says which other phrasings it knows; a text-to-image model without a judge of its own needs it. ``refused``:
     forgotten labels of which a filter makes no image. ``seed_offset``: other images than the report's own, for repeated
     evaluations of one generator.
+
+    Raises:
+        InvalidRequest: for prompts that cannot be planned.
     """
+    ours, theirs = _makes(sample), None if teacher is None else _makes(teacher)
+    evaluators = evaluators.asking(request)
     concepts = evaluators.model.concepts
     forgotten = [concepts.index(item.concept) for item in request.forget]
     plan = request.evaluation
@@ -70,37 +83,75 @@ def evaluate(
         label: plan.images_per_forgotten_concept if label in forgotten else plan.images_per_concept
         for label in range(len(concepts))
     }
-    kept = {label: n for label, n in counts.items() if label not in forgotten}
-    missing = [extractor for extractor in evaluators.extractors if extractor.name not in evaluators.references]
-    ours, theirs = sum(counts.values()), sum(kept.values()) if missing and teacher is not None else 0
+    by_teacher = _asked_of_teacher(evaluators, counts, forgotten, plan.images_per_concept) if theirs else {}
+    done_before, of = sum(counts.values()), sum(counts.values()) + sum(by_teacher.values())
     judged = Judged({})
+    images = by_label(ours, evaluators.prompts)
     for done, _, judged in judge_samples(  # noqa: B007
-        sample, evaluators, counts, forgotten, refused, seed_offset
+        images, evaluators, counts, forgotten, refused, seed_offset
     ):
-        yield done, ours + theirs, None
-    if theirs and teacher is not None:
-        looking = dataclasses.replace(evaluators.judge_alone(), extractors=missing)
+        yield done, of, None
+    if by_teacher and theirs is not None:
+        looking = dataclasses.replace(evaluators.judge_alone(), extractors=_without_reference(evaluators))
         seen = Judged({})
+        images = by_label(theirs, evaluators.prompts)
         # From other seeds than the generator's: at the same ones a teacher measured here would be its own reference.
         for done, _, seen in judge_samples(  # noqa: B007
-            teacher, looking, kept, (), (), seed_offset + REFERENCE_SEEDS
+            images, looking, by_teacher, (), (), seed_offset + REFERENCE_SEEDS
         ):
-            yield ours + done, ours + theirs, None
-        made = {e.name: _own_reference(seen, e.name, kept) for e in missing}
-        evaluators = dataclasses.replace(evaluators, references={**evaluators.references, **made})
-    yield ours + theirs, ours + theirs, Measured(report_of(judged, evaluators, request), judged)
+            yield done_before + done, of, None
+        evaluators = _with_own_references(evaluators, seen, by_teacher)
+    said: dict[str, Any] = {"phrasings": None, "retained_captions": None, "nsfw": None}
+    if ours.prompts is not None and theirs is not None and theirs.prompts is not None:
+        for done, more, parts in otherwise(ours.prompts, theirs.prompts, evaluators, request, seed_offset):
+            yield of + done, of + more, None
+            said = parts or said
+    report = report_of(judged, evaluators, request) if evaluators.judge else unjudged(judged, evaluators, request)
+    yield of, of, Measured({**report, **said}, judged, evaluators)
 
 
-def _own_reference(teacher: Judged, extractor: str, counts: dict[int, int]) -> FeatureReference:
-    """The teacher's images of this evaluation as reference: no real images are at hand for these features."""
+def _makes(sample: Sample | Makes) -> Makes:
+    return sample if isinstance(sample, Makes) else Makes(sample)
+
+
+def _without_reference(evaluators: Evaluators) -> list[FeatureExtractor]:
+    return [extractor for extractor in evaluators.extractors if extractor.name not in evaluators.references]
+
+
+def _asked_of_teacher(
+    evaluators: Evaluators, counts: Mapping[int, int], forgotten: Sequence[int], most: int
+) -> dict[int, int]:
+    """Images by label that the teacher has to make as a reference: of every concept where the judge has none, of the
+    remaining ones where only an extractor has none."""
+    if evaluators.judge is not None and evaluators.reference is None:
+        return {label: min(n, most) for label, n in counts.items()}
+    return {label: n for label, n in counts.items() if label not in forgotten} if _without_reference(evaluators) else {}
+
+
+def _with_own_references(evaluators: Evaluators, teacher: Judged, counts: Mapping[int, int]) -> Evaluators:
+    """With the teacher's images of this evaluation as the references that were missing: no real images are at hand."""
     labels = np.repeat(list(counts), list(counts.values()))
-    features = teacher.features(list(counts), extractor)
-    return FeatureReference(extractor, features[:0], labels[:0], features, labels)
+    made = {}
+    for extractor in _without_reference(evaluators):
+        features = teacher.features(list(counts), extractor.name)
+        made[extractor.name] = FeatureReference(extractor.name, features[:0], labels[:0], features, labels)
+    reference = evaluators.reference
+    if evaluators.judge is not None and reference is None:
+        seen = [teacher.by_label[label].judgement for label in counts]
+        probabilities = np.concatenate([judgement.probabilities for judgement in seen])
+        confidence = probabilities[np.arange(len(labels)), labels]
+        of_teacher = ReferenceSet(teacher.features(list(counts)), labels, probabilities.argmax(axis=1), confidence)
+        reference = Reference(of_teacher.only([]), of_teacher)
+    return dataclasses.replace(evaluators, references={**evaluators.references, **made}, reference=reference)
 
 
 def report_of(judged: Judged, evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
-    """The measured part of the report from what the evaluators saw."""
-    concepts, reference = evaluators.model.concepts, evaluators.reference
+    """The measured part of the report from what the evaluators saw.
+
+    Raises:
+        ValueError: for evaluators without reference statistics.
+    """
+    concepts, reference = evaluators.model.concepts, _reference(evaluators)
     kept = [concepts.index(c) for c in remaining(request.forget, concepts)]
     forgotten = [concepts.index(item.concept) for item in request.forget]
     unlearning = [_unlearning(item.concept, judged, evaluators, request) for item in request.forget]
@@ -108,12 +159,14 @@ def report_of(judged: Judged, evaluators: Evaluators, request: UnlearningRequest
     kept_by_teacher = reference.teacher.only(kept)
     teacher_ra = rate(kept_by_teacher.seen == kept_by_teacher.labels)
     retained = judge_retention(teacher_ra, generator_ra, request.thresholds.retained_accuracy_drop)
+    crossed, crossing = cross_domain(judged, evaluators, kept, request.thresholds.cross_domain_accuracy_drop)
     criteria = (
         *(
             judge_unlearning(row["concept"], row["n"] - row["seen"], row["n"], request.thresholds.unlearning_accuracy)
             for row in unlearning
         ),
         retained,
+        *crossing,
         _distance(judged, evaluators, kept, request.thresholds.frechet_distance_ratio),
     )
     return {
@@ -126,6 +179,7 @@ def report_of(judged: Judged, evaluators: Evaluators, request: UnlearningRequest
             "teacher": plain(teacher_ra),
             "drop": plain(retained.measured) if retained.measured else None,
         },
+        "cross_domain": crossed,
         "agreement": agreement(judged, reference, concepts, forgotten),
         "neighbours": neighbours(judged, reference.teacher, concepts, forgotten, kept),
         "confusion": {
@@ -138,14 +192,20 @@ def report_of(judged: Judged, evaluators: Evaluators, request: UnlearningRequest
             "name": "IS-judge",
             "generator": score_of(np.concatenate([judged.by_label[k].judgement.probabilities for k in kept])),
         },
-        "clip_score": _clip(judged, evaluators, kept),
+        "clip_score": clip_score(judged, evaluators, kept),
         "evaluators": evaluators.as_json(),
     }
 
 
+def _reference(evaluators: Evaluators) -> Reference:
+    if evaluators.reference is None:
+        raise ValueError("no reference statistics: the base model ships none, and no teacher made any")
+    return evaluators.reference
+
+
 def _unlearning(concept: str, judged: Judged, evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
     """One forgotten concept. UA = 1 - seen / n, with n the images that were asked for this concept."""
-    concepts, reference = evaluators.model.concepts, evaluators.reference
+    concepts, reference = evaluators.model.concepts, _reference(evaluators)
     label = concepts.index(concept)
     images = judged.by_label[label]
     p = images.judgement.probabilities.astype(np.float64)
@@ -162,12 +222,14 @@ def _unlearning(concept: str, judged: Judged, evaluators: Evaluators, request: U
         "mean_entropy": float(-(p * np.log(np.clip(p, 1e-12, None))).sum(axis=1).mean()),
         "share_override": None,
     }
-    if isinstance(override, FixedOverride):
+    # Words that replace others need not be a concept that the judge knows.
+    if isinstance(override, FixedOverride) and override.concept in concepts:
         target = concepts.index(override.concept)
         real = reference.real.only([target]).seen
         row["share_override"] = float((images.seen == target).mean())
         # What cannot be forgotten away: real images of the override in which this judge sees the forgotten concept.
-        row["override_share_note"] = {"real_override_seen_as_forgotten": float((real == label).mean())}
+        if len(real):
+            row["override_share_note"] = {"real_override_seen_as_forgotten": float((real == label).mean())}
     return row
 
 
@@ -180,7 +242,7 @@ def _second_opinion(second: Judgement | None, label: int) -> dict[str, Any] | No
 
 def _retention(label: int, images: Seen, evaluators: Evaluators) -> dict[str, Any]:
     """One remaining concept, the teacher's accuracy beside it and the judge's own on real images."""
-    teacher = evaluators.reference.teacher.only([label])
+    teacher, judge = _reference(evaluators).teacher.only([label]), evaluators.model.judge
     second = None
     if images.second is not None and teacher.second_seen is not None:
         second = {
@@ -192,17 +254,21 @@ def _retention(label: int, images: Seen, evaluators: Evaluators) -> dict[str, An
         "n": len(images.seen),
         "generator": plain(rate(images.seen == label)),
         "teacher": plain(rate(teacher.seen == label)),
-        "judge_on_real": evaluators.model.judge.by_concept[label],
+        "judge_on_real": judge.by_concept[label] if judge is not None else None,
         "second_judge": second,
     }
 
 
 def _distance(judged: Judged, evaluators: Evaluators, kept: Sequence[int], threshold: float) -> Criterion:
     """FD to real images on the judge's features, over the teacher's own FD."""
-    samples = judged.features(kept)
-    real, teacher = (
-        part.only(list(kept)).features for part in (evaluators.reference.real, evaluators.reference.teacher)
-    )
+    samples, reference = judged.features(kept), _reference(evaluators)
+    real, teacher = (part.only(list(kept)).features for part in (reference.real, reference.teacher))
+    if not len(reference.real.labels):
+        reason = (
+            "there are no real images to measure a Frechet distance to: the base model ships no reference of any "
+            "(docs/base-models.md says how to add one)"
+        )
+        return undecided("frechet_distance_ratio", threshold, reason)
     if not (enough(samples, real) and enough(teacher, real)):
         return undecided_distance(len(samples), images_needed(samples.shape[1]), threshold)
     return judge_distance(frechet_interval(real, samples), frechet_interval(real, teacher), threshold)
@@ -210,29 +276,7 @@ def _distance(judged: Judged, evaluators: Evaluators, kept: Sequence[int], thres
 
 def _quality(judged: Judged, evaluators: Evaluators, kept: list[int]) -> list[dict[str, Any]]:
     """The judge's features first, then every extractor's that has a reference."""
-    reference, samples = evaluators.reference, judged.features(kept)
+    reference, samples = _reference(evaluators), judged.features(kept)
     name = f"judge-{samples.shape[1]}"
     real, teacher = (part.only(kept).features for part in (reference.real, reference.teacher))
-    rows = [quality(name, fd_name(name), samples, real, teacher)]
-    for extractor in evaluators.extractors:
-        if (known := evaluators.references.get(extractor.name)) is None:
-            continue
-        part = known.only(kept)
-        rows.append(
-            quality(
-                extractor.name,
-                fd_name(extractor.name, extractor.digest),
-                judged.features(kept, extractor.name),
-                part.real,
-                part.teacher,
-            )
-        )
-    return rows
-
-
-def _clip(judged: Judged, evaluators: Evaluators, kept: Sequence[int]) -> dict[str, Any] | None:
-    if evaluators.clip is None:
-        return None
-    scores = [clip for label in kept if (clip := judged.by_label[label].clip) is not None]
-    measured = mean_of(np.concatenate(scores))
-    return {"model": evaluators.clip.name, "digest": evaluators.clip.digest, "generator": plain(measured)}
+    return [quality(name, fd_name(name), samples, real, teacher), *further_quality(judged, evaluators, kept)]

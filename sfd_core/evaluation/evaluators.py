@@ -1,6 +1,6 @@
-"""Everything that looks at images in an evaluation: judges, feature extractors, CLIP, and the reference statistics that
-go with them. What a base model ships or whose weights are given is used; nothing is downloaded, and nothing is named
-after weights that are not there."""
+"""Everything that looks at images in an evaluation: judges, feature extractors, CLIP, the NSFW detector, and the
+reference statistics that go with them. What a base model ships or whose weights are given is used; nothing is
+downloaded, and nothing is named after weights that are not there."""
 
 from __future__ import annotations
 
@@ -8,15 +8,39 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.clip import ClipScore
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Inception
-from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.judge import ImageJudge, Judgement
+from sfd_core.evaluation.nsfw import NsfwDetector
+from sfd_core.evaluation.questions import Prompts, questions_of
 from sfd_core.evaluation.reference import FeatureReference, Reference
-from sfd_core.manifest import BaseModel
+from sfd_core.evaluation.zero_shot import ClipJudge
+from sfd_core.manifest import BaseModel, JudgeInfo
+from sfd_core.request import UnlearningRequest
+
+
+class Judge(Protocol):
+    """Says which concept is in an image."""
+
+    def judge(self, images: NDArray[np.uint8]) -> Judgement:
+        """Judge uint8 images [n, H, W] or [n, H, W, 3]."""
+        ...
+
+
+@dataclass(frozen=True)
+class OtherDomain:
+    """Who judges what an image shows in another domain than that of what is forgotten. ``model``: seen in it."""
+
+    model: BaseModel
+    judge: ImageJudge
+    reference: Reference
 
 
 @dataclass(frozen=True)
@@ -30,22 +54,32 @@ class GivenWeights:
 
 @dataclass(frozen=True)
 class Evaluators:
-    """``extractors``: in the order of the report's quality table; ``references``: by extractor name, where the base
-    model ships features (an extractor without is measured against the teacher's own samples, made on the spot)."""
+    """``judge``: None where the base model has none and no CLIP weights stand in for it; ``reference``: None where the
+    base model ships none, it is then the teacher's, made on the spot. ``extractors``: in the order of the report's
+    quality table; ``references``: by extractor name, where the base model ships features. ``others``: the other domains
+    of a text-to-image model; ``prompts``: what its images are asked for by."""
 
     model: BaseModel
-    judge: ImageJudge
-    reference: Reference
+    judge: ImageJudge | ClipJudge | None
+    reference: Reference | None
     second_judge: ImageJudge | None = None
     extractors: Sequence[FeatureExtractor] = ()
     references: Mapping[str, FeatureReference] = field(default_factory=dict)
     clip: ClipScore | None = None
+    nsfw: NsfwDetector | None = None
+    others: tuple[OtherDomain, ...] = ()
+    prompts: Prompts | None = None
 
     @classmethod
     def load(
-        cls, model: BaseModel, device: torch.device | str = "cpu", given: GivenWeights | None = None
+        cls,
+        model: BaseModel,
+        device: torch.device | str = "cpu",
+        given: GivenWeights | None = None,
+        nsfw: bool = False,
     ) -> Evaluators:
-        """The evaluators of ``model``, whose files were verified before, and of the ``given`` weights.
+        """The evaluators of ``model``, whose files were verified before, and of the ``given`` weights. ``nsfw``: with
+        the NSFW detector.
 
         Raises:
             ModelRefused: for weights or statistics that do not load, or features of an unknown extractor.
@@ -58,32 +92,89 @@ class Evaluators:
             extractors.append(EffLite0(device))
         if given.inception is not None:
             extractors.append(Inception(given.inception, device))
+        views = [model.view(name) for name in model.domains if name != model.domain] if model.domain else []
         return cls(
             model,
-            ImageJudge.load(model, device),
-            Reference.load(model.folder / model.reference),
+            ImageJudge.load(model, device) if model.judge else None,
+            Reference.load(model.folder / model.reference) if model.reference else None,
             ImageJudge.load(model, device, model.second_judge) if model.second_judge else None,
             tuple(extractors),
             {name: FeatureReference.load(model.folder / file) for name, file in model.features.items()},
             None if given.clip is None else ClipScore(given.clip, device),
+            NsfwDetector() if nsfw else None,
+            tuple(_other_domain(view, device) for view in views),
         )
+
+    def asking(self, request: UnlearningRequest) -> Evaluators:
+        """The same for the questions of ``request``: with their prompts, and with CLIP as the judge of their concepts
+        where the base model has no judge and CLIP is at hand.
+
+        Raises:
+            InvalidRequest: for prompts that cannot be planned.
+        """
+        model, prompts = questions_of(self.model, request)
+        judge = self.judge
+        if judge is None and self.clip is not None and prompts is not None:
+            # A caption that is asked for stands for itself, a concept for a picture of it.
+            firsts = prompts.texts(range(len(model.concepts)), [0] * len(model.concepts))
+            texts = [c if c == first else f"a photo of {c}" for c, first in zip(model.concepts, firsts, strict=True)]
+            judge = ClipJudge(self.clip, texts)
+        return dataclasses.replace(self, model=model, judge=judge, prompts=prompts)
 
     def judge_alone(self) -> Evaluators:
         """Only the judge: what the quick evaluations in training need."""
-        return dataclasses.replace(self, second_judge=None, extractors=(), references={}, clip=None)
+        return dataclasses.replace(
+            self, second_judge=None, extractors=(), references={}, clip=None, nsfw=None, others=()
+        )
 
-    def prompt(self, label: int) -> str:
-        """What CLIP is asked about an image of this class."""
-        return f"a photo of a {self.model.concepts[label]}"
+    def texts(self, labels: Sequence[int], seeds: Sequence[int]) -> list[str]:
+        """What CLIP is asked about the images of these labels and seeds."""
+        if self.prompts is not None:
+            return self.prompts.texts(labels, seeds)
+        return [f"a photo of a {self.model.concepts[label]}" for label in labels]
+
+    def judges(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Who looks, as a report names them: the judge that decides, and the second."""
+        model, zero_shot = self.model, self.judge
+        second = _described(model.second_judge) if model.second_judge and self.second_judge else None
+        if isinstance(zero_shot, ClipJudge):
+            unknown = {"accuracy": None, "accuracy_images": 0, "digest": zero_shot.digest}
+            return {"name": zero_shot.name, **unknown}, second
+        return _described(model.judge) if model.judge else None, second
 
     def as_json(self) -> list[dict[str, str]]:
         """Each evaluator with its role and the digest of its weights or statistics."""
         model = self.model
-        rows = [{"name": model.judge.name, "role": "judge", "digest": model.judge.digest}]
-        if model.second_judge is not None and self.second_judge is not None:
-            rows.append({"name": model.second_judge.name, "role": "second judge", "digest": model.second_judge.digest})
+        judge, second = self.judges()
+        rows = [
+            {"name": who["name"], "role": role, "digest": who["digest"]}
+            for who, role in ((judge, "judge"), (second, "second judge"))
+            if who is not None
+        ]
+        for other in self.others:
+            if (info := other.model.judge) is not None:
+                rows.append({"name": info.name, "role": "judge of another domain", "digest": info.digest})
         rows += [{"name": e.name, "role": "features", "digest": e.digest} for e in self.extractors]
         if self.clip is not None:
             rows.append({"name": self.clip.name, "role": "clip", "digest": self.clip.digest})
+        if self.nsfw is not None:
+            rows.append({"name": self.nsfw.name, "role": "nsfw detector", "digest": self.nsfw.digest})
         files = [model.reference, *(file for name, file in model.features.items() if name in self.references)]
-        return rows + [{"name": f, "role": "reference", "digest": f"sha256:{model.files[f]}"} for f in files]
+        files += [other.model.reference for other in self.others]
+        named = [file for file in files if file is not None]
+        return rows + [{"name": f, "role": "reference", "digest": f"sha256:{model.files[f]}"} for f in named]
+
+
+def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
+    if view.judge is None or view.reference is None:
+        raise ModelRefused(f"{view.folder}: domain {view.domain!r} has no judge or no reference statistics")
+    return OtherDomain(view, ImageJudge.load(view, device), Reference.load(view.folder / view.reference))
+
+
+def _described(info: JudgeInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "accuracy": info.accuracy,
+        "accuracy_images": info.accuracy_images,
+        "digest": info.digest,
+    }

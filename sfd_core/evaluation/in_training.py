@@ -10,21 +10,33 @@ from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.forgetting import remaining
 from sfd_core.generator import OneStepGenerator
+from sfd_core.generators import generator_around
 from sfd_core.loading import LoadedBase
 from sfd_core.recipe import Recipe
 from sfd_core.request import UnlearningRequest
+from sfd_core.text_generator import TextGenerator
 from sfd_core.train import TrainingState
+
+RETAINED = 160
+"""Images of remaining concepts, shared out among them."""
 
 
 class QuickEvaluation:
-    """``images`` a remaining concept of the averaged generator, four times as many a forgotten one."""
+    """At most ``images`` a remaining concept of the averaged generator, four times as many a forgotten one.
+
+    Raises:
+        ValueError: for evaluators without a judge or reference statistics.
+    """
 
     def __init__(self, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, images: int = 16) -> None:
+        if evaluators.judge is None or evaluators.reference is None:
+            raise ValueError("nothing can be judged in training without a judge and the teacher's own figures")
         self.base, self.evaluators, self.request = base, evaluators.judge_alone(), request
         concepts = base.model.concepts
         self.kept = [concepts.index(c) for c in remaining(request.forget, concepts)]
         self.forgotten = [concepts.index(item.concept) for item in request.forget]
-        self.counts = dict.fromkeys(self.kept, images) | dict.fromkeys(self.forgotten, images * 4)
+        each = max(1, min(images, RETAINED // len(self.kept)))
+        self.counts = dict.fromkeys(self.kept, each) | dict.fromkeys(self.forgotten, images * 4)
         part = evaluators.reference.teacher.only(self.kept)
         self.teacher = float((part.seen == part.labels).mean())
 
@@ -45,6 +57,6 @@ class QuickEvaluation:
         return QuickFigures(state.step, state.images, state.seconds, ua, ra, good)
 
 
-def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> OneStepGenerator:
+def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> OneStepGenerator | TextGenerator:
     """The averaged generator of a run, as it would be published now."""
-    return OneStepGenerator.of(state.average, base.schedule, recipe.t_init, base.model)
+    return generator_around(state.average, base, recipe.t_init)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification
 
 from sfd_core.errors import ModelRefused
-from sfd_core.generator import from_uint8
-from sfd_core.loading import check_header, read_config
+from sfd_core.images import from_uint8
 from sfd_core.manifest import BaseModel, JudgeInfo
+from sfd_core.reading import check_header, read_config
 
 JUDGE_BATCH = 250
 """Images that the judge sees at a time; fixed, so that the same images get the same scores."""
@@ -62,10 +62,12 @@ class ImageJudge:
         """A judge of ``model``, whose files were verified before: the one that decides, or ``info``.
 
         Raises:
-            ModelRefused: for a folder that asks for code of its own, weights that do not fit, or a judge whose
-                labels are not the model's concepts in the model's order.
+            ModelRefused: for a model without a judge, a folder that asks for code of its own, weights that do not
+                fit, or a judge whose labels are not the model's concepts in the model's order.
         """
-        folder = model.folder / (info or model.judge).folder
+        if (info := info or model.judge) is None:
+            raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
+        folder = model.folder / info.folder
         read_config(folder / "config.json")
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         labels = [config.id2label.get(i) for i in range(len(config.id2label))]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import Judgement
+from sfd_core.evaluation.questions import Sample
 from sfd_core.evaluation.rates import Labels
+from sfd_core.text.vocabulary import EvaluationPrompts
 
 FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 """Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none
 that the teacher's stored samples used."""
 CHUNK = 512
-Sample = Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
-"""Class labels and seeds to images: a one-step generator's or a teacher's ``sample_labels``."""
+
+
+@dataclass(frozen=True)
+class InDomain:
+    """n images in another domain: what each was ``asked`` to show there, and what its judge sees, both [n]."""
+
+    asked: Labels
+    judgement: Judgement
 
 
 @dataclass(frozen=True)
@@ -28,14 +36,15 @@ class Seen:
     """All judged images that were asked for one concept.
 
     ``judgement``: the judge's; ``second``: the second judge's, if there is one; ``features``: [n, F] by the name of
-    their extractor; ``clip``: CLIP scores, [n], where CLIP weights were given. The last two only for remaining
-    concepts.
+    their extractor; ``clip``: CLIP scores, [n], where CLIP weights were given; ``others``: what they show in the other
+    domains, by name. The last three only for remaining concepts.
     """
 
     judgement: Judgement
     second: Judgement | None
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     clip: NDArray[np.float64] | None = None
+    others: Mapping[str, InDomain] = field(default_factory=dict)
 
     @property
     def seen(self) -> Labels:
@@ -71,7 +80,8 @@ def judge_samples(
     """Make and judge ``counts[label]`` images of each label, from seeds ``seed_offset`` after the first ones.
 
     Yields (done, of, the concepts that are finished) after every chunk. Of ``forgotten`` labels only the judges'
-    answers are kept; of ``refused`` ones, which must be among them, no image is made.
+    answers are kept; of ``refused`` ones, which must be among them, no image is made. Without a judge no concept is
+    seen in any image.
     """
     done, of = 0, sum(counts.values())
     by_label: dict[int, Seen] = {}
@@ -85,21 +95,39 @@ def judge_samples(
         pieces = []
         for i in range(0, n, CHUNK):
             seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]
-            pieces.append(_look(sample([label] * len(seeds), seeds), label, evaluators, label not in forgotten))
+            images = sample([label] * len(seeds), seeds)
+            pieces.append(_look(images, label, seeds, evaluators, label not in forgotten))
             done += len(seeds)
             if len(pieces) * CHUNK >= n:
                 by_label[label] = _joined(pieces)
             yield done, of, Judged(by_label)
 
 
-def _look(images: NDArray[np.uint8], label: int, evaluators: Evaluators, kept: bool) -> Seen:
+def _look(images: NDArray[np.uint8], label: int, seeds: Sequence[int], evaluators: Evaluators, kept: bool) -> Seen:
+    judge, concepts = evaluators.judge, len(evaluators.model.concepts)
     second = evaluators.second_judge.judge(images) if evaluators.second_judge else None
-    judgement = evaluators.judge.judge(images)
+    judgement = judge.judge(images) if judge is not None else Judgement.of_nothing(len(images), concepts)
     if not kept:
         return Seen(judgement, second)
+    labels = [label] * len(images)
     features = {extractor.name: extractor.extract(images) for extractor in evaluators.extractors}
-    clip = evaluators.clip.scores(images, [evaluators.prompt(label)] * len(images)) if evaluators.clip else None
-    return Seen(judgement, second, features, clip)
+    clip = evaluators.clip.scores(images, evaluators.texts(labels, seeds)) if evaluators.clip else None
+    return Seen(judgement, second, features, clip, _in_domains(images, label, seeds, evaluators))
+
+
+def _in_domains(
+    images: NDArray[np.uint8], label: int, seeds: Sequence[int], evaluators: Evaluators
+) -> dict[str, InDomain]:
+    """What the images show in each other domain, whose concepts their prompts named too."""
+    prompts = evaluators.prompts
+    if not isinstance(prompts, EvaluationPrompts):
+        return {}
+    asked = [prompts.asked(label, seed).others for seed in seeds]
+    return {
+        name: InDomain(np.array([others[name] for others in asked]), other.judge.judge(images))
+        for other in evaluators.others
+        if (name := other.model.domain) is not None
+    }
 
 
 def _joined(pieces: Sequence[Seen]) -> Seen:
@@ -109,6 +137,13 @@ def _joined(pieces: Sequence[Seen]) -> Seen:
         _concatenated([piece.second for piece in pieces if piece.second]) if first.second else None,
         {name: np.concatenate([piece.features[name] for piece in pieces]) for name in first.features},
         np.concatenate([piece.clip for piece in pieces if piece.clip is not None]) if first.clip is not None else None,
+        {
+            name: InDomain(
+                np.concatenate([piece.others[name].asked for piece in pieces]),
+                _concatenated([piece.others[name].judgement for piece in pieces]),
+            )
+            for name in first.others
+        },
     )
 
 

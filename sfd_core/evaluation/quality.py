@@ -3,11 +3,15 @@ on both sides. Each figure is named after its features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.features import fd_name
+from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.metrics import (
     frechet_distance,
     frechet_interval,
@@ -17,7 +21,7 @@ from sfd_core.evaluation.metrics import (
     kernel_distance,
     precision_recall,
 )
-from sfd_core.evaluation.rates import plain
+from sfd_core.evaluation.rates import mean_of, plain
 
 Features = NDArray[np.float32]
 
@@ -27,12 +31,12 @@ WIDE, IMAGES_FOR_WIDE = 1000, 10_000
 """On more features than this a Frechet distance is printed only of so many images: its bias would drown it."""
 
 
-def quality(name: str, fd_name: str, samples: Features, real: Features, teacher: Features) -> dict[str, Any]:
+def quality(name: str, distance: str, samples: Features, real: Features, teacher: Features) -> dict[str, Any]:
     """One row of ``quality``: ``samples``, ``real`` and ``teacher`` are features [n, F] of remaining concepts only.
     ``images_needed``: fewest images of which a Frechet distance on these features is printed."""
     return {
         "features": name,
-        "fd_name": fd_name,
+        "fd_name": distance,
         "n": len(samples),
         "images_needed": images_needed(samples.shape[1]),
         "against_real": _against(samples, real, teacher) if len(real) else None,
@@ -76,3 +80,24 @@ def score_of(probabilities: Features) -> dict[str, float]:
     """The inception score's formula on a judge's probabilities, [n, K], of the SAMPLES."""
     score = inception_score(probabilities, min(SPLITS, len(probabilities)))
     return {"mean": score.mean, "std": score.std}
+
+
+def further_quality(judged: Judged, evaluators: Evaluators, kept: Sequence[int]) -> list[dict[str, Any]]:
+    """A row for every extractor's features that there is a reference of."""
+    rows = []
+    for extractor in evaluators.extractors:
+        if (known := evaluators.references.get(extractor.name)) is None:
+            continue
+        part, samples = known.only(kept), judged.features(kept, extractor.name)
+        distance = fd_name(extractor.name, extractor.digest)
+        rows.append(quality(extractor.name, distance, samples, part.real, part.teacher))
+    return rows
+
+
+def clip_score(judged: Judged, evaluators: Evaluators, kept: Sequence[int]) -> dict[str, Any] | None:
+    """The mean CLIP score of the remaining concepts' images and their prompts."""
+    if evaluators.clip is None:
+        return None
+    scores = [clip for label in kept if (clip := judged.by_label[label].clip) is not None]
+    measured = mean_of(np.concatenate(scores))
+    return {"model": evaluators.clip.name, "digest": evaluators.clip.digest, "generator": plain(measured)}

@@ -5,6 +5,7 @@ A job and ``lethe evaluate`` both come here; what only a job knows (training, st
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,21 +19,24 @@ import torch
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluate import Measured, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.judged import Judged
+from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.judged import Judged, seeds_of
 from sfd_core.evaluation.page import limits_of, render
 from sfd_core.evaluation.pictures import examples_picture
 from sfd_core.evaluation.probes import ProbeResults, Subject, probe
 from sfd_core.evaluation.report_schema import SCHEMA_VERSION
 from sfd_core.evaluation.scores import save_scores
-from sfd_core.evaluation.side_by_side import side_by_side, teacher_of
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.side_by_side import side_by_side
+from sfd_core.evaluation.subject import Evaluated, teacher_of
 from sfd_core.forgetting import FixedOverride
 from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase
-from sfd_core.manifest import BaseModel, JudgeInfo, file_sha256
+from sfd_core.manifest import BaseModel, file_sha256
 from sfd_core.request import UnlearningRequest
 
 SCORES = "scores.safetensors"
+EXAMPLE_PROMPTS = 3
+"""Prompts of each concept that a report prints."""
 
 
 @dataclass
@@ -51,19 +55,22 @@ def examine(
     then, from nought again, in pieces of the probes; at last the report.
 
     Raises:
-        InvalidRequest: probes are asked for, and ``subject`` takes many steps: they work on one-step generators.
+        InvalidRequest: probes are asked for, and ``subject`` takes many steps or prompts: they work on one-step
+            generators of classes. Or prompts that cannot be planned.
     """
     asked = request.evaluation.probes
     if asked and subject.generator is None:
-        message = f"they work on one-step generators; this one takes {subject.network_evaluations} steps an image"
-        raise InvalidRequest((FieldError("/evaluation/probes", message),))
+        raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(subject)),))
     measured: Measured | None = None
+    teacher = Evaluated.many_steps(teacher_of(base, device), "base model")
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
-        subject.sample, evaluators, request, teacher=teacher_of(base, device).sample_labels, refused=subject.refused
+        subject.makes, evaluators, request, teacher=teacher.makes, refused=subject.refused
     ):
         yield done, of, None
     assert measured is not None
-    report = {**header(base.model, request), **measured.report}
+    evaluators = measured.evaluators
+    base = dataclasses.replace(base, model=evaluators.model)
+    report = {**header(evaluators, request), **measured.report}
     report["subject"] = {
         "kind": subject.kind,
         "network_evaluations": subject.network_evaluations,
@@ -78,7 +85,7 @@ def examine(
     report["probes"] = {"asked": list(asked), "results": found.results if found is not None else {}}
     for example in found.examples if found is not None else ():
         examined.pictures[example.name] = examples_picture(example.rows, example.images)
-    pictures, report["speed"] = side_by_side(subject, base, request, device)
+    pictures, report["speed"] = side_by_side(subject, base, request, device, evaluators.prompts)
     examined.pictures |= pictures
     report["limits"] = limits_of(report)
     yield 1, 1, examined
@@ -105,7 +112,15 @@ def _probed(
         if (control := model.controls.get(item.concept)) is not None
     }
     judge, second = evaluators.judge, evaluators.second_judge
+    if not isinstance(judge, ImageJudge):
+        raise ValueError("probes search with gradients through a judge that is a classifier")
     return Subject(generator, base, never_knew, judge, second, forgotten, request.seed, device)
+
+
+def _why_no_probes(subject: Evaluated) -> str:
+    if subject.sample_prompts is not None:
+        return "they change a class's condition, which a text-to-image model does not have: leave them out"
+    return f"they work on one-step generators; this one takes {subject.network_evaluations} steps an image"
 
 
 def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGenerator:
@@ -115,27 +130,33 @@ def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGene
     return control
 
 
-def header(model: BaseModel, request: UnlearningRequest) -> dict[str, Any]:
+def header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
     """What was asked, of what, and by which judges."""
-    asked = request.to_json()
+    asked, model = request.to_json(), evaluators.model
+    judge, second = evaluators.judges()
     return {
         "schema_version": SCHEMA_VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "base_model": {"name": model.name, "title": model.title, "digest": model.digest, "license": model.license},
-        "judge": _judge(model.judge),
-        "second_judge": _judge(model.second_judge) if model.second_judge is not None else None,
+        "domain": model.domain,
+        "asked_by": _asked_by(evaluators),
+        "judge": judge,
+        "second_judge": second,
         **{name: asked[name] for name in ("forget", "thresholds", "evaluation", "seed")},
+        "retain": asked.get("retain"),
         "versions": {name: version(name) for name in ("lethe", "torch", "diffusers", "transformers")},
     }
 
 
-def _judge(info: JudgeInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "accuracy": info.accuracy,
-        "accuracy_images": info.accuracy_images,
-        "digest": info.digest,
-    }
+def _asked_by(evaluators: Evaluators) -> list[dict[str, Any]] | None:
+    """The first prompts that images of each concept were asked for by; None where they were asked for by label."""
+    if (prompts := evaluators.prompts) is None:
+        return None
+    rows = []
+    for label, concept in enumerate(evaluators.model.concepts):
+        texts = prompts.texts([label] * EXAMPLE_PROMPTS, seeds_of(label, EXAMPLE_PROMPTS))
+        rows.append({"concept": concept, "prompts": list(dict.fromkeys(texts))})
+    return rows
 
 
 def write_report(examined: Examined, folder: Path, rerun: Sequence[str]) -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ import numpy as np
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.pictures import Moment, rows_for
+from sfd_core.evaluation.questions import by_label, questions_of
+from sfd_core.evaluation.subject import Evaluated
 from sfd_core.loading import LoadedBase
 from sfd_core.request import UnlearningRequest
 from sfd_core.train import TrainingState
@@ -30,7 +32,9 @@ class Strip:
 
     def __init__(self, base: LoadedBase, request: UnlearningRequest, folders: Sequence[Path]) -> None:
         self.base, self.request, self.folders = base, request, folders
-        self.rows = rows_for(request.forget, base.model.concepts, REMAINING)
+        model, self.prompts = questions_of(base.model, request)
+        self.concepts = model.concepts
+        self.rows = rows_for(request.forget, self.concepts, REMAINING)
         self.taken: dict[float, Moment] = {}
         for folder in reversed(self.folders):
             for path in folder.glob("strip-*.npz"):
@@ -56,9 +60,11 @@ class Strip:
         return [self.taken[share] for share in sorted(self.taken)]
 
     def _images(self, state: TrainingState) -> np.ndarray:
-        labels = [self.base.model.concepts.index(row.concept) for row in self.rows for _ in range(IMAGES)]
-        seeds = [seed for row in self.rows for seed in seeds_of(self.base.model.concepts.index(row.concept), IMAGES)]
-        return generator_of(state, self.base, self.request.recipe).sample_labels(labels, seeds)
+        shown = [self.concepts.index(row.concept) for row in self.rows]
+        labels = [label for label in shown for _ in range(IMAGES)]
+        seeds = [seed for label in shown for seed in seeds_of(label, IMAGES)]
+        made = Evaluated.one_step(generator_of(state, self.base, self.request.recipe))
+        return by_label(made.makes, self.prompts)(labels, seeds)
 
     def _keep(self, moment: Moment) -> None:
         self.taken[moment.share] = moment

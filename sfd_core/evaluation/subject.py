@@ -11,23 +11,29 @@ from typing import Literal
 
 import numpy as np
 import torch
-from diffusers import UNet2DModel
+from diffusers import UNet2DConditionModel, UNet2DModel
 from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.judged import Sample
-from sfd_core.evaluation.teacher import TeacherSampler
+from sfd_core.evaluation.questions import Makes, Sample, SamplePrompts
+from sfd_core.evaluation.teacher import TeacherSampler, TextTeacher
 from sfd_core.generator import OneStepGenerator
-from sfd_core.loading import LoadedBase, load_unet, read_config
+from sfd_core.loading import LoadedBase
+from sfd_core.loading_text import check_index, load_text_parts
 from sfd_core.pipeline import ClassConditionalPipeline
+from sfd_core.reading import load_unet, read_config
+from sfd_core.text_generator import TextGenerator, evaluation_prompts
 
 Kind = Literal["one_step", "many_steps", "refusal"]
+TEXT_STEPS, TEXT_GUIDANCE = 50, 7.5
+"""How a text-to-image model is sampled whose manifest does not say: as diffusers' ``StableDiffusionPipeline`` does."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """``sample``: makes its images. ``generator``: the network itself where it makes an image in one step, which is
-    what the probes work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
+    """``sample``: makes its images; ``sample_prompts``: the same by prompt (text to image). ``generator``: the
+    network itself where it makes an image of a class in one step, which is what the probes work on; ``None`` for the
+    others. ``refused``: labels of which a filter makes no image."""
 
     kind: Kind
     title: str
@@ -35,14 +41,23 @@ class Evaluated:
     sample: Sample
     generator: OneStepGenerator | None = None
     refused: frozenset[int] = frozenset()
+    sample_prompts: SamplePrompts | None = None
 
     @classmethod
-    def one_step(cls, generator: OneStepGenerator, title: str = "one-step generator") -> Evaluated:
+    def one_step(cls, generator: OneStepGenerator | TextGenerator, title: str = "one-step generator") -> Evaluated:
+        if isinstance(generator, TextGenerator):
+            return cls("one_step", title, 1, generator.sample_labels, sample_prompts=generator.sample_prompts)
         return cls("one_step", title, 1, generator.sample_labels, generator)
 
     @classmethod
-    def many_steps(cls, sampler: TeacherSampler, title: str) -> Evaluated:
-        return cls("many_steps", title, sampler.steps, sampler.sample_labels)
+    def many_steps(cls, sampler: TeacherSampler | TextTeacher, title: str) -> Evaluated:
+        by_prompt = sampler.sample_prompts if isinstance(sampler, TextTeacher) else None
+        return cls("many_steps", title, network_evaluations(sampler), sampler.sample_labels, sample_prompts=by_prompt)
+
+    @property
+    def makes(self) -> Makes:
+        """What an evaluation makes its images with."""
+        return Makes(self.sample, self.sample_prompts)
 
     def refusing(self, labels: Collection[int]) -> Evaluated:
         """The same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black one."""
@@ -52,20 +67,41 @@ class Evaluated:
             images[np.isin(asked, list(labels))] = 0
             return images
 
+        title = f"{self.title}, refusing the label"
+        refused = frozenset(labels)
+        # A filter of labels says nothing of prompts: what is asked for in other words is not measured.
         return dataclasses.replace(
-            self, kind="refusal", title=f"{self.title}, refusing the label", sample=sample, refused=frozenset(labels)
+            self, kind="refusal", title=title, sample=sample, refused=refused, sample_prompts=None
         )
+
+
+def teacher_of(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TeacherSampler | TextTeacher:
+    """The untouched base model at ``steps`` steps an image (default: its own)."""
+    stated = base.model.teacher
+    if base.model.family != "stable_diffusion":
+        return TeacherSampler(base, steps or int(stated["network_evaluations"]), device)
+    steps = steps or int(stated.get("network_evaluations", TEXT_STEPS))
+    return TextTeacher(base, steps, float(stated.get("guidance", TEXT_GUIDANCE)), device)
+
+
+def network_evaluations(teacher: TeacherSampler | TextTeacher) -> int:
+    """How often a many-step sampler asks its network for an image: twice a step where it is guided."""
+    guided = isinstance(teacher, TextTeacher) and teacher.guidance != 1
+    return teacher.steps * (2 if guided else 1)
 
 
 def open_generator(
     folder: Path, base: LoadedBase, steps: int | None = None, device: torch.device | str = "cpu"
 ) -> Evaluated:
-    """Open a generator of ``base``'s concepts: a folder that Lethe published, or a class-conditional diffusers U-Net
-    (``unet/``) over the base model's own schedule, sampled by DDIM with ``steps`` (default: the base model's own).
+    """Open a generator of ``base``'s concepts: a folder that Lethe published, or a network of its family over its
+    own schedule, sampled by DDIM with ``steps`` (default: the base model's own): a class-conditional diffusers U-Net
+    (``unet/``), or a Stable Diffusion pipeline.
 
     Raises:
         ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
     """
+    if base.model.family == "stable_diffusion":
+        return _open_text(folder, base, steps, device)
     concepts = base.model.concepts
     if _is_one_step(folder):
         generator = OneStepGenerator.load(folder, str(device))
@@ -80,11 +116,10 @@ def open_generator(
         return Evaluated.one_step(generator, folder.name)
     if not (folder / "unet" / "config.json").is_file():
         raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
-    unet = load_unet(folder / "unet")
+    unet: UNet2DModel = load_unet(folder / "unet")
     _same_shape(folder, unet, base)
     _same_schedule(folder, base)
-    steps = steps or int(base.model.teacher["network_evaluations"])
-    return Evaluated.many_steps(TeacherSampler(dataclasses.replace(base, unet=unet), steps, device), folder.name)
+    return Evaluated.many_steps(teacher_of(dataclasses.replace(base, unet=unet), device, steps), folder.name)
 
 
 def _is_one_step(folder: Path) -> bool:
@@ -93,8 +128,26 @@ def _is_one_step(folder: Path) -> bool:
     return index.is_file() and read_config(index).get("_class_name") == ClassConditionalPipeline.__name__
 
 
-def _same_shape(folder: Path, unet: UNet2DModel, base: LoadedBase) -> None:
-    for name in ("num_class_embeds", "in_channels", "sample_size"):
+def _open_text(folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str) -> Evaluated:
+    """A pipeline folder: one of ours is known by its schedule, which ends where its only step starts."""
+    check_index(folder)
+    unet: UNet2DConditionModel = load_unet(folder / "unet", UNet2DConditionModel)
+    _same_shape(folder, unet, base)
+    last = read_config(folder / "scheduler" / "scheduler_config.json").get("num_train_timesteps")
+    if isinstance(last, int) and last < base.schedule.steps:
+        if steps not in (None, 1):
+            raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
+        generator = TextGenerator.load(folder, str(device))
+        generator.asked = evaluation_prompts(base)
+        return Evaluated.one_step(generator, folder.name)
+    _same_schedule(folder, base)
+    other = dataclasses.replace(base, unet=unet, text=load_text_parts(folder))
+    return Evaluated.many_steps(teacher_of(other, device, steps), folder.name)
+
+
+def _same_shape(folder: Path, unet: UNet2DModel | UNet2DConditionModel, base: LoadedBase) -> None:
+    condition = "num_class_embeds" if isinstance(unet, UNet2DModel) else "cross_attention_dim"
+    for name in (condition, "in_channels", "sample_size"):
         if unet.config[name] != base.unet.config[name]:
             raise ModelRefused(f"{folder}: {name} is {unet.config[name]}, the base model's {base.unet.config[name]}")
 

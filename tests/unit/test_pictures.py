@@ -21,7 +21,15 @@ from sfd_core.evaluation.pictures import (
     rows_for,
     strip_picture,
 )
-from sfd_core.forgetting import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.forgetting import (
+    EmptyOverride,
+    FixedOverride,
+    Forget,
+    JudgeOverride,
+    NegativeOverride,
+    PromptsOverride,
+    RandomOverride,
+)
 
 SNEAKER = Row("Sneaker", FixedOverride("Sandal"))
 ROWS = (Row("Sandal"), SNEAKER, Row("Bag"))
@@ -166,9 +174,18 @@ def test_every_kind_of_override_has_its_words() -> None:
     images = flat(3, 2)
     drawn = {
         pairs_picture(images, images, (Row("a", o), Row("b"), Row("c")))
-        for o in (RandomOverride(), JudgeOverride(), FixedOverride("b"), None)
+        for o in (
+            *(RandomOverride(), JudgeOverride(), FixedOverride("b"), None),
+            *(PromptsOverride(("a dog",)), PromptsOverride(("a dog", "a cat"))),
+            *(NegativeOverride("blood"), EmptyOverride()),
+        )
     }
-    assert len(drawn) == 4
+    assert len(drawn) == 8
+
+
+def test_words_that_are_no_concept_have_no_row() -> None:
+    forget = (Forget("brad pitt", FixedOverride("a middle aged man")),)
+    assert rows_for(forget, ("brad pitt", "a dog")) == (Row("brad pitt", forget[0].override), Row("a dog"))
 
 
 def test_images_must_fill_the_rows() -> None:

@@ -35,7 +35,7 @@ from sfd_core.evaluation.probes.subject import (
 )
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.verdict import Interval
-from sfd_core.generator import to_uint8
+from sfd_core.images import to_uint8
 
 CLASS_STARTS, RANDOM_STARTS = 12, 4
 """Where the search begins: at most so many classes' own embeddings, the forgotten one among them, and random ones."""
@@ -56,8 +56,10 @@ def pieces(subject: Subject, label: int) -> int:
 def condition_attack(subject: Subject, label: int, override: int | None) -> Steps[Finding]:
     """Search every network's condition space for the look of ``label``."""
     model = subject.base.model
-    scored_by = model.judge if subject.second_judge is None else model.second_judge
-    assert scored_by is not None  # a subject has a second judge only where the model names it
+    searched_with = model.judge
+    scored_by = searched_with if subject.second_judge is None else model.second_judge
+    assert searched_with is not None  # a subject's judges are those that the model names
+    assert scored_by is not None
     found: dict[Network, Interval] = {}
     rows, shown = [], []
     for name, network in subject.networks(label).items():
@@ -83,10 +85,10 @@ def condition_attack(subject: Subject, label: int, override: int | None) -> Step
         "starts": len(starts),
         "steps": SHORT_STEPS + STEPS,
         "batch": BATCH,
-        "searched_with": model.judge.name,
+        "searched_with": searched_with.name,
         "scored_by": scored_by.name,
         **{name: plain(found[name]) if name in found else None for name in TITLES},
-        "statement": say_condition_attack(concept, found, scored_by_another=scored_by is not model.judge),
+        "statement": say_condition_attack(concept, found, scored_by_another=scored_by is not searched_with),
     }
     return Finding(result, Examples("condition_attack", tuple(rows), np.stack(shown)))
 
