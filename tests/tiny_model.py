@@ -6,13 +6,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
-from transformers import ResNetConfig, ResNetForImageClassification
 
-from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.manifest import BaseModel, digest_of, file_sha256, load_manifest
+from sfd_core.manifest import BaseModel, load_manifest
+from tests.tiny_parts import digests, judge_entry, made_up_reference, untrained_judge
 
 CONCEPTS = ("red", "green", "blue", "grey")
 
@@ -33,31 +31,13 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
             num_class_embeds=len(CONCEPTS),
             add_attention=False,
         )
-        judge, second_judge = (
-            ResNetForImageClassification(
-                ResNetConfig(
-                    num_channels=1,
-                    embedding_size=8,
-                    hidden_sizes=[8],
-                    depths=[1],
-                    layer_type="basic",
-                    id2label=dict(enumerate(CONCEPTS)),
-                    label2id={c: i for i, c in enumerate(CONCEPTS)},
-                )
-            )
-            for _ in range(2)
-        )
+        judge, second_judge = (untrained_judge(1, CONCEPTS) for _ in range(2))
     unet.save_pretrained(folder / "unet")
     DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").save_pretrained(folder / "scheduler")
     judge.save_pretrained(folder / "judge")
     second_judge.save_pretrained(folder / "second_judge")
-    made_up = _reference(np.random.default_rng(0))
-    Reference(made_up, made_up).save(folder / "reference.safetensors")
-    files = {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }
+    made_up_reference(CONCEPTS).save(folder / "reference.safetensors")
+    files = digests(folder)
     manifest = {
         "schema_version": 1,
         "name": name,
@@ -67,30 +47,11 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
         "data": "none",
         "concepts": list(CONCEPTS),
         "image": {"channels": 1, "height": 8, "width": 8, "patch": 1},
-        "judge": _judge("judge", files),
-        "second_judge": _judge("second_judge", files),
+        "judge": judge_entry("judge", files, CONCEPTS),
+        "second_judge": judge_entry("second_judge", files, CONCEPTS),
         "reference": "reference.safetensors",
         "teacher": {"sampler": "DDIM", "network_evaluations": 4},
         "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return load_manifest(folder)
-
-
-def _judge(folder: str, files: dict[str, str]) -> dict[str, object]:
-    return {
-        "name": f"untrained {folder}",
-        "folder": folder,
-        "accuracy": 0.25,
-        "accuracy_images": 400,
-        "by_concept": [0.25] * len(CONCEPTS),
-        "digest": digest_of({n: d for n, d in files.items() if n.startswith(f"{folder}/")}),
-    }
-
-
-def _reference(random: np.random.Generator) -> ReferenceSet:
-    labels = np.repeat(np.arange(len(CONCEPTS)), 50)
-    seen = np.where(random.random(len(labels)) < 0.9, labels, 0)
-    features = random.normal(size=(len(labels), 8)).astype(np.float32)
-    second = np.where(random.random(len(labels)) < 0.8, labels, 1)
-    return ReferenceSet(features, labels, seen, np.full(len(labels), 0.9, np.float32), second)
