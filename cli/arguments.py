@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
-RANDOM = "random"
-JUDGE = "judge"
+BY_NAME = ("random", "judge", "empty")
+NEGATIVE, PROMPTS = "negative:", "prompts:"
+EXAMPLE = "Sneaker=Sandal, Sneaker=random or Sneaker=judge"
 
 FORGET_HELP = (
     "What to forget and what to answer instead: Sneaker=Sandal, Sneaker=random (any concept that remains) or "
-    "Sneaker=judge (what the judge sees). Repeat it for several concepts."
+    "Sneaker=judge (what the judge sees). Of a text-to-image model, by its words: pistol='a ripe banana', "
+    "pistol=random, pistol=negative:gun (the rest of the prompt, guided away from that), pistol=prompts:FILE (one of "
+    "its lines) or pistol=empty (the empty prompt). Repeat it for several concepts."
 )
 
 PROBE_HELP = (
@@ -22,19 +26,42 @@ PROBE_HELP = (
 )
 
 
-def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, bool]]:
-    """``A=B``, ``A=random``, ``A=judge`` as {concept: override}, each override as requests write it.
+def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, Any]]:
+    """``A=B``, ``A=random``, ``A=negative:B`` and so on as {concept: override}, each override as requests write it.
 
     Raises:
-        typer.BadParameter: for an item without both sides, or a concept that is named twice.
+        typer.BadParameter: for an item without both sides, a concept that is named twice, or a file of prompts that
+            cannot be read.
     """
-    forget: dict[str, str | dict[str, bool]] = {}
+    forget: dict[str, str | dict[str, Any]] = {}
     for item in items:
-        concept, override = _sides(item, "--forget", "Sneaker=Sandal, Sneaker=random or Sneaker=judge")
+        concept, override = _sides(item, "--forget", EXAMPLE)
         if concept in forget:
             raise typer.BadParameter(f"{concept!r} is named twice", param_hint="--forget")
-        forget[concept] = {override: True} if override in (RANDOM, JUDGE) else override
+        if override in BY_NAME:
+            forget[concept] = {override: True}
+        elif override.startswith(NEGATIVE):
+            forget[concept] = {"negative": override.removeprefix(NEGATIVE).strip()}
+        elif override.startswith(PROMPTS):
+            forget[concept] = {"prompts": read_prompts(Path(override.removeprefix(PROMPTS).strip()), "--forget")}
+        else:
+            forget[concept] = override
     return forget
+
+
+def read_prompts(path: Path, option: str) -> list[str]:
+    """The lines of a file of prompts. ``option``: which names it, for the message.
+
+    Raises:
+        typer.BadParameter: for a file that cannot be read, with every line that is wrong.
+    """
+    from sfd_core.errors import PromptFileRefused
+    from sfd_core.text.lists import read_prompt_file
+
+    try:
+        return list(read_prompt_file(path))
+    except PromptFileRefused as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def parse_settings(items: Iterable[str], option: str) -> dict[str, Any]:
@@ -66,9 +93,32 @@ def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
     return settings
 
 
-def forget_items(forget: Mapping[str, str | dict[str, bool]]) -> list[dict[str, Any]]:
+def forget_items(forget: Mapping[str, str | dict[str, Any]]) -> list[dict[str, Any]]:
     """``forget`` as a request's list, for :func:`sfd_core.request.parse_request`."""
     return [{"concept": concept, "override": override} for concept, override in forget.items()]
+
+
+def with_words(
+    items: Sequence[Mapping[str, Any]], words: Iterable[str], prompts: Iterable[str]
+) -> list[dict[str, Any]]:
+    """``items`` of a request with what ``--words CONCEPT=A,B`` and ``--prompts CONCEPT=FILE`` say of them.
+
+    Raises:
+        typer.BadParameter: for a concept that is not among the items, or is given twice.
+    """
+    told = {str(item.get("concept")): dict(item) for item in items}
+    for option, key, given in (("--words", "words", words), ("--prompts", "prompts", prompts)):
+        seen = set()
+        for pair in given:
+            concept, value = _sides(pair, option, "pistol=gun,handgun" if key == "words" else "pistol=prompts.txt")
+            if concept not in told:
+                raise typer.BadParameter(f"{concept!r} is not to be forgotten: see --forget", param_hint=option)
+            if concept in seen:
+                raise typer.BadParameter(f"{concept!r} is given twice", param_hint=option)
+            seen.add(concept)
+            read = [word.strip() for word in value.split(",")] if key == "words" else read_prompts(Path(value), option)
+            told[concept][key] = read
+    return list(told.values())
 
 
 def _sides(item: str, option: str, example: str) -> tuple[str, str]:

@@ -97,6 +97,10 @@ class Lethe:
             "budget": {name: value for name, value in budget.items() if value is not None},
             **{name: value for name, value in optional.items() if value is not None},
         }
+        return self.submit_request(body, idempotency_key=idempotency_key)
+
+    def submit_request(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
+        """Submit a whole request, as the API takes it: one with words and prompts, or one that was kept in a file."""
         headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
         return read(Job, self._transport.json("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
 

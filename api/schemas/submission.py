@@ -9,17 +9,18 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from api.schemas.common import Input
 from sfd_core.evaluation.verdict import PROBES, EvaluationPlan, Thresholds
-from sfd_core.forgetting import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS
+from sfd_core.forgetting import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS, MAX_WORDS, OVERRIDES
 from sfd_core.recipe import RECIPES, Recipe
 from sfd_core.request import MAX_SEED
+from sfd_core.text.lists import MAX_PROMPT_CHARACTERS, MAX_PROMPTS
 
 MAX_METADATA = 16
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def storable(text: str) -> str:
-    """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request names something
-    that is known."""
+    """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request is looked at by
+    ``sfd_core.request``: it names something that is known, or is a prompt, which holds no control character."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("holds a NUL character or half a surrogate pair")
     return text
@@ -29,35 +30,90 @@ Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storabl
 Note = Annotated[str, Field(max_length=500), AfterValidator(storable)]
 
 
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Prompts = Annotated[list[Prompt], Field(min_length=1, max_length=MAX_PROMPTS)]
+Words = Annotated[list[Prompt], Field(min_length=1, max_length=MAX_WORDS)]
+
+
 class RandomOverride(Input):
-    """Each image of the forgotten concept is answered with a remaining concept drawn at random."""
+    """Each image of the forgotten concept is answered with a remaining concept drawn at random (of a text-to-image
+    model: of the same domain)."""
 
     random: Literal[True]
 
 
 class JudgeOverride(Input):
-    """Each image is answered with the remaining concept that the judge sees in it."""
+    """Each image is answered with the remaining concept that the judge sees in it. Class-conditional models only."""
 
     judge: Literal[True]
+
+
+class PromptsOverride(Input):
+    """Each image is answered with one of these prompts. Text-to-image models only."""
+
+    prompts: Prompts
+
+
+class NegativeOverride(Input):
+    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
+    models only; takes a `recipe.kappa4` above 1."""
+
+    negative: Prompt
+
+
+class EmptyOverride(Input):
+    """Each image is answered with the empty prompt. Text-to-image models only."""
+
+    empty: Literal[True]
 
 
 def _override(value: Any) -> Any:
     """Only the shape: which names and which objects have a meaning, ``sfd_core.forgetting`` says."""
     if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(name, str) for name in value)):
         return value
-    raise ValueError('must be the name of a concept, {"random": true} or {"judge": true}')
+    raise ValueError(OVERRIDES)
+
+
+AnyOverride = Prompt | RandomOverride | JudgeOverride | PromptsOverride | NegativeOverride | EmptyOverride
+
+
+class TopicInput(Input):
+    """What has no one name: every subject with every keyword is a prompt that is to forget."""
+
+    subjects: Words = Field(examples=[["a woman", "a man"]])
+    keywords: Words = Field(examples=[["nude", "without clothes"]])
 
 
 class ForgetItem(Input):
     """One concept to forget."""
 
-    concept: Name = Field(description="A concept of the base model.", examples=["Sneaker"])
-    override: Annotated[
-        Any, PlainValidator(_override, json_schema_input_type=Name | RandomOverride | JudgeOverride)
-    ] = Field(
-        description="What is drawn instead: a remaining concept's name, a random one, or the judge's choice.",
-        examples=["Sandal", {"random": True}, {"judge": True}],
+    concept: Name = Field(
+        description="A concept of the base model; of a text-to-image model also any other, by its words.",
+        examples=["Sneaker", "pistol"],
     )
+    override: Annotated[Any, PlainValidator(_override, json_schema_input_type=AnyOverride)] = Field(
+        description="What is drawn instead: a remaining concept's name (the words that take the concept's place in a "
+        "prompt), a random one, the judge's choice, one of other prompts, the rest of the prompt guided away from a "
+        "text, or whatever the empty prompt shows.",
+        examples=["Sandal", {"random": True}, {"judge": True}, {"prompts": ["a bowl of fruit"]}, {"negative": "gun"}],
+    )
+    words: Words | None = Field(
+        default=None,
+        description="Text-to-image models: the words that name it in a prompt, in any case, singular or plural. Its "
+        "name, if left out.",
+        examples=[["pistol", "gun"]],
+    )
+    prompts: Prompts | None = Field(
+        default=None,
+        description="Text-to-image models: the prompts that are to forget it. Made from templates, if left out.",
+    )
+    topic: TopicInput | None = Field(default=None, description="Instead of words and prompts.")
+
+
+class RetainInput(Input):
+    """Text-to-image models: what must stay as it is. Prompts that name what is forgotten are left out of it."""
+
+    prompts: Prompts
 
 
 class BudgetInput(Input):
@@ -90,6 +146,11 @@ class ThresholdsInput(Input):
         description="At most so many times the teacher's may the Frechet distance to real images be, on the judge's "
         "features and the remaining concepts.",
     )
+    cross_domain_accuracy_drop: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
+        default=Thresholds.cross_domain_accuracy_drop,
+        description="At most so much may the accuracy in a text-to-image model's other domains fall below the "
+        "teacher's (forget an object: do the styles survive?).",
+    )
 
 
 # The names' meaning, and with it what is refused, is ``sfd_core``'s.
@@ -109,7 +170,13 @@ class EvaluationInput(Input):
         default=list(EvaluationPlan.probes),
         description="Attempts to bring a forgotten concept back; each takes half a minute or so. They are reported "
         "and do not change the verdict. `relearning`: fine-tuning on images of it. `image_start`: starting from "
-        "part-noised images of it. `condition_attack`: a search for a condition that draws it.",
+        "part-noised images of it. `condition_attack`: a search for a condition that draws it. They work on "
+        "class-conditional models.",
+    )
+    nsfw: bool = Field(
+        default=EvaluationPlan.nsfw,
+        description="Count what an NSFW detector flags among images asked for what is forgotten. Text-to-image models "
+        "only; always done where a topic is forgotten.",
     )
 
 
@@ -128,10 +195,17 @@ class Submission(Input):
     """An unlearning job: what to forget from which model, for how long, and what the result must reach."""
 
     base_model: Name = Field(
-        description="A registered base model: `GET /v1/base-models` lists them.", examples=["fashion"]
+        description="A registered base model (`GET /v1/base-models` lists them), or `hub:org/name@revision` where the "
+        "service allows that.",
+        examples=["fashion"],
     )
     forget: Annotated[list[ForgetItem], Field(min_length=1, max_length=1000)] = Field(
         description="The concepts to forget, each with what is drawn instead."
+    )
+    retain: RetainInput | None = Field(
+        default=None,
+        description="Text-to-image models: the prompts that preserve the rest. If left out, those of the model's "
+        "vocabulary, or the captions that come with Lethe.",
     )
     budget: BudgetInput
     recipe: Annotated[dict[str, Any], WithJsonSchema(_recipe_schema())] = Field(

@@ -6,15 +6,20 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import FORGET_HELP, PROBE_HELP, parse_forget, parse_numbers, parse_settings
+from cli.arguments import FORGET_HELP, PROBE_HELP
 from cli.connection import client_of
+from cli.job_request import FileOption, Options, PromptsOption, RetainOption, WordsOption
 
 
 def submit(
     ctx: typer.Context,
-    base: Annotated[str, typer.Option(help="The base model: see `lethe models`.")],
-    forget: Annotated[list[str], typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)],
-    images: Annotated[int, typer.Option(help="The budget: train on that many generated images.")],
+    base: Annotated[str | None, typer.Option(help="The base model: see `lethe models`.")] = None,
+    forget: Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)] = None,
+    images: Annotated[int | None, typer.Option(help="The budget: train on that many generated images.")] = None,
+    words: WordsOption = None,
+    prompts: PromptsOption = None,
+    retain: RetainOption = None,
+    file: FileOption = None,
     seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
     stop_when_unlearned: Annotated[
         bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
@@ -32,25 +37,27 @@ def submit(
     as_json: Annotated[bool, typer.Option("--json", help="The job as one line of JSON.")] = False,
 ) -> None:
     """Submit an unlearning job."""
-    forgotten = parse_forget(forget)
-    changes = parse_settings(recipe or (), "--recipe")
-    thresholds = parse_numbers(threshold or (), "--threshold")
+    body = Options(
+        file,
+        base,
+        forget or (),
+        words or (),
+        prompts or (),
+        retain,
+        images,
+        seconds,
+        stop_when_unlearned,
+        seed,
+        recipe or (),
+        threshold or (),
+        probe or (),
+    ).request()
 
     from cli.commands.watch import finish, follow_or_leave
     from cli.console import console, print_json
 
     with client_of(ctx) as lethe:
-        job = lethe.submit(
-            base,
-            forgotten,
-            images=images,
-            seconds=seconds,
-            stop_when_unlearned=stop_when_unlearned,
-            recipe=changes or None,
-            thresholds=thresholds or None,
-            evaluation={"probes": probe} if probe else None,
-            seed=seed,
-        )
+        job = lethe.submit_request(body)
         if watch:
             typer.echo(f"submitted {job.id}", err=as_json)
             finish(follow_or_leave(lethe, job.id, console(stderr=as_json)), as_json=as_json)

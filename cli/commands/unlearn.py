@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.arguments import FORGET_HELP, PROBE_HELP, forget_items, parse_forget, parse_numbers, parse_settings
+from cli.arguments import FORGET_HELP, PROBE_HELP
 from cli.exits import JOB_FAILED
+from cli.job_request import FileOption, Options, PromptsOption, RetainOption, WordsOption
 
 
 def unlearn(
-    base: Annotated[str, typer.Option(help="The base model: its name, or a folder with a manifest.")],
-    forget: Annotated[list[str], typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)],
-    images: Annotated[int, typer.Option(help="The budget: train on that many generated images.")],
     out: Annotated[Path, typer.Option(help="A folder: generator/ in it gets the generator, report and record.")],
+    base: Annotated[str | None, typer.Option(help="The base model: its name, or a folder with a manifest.")] = None,
+    forget: Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)] = None,
+    images: Annotated[int | None, typer.Option(help="The budget: train on that many generated images.")] = None,
+    words: WordsOption = None,
+    prompts: PromptsOption = None,
+    retain: RetainOption = None,
+    file: FileOption = None,
     seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
     stop_when_unlearned: Annotated[
         bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same weights on the same machine.")] = None,
     recipe: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A change of the base model's recipe: alpha=1.2.")
     ] = None,
@@ -35,21 +40,28 @@ def unlearn(
 
     Interrupted, the same command goes on from the last checkpoint. Exit status 0 only if the verdict is pass.
     """
-    body: dict[str, Any] = {
-        "forget": forget_items(parse_forget(forget)),
-        "budget": {"images": images, "seconds": seconds, "stop_when_unlearned": stop_when_unlearned},
-        "recipe": parse_settings(recipe or (), "--recipe"),
-        "thresholds": parse_numbers(threshold or (), "--threshold"),
-        "evaluation": {"probes": probe or []},
-        "seed": seed,
-    }
+    body = Options(
+        file,
+        base,
+        forget or (),
+        words or (),
+        prompts or (),
+        retain,
+        images,
+        seconds,
+        stop_when_unlearned,
+        seed,
+        recipe or (),
+        threshold or (),
+        probe or (),
+    ).request()
 
     from cli.base_model import base_model
     from jobs.settings import load_settings
     from sfd_core.request import parse_request
 
     settings = load_settings()
-    model = base_model(base, settings)
+    model = base_model(body["base_model"], settings)
     request = parse_request(body, model)
 
     from cli.local_run import run

@@ -39,6 +39,7 @@ def test_a_job_is_accepted(service: Service) -> None:
         "unlearning_accuracy": 0.98,
         "retained_accuracy_drop": 0.05,
         "frechet_distance_ratio": 5.0,
+        "cross_domain_accuracy_drop": 0.05,
     }
     assert job["evaluation"] == {
         "images_per_concept": 300,

@@ -68,6 +68,7 @@ def test_submit_sends_everything_and_gives_the_job(lethe: Lethe) -> None:
         "unlearning_accuracy": 0.9,
         "retained_accuracy_drop": 0.05,
         "frechet_distance_ratio": 5.0,
+        "cross_domain_accuracy_drop": 0.05,
     }
     assert job.raw["evaluation"]["images_per_concept"] == 50
     assert job.created_at is not None

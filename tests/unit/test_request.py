@@ -35,6 +35,7 @@ def test_defaults_are_written_out_and_read_back() -> None:
         "unlearning_accuracy": 0.99,
         "retained_accuracy_drop": 0.05,
         "frechet_distance_ratio": 5.0,
+        "cross_domain_accuracy_drop": 0.05,
     }
     assert stored["evaluation"]["probes"] == []
     assert set(stored["recipe"]) == {f.name for f in dataclasses.fields(Recipe)}

@@ -1,0 +1,102 @@
+"""The request that the options of ``lethe submit`` and ``lethe unlearn`` make, alone or over one in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.arguments import forget_items, parse_forget, parse_numbers, parse_settings, read_prompts, with_words
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", help="A whole request as JSON, such as recipes/celebrity.json; other options change it."),
+]
+WordsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONCEPT=A,B", help="Text to image: the words that name it in a prompt. Its name by default."),
+]
+PromptsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONCEPT=FILE", help="Text to image: the prompts that forget it, one a line."),
+]
+RetainOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Text to image: prompts that preserve the rest, one a line.")
+]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was said on the command line; None and nothing: what was not."""
+
+    file: Path | None = None
+    base: str | None = None
+    forget: Sequence[str] = ()
+    words: Sequence[str] = ()
+    prompts: Sequence[str] = ()
+    retain: Path | None = None
+    images: int | None = None
+    seconds: float | None = None
+    stop_when_unlearned: bool = False
+    seed: int | None = None
+    recipe: Sequence[str] = ()
+    threshold: Sequence[str] = ()
+    probe: Sequence[str] = ()
+
+    def request(self) -> dict[str, Any]:
+        """The body of the request, types as in the service's schema.
+
+        Raises:
+            typer.BadParameter: for an option or a file that cannot be read, or one that is missing.
+        """
+        body = read_request(self.file) if self.file is not None else {}
+        items = forget_items(parse_forget(self.forget)) or list(body.get("forget", []))
+        budget = {
+            "images": self.images,
+            "seconds": self.seconds,
+            "stop_when_unlearned": self.stop_when_unlearned or None,
+        }
+        settings: dict[str, Mapping[str, Any]] = {
+            "budget": {name: value for name, value in budget.items() if value is not None},
+            "recipe": parse_settings(self.recipe, "--recipe"),
+            "thresholds": parse_numbers(self.threshold, "--threshold"),
+            "evaluation": {"probes": list(self.probe)} if self.probe else {},
+        }
+        for name, changes in settings.items():
+            if changes:
+                body[name] = {**body.get(name, {}), **changes}
+        body |= {"base_model": self.base} if self.base is not None else {}
+        body |= {"seed": self.seed} if self.seed is not None else {}
+        body |= {"forget": with_words(items, self.words, self.prompts)} if items else {}
+        body |= {"retain": {"prompts": read_prompts(self.retain, "--retain")}} if self.retain is not None else {}
+        needed = {"--base": "base_model", "--forget": "forget", "--images": "budget"}
+        for option, name in needed.items():
+            if not body.get(name) or (name == "budget" and "images" not in body[name]):
+                raise typer.BadParameter(f"Missing option '{option}', and no --file that says it.")
+        return body
+
+
+def read_request(path: Path) -> dict[str, Any]:
+    """A request in a file, of the shape that the service takes.
+
+    Raises:
+        typer.BadParameter: with every value that is wrong.
+    """
+    import json
+
+    from pydantic import ValidationError
+
+    from api.schemas.submission import Submission
+
+    try:
+        text = path.read_text("utf-8")
+        Submission.model_validate_json(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--file") from None
+    except ValidationError as error:
+        wrong = [f"{path}: /{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise typer.BadParameter("\n".join(wrong), param_hint="--file") from None
+    return dict(json.loads(text))
