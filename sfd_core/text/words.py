@@ -35,7 +35,7 @@ _DETERMINERS = "a|an|the|this|that|these|those|some|any|my|your|his|her|its|our|
 _DANGLING = "a|an|the|and|or|of|with|without|by|in|on|at|for|to|from|as|like|under|over|near|beside|behind"
 _ARTICLE = re.compile(r"(an?|the)\s+", re.IGNORECASE)
 _PUNCTUATION = ",.;:!?"
-_AT_THE_END = re.compile(rf"(?:^|\s)(?:{_DANGLING})(?=[{_PUNCTUATION}]*$)", re.IGNORECASE)
+_AT_THE_END = re.compile(rf"(?:^|\s)(?:{_DANGLING})(?=[\s{_PUNCTUATION}]*$)", re.IGNORECASE)
 # Sounds, not letters: "a unicorn", "a one-eyed cat", "an hour".
 _CONSONANT_SOUND = re.compile(r"(uni([^nm]|$)|us[aeu]|u[fk]|eu[cnprt]|ewe|one\b|once\b)", re.IGNORECASE)
 _SILENT_H = re.compile(r"(hour|honest|honou?r|heir)", re.IGNORECASE)
@@ -114,9 +114,7 @@ def _tidied(text: str) -> str:
     parts = []
     for part in text.split(","):
         part = " ".join(part.split())
-        while (
-            shorter := re.sub(rf"(?:^|\s)(?:{_DANGLING})(?=[{_PUNCTUATION}]*$)", "", part, flags=re.IGNORECASE)
-        ) != part:
+        while (shorter := _AT_THE_END.sub("", part)) != part:
             part = shorter.strip()
         if part.strip(_PUNCTUATION + " "):
             parts.append(re.sub(rf"\s+(?=[{_PUNCTUATION}])", "", part))
