@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from benchmarks.emoji.__main__ import write
+from benchmarks.emoji.__main__ import blocks, write
 from benchmarks.emoji.encoder_calls import EncoderCalls
 from benchmarks.emoji.figures import Target, drop, figures_of, speed_targets, targets
 from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, Group, in_styles
@@ -25,9 +26,11 @@ from benchmarks.emoji.table import all_targets, document, missing
 from sfd_core.evaluation.drawing import MARK_TINT
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.verdict import wilson
+from sfd_core.scores.prompt_table import PromptTable
 from sfd_core.text.vocabulary import load_vocabulary
+from sfd_core.text_parts import TextParts
 from tests.sample_text_report import text_report
-from tests.tiny_model import make_tiny_model
+from tests.tiny_text_model import STYLES, make_tiny_text_model
 
 EMOJI = Path(__file__).resolve().parents[2] / "models/emoji"
 
@@ -265,7 +268,7 @@ class Counted(Bench):
 
 def test_a_finished_part_is_not_run_again_and_another_request_is_refused(tmp_path: Path) -> None:
     Counted.made = 0
-    model = make_tiny_model(tmp_path / "model")
+    model = make_tiny_text_model(tmp_path / "model", domains=True)
 
     def bench(images: int) -> Bench:
         return Counted(model, tmp_path / "work", images, 10.0, {})
@@ -278,6 +281,69 @@ def test_a_finished_part_is_not_run_again_and_another_request_is_refused(tmp_pat
     bench(64).run("teacher-pistol")
     bench(128).run("teacher-pistol")
     assert Counted.made == 2
+
+
+def groups() -> tuple[Group, ...]:
+    """What the tiny model can be asked for."""
+    return tuple(
+        Group(thing, thing == "pistol", tuple({"object": thing, "style": style} for style in STYLES), STYLES)
+        for thing in ("pistol", "banana")
+    )
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
+    """The first job, small, on a model that knows next to nothing."""
+    plan = {"images_per_concept": 4, "images_per_forgotten_concept": 4}
+    monkeypatch.setitem(JOBS, "pistol", dataclasses.replace(JOBS["pistol"], plan=plan, shown=groups()))
+    monkeypatch.setattr("benchmarks.emoji.speed.ROUNDS", 1)
+    model = make_tiny_text_model(tmp_path / "model", domains=True)
+    return Bench(model, tmp_path / "work", 8, 60.0, {"kappa4": 2.0})
+
+
+def test_a_job_and_what_stands_beside_it_are_run_and_resumed(tiny: Bench) -> None:
+    parts = ("distilled-pistol", "teacher-pistol", "pistol", SPEED)
+    results = {part: tiny.run(part) for part in parts}
+    assert {part: tiny.run(part) for part in parts} == json.loads(json.dumps(results))
+    one = results["pistol"]
+    assert one["images"] == 8
+    assert one["text"]["start"] == "distilled"
+    assert one["encoder_calls"]["training"] == 0
+    assert one["encoder_calls"]["preparing"] > 0
+    assert list(one["figures"]["cross_domain"]) == ["style"]
+    assert results["teacher-pistol"]["figures"]["retained"]["n"] == one["figures"]["retained"]["n"] == 12
+    assert (results[SPEED]["steps"], results[SPEED]["guidance"]) == (2, 2.0)
+    text = document(results, None)
+    assert "| three | all of it | run | not run | **no** |" in text
+    images = np.load(tiny.work / "pistol" / "shown.npy")
+    assert images.shape == (4, 16, 16, 3)
+    (block,) = blocks(tiny.work, {part: results[part] for part in parts})
+    assert [(line.name, line.note) for line in block.lines] == [
+        ("Teacher", "2 steps, guidance 2"),
+        ("Distilled", "1 step, nothing forgotten"),
+        ("After forgetting", "1 step"),
+    ]
+    picture([block])
+
+
+def test_a_run_that_encodes_prompts_while_it_trains_is_caught(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[TextParts] = []
+    looked_up, made = PromptTable.of, PromptTable.__init__
+
+    def making(self: PromptTable, conditions: Any, text: TextParts, *rest: Any) -> None:
+        parts.append(text)
+        made(self, conditions, text, *rest)
+
+    def encoding(self: PromptTable, c: torch.Tensor) -> torch.Tensor:
+        parts[0].text_encoder(torch.zeros(1, 2, dtype=torch.long))
+        return looked_up(self, c)
+
+    monkeypatch.setattr(PromptTable, "__init__", making)
+    monkeypatch.setattr(PromptTable, "of", encoding)
+    result = tiny.run("pistol")
+    assert result["encoder_calls"]["training"] > 0
+    (caught,) = (t for t in targets(result, DISTILLED) if t.what == "text encoder calls in training")
+    assert not caught.reached
 
 
 def encoder() -> CLIPTextModel:
