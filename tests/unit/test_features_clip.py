@@ -15,6 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProce
 
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.clip import ClipScore
+from sfd_core.evaluation.zero_shot import ClipJudge
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PROMPTS = ["a sneaker", "a bag", "an ankle boot", "a coat", "a dress"]
@@ -131,3 +132,18 @@ def test_what_is_no_clip_folder_is_refused(folder: Path, tmp_path: Path) -> None
     (other / "config.json").write_text('{"model_type": "clip", "auto_map": {"AutoModel": "x.Y"}}')
     with pytest.raises(ModelRefused, match="code of its own"):
         ClipScore(other)
+
+
+def test_as_a_judge_it_gives_what_clip_itself_gives(folder: Path) -> None:
+    clip, images = ClipScore(folder), pictures(3, 32, 32, 3)
+    judgement = ClipJudge(clip, PROMPTS).judge(images)
+    model = CLIPModel.from_pretrained(folder)
+    processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(folder), CLIPTokenizer.from_pretrained(folder))
+    inputs = processor(text=PROMPTS, images=list(images), return_tensors="pt", padding=True)
+    with torch.no_grad():
+        expected = model(**inputs).logits_per_image.softmax(dim=1).numpy()
+    assert expected.std() > 0.01  # the texts are told apart, or equal numbers would say little
+    assert judgement.probabilities == pytest.approx(expected, abs=1e-4)
+    assert judgement.probabilities.dtype == judgement.features.dtype == np.float32
+    assert np.linalg.norm(judgement.features, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert ClipJudge(clip, PROMPTS).judge(images[:0]).seen.shape == (0,)

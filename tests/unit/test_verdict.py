@@ -7,10 +7,13 @@ import random
 
 import pytest
 
+from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.verdict import (
     Criterion,
     Interval,
+    Thresholds,
     difference,
+    judge_cross_domain,
     judge_distance,
     judge_retention,
     judge_unlearning,
@@ -108,6 +111,19 @@ def test_distances_of_nought_make_no_error() -> None:
     nought, some = Interval(0.0, 0.0, 0.1, 100), Interval(2.0, 1.9, 2.1, 100)
     assert judge_distance(nought, some, 5.0).decision == "pass"
     assert judge_distance(some, nought, 5.0).decision == "inconclusive"
+
+
+@pytest.mark.parametrize(("right", "decision"), [(2250, "pass"), (2170, "inconclusive"), (2000, "fail")])
+def test_another_domain_is_decided_by_its_own_drop(right: int, decision: str) -> None:
+    criterion = judge_cross_domain("style", wilson(5000, 5184), wilson(right, 2350), 0.05)
+    assert (criterion.name, criterion.decision) == ("cross_domain_accuracy_drop", decision)
+    assert criterion.reason.startswith("accuracy on style drops by ")
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1])
+def test_a_threshold_of_another_domain_that_decides_nothing_is_refused(value: float) -> None:
+    with pytest.raises(InvalidRequest, match="/thresholds/cross_domain_accuracy_drop: must be above 0 and below 1"):
+        Thresholds(cross_domain_accuracy_drop=value)
 
 
 def test_overall_is_as_bad_as_the_worst() -> None:
