@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import typer
 
-from cli.arguments import forget_items, parse_forget, parse_numbers, parse_settings
+from cli.arguments import forget_items, parse_forget, parse_numbers, parse_settings, with_words
+from cli.job_request import Options
 
 
 def test_forget_items() -> None:
@@ -57,3 +61,119 @@ def test_a_key_given_twice_is_refused() -> None:
 def test_a_threshold_must_be_a_number(value: str) -> None:
     with pytest.raises(typer.BadParameter, match="unlearning_accuracy must be a number"):
         parse_numbers([f"unlearning_accuracy={value}"], "--threshold")
+
+
+def test_overrides_of_prompts(tmp_path: Path) -> None:
+    lines = tmp_path / "calm.txt"
+    lines.write_text("a calm lake\na meadow\n")
+    forget = parse_forget(["gun = negative: a gun, red", f"knife=prompts:{lines}", "gore=empty", "tea=a=b"])
+    assert forget == {
+        "gun": {"negative": "a gun, red"},
+        "knife": {"prompts": ["a calm lake", "a meadow"]},
+        "gore": {"empty": True},
+        "tea": "a=b",
+    }
+
+
+def test_words_and_prompts_go_to_their_item(tmp_path: Path) -> None:
+    lines = tmp_path / "guns.txt"
+    lines.write_text("a photo of a gun\n")
+    items = with_words(forget_items({"gun": "cat", "knife": "dog"}), ["gun= gun, pistol "], [f"gun={lines}"])
+    assert items == [
+        {"concept": "gun", "override": "cat", "words": ["gun", "pistol"], "prompts": ["a photo of a gun"]},
+        {"concept": "knife", "override": "dog"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "prompts", "says"),
+    [
+        (["axe=axe"], [], "'axe' is not to be forgotten"),
+        (["gun=a", "gun=b"], [], "'gun' is given twice"),
+        (["gun"], [], "must be written like pistol=gun,handgun"),
+        ([], ["gun"], "must be written like pistol=prompts.txt"),
+        ([], ["gun=nowhere.txt"], "nowhere.txt: No such file"),
+    ],
+)
+def test_wrong_words_and_prompts(words: list[str], prompts: list[str], says: str) -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        with_words(forget_items({"gun": "cat"}), words, prompts)
+    assert says in str(caught.value)
+
+
+def test_a_wrong_line_of_a_prompt_file_is_named(tmp_path: Path) -> None:
+    lines = tmp_path / "guns.txt"
+    lines.write_text("a gun\n\na gun\n")
+    with pytest.raises(typer.BadParameter) as caught:
+        parse_forget([f"gun=prompts:{lines}"])
+    assert "line 2: is empty" in str(caught.value)
+    assert "line 3: the same as number 1" in str(caught.value)
+
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "celebrity.json"
+
+
+def test_options_alone_make_a_request(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("a cat\n")
+    options = Options(base="emoji", forget=["gun=cat"], words=["gun=gun,pistol"], retain=kept, images=64, seconds=5.0)
+    assert options.request() == {
+        "base_model": "emoji",
+        "forget": [{"concept": "gun", "override": "cat", "words": ["gun", "pistol"]}],
+        "retain": {"prompts": ["a cat"]},
+        "budget": {"images": 64, "seconds": 5.0},
+    }
+
+
+def test_options_change_a_request_in_a_file() -> None:
+    said = json.loads(RECIPE.read_text())
+    assert Options(RECIPE).request() == said
+    changed = Options(
+        RECIPE, base="sd", words=["brad pitt=brad,pitt"], images=8, recipe=["kappa4=2"], probe=["relearning"], seed=3
+    ).request()
+    assert changed == said | {
+        "base_model": "sd",
+        "forget": [said["forget"][0] | {"words": ["brad", "pitt"]}],
+        "budget": {"images": 8},
+        "recipe": said["recipe"] | {"kappa4": 2},
+        "evaluation": {"probes": ["relearning"]},
+        "seed": 3,
+    }
+    assert Options(RECIPE, forget=["tom=a man"]).request()["forget"] == [{"concept": "tom", "override": "a man"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        (Options(forget=["gun=cat"], images=1), "--base"),
+        (Options(base="emoji", images=1), "--forget"),
+        (Options(base="emoji", forget=["gun=cat"], seconds=5.0), "--images"),
+    ],
+)
+def test_what_no_request_can_do_without(options: Options, missing: str) -> None:
+    with pytest.raises(typer.BadParameter, match=f"Missing option '{missing}'"):
+        options.request()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"base_model": "emoji"', "Invalid JSON"),
+        ('{"base_model": "emoji", "forget": [], "budget": {"images": 1}}', "/forget: "),
+        ('{"base_model": "emoji", "forget": [{"concept": "a", "override": "b"}], "budget": {}}', "/budget/images: "),
+        ('{"base": "emoji"}', "/base: "),
+        ("[]", "Input should be an object"),
+    ],
+)
+def test_a_file_that_is_no_request(tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "request.json"
+    path.write_text(content)
+    with pytest.raises(typer.BadParameter) as caught:
+        Options(path).request()
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="No such file"):
+        Options(tmp_path / "none.json").request()

@@ -132,10 +132,22 @@ def test_the_article_of_a_word(word: str, of_it: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "many"),
-    [("gun", "guns"), ("Lady", "Ladies"), ("day", "days"), ("fox", "foxes"), ("knife", "knives"), ("giraffe",
-     "giraffes"), ("wolf", "wolves"), ("chef", "chefs"), ("woman", "women"), ("fireman", "firemen"), ("human", "humans"),
-     ("soccer ball", "soccer balls"), ("old man", "old men")],
-)  # fmt: skip
+    [
+        ("gun", "guns"),
+        ("Lady", "Ladies"),
+        ("day", "days"),
+        ("fox", "foxes"),
+        ("knife", "knives"),
+        ("giraffe", "giraffes"),
+        ("wolf", "wolves"),
+        ("chef", "chefs"),
+        ("woman", "women"),
+        ("fireman", "firemen"),
+        ("human", "humans"),
+        ("soccer ball", "soccer balls"),
+        ("old man", "old men"),
+    ],
+)
 def test_plurals(word: str, many: str) -> None:
     assert plural(word) == many
 

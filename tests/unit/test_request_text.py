@@ -1,0 +1,377 @@
+"""What a text-to-image model is told to forget, in words: what is refused, and which prompts a run asks with."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sfd_core.errors import InvalidRequest
+from sfd_core.forgetting import Budget, EmptyOverride, NegativeOverride, PromptsOverride, Topic
+from sfd_core.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
+from sfd_core.recipe import STABLE_DIFFUSION
+from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.text.plan import Condition, PromptPlan, captions, plan_prompts
+from sfd_core.text.templates import DEFAULT_TEMPLATES
+from sfd_core.text.vocabulary import Concept, Vocabulary
+from sfd_core.text.words import mentions
+
+OBJECTS = (
+    Concept("pistol", "green", ("gun", "handgun"), {"de": "pistole"}),
+    Concept("banana", "yellow"),
+    Concept("apple", "red", (), {"de": "apfel"}),
+)
+VOCABULARY = Vocabulary(
+    {"object": OBJECTS, "style": (Concept("noto", synonyms=("google",)), Concept("fluent"))},
+    ("{a} {adjective} {object}, in the style of {style}", "{object}, {style} style"),
+    ("{style} drew the {object} here",),
+)
+
+
+def domain(concepts: int) -> Domain:
+    return Domain(JudgeInfo("j", "judge", 0.9, 10, (0.9,) * concepts, "x"), "reference", {"guidance": 2.0})
+
+
+PLAIN = plain_text_model("plain", "Plain")
+WITH_WORDS = dataclasses.replace(
+    PLAIN,
+    name="words",
+    vocabulary=VOCABULARY,
+    domains={"object": domain(3), "style": domain(2)},
+    concepts=("pistol", "banana", "apple", "noto", "fluent"),
+)
+CLASSES = dataclasses.replace(
+    PLAIN,
+    family="class_unet",
+    concepts=("pistol", "banana", "apple"),
+    image=ImageFormat(1, 8, 8),
+    judge=JudgeInfo("j", "judge", 0.9, 10, (0.9,) * 3, "x"),
+    reference="r",
+)
+
+
+def body(*forget: Any, **more: Any) -> dict[str, Any]:
+    items = [item if isinstance(item, dict) else {"concept": item[0], "override": item[1]} for item in forget]
+    return {"forget": items, "budget": {"images": 640}, **more}
+
+
+def planned(model: BaseModel, *forget: Any, **more: Any) -> PromptPlan:
+    return plan_prompts(parse_request(body(*forget, **more), model), model)
+
+
+def errors_of(model: BaseModel, *forget: Any, **more: Any) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_request(body(*forget, **more), model)
+    return {error.pointer: error.message for error in caught.value.errors}
+
+
+GUN = {"concept": "gun", "override": "banana", "words": ["gun", "pistol"], "prompts": ["a photo of a gun", "pistols"]}
+NUDITY = {
+    "concept": "nudity",
+    "override": {"negative": "nude, naked"},
+    "topic": {"subjects": ["a woman", "a man"], "keywords": ["nude", "naked"]},
+}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        body(GUN),
+        body(NUDITY, evaluation={"nsfw": True}),
+        body(("gun", {"prompts": ["a bowl of fruit", "a chair"]}), retain={"prompts": ["a cat", "a dog"]}),
+        body(("gun", {"empty": True}), ("brad pitt", "a middle aged man")),
+    ],
+)
+def test_a_request_is_read_back_as_it_was_stored(asked: dict[str, Any]) -> None:
+    request = parse_request(asked, PLAIN)
+    stored = request.to_json()
+    assert [set(item) for item in stored["forget"]] == [set(item) for item in asked["forget"]]
+    assert ("retain" in stored) == ("retain" in asked)
+    assert parse_request(stored, PLAIN) == request
+
+
+def test_each_part_arrives_where_it_belongs() -> None:
+    request = parse_request(body(GUN, NUDITY, ("blood", {"prompts": ["rain"]}), ("smoke", {"empty": True})), PLAIN)
+    gun, nudity, blood, smoke = request.forget
+    assert (gun.words, gun.prompts) == (("gun", "pistol"), ("a photo of a gun", "pistols"))
+    assert nudity.topic == Topic(("a woman", "a man"), ("nude", "naked"))
+    assert nudity.override == NegativeOverride("nude, naked")
+    assert (blood.override, smoke.override) == (PromptsOverride(("rain",)), EmptyOverride())
+
+
+# What the prompts become
+
+
+def test_the_vocabulary_asks_and_an_override_brings_its_own_adjective() -> None:
+    plan = planned(WITH_WORDS, ("pistol", "banana"))
+    (item,) = plan.forgotten
+    assert [(one.prompt, [o.prompt for o in one.overrides]) for one in item] == [
+        ("a green pistol, in the style of noto", ["a yellow banana, in the style of noto"]),
+        ("a green pistol, in the style of fluent", ["a yellow banana, in the style of fluent"]),
+        ("pistol, noto style", ["banana, noto style"]),
+        ("pistol, fluent style", ["banana, fluent style"]),
+    ]
+    assert item[0].condition == Condition("a green pistol, in the style of noto")
+
+
+def test_other_words_of_the_concept_are_forgotten_too_where_they_are_named() -> None:
+    plan = planned(WITH_WORDS, {"concept": "pistol", "override": "banana", "words": ["pistol", "gun"]})
+    assert len(plan.forgotten[0]) == 8
+    assert plan.forgotten[0][4].prompt == "a green gun, in the style of noto"
+
+
+def test_words_that_are_no_concept_replace_the_word_alone() -> None:
+    plan = planned(WITH_WORDS, ("pistol", "old shoe"))
+    assert plan.forgotten[0][0].overrides == (Condition("a green old shoe, in the style of noto"),)
+
+
+def test_a_style_is_replaced_with_every_object_as_it_is() -> None:
+    plan = planned(WITH_WORDS, ("fluent", "noto"))
+    assert len(plan.forgotten[0]) == 6
+    assert plan.forgotten[0][1].prompt == "a yellow banana, in the style of fluent"
+    assert plan.forgotten[0][1].overrides == (Condition("a yellow banana, in the style of noto"),)
+
+
+def test_a_random_override_is_any_remaining_concept_of_the_domain() -> None:
+    raw = body(("pistol", {"random": True}))
+    plan = planned(WITH_WORDS, *raw["forget"])
+    assert [o.prompt for o in plan.forgotten[0][2].overrides] == ["banana, noto style", "apple, noto style"]
+    both = planned(WITH_WORDS, ("pistol", {"random": True}), ("apple", "banana"))
+    assert [o.prompt for o in both.forgotten[0][2].overrides] == ["banana, noto style"]
+    own = planned(WITH_WORDS, {"concept": "pistol", "override": {"random": True}, "prompts": ["a gun"]})
+    assert [o.prompt for o in own.forgotten[0][0].overrides] == ["a banana", "an apple"]
+
+
+def test_a_negative_prompt_is_guided_away_from_without_the_words() -> None:
+    plan = planned(WITH_WORDS, ("pistol", {"negative": "gun"}))
+    assert plan.forgotten[0][2].overrides == (Condition("noto style", "gun"),)
+
+
+def test_the_empty_prompt_and_other_prompts() -> None:
+    assert planned(PLAIN, ("gun", {"empty": True})).forgotten[0][0].overrides == (Condition(""),)
+    plan = planned(PLAIN, ("gun", {"prompts": ["rain", "snow"]}))
+    assert all(one.overrides == (Condition("rain"), Condition("snow")) for one in plan.forgotten[0])
+
+
+def test_without_a_vocabulary_default_templates_ask() -> None:
+    plan = planned(PLAIN, {"concept": "gun", "override": "apple", "words": ["gun", "pistol"]})
+    assert len(plan.forgotten[0]) == 2 * len(DEFAULT_TEMPLATES)
+    asked = {one.prompt: one.overrides[0].prompt for one in plan.forgotten[0]}
+    assert asked["a photo of a gun"] == asked["a photo of a pistol"] == "a photo of an apple"
+    assert all(mentions(prompt, ["gun", "pistol"]) for prompt in asked)
+
+
+def test_the_papers_celebrity() -> None:
+    plan = planned(PLAIN, ("brad pitt", "a middle aged man"))
+    asked = {one.prompt: one.overrides[0].prompt for one in plan.forgotten[0]}
+    assert asked["a portrait of brad pitt"] == "a portrait of a middle aged man"
+    assert not any("a a " in override for override in asked.values())
+
+
+def test_a_topic_is_every_subject_with_every_keyword() -> None:
+    plan = planned(PLAIN, NUDITY)
+    assert [(one.prompt, one.overrides) for one in plan.forgotten[0]] == [
+        (f"{subject}, {keyword}", (Condition(subject, "nude, naked"),))
+        for subject in ("a woman", "a man")
+        for keyword in ("nude", "naked")
+    ]
+
+
+def test_own_prompts_know_the_vocabularys_words() -> None:
+    plan = planned(WITH_WORDS, {"concept": "pistol", "override": "banana", "prompts": ["two handguns", "eine Pistole"]})
+    assert [one.overrides[0].prompt for one in plan.forgotten[0]] == ["two bananas", "eine banana"]
+
+
+def test_several_items_each_have_their_own() -> None:
+    plan = planned(PLAIN, ("gun", "banana"), ("brad pitt", {"empty": True}))
+    assert plan.forgotten[0][0].overrides == (Condition("banana"),)
+    assert plan.forgotten[1][0].overrides == (Condition(""),)
+
+
+# What is retained
+
+
+def test_the_vocabularys_prompts_are_retained_without_any_word_of_what_is_forgotten() -> None:
+    plan = planned(WITH_WORDS, ("pistol", "banana"))
+    everything = set(VOCABULARY.prompts())
+    named = {prompt for prompt in everything if mentions(prompt, OBJECTS[0].words)}
+    assert set(plan.retained) == everything - named
+    assert plan.dropped == len(named) > 4
+    assert "a yellow banana, in the style of noto" in plan.retained
+
+
+def test_bundled_captions_are_retained_where_there_is_no_vocabulary() -> None:
+    plan = planned(PLAIN, ("cat", "dog"))
+    assert len(plan.retained) + plan.dropped == len(captions())
+    assert plan.dropped > 5
+    assert not any(mentions(caption, ["cat"]) for caption in plan.retained)
+    assert planned(PLAIN, ("brad pitt", "a man")).dropped == 0
+
+
+def test_own_prompts_are_retained_instead() -> None:
+    plan = planned(PLAIN, GUN, retain={"prompts": ["a cat", "two guns", "a Pistol", "a dog"]})
+    assert (plan.retained, plan.dropped) == (("a cat", "a dog"), 2)
+    assert plan.remaining() == (Condition("a cat"), Condition("a dog"))
+    assert set(plan.conditions()) == {
+        Condition(prompt)
+        for prompt in ("a cat", "a dog", "a photo of a gun", "pistols", "a photo of a banana", "bananas")
+    }
+
+
+def test_a_prompt_that_is_forgotten_is_not_retained_even_if_it_names_nothing() -> None:
+    item = {"concept": "gore", "override": {"empty": True}, "prompts": ["a red floor", "a wound"]}
+    assert planned(PLAIN, item, retain={"prompts": ["a red floor", "a cat"]}).retained == ("a cat",)
+
+
+def test_nothing_left_to_retain_is_refused() -> None:
+    assert "nothing would remain" in errors_of(PLAIN, GUN, retain={"prompts": ["two guns"]})["/retain/prompts"]
+
+
+def test_distilling_forgets_nothing() -> None:
+    request = UnlearningRequest("words", (), Budget(64), STABLE_DIFFUSION)
+    plan = plan_prompts(request, WITH_WORDS)
+    assert (plan.forgotten, plan.retained, plan.dropped) == ((), tuple(VOCABULARY.prompts()), 0)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("item", "pointer", "says"),
+    [
+        (("gun", "a gun"), "/forget/0/override", "names what it would override"),
+        (("gun", "GUN"), "/forget/0/override", "would override itself"),
+        (("gun", "two guns"), "/forget/0/override", "names what it would override"),
+        (("gun", {"prompts": ["a cat", "a gun shop"]}), "/forget/0/override/prompts/1", "names what it would"),
+        (("gun", ""), "/forget/0/override", "is empty"),
+        (("gun", {"prompts": []}), "/forget/0/override/prompts", "1 to 10000"),
+        (("gun", {"prompts": ["a", "a"]}), "/forget/0/override/prompts/1", "the same as"),
+        (("gun", {"prompts": [3]}), "/forget/0/override", "must be the name"),
+        (("gun", {"negative": " "}), "/forget/0/override/negative", "is empty"),
+        (("gun", {"negative": "x", "empty": True}), "/forget/0/override", "must be the name"),
+        (("gun", {"empty": False}), "/forget/0/override", "must be the name"),
+        (("gun", {"random": True}), "/forget/0/override", "no list of other concepts"),
+        (("gun", {"judge": True}), "/forget/0/override", "a judge looks at pictures"),
+        (("...", "cat"), "/forget/0/concept", "neither a letter nor a digit"),
+        (("a\0gun", "cat"), "/forget/0/concept", "control character"),
+        ({**GUN, "words": []}, "/forget/0/words", "not 0"),
+        ({**GUN, "words": ["gun", "-"]}, "/forget/0/words/1", "neither a letter"),
+        ({**GUN, "words": [str(i) for i in range(1001)]}, "/forget/0/words", "not 1001"),
+        ({**GUN, "prompts": []}, "/forget/0/prompts", "not 0"),
+        ({**GUN, "prompts": ["a gun", "a\tgun"]}, "/forget/0/prompts/1", "control character"),
+        ({**GUN, "prompts": ["a gun", "a cat"]}, "/forget/0/prompts/1", "names none of gun, pistol"),
+        ({**NUDITY, "words": ["nude"]}, "/forget/0/topic", "give no others"),
+        ({**NUDITY, "prompts": ["nude"]}, "/forget/0/topic", "give no others"),
+        ({**NUDITY, "topic": {"subjects": [], "keywords": ["x"]}}, "/forget/0/topic/subjects", "not 0"),
+        ({**NUDITY, "topic": {"subjects": ["x"], "keywords": ["x", "x"]}}, "/forget/0/topic/keywords/1", "the same"),
+        (
+            {**NUDITY, "topic": {"subjects": [f"s{i}" for i in range(101)], "keywords": [f"k{i}" for i in range(100)]}},
+            "/forget/0/topic",
+            "makes 10100 prompts",
+        ),
+        (
+            {"concept": "gore", "override": {"prompts": ["rain"]}, "prompts": ["rain", "a wound"]},
+            "/forget/0/override",
+            "'rain' would be answered with 'rain'",
+        ),
+    ],
+)
+def test_an_item_that_would_do_nothing_or_means_nothing(item: Any, pointer: str, says: str) -> None:
+    assert says in errors_of(PLAIN, item)[pointer]
+
+
+@pytest.mark.parametrize(
+    ("forget", "pointer", "says"),
+    [
+        ((), "/forget", "at least one"),
+        ((("gun", "cat"), ("Gun", "dog")), "/forget/1/concept", "named twice"),
+        ((("gun", "knife"), ("knife", "gun")), "/forget/0/override", "is itself forgotten"),
+        ((("gun", {"prompts": ["two knives"]}), ("knife", "cat")), "/forget/0/override/prompts/0", "itself forgotten"),
+        ((GUN, {"concept": "arms", "override": "cat", "words": ["Pistol"]}), "/forget/1/words", "a word of item 0"),
+        (
+            (
+                {"concept": "gun", "override": {"empty": True}, "prompts": ["a gun and a knife"]},
+                {"concept": "knife", "override": {"empty": True}, "prompts": ["a gun and a knife"]},
+            ),
+            "/forget/1",
+            "also to be forgotten by item 0",
+        ),
+        (
+            ({"concept": "gun", "override": "cat", "prompts": ["a gun and a knife"]}, ("knife", "dog")),
+            "/forget/0/override",
+            "'a cat and a knife', which names what is to be forgotten",
+        ),
+    ],
+)
+def test_items_that_contradict_each_other(forget: tuple[Any, ...], pointer: str, says: str) -> None:
+    assert says in errors_of(PLAIN, *forget)[pointer]
+
+
+@pytest.mark.parametrize(
+    ("forget", "pointer", "says"),
+    [
+        ((("gun", "banana"),), "/forget/0/concept", "'gun' is a word for 'pistol' here"),
+        ((("Pistol", "banana"),), "/forget/0/concept", "'Pistol' is a word for 'pistol' here"),
+        ((("pistol", "handgun"),), "/forget/0/override", "would override itself"),
+        ((("pistol", "Pistole in hand"),), "/forget/0/override", "names what it would override"),
+        ((("pistol", "apfel"), ("apple", "banana")), "/forget/0/override", "is itself forgotten"),
+        ((("pistol", "banana"), ("noto", "fluent")), "/forget/1/concept", "domain 'style', is of the domain 'object'"),
+        ((("pistol", "banana"), ("teapot", "cup")), "/forget/1/concept", "in none of the model's domains"),
+        ((("noto", "sepia"), ("fluent", "sepia")), "/forget", "every concept of the domain 'style'"),
+    ],
+)
+def test_what_a_vocabulary_knows_is_held_against_it(forget: tuple[Any, ...], pointer: str, says: str) -> None:
+    assert says in errors_of(WITH_WORDS, *forget)[pointer]
+
+
+def test_a_concept_that_the_vocabulary_lacks_is_asked_for_by_its_words() -> None:
+    plan = planned(WITH_WORDS, ("teapot", "banana"))
+    assert len(plan.forgotten[0]) == len(DEFAULT_TEMPLATES)
+    assert plan.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "says"),
+    [
+        ({"recipe": {"kappa4": 1.0}}, "/recipe/kappa4", "1 guides nothing away"),
+        ({"retain": {"prompts": ["a cat", ""]}}, "/retain/prompts/1", "is empty"),
+        ({"retain": {"prompts": []}}, "/retain/prompts", "not 0"),
+        ({"evaluation": {"probes": ["relearning"]}}, "/evaluation/probes", "class-conditional"),
+    ],
+)
+def test_the_rest_of_a_request(more: dict[str, Any], pointer: str, says: str) -> None:
+    assert says in errors_of(PLAIN, ("gun", {"negative": "gun"}), **more)[pointer]
+
+
+def test_guidance_is_needed_for_a_negative_prompt_alone() -> None:
+    assert parse_request(body(("gun", "cat"), recipe={"kappa4": 1.0}), PLAIN).recipe.kappa4 == 1
+
+
+def test_a_models_own_recommendation_counts() -> None:
+    model = dataclasses.replace(PLAIN, recipe={"kappa4": 1.0, "batch": 16})
+    assert parse_request(body(("gun", "cat")), model).recipe.batch == 16
+    assert "/recipe/kappa4" in errors_of(model, ("gun", {"negative": "gun"}))
+    assert parse_request(body(("gun", {"negative": "gun"}), recipe={"kappa4": 2.0}), model).recipe.kappa4 == 2
+
+
+@pytest.mark.parametrize(
+    ("item", "more", "pointer"),
+    [
+        ({"concept": "pistol", "override": "banana", "words": ["gun"]}, {}, "/forget/0/words"),
+        ({"concept": "pistol", "override": "banana", "prompts": ["a gun"]}, {}, "/forget/0/prompts"),
+        (
+            {"concept": "pistol", "override": "banana", "topic": {"subjects": ["a"], "keywords": ["b"]}},
+            {},
+            "/forget/0/topic",
+        ),
+        (("pistol", {"prompts": ["a cat"]}), {}, "/forget/0/override"),
+        (("pistol", {"negative": "a cat"}), {}, "/forget/0/override"),
+        (("pistol", {"empty": True}), {}, "/forget/0/override"),
+        (("pistol", "banana"), {"retain": {"prompts": ["a cat"]}}, "/retain"),
+        (("pistol", "banana"), {"evaluation": {"nsfw": True}}, "/evaluation/nsfw"),
+        (("pistol", "banana"), {"recipe": {"kappa4": 2.0}}, "/recipe/kappa4"),
+    ],
+)
+def test_a_class_conditional_model_takes_no_words(item: Any, more: dict[str, Any], pointer: str) -> None:
+    assert list(errors_of(CLASSES, item, **more)) == [pointer]
