@@ -101,6 +101,8 @@ def run(
     screen.print(report_table(parsed))
     for reason in reasons(parsed):
         say(screen, reason)
+    for row in (finished.report.get("text") or {"prompts": {"cut": []}})["prompts"]["cut"]:
+        say(screen, f"longer than the text encoder reads: “{row['prompt']}”; not read: “{row['cut']}”")
     say(screen, f"verdict: {parsed.verdict}")
     return Result(parsed.verdict, folder, record, None if signer is None else signer.public_key.keyid)
 

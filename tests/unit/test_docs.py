@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from api.schemas.submission import Submission
+from cli.commands.submit import submit
+from cli.commands.unlearn import unlearn
 from cli.main import app
 from jobs.settings import Settings
+from sfd_core.forgetting import override_to_json, parse_override
+from sfd_core.manifest import plain_text_model
 from sfd_core.request import parse_request
 from tests.unit.test_request import MODEL
 
@@ -59,3 +65,31 @@ def test_every_recipe_key_can_be_set() -> None:
     named = set(re.findall(r"`([a-z_]+)` [0-9]", text))
     assert named
     assert named <= known
+
+
+def test_requests_in_words_that_are_documented_are_taken() -> None:
+    text = (ROOT / "docs/forgetting.md").read_text()
+    requests = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    assert requests
+    for body in requests:
+        Submission.model_validate(body)
+        assert parse_request(body, plain_text_model("emoji", "Emoji")).forget
+    for written in re.findall(r"^\| `([\"{].*?)` \|", text, re.MULTILINE):
+        assert override_to_json(parse_override(json.loads(written), "/override")) == json.loads(written)
+    known = {f"--{name}" for command in (submit, unlearn) for name in inspect.signature(command).parameters}
+    assert set(re.findall(r"(?<![\w-])(--[a-z]+)", text)) <= known
+
+
+def test_what_a_text_model_needs_is_documented_field_by_field() -> None:
+    text = (ROOT / "docs/base-models.md").read_text()
+    for name in (
+        "vocabulary",
+        "domains",
+        "distilled",
+        "recipe",
+        "templates",
+        "unseen_templates",
+        "synonyms",
+        "adjective",
+    ):
+        assert f"`{name}`" in text, name
