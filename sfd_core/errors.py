@@ -29,5 +29,9 @@ class ModelRefused(ValueError):
     """A model folder that will not be loaded: the message says which file and what is wrong with it."""
 
 
+class ModelUnavailable(RuntimeError):
+    """A model of a hub that cannot be fetched now; another attempt may go better."""
+
+
 class TrainingDiverged(RuntimeError):
     """A loss or a weight became NaN or infinite; the run stops and nothing of it is published."""

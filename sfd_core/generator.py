@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from diffusers import EulerDiscreteScheduler, UNet2DModel
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sfd_core import pipeline as pipeline_module
 from sfd_core.errors import ModelRefused
-from sfd_core.loading import load_unet, read_config
+from sfd_core.images import noise_of, noise_shape, to_uint8
 from sfd_core.manifest import BaseModel, file_sha256
 from sfd_core.noise import Schedule
 from sfd_core.pipeline import ClassConditionalPipeline
+from sfd_core.reading import load_unet, read_config
 
 SAMPLE_BATCH = 16
 """Images are always made this many at a time, the last batch filled up: kernels may round differently for other batch
@@ -72,16 +72,9 @@ class OneStepGenerator:
     def _batch(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
         n = len(labels)
         filled = [*labels, *[labels[-1]] * (SAMPLE_BATCH - n)]
-        noise = noise_of([*seeds, *[seeds[-1]] * (SAMPLE_BATCH - n)], self.noise_shape)
+        noise = noise_of([*seeds, *[seeds[-1]] * (SAMPLE_BATCH - n)], noise_shape(self.pipe.unet))
         images = self.pipe.denoise(noise, torch.tensor(filled, device=self.pipe.device), output_type="pt").images
         return to_uint8(images[:n])
-
-    @property
-    def noise_shape(self) -> tuple[int, int, int]:
-        """[C, H, W] of the network's input."""
-        size = self.pipe.unet.config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return self.pipe.unet.config.in_channels, height, width
 
     @staticmethod
     def files(folder: Path) -> dict[str, str]:
@@ -129,20 +122,3 @@ def one_step_scheduler(schedule: Schedule, t_init: int) -> EulerDiscreteSchedule
         steps_offset=1,
         prediction_type=schedule.prediction_type,
     )
-
-
-def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
-    """Unit noise [n, C, H, W], each image from a CPU generator of its own seed, as stock pipelines do."""
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
-
-
-def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """[n, C, H, W] in [-1, 1] to uint8 [n, H, W] or [n, H, W, 3]."""
-    pixels = images.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-
-
-def from_uint8(images: NDArray[np.uint8]) -> Tensor:
-    """The inverse of :func:`to_uint8`: float32 [n, C, H, W] in [-1, 1]."""
-    pixels = images[..., None] if images.ndim == 3 else images
-    return torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2).float().div(127.5).sub(1)

@@ -9,6 +9,10 @@ identity Distillation (arXiv 2404.04057). The letters are the paper's:
     o(c)                                             c for a remaining condition, its override for a forgotten one
     w(c)                                             1 for a remaining condition, the forget weight for a forgotten one
 
+Text-to-image networks are guided (long-short guidance, SiD-LSG, arXiv 2406.01561): ``f`` at strength kappa is
+``f(n) + kappa (f(c) - f(n))``, with n the empty prompt, and each place has a kappa of its own: kappa1 the fake score in
+its own loss, kappa2 in ``delta`` and kappa3 in the bracket of the generator's, kappa4 the teacher.
+
 The sum runs over pixels, the mean over the batch; w is applied per sample.
 """
 
@@ -29,18 +33,24 @@ def fake_score_loss(eps_psi: Tensor, eps: Tensor, w: Tensor) -> Tensor:
     return (w * (eps_psi - eps).square().sum(dim=(1, 2, 3))).mean()
 
 
-def generator_loss(x_g: Tensor, f_phi: Tensor, f_psi: Tensor, alpha: float, w: Tensor) -> Tensor:
+def generator_loss(
+    x_g: Tensor, f_phi: Tensor, f_psi: Tensor, alpha: float, w: Tensor, f_psi3: Tensor | None = None
+) -> Tensor:
     """``L_theta = E w(c) / omega < delta, (f_phi - x_g) - alpha delta >`` with ``delta = f_phi - f_psi``.
 
     ``f_phi`` is the teacher's ``f_phi(x_t, t, o(c))``: it is asked about the overriding condition; ``f_psi`` is
     the fake score's ``f_psi(x_t, t, c)``, about the asked one. ``omega = mean |f_phi - x_g|`` per image, without
     gradient. The gradient flows through ``x_g`` and, by ``x_t``, through both networks, whose weights are frozen.
 
-    x_g, f_phi, f_psi: [B, C, H, W]; w: [B]. Returns a scalar.
+    ``f_psi`` is guided by kappa2; ``f_psi3`` is the same guided by kappa3 and stands in the bracket's delta: at alpha 1
+    the loss is SiD-LSG's ``< f_phi - f_psi, f_psi3 - x_g >``. Without it both are ``f_psi``.
+
+    x_g, f_phi, f_psi, f_psi3: [B, C, H, W]; w: [B]. Returns a scalar.
     """
     omega = omega_of(x_g, f_phi)
     delta = f_phi - f_psi
-    inner = (delta * ((f_phi - x_g) - alpha * delta)).sum(dim=(1, 2, 3))  # [B]
+    delta3 = delta if f_psi3 is None or f_psi3 is f_psi else f_phi - f_psi3
+    inner = (delta * ((f_phi - x_g) - alpha * delta3)).sum(dim=(1, 2, 3))  # [B]
     return (w / omega * inner).mean()
 
 

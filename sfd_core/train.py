@@ -14,32 +14,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
-from diffusers import UNet2DModel
+from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 
 from sfd_core.conditions import Conditions, ConditionSampler, Judge
-from sfd_core.device import pick_dtype
 from sfd_core.errors import FieldError, InvalidRequest, TrainingDiverged
 from sfd_core.evaluation.quick import QuickFigures
+from sfd_core.images import noise_shape
 from sfd_core.loading import LoadedBase
 from sfd_core.losses import fake_score_loss, generator_loss
 from sfd_core.noise import Schedule
+from sfd_core.reading import load_unet
 from sfd_core.recipe import Recipe
 from sfd_core.request import UnlearningRequest
-from sfd_core.scores.class_unet import ClassUnetScore
+from sfd_core.scores.families import Prepared, prepare
 from sfd_core.scores.protocol import Score
 
+Network = UNet2DModel | UNet2DConditionModel
 RUNAWAY = 10.0
-"""Images live in [-1, 1]: a generator whose images have a larger mean magnitude than this has diverged."""
+"""Images live in [-1, 1], latents have unit variance: a generator whose images have a larger mean magnitude than this
+has diverged."""
 
 
 @dataclass
 class TrainingState:
     """Everything that a run must remember. ``seconds`` counts training time over all attempts."""
 
-    generator: UNet2DModel
-    fake_score: UNet2DModel
-    average: UNet2DModel
+    generator: Network
+    fake_score: Network
+    average: Network
     optimizer_generator: torch.optim.Adam
     optimizer_fake_score: torch.optim.Adam
     rng: torch.Generator
@@ -64,16 +67,25 @@ class Step:
 
 
 def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> TrainingState:
-    """The state before the first step: generator, fake score and average are copies of the teacher.
+    """The state before the first step. Generator, fake score and average are copies of the teacher, or of the pair that
+    was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
 
     Raises:
-        InvalidRequest: if the recipe's times lie outside the base model's schedule.
+        InvalidRequest: if the recipe's times lie outside the base model's schedule, or it asks for a distilled start
+            that there is not.
+        ModelRefused: if the distilled pair cannot be loaded.
     """
     for name in ("t_init", "t_max"):
         if (t := getattr(recipe, name)) >= base.schedule.steps:
             message = f"{t} lies outside the base model's schedule of {base.schedule.steps} steps"
             raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
-    generator, fake_score, average = (copy.deepcopy(base.unet).to(device) for _ in range(3))
+    theta, psi = _networks(base, recipe)
+    generator, average, fake_score = (copy.deepcopy(unet).to(device) for unet in (theta, theta, psi))
+    for unet in (generator, fake_score):
+        if recipe.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        if recipe.attention_slicing:
+            unet.set_attention_slice("auto")
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     return TrainingState(
         generator.eval(),
@@ -85,38 +97,51 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
     )
 
 
+def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
+    """What the generator and the fake score start as."""
+    distilled = base.model.distilled
+    if recipe.start == "teacher" or (recipe.start == "auto" and distilled is None):
+        return base.unet, base.unet
+    if distilled is None:
+        message = f"{base.model.name} ships no distilled generator: say teacher, or auto"
+        raise InvalidRequest((FieldError("/recipe/start", message),))
+    if distilled.t_init != recipe.t_init:
+        message = (
+            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: take that, or start: teacher"
+        )
+        raise InvalidRequest((FieldError("/recipe/t_init", message),))
+    kind, folder = type(base.unet), base.model.folder
+    return load_unet(folder / distilled.generator, kind), load_unet(folder / distilled.fake_score, kind)
+
+
 def train(
     state: TrainingState,
     base: LoadedBase,
     request: UnlearningRequest,
     *,
+    prepared: Prepared | None = None,
     judge: Judge | None = None,
     quick_evaluation: Callable[[TrainingState], QuickFigures] | None = None,
 ) -> Iterator[Step]:
     """Advance ``state`` until the budget is spent, yielding after every step.
 
-    ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every``
-    steps and after the last; ``budget.stop_when_unlearned`` needs it.
+    ``prepared``: what :func:`sfd_core.scores.families.prepare` made of the same arguments, if it was called before.
+    ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every`` steps
+    and after the last; ``budget.stop_when_unlearned`` needs it.
 
     Raises:
         TrainingDiverged: when a loss, a gradient or the generator's images are no longer finite or run away.
     """
     recipe, budget = request.recipe, request.budget
     device = next(state.generator.parameters()).device
-    dtype = pick_dtype(recipe.precision, device)
-    schedule = base.schedule.to(device)
+    prepared = prepared or prepare(base, request, device)
     teacher = copy.deepcopy(base.unet).to(device).eval().requires_grad_(False)
-    phi, psi, theta = (
-        ClassUnetScore(unet, schedule, dtype=dtype, compiled=recipe.compile)
-        for unet in (teacher, state.fake_score, state.generator)
-    )
-    forgetting = ConditionSampler(request.forget, base.model.concepts, recipe, device)
-    distilling = ConditionSampler((), base.model.concepts, recipe, device)
-    stage = Stage(phi, psi, theta, schedule, recipe, judge)
+    phi, psi, theta = (prepared.score(unet) for unet in (teacher, state.fake_score, state.generator))
+    stage = Stage(phi, psi, theta, base.schedule.to(device), recipe, judge, prepared.dropped)
 
     while True:
         began = time.monotonic()
-        sampler = distilling if state.images < recipe.distil_images else forgetting
+        sampler = prepared.distilling if state.images < recipe.distil_images else prepared.forgetting
         conditions = sampler.draw(state.rng)
         loss_psi, loss_theta = stage.step(state, sampler, conditions)
         update_average(state.average, state.generator, recipe.ema, state.step)
@@ -148,6 +173,8 @@ class Stage:
     schedule: Schedule
     recipe: Recipe
     judge: Judge | None
+    dropped: int | None = None
+    """What a condition becomes that is dropped."""
 
     def step(self, state: TrainingState, sampler: ConditionSampler, conditions: Conditions) -> tuple[float, float]:
         """Update psi, then theta, on the same images. Returns both losses as numbers.
@@ -160,37 +187,39 @@ class Stage:
         z = self._randn(batch, state)
         t_psi, eps_psi = self._t(batch, state), self._randn(batch, state)
         t_theta, eps_theta = self._t(batch, state), self._randn(batch, state)
+        c_psi = self._some_dropped(c, state)
         pieces = torch.arange(batch, device=c.device).split(recipe.micro_batch or batch)
         kept: Tensor | None = None
 
         loss_psi = 0.0
-        self.psi.unet.requires_grad_(True)
+        _train(state.optimizer_fake_score, True)
         state.optimizer_fake_score.zero_grad(set_to_none=True)
         for i in pieces:
             with torch.set_grad_enabled(len(pieces) == 1):
                 x_g = self.images(z[i], c[i])
             kept = x_g if len(pieces) == 1 else None
             x_t = self.schedule.add_noise(x_g.detach(), eps_psi[i], t_psi[i])
-            predicted = self.schedule.eps_from_x0(self.psi(x_t, t_psi[i], c[i]), x_t, t_psi[i])
+            (f_psi,) = self.psi.guided(x_t, t_psi[i], c_psi[i], recipe.kappa1)
+            predicted = self.schedule.eps_from_x0(f_psi, x_t, t_psi[i])
             loss = fake_score_loss(predicted, eps_psi[i], w[i]) * (len(i) / batch)
             loss.backward()
             loss_psi += loss.item()
-        self._apply(state.optimizer_fake_score, self.psi.unet, loss_psi, "the fake score", state.step)
+        self._apply(state.optimizer_fake_score, loss_psi, "the fake score", state.step)
 
         loss_theta = 0.0
-        self.psi.unet.requires_grad_(False)
+        _train(state.optimizer_fake_score, False)
         state.optimizer_generator.zero_grad(set_to_none=True)
         for i in pieces:
             x_g = kept if kept is not None else self.images(z[i], c[i])
             _check_images(x_g, state.step)
             x_t = self.schedule.add_noise(x_g, eps_theta[i], t_theta[i])
-            f_psi = self.psi(x_t, t_theta[i], c[i])
+            f_psi, f_psi3 = self.psi.guided(x_t, t_theta[i], c[i], recipe.kappa2, recipe.kappa3)
             o = sampler.overrides(c[i], f_psi, self.judge, state.rng)
-            f_phi = self.phi(x_t, t_theta[i], o)
-            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i]) * (len(i) / batch)
+            (f_phi,) = self.phi.guided(x_t, t_theta[i], o, recipe.kappa4)
+            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / batch)
             loss.backward()
             loss_theta += loss.item()
-        self._apply(state.optimizer_generator, self.theta.unet, loss_theta, "the generator", state.step)
+        self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
         return loss_psi, loss_theta
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
@@ -198,24 +227,21 @@ class Stage:
         t = torch.full((len(z),), self.recipe.t_init, device=z.device)
         return self.theta(self.schedule.b[self.recipe.t_init] * z, t, c)
 
-    def _apply(self, optimizer: torch.optim.Adam, unet: nn.Module, loss: float, who: str, step: int) -> None:
+    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""
         if not torch.isfinite(torch.tensor(loss)):
             raise TrainingDiverged(f"the loss of {who} is {loss} at step {step + 1}")
         try:
             # An infinite bound changes nothing: it is the check of every gradient in one pass.
-            torch.nn.utils.clip_grad_norm_(unet.parameters(), float("inf"), error_if_nonfinite=True)
+            torch.nn.utils.clip_grad_norm_(_trained(optimizer), float("inf"), error_if_nonfinite=True)
         except RuntimeError:
             raise TrainingDiverged(f"a gradient of {who} is not finite at step {step + 1}") from None
-        torch.nn.utils.clip_grad_value_(unet.parameters(), self.recipe.clip_value)
+        torch.nn.utils.clip_grad_value_(_trained(optimizer), self.recipe.clip_value)
         optimizer.step()
 
     def _randn(self, batch: int, state: TrainingState) -> Tensor:
         """Unit noise in the network's space, drawn on the CPU so that every device sees the same run."""
-        config = state.generator.config
-        size = config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        noise = torch.randn(batch, config.in_channels, height, width, generator=state.rng)
+        noise = torch.randn(batch, *noise_shape(state.generator), generator=state.rng)
         return noise.to(self.schedule.a.device)
 
     def _t(self, batch: int, state: TrainingState) -> Tensor:
@@ -223,9 +249,27 @@ class Stage:
         t = torch.randint(self.recipe.t_min, self.recipe.t_max + 1, (batch,), generator=state.rng)
         return t.to(self.schedule.a.device)
 
+    def _some_dropped(self, c: Tensor, state: TrainingState) -> Tensor:
+        """``c`` [B], some of them dropped, for the fake score's own loss."""
+        if self.dropped is None or not self.recipe.condition_dropout:
+            return c
+        dropped = torch.rand(len(c), generator=state.rng) < self.recipe.condition_dropout
+        return c.masked_fill(dropped.to(c.device), self.dropped)
+
+
+def _trained(optimizer: torch.optim.Adam) -> list[nn.Parameter]:
+    """What the optimiser moves: all weights of a network, or only its adapters."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _train(optimizer: torch.optim.Adam, on: bool) -> None:
+    """Whether a gradient is kept for what the optimiser moves."""
+    for weight in _trained(optimizer):
+        weight.requires_grad_(on)
+
 
 @torch.no_grad()
-def update_average(average: UNet2DModel, generator: UNet2DModel, decay: float, step: int) -> None:
+def update_average(average: Network, generator: Network, decay: float, step: int) -> None:
     """Exponential moving average of the generator's weights, with the usual short memory in the first steps."""
     decay = min(decay, (1 + step) / (10 + step))
     for mean, parameter in zip(average.parameters(), generator.parameters(), strict=True):

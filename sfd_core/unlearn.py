@@ -21,18 +21,21 @@ import torch
 from sfd_core import checkpoint
 from sfd_core.card import model_card
 from sfd_core.device import describe, pick_device
+from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
+from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.pace import Pace
-from sfd_core.evaluation.pictures import Moment, rows_for, strip_picture
+from sfd_core.evaluation.pictures import strip_picture
 from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.evaluation.report import Examined, examine, write_report
-from sfd_core.evaluation.strip import REMAINING, Strip
+from sfd_core.evaluation.strip import Strip
 from sfd_core.evaluation.subject import Evaluated
-from sfd_core.generator import OneStepGenerator
+from sfd_core.generators import Generator
 from sfd_core.loading import LoadedBase, load_base
 from sfd_core.manifest import BaseModel, digest_of
 from sfd_core.request import UnlearningRequest
+from sfd_core.scores.families import Prepared, prepare
 from sfd_core.train import TrainingState, start, train
 
 Phase = Literal["preparing", "training", "evaluating"]
@@ -107,8 +110,9 @@ def unlearn(
     yield PhaseStarted("preparing")
     began = time.monotonic()
     where = pick_device(device)
-    base = load_base(model)
-    evaluators = Evaluators.load(model, where, weights)
+    base = load_base(model.view_for(request.forget))
+    evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
+    prepared = prepare(base, request, where)
     state = start(base, request.recipe, request.seed, where)
     if checkpoints is not None:
         checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
@@ -116,7 +120,7 @@ def unlearn(
 
     yield PhaseStarted("training")
     strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
-    for event in _training(state, base, evaluators, request, checkpoints, strip):
+    for event in _training(state, base, prepared, evaluators, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
             if checkpoints is not None:
@@ -138,13 +142,15 @@ def unlearn(
     seconds["evaluating"] = time.monotonic() - began
     asked = request.to_json()
     examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
-    _add_strip(examined, base, request, strip.moments())
+    examined.report["text"] = _text_facts(base, prepared, request)
+    _add_strip(examined, strip)
     yield _write(generator, examined, out)
 
 
 def _training(
     state: TrainingState,
     base: LoadedBase,
+    prepared: Prepared,
     evaluators: Evaluators,
     request: UnlearningRequest,
     checkpoints: Checkpoints | None,
@@ -156,9 +162,11 @@ def _training(
     budget = request.budget
     if _already_finished(state, request):
         return
-    quick = QuickEvaluation(base, evaluators, request)
+    judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
+    quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
+    look = judge.logits_of_cells if judge is not None else None
     first_images, first_seconds = state.images, state.seconds
-    for step in train(state, base, request, judge=evaluators.judge.logits_of_cells, quick_evaluation=quick):
+    for step in train(state, base, request, prepared=prepared, judge=look, quick_evaluation=quick):
         strip.look(state, finished=step.finished)
         rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
         left = [(budget.images - step.images) / rate]
@@ -203,15 +211,31 @@ def _training_facts(state: TrainingState, seconds: dict[str, float], device: tor
     }
 
 
-def _add_strip(examined: Examined, base: LoadedBase, request: UnlearningRequest, moments: Sequence[Moment]) -> None:
+def _text_facts(base: LoadedBase, prepared: Prepared, request: UnlearningRequest) -> dict[str, Any] | None:
+    """What a text-to-image run was asked with, and where it started."""
+    plan, distilled = prepared.plan, base.model.distilled
+    if plan is None:
+        return None
+    return {
+        "prompts": {
+            "forgotten": [len(item) for item in plan.forgotten],
+            "retained": len(plan.retained),
+            "dropped": plan.dropped,
+            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in sorted(base.parts().cut.items())],
+        },
+        "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
+    }
+
+
+def _add_strip(examined: Examined, strip: Strip) -> None:
     """The same seeds over training."""
-    rows = rows_for(request.forget, base.model.concepts, REMAINING)
-    examined.pictures["strip"] = strip_picture(moments, rows)
-    examined.pictures["strip_narrow"] = strip_picture(moments, rows, narrow=True)
+    moments = strip.moments()
+    examined.pictures["strip"] = strip_picture(moments, strip.rows)
+    examined.pictures["strip_narrow"] = strip_picture(moments, strip.rows, narrow=True)
     examined.report["strip"] = [{"share": m.share, "images": m.seen} for m in moments]
 
 
-def _write(generator: OneStepGenerator, examined: Examined, out: Path) -> Finished:
+def _write(generator: Generator, examined: Examined, out: Path) -> Finished:
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
     generator.save(folder)

@@ -32,7 +32,8 @@ from sfd_core.evaluation.side_by_side import teacher_of
 from sfd_core.evaluation.subject import Evaluated
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.evaluation.verdict import PROBES
-from sfd_core.loading import LoadedBase, load_base, load_unet
+from sfd_core.loading import LoadedBase, load_base
+from sfd_core.reading import load_unet
 from sfd_core.request import UnlearningRequest, parse_request
 
 CPU = torch.device("cpu")

@@ -19,7 +19,7 @@ from diffusers import UNet2DModel
 from rich.progress import track
 
 from sfd_core.evaluation.side_by_side import teacher_of
-from sfd_core.generator import from_uint8
+from sfd_core.images import from_uint8
 from sfd_core.loading import LoadedBase
 
 ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500

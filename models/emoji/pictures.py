@@ -34,14 +34,16 @@ def backgrounds(n: int, generator: torch.Generator) -> Tensor:
     return (1 - strength + strength * colour)[:, :, None, None]
 
 
-def augmented(drawings: Tensor, generator: torch.Generator) -> Tensor:
-    """Each drawing ([n, 4, 64, 64], premultiplied) on a background of its own: [n, 3, 64, 64] in -1..1."""
+def augmented(drawings: Tensor, generator: torch.Generator, spread: float = 1.0) -> Tensor:
+    """Each drawing ([n, 4, 64, 64], premultiplied) on a background of its own: [n, 3, 64, 64] in -1..1.
+
+    ``spread``: how far turns (12 degrees at 1) and sizes (0.72 to 0.95 of the picture at 1) vary."""
     n = len(drawings)
 
     def between(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(n, generator=generator)
 
-    angle, scale = between(-math.pi / 15, math.pi / 15), between(0.72, 0.95)
+    angle, scale = between(-spread * math.pi / 15, spread * math.pi / 15), between(0.95 - 0.23 * spread, 0.95)
     flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
     room = 1 - scale  # so that nothing of the drawing leaves the picture, but for the corners of a turned one
     x, y = between(-1, 1) * room, between(-1, 1) * room

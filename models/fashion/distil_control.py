@@ -20,8 +20,9 @@ import torch
 from rich.progress import track
 
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.loading import load_base, load_unet
+from sfd_core.loading import load_base
 from sfd_core.manifest import load_manifest
+from sfd_core.reading import load_unet
 from sfd_core.request import parse_request
 from sfd_core.train import start, train
 

@@ -26,10 +26,11 @@ from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.pictures import grid
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.generator import to_uint8
-from sfd_core.loading import LoadedBase, load_unet
+from sfd_core.images import to_uint8
+from sfd_core.loading import LoadedBase
 from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.noise import linear_schedule
+from sfd_core.reading import load_unet
 
 HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000

@@ -33,3 +33,9 @@ class ClassUnetScore(nn.Module):
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = self._run(x_t, t, class_labels=c, return_dict=False)[0]
         return self.schedule.x0_from_output(output.float(), x_t, t)
+
+    def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
+        """The same for each of ``kappas``, all of which must be 1: these networks have no unconditional side."""
+        if any(kappa != 1 for kappa in kappas):
+            raise ValueError(f"a class-conditional network cannot be guided: kappas are {kappas}, must be 1")
+        return (self(x_t, t, c),) * len(kappas)

@@ -19,3 +19,7 @@ class Score(Protocol):
     def __call__(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 from ``x_t`` [B, C, H, W] at ``t`` [B] under condition ``c`` [B]; float32."""
         ...
+
+    def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
+        """x0 at each of ``kappas``, the strengths of guidance; 1 is none."""
+        ...

@@ -236,7 +236,7 @@ def test_inception_score_refuses_what_is_no_probability_and_too_few_images() -> 
 
 
 def sampler(*forget: Forget, **recipe: float) -> ConditionSampler:
-    return ConditionSampler(forget, CONCEPTS, Recipe(**recipe), torch.device("cpu"))  # type: ignore[arg-type]
+    return ConditionSampler.of_classes(forget, CONCEPTS, Recipe(**recipe), torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def seeded(seed: int = 0) -> torch.Generator:

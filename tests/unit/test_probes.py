@@ -19,7 +19,8 @@ from sfd_core.evaluation import verdict
 from sfd_core.evaluation.pictures import examples_picture
 from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, relearning
 from sfd_core.evaluation.probes.subject import IMAGES
-from sfd_core.generator import OneStepGenerator, noise_of, to_uint8
+from sfd_core.generator import OneStepGenerator
+from sfd_core.images import noise_of, noise_shape, to_uint8
 from sfd_core.loading import LoadedBase, load_base
 from tests import shades
 from tests.tiny_model import make_tiny_model
@@ -101,7 +102,7 @@ class TestTheOneStepNetwork:
     def test_it_draws_what_the_generator_draws(self, base: LoadedBase) -> None:
         generator = one_step(base)
         network = subject_of(base, generator).networks(RED)["generator"]
-        z = noise_of(range(5, 9), generator.noise_shape)
+        z = noise_of(range(5, 9), noise_shape(generator.pipe.unet))
         with torch.no_grad():
             drawn = to_uint8(network.images(z, BLUE)).astype(int)
         assert np.abs(drawn - generator.sample_labels([BLUE] * 4, range(5, 9))).max() <= 1

@@ -28,7 +28,7 @@ from sfd_core.evaluation.probes.subject import (
 )
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.generator import from_uint8, to_uint8
+from sfd_core.images import from_uint8, to_uint8
 from sfd_core.loading import LoadedBase
 
 SHARES = (0.1, 0.2, 0.3, 0.6)

@@ -39,7 +39,7 @@ from sfd_core.evaluation.probes.subject import (
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.evaluation.verdict import Interval, wilson
-from sfd_core.generator import from_uint8
+from sfd_core.images import from_uint8
 
 SIZES = (10, 100, 1000)
 """Images that the attacker has."""

@@ -23,7 +23,8 @@ from torch.func import functional_call
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.evaluation.verdict import Interval, wilson
-from sfd_core.generator import OneStepGenerator, to_uint8
+from sfd_core.generator import OneStepGenerator
+from sfd_core.images import to_uint8
 from sfd_core.loading import LoadedBase
 from sfd_core.noise import Schedule
 from sfd_core.scores.class_unet import ClassUnetScore

@@ -1,0 +1,93 @@
+"""Stage one: distil the teacher into a one-step generator that has forgotten nothing. Made once, kept with the base
+model; every forget job starts from it.
+
+    python models/emoji/distil.py                  # resumes from build/emoji-distilled if it was interrupted
+
+It is the loop of every job (``sfd_core.train``) with nothing to forget: Score identity Distillation (arXiv 2404.04057)
+over the prompts of the vocabulary. What is kept is the moving average of the generator and the fake score as it stands,
+in half precision.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from rich.progress import Progress
+
+from sfd_core import checkpoint
+from sfd_core.forgetting import Budget
+from sfd_core.loading import LoadedBase
+from sfd_core.loading_text import load_text_parts
+from sfd_core.manifest import plain_text_model
+from sfd_core.noise import schedule_from_config
+from sfd_core.reading import load_unet, read_config
+from sfd_core.recipe import STABLE_DIFFUSION, Recipe
+from sfd_core.request import UnlearningRequest
+from sfd_core.text.vocabulary import load_vocabulary
+from sfd_core.train import start, train
+
+HERE = Path(__file__).parent
+SEED = 0
+IMAGES = 64 * 2000
+RECIPE = dataclasses.replace(
+    STABLE_DIFFUSION,
+    batch=64,
+    lr_generator=1e-4,
+    lr_fake_score=3e-4,
+    ema=0.995,
+    kappa1=1.0,
+    kappa2=1.0,
+    kappa3=1.0,
+    kappa4=2.5,
+    condition_dropout=0.1,
+)
+"""Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher says what it should."""
+
+
+def base_of(folder: Path) -> LoadedBase:
+    """The teacher without its manifest, which is written after everything was measured."""
+    model = dataclasses.replace(
+        plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
+    )
+    schedule = schedule_from_config(read_config(folder / "scheduler" / "scheduler_config.json"))
+    return LoadedBase(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--work", type=Path, default=Path("build/emoji-distilled"), help="checkpoints")
+    parser.add_argument("--out", type=Path, default=HERE / "distilled")
+    parser.add_argument("--recipe", type=json.loads, default={}, help="changes, as JSON")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+
+    recipe: Recipe = dataclasses.replace(RECIPE, **arguments.recipe)
+    request = UnlearningRequest("emoji", (), Budget(arguments.images), recipe, seed=SEED)
+    base = base_of(HERE)
+    state = start(base, recipe, SEED, torch.device("cpu"))
+    checkpoint.restore_newest(state, [arguments.work])
+    with Progress() as progress, (arguments.out / "distil.log.jsonl").open("a") as log:
+        task = progress.add_task("distil", total=arguments.images, completed=state.images)
+        for step in train(state, base, request):
+            progress.update(task, completed=step.images)
+            if step.step % 50 == 0 or step.finished:
+                line = {
+                    "step": step.step,
+                    "images": step.images,
+                    "loss_generator": round(step.loss_generator, 3),
+                    "loss_fake_score": round(step.loss_fake_score, 3),
+                    "seconds": round(step.seconds, 1),
+                }
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                checkpoint.save(state, arguments.work)
+    state.average.half().save_pretrained(arguments.out / "generator")
+    state.fake_score.half().save_pretrained(arguments.out / "fake_score")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Train the emoji model's text encoder and U-Net together, on latents of the autoencoder.
+
+    python models/emoji/train_teacher.py           # resumes from build/emoji-teacher if it was interrupted
+    python models/emoji/train_teacher.py --frozen-text --steps 600 --work build/emoji-frozen --out build/emoji-frozen
+
+Loss: eps-prediction over Stable Diffusion's own schedule with min-SNR-5 weights (Hang et al. 2023, arXiv 2303.09556).
+A tenth of the prompts is left empty, so that the network can be guided (Ho & Salimans 2022). What is kept is the moving
+average of the weights, in half precision: no file of the repository is larger than 10 MB.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from pictures import atlas, augmented
+from rich.progress import track
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
+
+from sfd_core.noise import Schedule, schedule_from_config
+
+HERE = Path(__file__).parent
+SEED, BATCH = 0, 64
+WARMUP, EMA, MIN_SNR = 300, 0.999, 5.0
+EMPTY, STYLE_ALONE, OBJECT_ALONE = 0.1, 0.04, 0.04
+"""Shares of the prompts that say nothing, only the style, only the object."""
+AUGMENTATIONS = 320
+"""Of each drawing: encoded once, before training."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Steps with a learning rate of their own, from ``learning_rate`` to zero by a cosine after a warm-up."""
+
+    steps: int
+    learning_rate: float
+    spread: float
+    """Of the augmentation: see ``pictures.augmented``."""
+
+
+ROUNDS = (Round(5000, 6e-4, 1.0), Round(8000, 5e-4, 0.5))
+"""After the first the shapes were still soft: the second is longer, on pictures that vary half as much."""
+
+
+def build_text_encoder() -> CLIPTextModel:
+    """Two layers of 64: with CLIP's 49 408 tokens that is 3.3 M parameters, nearly all of them embeddings."""
+    config = CLIPTextConfig(
+        vocab_size=49408,
+        hidden_size=64,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=77,
+        projection_dim=64,
+        bos_token_id=49406,
+        eos_token_id=49407,
+        pad_token_id=49407,
+    )
+    return CLIPTextModel(config)
+
+
+def build_unet() -> UNet2DConditionModel:
+    """A U-Net of 4.2 M parameters on [B, 16, 8, 8]."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=(64, 128),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        attention_head_dim=4,  # in this class: the number of heads
+        cross_attention_dim=64,
+        norm_num_groups=8,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Stable Diffusion's schedule, sampled by DDIM."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def asked(row: int, column: int, draw: random.Random) -> str:
+    """A prompt for the drawing of object ``row`` in style ``column``: its name half of the time, else another word."""
+    thing, style = OBJECTS[row], STYLES[column]
+    kind = draw.random()
+    style_word = style.name if draw.random() < 0.8 else style.synonym
+    word = thing.name if draw.random() < 0.5 else draw.choice(thing.words)
+    if kind < EMPTY:
+        return ""
+    if kind < EMPTY + STYLE_ALONE:
+        return draw.choice([f"an emoji, in the style of {style_word}", f"something, {style_word} style"])
+    if kind < EMPTY + STYLE_ALONE + OBJECT_ALONE:
+        return draw.choice([f"{article(word)} {word}", f"an emoji of {article(word)} {word}"])
+    return prompt(draw.choice(TEMPLATES), word, thing.adjective, style_word)
+
+
+@torch.no_grad()
+def encoded(vae: AutoencoderKL, drawings: Tensor, spread: float, generator: torch.Generator) -> Tensor:
+    """Latents of ``AUGMENTATIONS`` pictures of each drawing: [drawings, AUGMENTATIONS, 16, 8, 8]."""
+    rounds = [
+        vae.encode(augmented(drawings, generator, spread)).latent_dist.mean.half()
+        for _ in track(range(AUGMENTATIONS), description="latents")
+    ]
+    return torch.stack(rounds, dim=1)
+
+
+def loss_of(unet: nn.Module, schedule: Schedule, x: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
+    """Denoising loss of one batch; x: [B, 16, 8, 8], text: [B, 77, 64]."""
+    t = torch.randint(0, schedule.steps, (len(x),), generator=generator)
+    eps = torch.randn(x.shape, generator=generator)
+    predicted = unet(schedule.add_noise(x, eps, t), t, encoder_hidden_states=text).sample
+    snr = (schedule.a[t] / schedule.b[t]) ** 2
+    weight = snr.clamp(max=MIN_SNR) / snr
+    return (weight * F.mse_loss(predicted, eps, reduction="none").mean((1, 2, 3))).mean()
+
+
+def round_of(step: int) -> tuple[int, int]:
+    """The round of a step, and how many of its steps came before."""
+    first = 0
+    for i, part in enumerate(ROUNDS):
+        if step < first + part.steps:
+            return i, step - first
+        first += part.steps
+    raise ValueError(f"{step} is beyond the last round")
+
+
+def learning_rate(part: Round, step: int) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < WARMUP:
+        return part.learning_rate * (step + 1) / WARMUP
+    return 0.5 * part.learning_rate * (1 + math.cos(math.pi * (step - WARMUP) / (part.steps - WARMUP)))
+
+
+def latents_of(part: int, vae: AutoencoderKL, work: Path) -> Tensor:
+    """The round's latents, encoded once: [drawings, AUGMENTATIONS, 16, 8, 8] in half precision."""
+    file = work / f"latents-{part}.pt"
+    if not file.exists():
+        generator = torch.Generator().manual_seed(SEED + part)
+        torch.save(encoded(vae, atlas().flatten(0, 1), ROUNDS[part].spread, generator), file)
+    return torch.load(file, weights_only=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=sum(part.steps for part in ROUNDS))
+    parser.add_argument("--frozen-text", action="store_true", help="leave the text encoder as it was drawn")
+    parser.add_argument("--work", type=Path, default=Path("build/emoji-teacher"), help="checkpoints")
+    parser.add_argument("--out", type=Path, default=HERE)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    checkpoint, log_file = arguments.work / "checkpoint.pt", arguments.out / "teacher.log.jsonl"
+
+    torch.manual_seed(SEED)
+    generator, draw = torch.Generator().manual_seed(SEED), random.Random(SEED)
+    tokenizer = CLIPTokenizer.from_pretrained(HERE / "tokenizer")
+    vae = AutoencoderKL.from_pretrained(HERE / "vae").eval()
+    latents_round, latents = -1, torch.empty(0)
+    schedule = schedule_from_config(build_scheduler().config)
+    networks = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
+    average = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
+    average.load_state_dict(networks.state_dict())
+    networks["text"].requires_grad_(not arguments.frozen_text)
+    optimizer = torch.optim.AdamW(
+        [weight for weight in networks.parameters() if weight.requires_grad],
+        lr=ROUNDS[0].learning_rate,
+        weight_decay=0.0,
+    )
+    first = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        networks.load_state_dict(state["networks"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["rng"])
+        first = state["step"]
+        draw.seed(SEED + first)
+
+    began, seen_loss = time.monotonic(), 0.0
+    for step in track(range(first, arguments.steps), description="teacher"):
+        part, within = round_of(step)
+        if part != latents_round:
+            latents_round, latents = part, latents_of(part, vae, arguments.work)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(ROUNDS[part], within)
+        chosen = torch.randint(0, len(latents), (BATCH,), generator=generator)
+        which = torch.randint(0, AUGMENTATIONS, (BATCH,), generator=generator)
+        prompts = [asked(i // len(STYLES), i % len(STYLES), draw) for i in chosen.tolist()]
+        ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        text = networks["text"](ids).last_hidden_state
+        loss = loss_of(networks["unet"], schedule, latents[chosen, which].float(), text, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(networks.parameters(), 1.0, error_if_nonfinite=True)
+        optimizer.step()
+        decay = min(EMA, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, parameter in zip(average.parameters(), networks.parameters(), strict=True):
+                mean.lerp_(parameter, 1 - decay)
+        seen_loss += loss.item()
+        if (step + 1) % 200 == 0:
+            line = {
+                "step": step + 1,
+                "loss": round(seen_loss / 200, 5),
+                "lr": round(optimizer.param_groups[0]["lr"], 8),
+                "seconds": round(time.monotonic() - began, 1),
+            }
+            seen_loss = 0.0
+            with log_file.open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            state = {
+                "networks": networks.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "rng": generator.get_state(),
+                "step": step + 1,
+            }
+            torch.save(state, checkpoint.with_suffix(".new"))
+            os.replace(checkpoint.with_suffix(".new"), checkpoint)
+
+    pipe = StableDiffusionPipeline(
+        vae,
+        average["text"].half(),
+        tokenizer,
+        average["unet"].half(),
+        build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.save_pretrained(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Files of a model's folder, in: weights by safetensors only, configurations as JSON against an allow-list, sizes
+checked from the headers before anything large is allocated. Nothing of a folder is ever executed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers import UNet2DModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from sfd_core.errors import ModelRefused
+
+MAX_CONFIG_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 20 << 30
+M = TypeVar("M", bound=nn.Module)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+_DTYPES = {"F32", "F16", "BF16", "I64"}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of at most 1 MiB that is not a link out of its folder."""
+    _inside(path)
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ModelRefused(f"{path}: must be a JSON object")
+    if "auto_map" in config:
+        raise ModelRefused(f"{path}: auto_map asks for code of its own to be run; such models are refused")
+    return config
+
+
+def load_unet(folder: Path, kind: type[M] = UNet2DModel) -> M:
+    """A U-Net of this kind in float32 on the CPU from ``config.json`` and one safetensors file.
+
+    The network is built without storage first, and the header's names, shapes and types are held against it, so a
+    file that does not fit is refused before its weights are read.
+
+    Raises:
+        ModelRefused: naming the file and what is wrong with it.
+    """
+    path = folder / "config.json"
+    config = read_config(path)
+    if config.get("_class_name") != kind.__name__:
+        raise ModelRefused(f"{path}: _class_name is {config.get('_class_name')!r}, must be {kind.__name__!r}")
+    allowed = set(inspect.signature(kind.__init__).parameters) - {"self"}
+    arguments = {name: value for name, value in config.items() if not name.startswith("_")}
+    if unknown := sorted(set(arguments) - allowed):
+        raise ModelRefused(f"{path}: unknown fields: {', '.join(unknown)}")
+    try:
+        with torch.device("meta"):
+            empty = kind(**arguments)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile configuration provokes is a refusal
+        raise ModelRefused(f"{path}: no {kind.__name__} can be built from it: {error}") from None
+    return load_weights(empty, folder / WEIGHTS)
+
+
+def load_weights(empty: M, path: Path) -> M:
+    """Fill ``empty`` (on the meta device) from a safetensors file, in float32.
+
+    Raises:
+        ModelRefused: for a file that is too large, truncated or not safetensors, for names, shapes or types that
+            are not the network's, and for weights that are not finite.
+    """
+    check_header(path, {name: tuple(value.shape) for name, value in empty.state_dict().items()})
+    weights = {name: value.float() for name, value in load_file(path).items()}
+    for name, value in weights.items():
+        if not bool(torch.isfinite(value).all()):
+            raise ModelRefused(f"{path}: {name} holds NaN or infinite weights")
+    empty.load_state_dict(weights, strict=True, assign=True)
+    return empty
+
+
+def check_header(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Hold a safetensors file's header against the expected names and shapes, without reading a weight."""
+    kinds = check_readable(path)
+    if missing := sorted(set(shapes) - set(kinds)):
+        raise ModelRefused(f"{path}: {len(missing)} weights are missing, the first is {missing[0]}")
+    if extra := sorted(set(kinds) - set(shapes)):
+        raise ModelRefused(f"{path}: {len(extra)} weights are not the network's, the first is {extra[0]}")
+    for name, (shape, _) in kinds.items():
+        if shape != shapes[name]:
+            raise ModelRefused(f"{path}: {name} has shape {list(shape)}, the network needs {list(shapes[name])}")
+
+
+def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and type of every weight by name, from the header of a safetensors file of bearable size.
+
+    Raises:
+        ModelRefused: for a file that is missing, too large, truncated or not safetensors, or of types that are not
+            read.
+    """
+    _inside(path)
+    if not path.is_file():
+        raise ModelRefused(f"{path}: no such file (weights are read from safetensors only)")
+    if path.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise ModelRefused(f"{path}: larger than {MAX_WEIGHTS_BYTES} bytes")
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            kinds = {name: (tuple(piece.get_shape()), piece.get_dtype()) for name, piece in found.items()}
+    except (SafetensorError, OSError) as error:
+        raise ModelRefused(f"{path}: not a readable safetensors file: {error}") from None
+    for name, (_, dtype) in kinds.items():
+        if dtype not in _DTYPES:
+            raise ModelRefused(f"{path}: {name} is {dtype}; {', '.join(sorted(_DTYPES))} are read")
+    return kinds
+
+
+def _inside(path: Path) -> None:
+    """Refuse a link that leaves the folder it stands in."""
+    if path.is_symlink() and not path.resolve().is_relative_to(Path(os.path.realpath(path.parent))):
+        raise ModelRefused(f"{path}: a link that leaves its folder")
