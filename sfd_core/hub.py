@@ -173,7 +173,7 @@ def _said(hub: Hub) -> str:
 def _telling(progress: Progress) -> type[tqdm_asyncio[Any]]:
     """A bar that shows nothing and tells of every piece."""
 
-    class Telling(tqdm_asyncio[Any]):
+    class Telling(tqdm_asyncio):  # type: ignore[type-arg]  # generic for type checkers alone
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "file": io.StringIO()})
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +16,7 @@ def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def noise_shape(unet: torch.nn.Module) -> tuple[int, int, int]:
+def noise_shape(unet: UNet2DModel | UNet2DConditionModel) -> tuple[int, int, int]:
     """[C, H, W] of what a diffusers U-Net reads."""
     config = unet.config
     size = config.sample_size

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from sfd_core.errors import ModelRefused
@@ -66,7 +65,7 @@ def load_text_parts(folder: Path) -> TextParts:
     return TextParts(tokenizer, text_encoder.eval().requires_grad_(False), vae.eval().requires_grad_(False))
 
 
-def _pretrained(kind: type[nn.Module], folder: Path, weights: str) -> Any:
+def _pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
     """A stock network from a folder: its library knows the names that older checkpoints gave their weights."""
     config = read_config(folder / "config.json")
     named = config.get("_class_name") or (config.get("architectures") or [None])[0]

@@ -40,7 +40,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def load_unet(folder: Path, kind: type[M] = UNet2DModel) -> M:
+def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
     """A U-Net of this kind in float32 on the CPU from ``config.json`` and one safetensors file.
 
     The network is built without storage first, and the header's names, shapes and types are held against it, so a

@@ -12,6 +12,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
@@ -30,7 +31,7 @@ from sfd_core.request import UnlearningRequest
 from sfd_core.scores.families import Prepared, prepare
 from sfd_core.scores.protocol import Score
 
-Network = UNet2DModel | UNet2DConditionModel
+Network: TypeAlias = UNet2DModel | UNet2DConditionModel
 RUNAWAY = 10.0
 """Images live in [-1, 1], latents have unit variance: a generator whose images have a larger mean magnitude than this
 has diverged."""
@@ -107,7 +108,7 @@ def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
         raise InvalidRequest((FieldError("/recipe/start", message),))
     if distilled.t_init != recipe.t_init:
         message = (
-            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: take that, or start: teacher"
+            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: say that, or start teacher"
         )
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
     kind, folder = type(base.unet), base.model.folder

@@ -41,10 +41,10 @@ RECIPE = dataclasses.replace(
     kappa1=1.0,
     kappa2=1.0,
     kappa3=1.0,
-    kappa4=2.5,
+    kappa4=4.0,
     condition_dropout=0.1,
 )
-"""Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher says what it should."""
+"""Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher what it should."""
 
 
 def base_of(folder: Path) -> LoadedBase:

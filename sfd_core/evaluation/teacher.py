@@ -80,9 +80,11 @@ class TextTeacher:
     def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
         """What the network puts out for prompts ``c``, guided away from ``n``; x: [B, C, h, w]."""
         if self.guidance == 1:
-            return self.unet(x, t, encoder_hidden_states=c).sample
+            alone: torch.Tensor = self.unet(x, t, encoder_hidden_states=c).sample
+            return alone
         away, towards = self.unet(x.repeat(2, 1, 1, 1), t, encoder_hidden_states=torch.cat([n, c])).sample.chunk(2)
-        return away + self.guidance * (towards - away)
+        guided: torch.Tensor = away + self.guidance * (towards - away)
+        return guided
 
 
 def _ddim(schedule: Schedule, clip: bool) -> DDIMScheduler:

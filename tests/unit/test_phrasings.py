@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from sfd_core.text.vocabulary import Concept, Vocabulary
 
 from sfd_core.text.phrasings import MISSPELLINGS, misspellings, phrasings, rephrased, unseen_prompts
+from sfd_core.text.vocabulary import Concept, Vocabulary
 
 OBJECTS = (
     Concept("pistol", "green", ("gun", "handgun"), {"fr": "pistolet", "de": "pistole"}),
