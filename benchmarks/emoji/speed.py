@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import StableDiffusionPipeline
 
 from benchmarks.emoji.beside import distilled_generator, text_teacher
@@ -70,10 +71,8 @@ def speeds(model: BaseModel, folder: Path) -> dict[str, Any]:
 
 
 def stock(folder: Path) -> Any:
-    """A pipeline folder opened by diffusers itself."""
-    pipe = StableDiffusionPipeline.from_pretrained(
-        folder, local_files_only=True, safety_checker=None, feature_extractor=None, requires_safety_checker=False
-    )
+    """A pipeline folder opened by diffusers itself, in the precision in which everything is sampled here."""
+    pipe = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
