@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv .venv
 	@echo "installing into .venv (takes minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,local,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,local,nsfw,dev]'
 	@touch $@
 
 demo: install ## one real job through the whole service, with its results in demo/

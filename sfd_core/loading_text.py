@@ -73,7 +73,7 @@ def _pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
         raise ModelRefused(f"{folder / 'config.json'}: the network is {named!r}, must be {kind.__name__!r}")
     check_readable(folder / weights)
     try:
-        network = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32)
+        network = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
         raise ModelRefused(f"{folder}: no {kind.__name__} can be read from it: {error}") from None
     for name, value in network.named_parameters():

@@ -29,6 +29,7 @@ from sfd_core.reading import load_unet
 from sfd_core.recipe import Recipe
 from sfd_core.request import UnlearningRequest
 from sfd_core.scores.families import Prepared, prepare
+from sfd_core.scores.lora import add_lora, sharing, trainable
 from sfd_core.scores.protocol import Score
 
 Network: TypeAlias = UNet2DModel | UNet2DConditionModel
@@ -80,8 +81,9 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
         if (t := getattr(recipe, name)) >= base.schedule.steps:
             message = f"{t} lies outside the base model's schedule of {base.schedule.steps} steps"
             raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
-    theta, psi = _networks(base, recipe)
-    generator, average, fake_score = (copy.deepcopy(unet).to(device) for unet in (theta, theta, psi))
+    theta, psi = (unet.to(device) for unet in _networks(base, recipe))
+    generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed) for _ in range(2))
+    fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed)
     for unet in (generator, fake_score):
         if recipe.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
@@ -92,10 +94,19 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
         generator.eval(),
         fake_score.eval(),
         average.eval().requires_grad_(False),
-        torch.optim.Adam(generator.parameters(), recipe.lr_generator, betas, recipe.adam_epsilon),
-        torch.optim.Adam(fake_score.parameters(), recipe.lr_fake_score, betas, recipe.adam_epsilon),
+        torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, recipe.adam_epsilon),
+        torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, recipe.adam_epsilon),
         torch.Generator().manual_seed(seed),
     )
+
+
+def _own(unet: Network, rank: int, name: str, seed: int) -> Network:
+    """What can be trained beside ``unet``: a copy of it, or an adapter of this rank over the same, frozen weights."""
+    if rank == 0:
+        return copy.deepcopy(unet).requires_grad_(True)
+    own = sharing(unet)
+    add_lora(own, rank, name, seed)
+    return own
 
 
 def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
@@ -136,7 +147,8 @@ def train(
     recipe, budget = request.recipe, request.budget
     device = next(state.generator.parameters()).device
     prepared = prepared or prepare(base, request, device)
-    teacher = copy.deepcopy(base.unet).to(device).eval().requires_grad_(False)
+    shared = recipe.lora_rank_generator or recipe.lora_rank_fake_score
+    teacher = (sharing if shared else copy.deepcopy)(base.unet.to(device)).eval().requires_grad_(False)
     phi, psi, theta = (prepared.score(unet) for unet in (teacher, state.fake_score, state.generator))
     stage = Stage(phi, psi, theta, base.schedule.to(device), recipe, judge, prepared.dropped)
 
@@ -259,7 +271,7 @@ class Stage:
 
 
 def _trained(optimizer: torch.optim.Adam) -> list[nn.Parameter]:
-    """What the optimiser moves: all weights of a network, or only its adapters."""
+    """What the optimiser moves: all weights of a network, or its adapter's."""
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
@@ -273,7 +285,7 @@ def _train(optimizer: torch.optim.Adam, on: bool) -> None:
 def update_average(average: Network, generator: Network, decay: float, step: int) -> None:
     """Exponential moving average of the generator's weights, with the usual short memory in the first steps."""
     decay = min(decay, (1 + step) / (10 + step))
-    for mean, parameter in zip(average.parameters(), generator.parameters(), strict=True):
+    for mean, parameter in zip(trainable(average), trainable(generator), strict=True):
         mean.lerp_(parameter, 1 - decay)
 
 

@@ -246,6 +246,7 @@ def main() -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    pipe.text_encoder.config.dtype = torch.float32  # what a reader makes of the half precision file
     pipe.save_pretrained(arguments.out)
 
 

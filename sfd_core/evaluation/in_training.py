@@ -14,6 +14,7 @@ from sfd_core.generators import generator_around
 from sfd_core.loading import LoadedBase
 from sfd_core.recipe import Recipe
 from sfd_core.request import UnlearningRequest
+from sfd_core.scores.lora import merged
 from sfd_core.text_generator import TextGenerator
 from sfd_core.train import TrainingState
 
@@ -58,5 +59,5 @@ class QuickEvaluation:
 
 
 def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> OneStepGenerator | TextGenerator:
-    """The averaged generator of a run, as it would be published now."""
-    return generator_around(state.average, base, recipe.t_init)
+    """The averaged generator of a run, as it would be published now: a plain network, with its adapter folded in."""
+    return generator_around(merged(state.average), base, recipe.t_init)

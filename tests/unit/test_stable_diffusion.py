@@ -14,16 +14,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sfd_core import checkpoint
 from sfd_core.errors import InvalidRequest, ModelRefused
+from sfd_core.evaluation.in_training import generator_of
 from sfd_core.forgetting import Budget
 from sfd_core.generators import generator_around, load_generator
 from sfd_core.loading import LoadedBase, load_base
 from sfd_core.loading_text import load_text_parts
 from sfd_core.losses import generator_loss
 from sfd_core.manifest import Distilled
+from sfd_core.reading import WEIGHTS
 from sfd_core.recipe import parse_recipe
 from sfd_core.request import UnlearningRequest, parse_request
 from sfd_core.scores.families import prepare
+from sfd_core.scores.lora import adapter_state
 from sfd_core.scores.prompt_table import EMPTY, PromptTable
 from sfd_core.scores.stable_diffusion import StableDiffusionScore
 from sfd_core.text.plan import Condition
@@ -263,6 +267,50 @@ class TestStart:
     def test_a_pair_that_is_not_there_is_refused(self, base: LoadedBase) -> None:
         with pytest.raises(InvalidRequest, match=r"/recipe/start: .* ships no distilled generator"):
             start(base, parse_recipe("stable_diffusion", {"start": "distilled"}), 0, CPU)
+
+
+class TestAdapters:
+    def test_only_the_adapters_move_over_the_teachers_own_weights(self, base: LoadedBase) -> None:
+        request = asked(base, lora_rank_generator=2, lora_rank_fake_score=2, lr_generator=1e-2, lr_fake_score=1e-2)
+        state = start(base, request.recipe, 0, CPU)
+        before = {name: weight.clone() for name, weight in base.unet.state_dict().items()}
+        adapters = {network: adapter_state(getattr(state, network)) for network in ("generator", "fake_score")}
+        first = {network: {name: w.clone() for name, w in weights.items()} for network, weights in adapters.items()}
+        list(train(state, base, request))
+        assert all(torch.equal(weight, before[name]) for name, weight in base.unet.state_dict().items())
+        for network, weights in first.items():
+            now = adapter_state(getattr(state, network))
+            assert any(not torch.equal(now[name], weight) for name, weight in weights.items()), network
+        own = {weight.data_ptr() for weight in base.unet.parameters()}
+        frozen = [w for name, w in state.generator.named_parameters() if "lora" not in name]
+        assert all(weight.data_ptr() in own for weight in frozen), "nothing of the teacher is copied"
+
+    def test_what_is_published_has_no_adapter_and_draws_the_same(self, base: LoadedBase, tmp_path: Path) -> None:
+        request = asked(base, lora_rank_generator=2, lr_generator=1e-2)
+        state = start(base, request.recipe, 0, CPU)
+        list(train(state, base, request))
+        generator = generator_of(state, base, request.recipe)
+        generator.save(tmp_path / "generator")
+        assert not [name for name in load_file(tmp_path / "generator" / "unet" / WEIGHTS) if "lora" in name]
+        trained = generator_around(state.average, base, request.recipe.t_init)
+        untrained = generator_around(base.unet, base, request.recipe.t_init)
+        published, with_adapter, teacher = (
+            g.sample("a cat", 2, 7).astype(int)  # type: ignore[union-attr]
+            for g in (load_generator(tmp_path / "generator"), trained, untrained)
+        )
+        assert np.abs(published - with_adapter).max() <= 1
+        assert np.abs(published - teacher).max() > 1
+
+    def test_they_go_on_from_a_checkpoint(self, base: LoadedBase, tmp_path: Path) -> None:
+        request = asked(base, lora_rank_generator=2, lora_rank_fake_score=2)
+        whole, interrupted, resumed = (start(base, request.recipe, 0, CPU) for _ in range(3))
+        list(train(whole, base, request))
+        next(train(interrupted, base, request))
+        checkpoint.save(interrupted, tmp_path)
+        checkpoint.restore_newest(resumed, [tmp_path])
+        list(train(resumed, base, request))
+        ours, theirs = adapter_state(resumed.generator), adapter_state(whole.generator)
+        assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
 
 
 class TestRefusals:
