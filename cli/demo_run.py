@@ -50,7 +50,7 @@ class Outcome:
         return {
             "job": self.job.id,
             "verdict": self.job.verdict,
-            "unlearning_accuracy": report.unlearning[0].accuracy.value if report and report.unlearning else None,
+            "unlearning_accuracy": _accuracy(report),
             "retained_accuracy": overall.generator.value if overall else None,
             "teacher_retained_accuracy": overall.teacher.value if overall else None,
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},

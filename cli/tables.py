@@ -13,7 +13,7 @@ from cli.run_view import duration
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Interval, Job, Report
-    from client.answers import Distance
+    from client.answers import Distance, Judge
 
 COLOURS = {
     "pass": "green",
@@ -30,10 +30,19 @@ def models_table(models: Iterable[BaseModel]) -> Table:
     """What can be unlearned from."""
     table = Table("base model", "title", "concepts", "judge", "licence")
     for model in models:
-        judge = model.judge
-        accuracy = f"{judge.name} ({judge.accuracy:.1%})" if judge and judge.accuracy is not None else ""
-        table.add_row(*_plain(model.name, model.title, ", ".join(model.concepts), accuracy, model.license))
+        if not model.domains:
+            table.add_row(
+                *_plain(model.name, model.title, ", ".join(model.concepts), _judged(model.judge), model.license)
+            )
+        for i, (name, domain) in enumerate(model.domains.items()):
+            known = f"{name}: {', '.join(domain.concepts)}"
+            first = (model.name, model.title) if i == 0 else ("", "")
+            table.add_row(*_plain(*first, known, _judged(domain.judge), model.license if i == 0 else ""))
     return table
+
+
+def _judged(judge: Judge | None) -> str:
+    return f"{judge.name} ({judge.accuracy:.1%})" if judge and judge.accuracy is not None else ""
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
@@ -60,17 +69,31 @@ def forgets(forget: Iterable[Forget]) -> str:
 
 
 def report_table(report: Report) -> Table:
-    """UA of what is forgotten, RA of what remains beside the teacher's, distances and speed."""
+    """UA of what is forgotten, also in other words, RA of what remains and of the other domains beside the teacher's,
+    distances and speed."""
     table = Table("measure", "concept", "generator", "teacher", title=_verdict(report), title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
     for gone in report.unlearning:
-        table.add_row("UA", *_plain(f"{gone.concept} -> {_override(gone.override)}", interval(gone.accuracy), ""))
+        found = interval(gone.accuracy) if gone.accuracy is not None else "no judge looked"
+        table.add_row("UA", *_plain(f"{gone.concept} -> {_override(gone.override)}", found, ""))
+    for each in report.phrasings or ():
+        for kind in each.kinds:
+            seen = f"shows it: {interval(kind.teacher_seen)}"
+            table.add_row("UA", *_plain(f"{each.concept}, by {kind.kind}", interval(kind.generator), seen))
     table.add_section()
     for kept in report.retention:
         table.add_row("RA", *_plain(kept.concept, interval(kept.generator), interval(kept.teacher)))
     if (overall := report.retained_accuracy) is not None:
         table.add_row("RA", *_plain("all that remain", interval(overall.generator), interval(overall.teacher)))
+    if (captions := report.retained_captions) is not None:
+        shown = (interval(captions.generator), interval(captions.teacher))
+        table.add_row("RA", *_plain("in captions never seen", *shown))
+    for crossed in report.cross_domain or ():
+        table.add_row("CRA", *_plain(crossed.domain, interval(crossed.generator), interval(crossed.teacher)))
+    if (nsfw := report.nsfw) is not None:
+        beside = interval(nsfw.teacher) if nsfw.teacher is not None else ""
+        table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", interval(nsfw.generator), beside))
     table.add_section()
     for quality in report.quality:
         name = quality.fd_name or f"FD-{quality.features}"
@@ -112,8 +135,16 @@ def _verdict(report: Report) -> Text:
 
 
 def _override(override: object) -> str:
-    """A concept by its name, anything else by its kind."""
-    return override if isinstance(override, str) else ", ".join(override) if isinstance(override, dict) else ""
+    """Words as they are, a negative prompt with its text, anything else by its kind."""
+    match override:
+        case str():
+            return override
+        case {"negative": str(text)}:
+            return f"negative:{text}"
+        case dict():
+            return ", ".join(override)
+        case _:
+            return ""
 
 
 def _plain(*texts: str) -> tuple[Text, ...]:

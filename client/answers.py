@@ -31,25 +31,41 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """One kind of concept that a text-to-image model knows, and the judge of it."""
+
+    concepts: tuple[str, ...] = ()
+    judge: Judge | None = None
+    teacher: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BaseModel:
-    """A model that can be unlearned from. ``teacher``: its own figures, measured once."""
+    """A model that can be unlearned from. ``teacher``: its own figures, measured once. ``domains``: of a text-to-image
+    model whose concepts are judged."""
 
     name: str
     title: str = ""
+    family: str = ""
     digest: str = ""
     license: str = ""
     concepts: tuple[str, ...] = ()
     judge: Judge | None = None
     teacher: Mapping[str, Any] = field(default_factory=dict)
+    domains: Mapping[str, Domain] = field(default_factory=dict)
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Forget:
-    """One forgotten concept. ``override``: a concept, ``{"random": true}`` or ``{"judge": true}``."""
+    """One forgotten concept. ``override``: a concept or words, or ``{"random": true}``, ``{"judge": true}``,
+    ``{"prompts": [...]}``, ``{"negative": "..."}``, ``{"empty": true}``. ``words``: that name it in a prompt;
+    ``prompts``: how many of its own were given."""
 
     concept: str
     override: Override
+    words: tuple[str, ...] = ()
+    prompts: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,13 +161,14 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Unlearned:
-    """One forgotten concept. ``accuracy``: the share of its images in which the judge does not see it."""
+    """One forgotten concept. ``accuracy``: the share of its images in which the judge does not see it; ``None`` where
+    no judge looked."""
 
     concept: str
     override: Override
     n: int
-    seen: int
-    accuracy: Interval
+    seen: int | None
+    accuracy: Interval | None
     share_override: float | None = None
 
 
@@ -172,6 +189,57 @@ class RetainedAccuracy:
     generator: Interval
     teacher: Interval
     drop: Interval
+
+
+@dataclass(frozen=True)
+class CrossDomain:
+    """What images of the remaining concepts show in another domain of a text-to-image model (objects forgotten: do the
+    styles survive?)."""
+
+    domain: str
+    generator: Interval
+    teacher: Interval
+    drop: Interval
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """A forgotten concept asked for in other words. ``generator``: the share of images that do not show it;
+    ``teacher_seen``: the share in which the teacher does, of the same prompts."""
+
+    kind: str
+    n: int
+    generator: Interval
+    teacher_seen: Interval
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Phrasings:
+    """Of one forgotten concept."""
+
+    concept: str
+    kinds: tuple[Phrasing, ...] = ()
+
+
+@dataclass(frozen=True)
+class RetainedCaptions:
+    """The remaining concepts asked for in captions that nobody was trained on."""
+
+    generator: Interval
+    teacher: Interval
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Nsfw:
+    """The share of images, asked for what is forgotten, that a named detector flags."""
+
+    detector: str
+    generator: Interval
+    teacher: Interval | None = None
+    version: str = ""
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -249,6 +317,11 @@ class Report:
     unlearning: tuple[Unlearned, ...] = ()
     retention: tuple[Retained, ...] = ()
     retained_accuracy: RetainedAccuracy | None = None
+    domain: str | None = None
+    cross_domain: tuple[CrossDomain, ...] | None = None
+    phrasings: tuple[Phrasings, ...] | None = None
+    retained_captions: RetainedCaptions | None = None
+    nsfw: Nsfw | None = None
     quality: Annotated[tuple[Quality, ...], BeforeValidator(_as_list)] = ()
     probes: Probes = Probes()
     speed: Speed | None = None
@@ -290,6 +363,7 @@ class Generator:
     base_model_digest: str = ""
     forget: tuple[Forget, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    takes_prompts: bool = False
     digest: str = ""
     files: Mapping[str, StoredFile] = field(default_factory=dict)
     created_at: datetime | None = None
@@ -307,9 +381,10 @@ class SampleImage:
 
 @dataclass(frozen=True)
 class Samples:
-    """Images of one concept, in order."""
+    """Images of one concept or prompt, in order. ``forgotten``: whether that names what the generator has forgotten."""
 
     images: tuple[SampleImage, ...]
+    forgotten: bool = False
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -191,22 +191,54 @@ class Lethe:
         with self._transport.reading(f"{_generator(generator_id)}/archive") as chunks:
             return download.save(chunks, target, digests)
 
-    def sample(self, generator_id: str, concept: str, n: int = 1, seed: int = 0) -> list[bytes]:
-        """``n`` images of ``concept`` as PNG files, drawn in as many requests as it takes. Image i depends on
-        ``seed + i`` alone, whatever ``n`` is."""
+    def sample(
+        self,
+        generator_id: str,
+        concept: str | None = None,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | None = None,
+    ) -> list[bytes]:
+        """``n`` images of ``concept``, or of a text-to-image generator's ``prompt``, as PNG files, drawn in as many
+        requests as it takes. Image i depends on ``seed + i`` alone, whatever ``n`` is."""
         images: list[bytes] = []
         for first in range(0, n, SAMPLES_A_REQUEST):
             some = min(SAMPLES_A_REQUEST, n - first)
-            answer = self._draw(generator_id, concept, some, seed + first, "json")
-            images += [image.png for image in read(Samples, answer.json()).images]
+            images += [
+                image.png for image in self.draw(generator_id, concept, some, seed + first, prompt=prompt).images
+            ]
         return images
 
-    def sample_grid(self, generator_id: str, concept: str, n: int = 16, seed: int = 0) -> bytes:
-        """The same images on one sheet, as one PNG. At most 64."""
-        return self._draw(generator_id, concept, n, seed, "grid").content
+    def draw(
+        self,
+        generator_id: str,
+        concept: str | None = None,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | None = None,
+    ) -> Samples:
+        """The same in one request, at most 64 images, with whether it names what the generator has forgotten."""
+        return read(Samples, self._draw(generator_id, concept, prompt, n, seed, "json").json())
 
-    def _draw(self, generator_id: str, concept: str, n: int, seed: int, form: str) -> httpx.Response:
-        body = {"concept": concept, "n": n, "seed": seed, "format": form}
+    def sample_grid(
+        self,
+        generator_id: str,
+        concept: str | None = None,
+        n: int = 16,
+        seed: int = 0,
+        *,
+        prompt: str | None = None,
+    ) -> bytes:
+        """The same images on one sheet, as one PNG. At most 64."""
+        return self._draw(generator_id, concept, prompt, n, seed, "grid").content
+
+    def _draw(
+        self, generator_id: str, concept: str | None, prompt: str | None, n: int, seed: int, form: str
+    ) -> httpx.Response:
+        what = {name: value for name, value in (("concept", concept), ("prompt", prompt)) if value is not None}
+        body = {**what, "n": n, "seed": seed, "format": form}
         path = f"{_generator(generator_id)}/samples"
         return self._transport.request("POST", path, repeatable=True, json=body, read_timeout=SAMPLES_SECONDS)
 

@@ -59,6 +59,7 @@ JOB_ERRORS: Mapping[str, bool] = MappingProxyType(
         "out_of_memory": True,
         "worker_lost": True,
         "model_refused": False,
+        "model_unavailable": True,
         "internal": True,
     }
 )

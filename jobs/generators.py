@@ -48,6 +48,11 @@ class Generator:
         """Where its files lie in the artefact store."""
         return attempt_prefix(self.job_id, self.attempt)
 
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether it makes images of a prompt: it has a text encoder."""
+        return "text_encoder/config.json" in self.files
+
     def to_release(self) -> str:
         """The record that a release is to be written into.
 

@@ -16,11 +16,12 @@ class MalformedReply(ValueError):
 
 @dataclass(frozen=True)
 class SampleReply:
-    """Images as PNG, in order; image i depends on (seed, i) alone. ``seconds``: what sampling took in the worker."""
+    """Images as PNG, in order; image i depends on (seed, i) alone. ``concept``: what was asked for, unless it was asked
+    for by prompts. ``seconds``: what sampling took in the worker."""
 
     images: tuple[bytes, ...]
     seed: int
-    concept: str
+    concept: str | None
     generator: str
     seconds: float
 

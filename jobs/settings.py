@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from jobs.hub_models import is_hub_name
 from jobs.record import load_public_key, load_signer
 from sfd_core.manifest import BaseModel, registered
 
@@ -46,6 +47,11 @@ class Settings(BaseSettings):
     """A folder of your own base models, registered beside the bundled ones."""
     bundled_models_dir: Path = BUNDLED_MODELS
 
+    hub_models: Annotated[tuple[str, ...], NoDecode] = ()
+    """Models of a hub that jobs may start from, as ``org/name`` with commas between them. None, unless it is set."""
+    hub_dir: Path = Field(default_factory=lambda data: data["data_dir"] / "hub")
+    """Where workers keep what they fetched of a hub."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=0, le=65535)
     auth: Literal["none", "keys"] = "none"
@@ -54,6 +60,8 @@ class Settings(BaseSettings):
     torch_threads: int | None = Field(default=None, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
+    log_prompts: bool = False
+    """Write the prompts of samples into the log as they are; else it has only their SHA-256."""
 
     lease_seconds: float = Field(default=60, gt=0)
     """A worker that is not heard of for so long has lost its job."""
@@ -100,6 +108,7 @@ class Settings(BaseSettings):
         "work_dir",
         "models_dir",
         "bundled_models_dir",
+        "hub_dir",
         "alive_file",
         "signing_key",
         "inception_weights",
@@ -121,6 +130,19 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(path for path in value.split(os.pathsep) if path) if isinstance(value, str) else value
+
+    @field_validator("hub_models", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("hub_models")
+    @classmethod
+    def _hub_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not is_hub_name(name):
+                raise ValueError(f"{name!r} is no org/name of a hub, such as sd-legacy/stable-diffusion-v1-5")
+        return value
 
     @field_validator("retired_keys")
     @classmethod
@@ -202,6 +224,7 @@ class Settings(BaseSettings):
         """The ``LETHE_*`` variables that give another process these settings."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["retired_keys"] = os.pathsep.join(values["retired_keys"])
+        values["hub_models"] = ",".join(values["hub_models"])
         return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 
     def trusted_keys(self) -> tuple[SSlibKey, ...]:

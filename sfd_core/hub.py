@@ -62,13 +62,14 @@ PAUSE = 0.5
 Progress = Callable[[], None]
 
 
-def fetch(hub: Hub, folder: Path, progress: Progress | None = None) -> BaseModel:
+def fetch(hub: Hub, folder: Path, progress: Progress | None = None, endpoint: str = constants.ENDPOINT) -> BaseModel:
     """The model of ``hub`` in ``folder``, fetched unless it is there. An interrupted fetch goes on where it was; of
     several at once, in whichever processes, one fetches and the others wait.
 
     Args:
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
             Without it, bars are shown in a terminal.
+        endpoint: the hub: Hugging Face's, unless HF_ENDPOINT names another.
 
     Raises:
         ModelRefused: for a repository or commit that is not there or may not be read, or that lacks a file of the
@@ -79,19 +80,19 @@ def fetch(hub: Hub, folder: Path, progress: Progress | None = None) -> BaseModel
     with _alone(folder.with_name(f"{folder.name}.lock"), progress):
         if not folder.is_dir():
             partial = folder.with_name(f"{folder.name}.partial")
-            with _in_our_words(hub):
-                _download(hub, partial, progress)
+            with _in_our_words(hub, endpoint):
+                _download(hub, partial, progress, endpoint)
             shutil.rmtree(partial / ".cache")  # what an interrupted fetch goes on from
             (partial / MANIFEST).write_text(json.dumps(_manifest(hub, partial), indent=1), "utf-8")
             partial.rename(folder)
     return load_manifest(folder)
 
 
-def _download(hub: Hub, folder: Path, progress: Progress | None) -> None:
+def _download(hub: Hub, folder: Path, progress: Progress | None, endpoint: str) -> None:
     """First what says what the model is; the weights only if that is right."""
     listed = {
         entry.path: entry
-        for entry in HfApi().list_repo_tree(hub.org_name, recursive=True, revision=hub.revision)
+        for entry in HfApi(endpoint).list_repo_tree(hub.org_name, recursive=True, revision=hub.revision)
         if isinstance(entry, RepoFile)
     }
     _check_names(hub, listed)
@@ -104,6 +105,7 @@ def _download(hub: Hub, folder: Path, progress: Progress | None) -> None:
         snapshot_download(
             hub.org_name,
             revision=hub.revision,
+            endpoint=endpoint,
             local_dir=folder,
             allow_patterns=list(files),
             max_workers=TOGETHER,
@@ -185,19 +187,19 @@ def _telling(progress: Progress) -> type[tqdm_asyncio[Any]]:
 
 
 @contextmanager
-def _in_our_words(hub: Hub) -> Iterator[None]:
+def _in_our_words(hub: Hub, endpoint: str) -> Iterator[None]:
     """The hub's own errors as ours: what another attempt will not change is a refusal."""
     try:
         yield
     except GatedRepoError:
-        message = f"{_said(hub)} is gated: {constants.ENDPOINT} asks for a token (HF_TOKEN) that may read it"
+        message = f"{_said(hub)} is gated: {endpoint} asks for a token (HF_TOKEN) that may read it"
         raise ModelRefused(message) from None
     except RepositoryNotFoundError:
-        raise ModelRefused(f"{constants.ENDPOINT} has no repository {hub.org_name}, or it is private") from None
+        raise ModelRefused(f"{endpoint} has no repository {hub.org_name}, or it is private") from None
     except RevisionNotFoundError:
-        raise ModelRefused(f"{constants.ENDPOINT} has no commit {hub.revision} of {hub.org_name}") from None
+        raise ModelRefused(f"{endpoint} has no commit {hub.revision} of {hub.org_name}") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
-        raise ModelUnavailable(f"{constants.ENDPOINT} does not hand out {hub.org_name} now: {error}") from None
+        raise ModelUnavailable(f"{endpoint} does not hand out {hub.org_name} now: {error}") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import json
 import mimetypes
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 
@@ -16,7 +17,9 @@ from jobs.ids import new_id
 from jobs.record import Origin, build_record, sign
 from jobs.records import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.store import JobStore
+from sfd_core.forgetting import parse_forget
 from sfd_core.manifest import BaseModel
+from sfd_core.text.items import known_words
 
 Keep = Callable[[], None]
 """Renews the lease between two uploads; raises ``LeaseLost``."""
@@ -62,7 +65,7 @@ def publish(
         verdict=report["verdict"],
         generator=NewGenerator(
             id=new_id("gen"),
-            forget=report["forget"],
+            forget=[forgotten(item, model) for item in job.request["forget"]],
             figures=summary(report),
             files=generator,
             digest=report["generator"]["digest"],
@@ -72,6 +75,16 @@ def publish(
         report_files=report_files,
     )
     return store.publish(job.id, attempt, publication)
+
+
+def forgotten(item: Mapping[str, Any], model: BaseModel) -> dict[str, Any]:
+    """What a generator says of one item of the request that it has forgotten. Of a text-to-image model: every word
+    that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot it."""
+    row: dict[str, Any] = {"concept": item["concept"], "override": item["override"]}
+    if model.family == "stable_diffusion":
+        row["words"] = list(known_words(parse_forget(item, ""), model.vocabulary))
+        row["prompts"] = len(item.get("prompts", ()))
+    return row
 
 
 def summary(report: dict[str, object]) -> dict[str, object]:

@@ -7,6 +7,7 @@ with an error of the catalogue; or fenced off, when the lease is lost: then it k
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 import threading
@@ -17,11 +18,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobs.artifacts import ArtifactStore
 from jobs.errors import LeaseLost
+from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.records import Claim, JobError
 from jobs.settings import Settings
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
-from sfd_core.manifest import BaseModel
+from sfd_core.errors import InvalidRequest
+from sfd_core.hub_name import parse_hub_name
+from sfd_core.manifest import BaseModel, load_manifest
 from worker.child import Child, training_process
 from worker.publication import publish
 from worker.training_process import EXIT_STOPPED, Task
@@ -75,7 +79,11 @@ class Attempt:
         self.written_at = 0.0
 
     def run(self) -> None:
-        model = self.runner.models.get(self.job.base_model)
+        try:
+            model = self._model()
+        except InvalidRequest as error:
+            self._give_up("model_refused", str(error), retryable=False)
+            return
         if model is None or model.digest != self.job.base_model_digest:
             self._give_up("model_refused", f"this worker does not have base model {self.job.base_model} as it was when "
                           "the job was submitted", retryable=False)  # fmt: skip
@@ -83,6 +91,18 @@ class Attempt:
         self._write_task(model)
         with training_process(self.folder) as child:
             self._supervise(child, model)
+
+    def _model(self) -> BaseModel | None:
+        """What the job starts from. Of a hub's model only its folder is known: the training process fetches it.
+
+        Raises:
+            InvalidRequest: for a hub's model that this worker may not fetch.
+        """
+        name, settings = self.job.base_model, self.settings
+        if not name.startswith(PREFIX):
+            return self.runner.models.get(name)
+        model = hub_model(name, settings.hub_models)
+        return dataclasses.replace(model, folder=hub_folder(settings.hub_dir, parse_hub_name(name)))
 
     def _write_task(self, model: BaseModel) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +210,8 @@ class Attempt:
 
     def _publish(self, model: BaseModel) -> None:
         self._enter(Phase.PUBLISHING)
+        if not model.files:  # of a hub: by now its files are here, and the record names them
+            model = load_manifest(model.folder)
         job = publish(
             self.store,
             self.runner.artifacts,

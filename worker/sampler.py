@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,23 @@ from sfd_core.device import pick_device
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.pictures import png, sheet
 from sfd_core.generator import OneStepGenerator, UnknownConcept
+from sfd_core.generators import load_generator
+from sfd_core.text_generator import TextGenerator
 
 logger = logging.getLogger("lethe.sampler")
 
 CACHED = 8
-"""Generators kept in memory; the one that was used longest ago goes first."""
+CACHED_BYTES = 8 << 30
+"""Generators kept in memory, and what their files may have together; the one that was used longest ago goes first, and
+the one that is used stays."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A generator in memory. ``size``: of its files, in bytes."""
+
+    generator: OneStepGenerator | TextGenerator
+    size: int
 
 
 class Sampler:
@@ -34,7 +47,7 @@ class Sampler:
     ) -> None:
         self.generators, self.artifacts, self.broker = generators, artifacts, broker
         self.device = str(pick_device(device))
-        self.loaded: OrderedDict[str, OneStepGenerator] = OrderedDict()
+        self.loaded: OrderedDict[str, Loaded] = OrderedDict()
 
     def answer(self, generator_id: str, request: dict[str, Any], reply_key: str) -> None:
         """Sample and push the answer; what cannot be done is answered too, in the catalogue's words."""
@@ -53,20 +66,31 @@ class Sampler:
             logger.warning("the asker's answer is lost: %s", error)
 
     def sample(self, generator_id: str, request: dict[str, Any]) -> SampleReply:
-        """``request``: concept, n, seed and format (``grid``: one image of all; else one PNG an image)."""
+        """``request``: seed, format (``grid``: one image of all; else one PNG an image), and what is asked for: a
+        concept of which ``n`` images are made, or ``prompts``, one an image."""
         began = time.perf_counter()
-        generator = self._generator(generator_id)
-        images = generator.sample(request["concept"], request["n"], request["seed"])
+        generator, seed = self._generator(generator_id), request["seed"]
+        match generator, request:
+            case TextGenerator(), {"prompts": [*prompts]}:
+                images = generator.sample_prompts(prompts, range(seed, seed + len(prompts)))
+            case OneStepGenerator(), {"concept": concept, "n": n}:
+                images = generator.sample(concept, n, seed)
+            case _:
+                raise ModelRefused(f"generator {generator_id} is of another family than what it was asked for")
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
-        return SampleReply(pngs, request["seed"], request["concept"], generator_id, time.perf_counter() - began)
+        return SampleReply(pngs, seed, request.get("concept"), generator_id, time.perf_counter() - began)
 
-    def _generator(self, generator_id: str) -> OneStepGenerator:
+    def _generator(self, generator_id: str) -> OneStepGenerator | TextGenerator:
         if generator_id not in self.loaded:
             row = self.generators.get(generator_id)
             with tempfile.TemporaryDirectory(prefix="lethe-generator-") as folder:
                 self.artifacts.fetch(attempt_prefix(row.job_id, row.attempt), row.files, Path(folder))
-                self.loaded[generator_id] = OneStepGenerator.load(Path(folder), self.device)
-            if len(self.loaded) > CACHED:
+                loaded = load_generator(Path(folder), self.device)
+            self.loaded[generator_id] = Loaded(loaded, sum(file.size for file in row.files.values()))
+            while len(self.loaded) > 1 and (len(self.loaded) > CACHED or self._bytes() > CACHED_BYTES):
                 self.loaded.popitem(last=False)
         self.loaded.move_to_end(generator_id)
-        return self.loaded[generator_id]
+        return self.loaded[generator_id].generator
+
+    def _bytes(self) -> int:
+        return sum(each.size for each in self.loaded.values())

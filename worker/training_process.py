@@ -17,19 +17,27 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from jobs.hub_models import PREFIX
+from sfd_core.hub_name import parse_hub_name
+from sfd_core.manifest import BaseModel, load_manifest
+
 EXIT_STOPPED = 75
 """Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
+FETCH_SECONDS = 1.0
+"""How often a fetch says that it moves."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One attempt. ``request`` is ``UnlearningRequest.to_json()``; ``earlier`` are the checkpoint folders of earlier
-    attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation."""
+    """One attempt. ``request`` is ``UnlearningRequest.to_json()``; ``model_folder`` holds the base model, or gets it
+    from a hub; ``earlier`` are the checkpoint folders of earlier attempts of the same job; ``inception`` and ``clip``
+    are paths of weights for the evaluation."""
 
     request: dict[str, Any]
     model_folder: str
@@ -69,9 +77,8 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
 
     from sfd_core.device import pick_device
     from sfd_core.environment import environment
-    from sfd_core.errors import InvalidRequest, ModelRefused, TrainingDiverged
+    from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
     from sfd_core.evaluation.evaluators import GivenWeights
-    from sfd_core.manifest import load_manifest
     from sfd_core.request import parse_request
     from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
@@ -79,7 +86,7 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
         torch.set_num_threads(task.threads)
     checkpoints = Checkpoints(Path(task.checkpoints), [Path(p) for p in task.earlier], task.checkpoint_seconds)
     try:
-        model = load_manifest(Path(task.model_folder))
+        model = base_model(task.request["base_model"], Path(task.model_folder), stop)
         request = parse_request(task.request, model)
         weights = GivenWeights(*(Path(path) if path else None for path in (task.inception, task.clip)))
         for event in unlearn(
@@ -97,8 +104,13 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
                     (folder / "environment.json").write_text(json.dumps(where))
                     emit("done")
                     return 0
+    except Stopped:
+        return EXIT_STOPPED
     except ModelRefused as error:
         emit("error", code="model_refused", message=str(error), retryable=False)
+        return 1
+    except ModelUnavailable as error:
+        emit("error", code="model_unavailable", message=str(error), retryable=True)
         return 1
     except InvalidRequest as error:
         emit("error", code="invalid_request", message=str(error), retryable=False)
@@ -110,6 +122,34 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
         emit("error", code="out_of_memory", message=str(error), retryable=True)
         return 1
     return EXIT_STOPPED
+
+
+class Stopped(Exception):
+    """Asked to stop while the base model was fetched: what came of it stays for the next attempt."""
+
+
+def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
+    """The base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
+
+    Raises:
+        ModelRefused, ModelUnavailable: as ``sfd_core.hub.fetch`` and ``sfd_core.manifest.load_manifest``.
+        Stopped: ``stop`` was set meanwhile.
+    """
+    if not name.startswith(PREFIX):
+        return load_manifest(folder)
+    from sfd_core.hub import fetch  # imports torch
+
+    told = 0.0
+
+    def moved() -> None:
+        nonlocal told
+        if stop.is_set():
+            raise Stopped
+        if (now := time.monotonic()) - told >= FETCH_SECONDS:
+            told = now
+            emit("phase", phase="preparing")
+
+    return fetch(parse_hub_name(name), folder, moved)
 
 
 def emit(type_: str, **data: Any) -> None:

@@ -14,9 +14,11 @@ from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Submission
-from api.services import Use
+from api.services import Services, Use
+from jobs.hub_models import PREFIX, hub_model
 from jobs.records import Job, NewJob
 from sfd_core.errors import InvalidRequest
+from sfd_core.manifest import BaseModel
 from sfd_core.request import parse_request
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
@@ -69,11 +71,7 @@ def submit_job(
 ) -> JobObject:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
     broker is down now."""
-    model = use.models.get(body.base_model)
-    if model is None:
-        known = sorted(use.models)
-        detail = f"unknown base model {body.base_model!r}; known: {', '.join(known)}"
-        raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
+    model = _base_model(use, body.base_model)
     sent = body.model_dump(exclude_unset=True)
     try:
         request = parse_request(sent, model)
@@ -164,6 +162,24 @@ def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
 def etag(job: Job) -> str:
     """A job's ETag: its version, which counts every change that a reader can see."""
     return f'"{job.version}"'
+
+
+def _base_model(use: Services, name: str) -> BaseModel:
+    """A registered base model, or one of a hub where that is allowed.
+
+    Raises:
+        Problem: ``unknown_base_model``.
+    """
+    known = sorted(use.models)
+    if name.startswith(PREFIX):
+        try:
+            return hub_model(name, use.settings.hub_models)
+        except InvalidRequest as error:
+            raise invalid(wrong_fields(error.errors), "unknown_base_model", known=known) from None
+    if name not in use.models:
+        detail = f"unknown base model {name!r}; known: {', '.join(known)}"
+        raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
+    return use.models[name]
 
 
 def _matches(if_none_match: str, current: str) -> bool:

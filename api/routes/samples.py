@@ -11,18 +11,17 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.asking import asked
 from api.auth import Submitter
 from api.logs import log
-from api.problems import KINDS, Problem, Wrong, invalid
+from api.problems import KINDS, Problem
 from api.releasing import served
 from api.routes.documented import errors
 from api.routes.generators import GeneratorId
 from api.schemas.generators import SampleImage, SamplesObject, SamplesRequest
 from api.services import Services, Use
 from jobs.errors import SampleTimeout
-from jobs.generators import Generator
 from jobs.samples import MalformedReply, SampleFailure, SampleReply, decode
-from sfd_core.request import MAX_SEED
 
 router = APIRouter(prefix="/v1/generators", tags=["Generators"])
 
@@ -37,6 +36,11 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
         "headers": {
             "X-Lethe-Seed": {"description": "The seed that was used.", "schema": {"type": "integer"}},
             "X-Lethe-Generator": {"description": "The generator's id.", "schema": {"type": "string"}},
+            "X-Lethe-Forgotten": {
+                "description": "`true` where the concept, or a word of the prompt, is one that the generator has "
+                "forgotten.",
+                "schema": {"type": "string", "enum": ["true", "false"]},
+            },
         },
     }
 }
@@ -62,47 +66,39 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
     },
 )
 async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Submitter, use: Use) -> Response:
-    """Images of one concept. Image i depends on the generator, `seed + i` and the concept alone: not on `n`, not on
-    the worker. A withheld generator is not sampled."""
+    """Images of one concept, or of one prompt. Image i depends on the generator, `seed + i` and what is asked for
+    alone: not on `n`, not on the worker. A withheld generator is not sampled; a prompt that names what is forgotten is
+    answered, and `X-Lethe-Forgotten` says so."""
     generator = await run_in_threadpool(served, use, generator_id, who.tenant)
     seed = body.seed if body.seed is not None else secrets.randbelow(DRAWN_SEED_LIMIT)
-    _check(use, generator, body, seed)
-    reply = await _ask(use, generator.id, {"concept": body.concept, "n": body.n, "seed": seed, "format": body.format})
-    headers = {"X-Lethe-Seed": str(seed), "X-Lethe-Generator": generator.id, "Cache-Control": "no-store"}
+    wanted = asked(use, generator, body, seed)
+    said = wanted.to_log(body, use.settings.log_prompts)
+    log.info("samples", generator=generator.id, n=body.n, seed=seed, **said)
+    reply = await _ask(use, generator.id, wanted.to_sampler(body, seed), images=body.n if body.format == "json" else 1)
+    headers = {
+        "X-Lethe-Seed": str(seed),
+        "X-Lethe-Generator": generator.id,
+        "X-Lethe-Forgotten": "true" if wanted.forgotten else "false",
+        "Cache-Control": "no-store",
+    }
     if body.format != "json":
         return Response(reply.images[0], headers=headers, media_type="image/png")
     answer = SamplesObject(
         generator=generator.id,
         concept=body.concept,
+        prompt=body.prompt,
+        forgotten=wanted.forgotten,
         seed=seed,
         images=[
-            SampleImage(index=i, seed=seed + i, png_base64=base64.b64encode(image).decode())
-            for i, image in enumerate(reply.images)
+            SampleImage(index=i, seed=seed + i, prompt=prompt, png_base64=base64.b64encode(image).decode())
+            for i, (image, prompt) in enumerate(zip(reply.images, wanted.prompts or (None,) * body.n, strict=True))
         ],
     )
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
-def _check(use: Services, generator: Generator, body: SamplesRequest, seed: int) -> None:
-    """What the schema cannot say.
-
-    Raises:
-        Problem: ``invalid_request``.
-    """
-    wrong = []
-    model = use.models.get(generator.base_model)
-    if model is not None and body.concept not in model.concepts:
-        wrong.append(Wrong("/concept", f"unknown concept {body.concept!r}; known: {', '.join(model.concepts)}"))
-    if body.format == "png" and body.n != 1:
-        wrong.append(Wrong("/format", f"png is for one image, not {body.n}: ask for grid or json"))
-    if seed + body.n - 1 > MAX_SEED:
-        wrong.append(Wrong("/seed", f"the last of {body.n} images needs seed + {body.n - 1}, above {MAX_SEED}"))
-    if wrong:
-        raise invalid(wrong)
-
-
-async def _ask(use: Services, generator_id: str, request: dict[str, Any]) -> SampleReply:
-    """A sampler's answer, waited for in a thread that answers nothing else.
+async def _ask(use: Services, generator_id: str, request: dict[str, Any], images: int) -> SampleReply:
+    """A sampler's answer of so many ``images``, waited for in a thread that answers nothing else.
 
     Raises:
         Problem: ``too_many`` where as many requests wait as may, or what the sampler says; also where its answer
@@ -120,7 +116,6 @@ async def _ask(use: Services, generator_id: str, request: dict[str, Any]) -> Sam
         payload = await to_thread.run_sync(ask, generator_id, request, timeout, limiter=CapacityLimiter(1))
     finally:
         use.samplers.release_on_behalf_of(place)
-    expected = request["n"] if request["format"] == "json" else 1
     try:
         reply = decode(payload)
     except MalformedReply as error:
@@ -130,7 +125,7 @@ async def _ask(use: Services, generator_id: str, request: dict[str, Any]) -> Sam
         log.warning("sampler_refused", generator=generator_id, code=reply.code, message=reply.message)
         known = reply.code in KINDS and KINDS[reply.code].status < 500
         raise Problem(reply.code if known else "samples_unavailable", reply.message if known else "sampling failed")
-    if len(reply.images) != expected:
-        log.error("sampler_reply_incomplete", generator=generator_id, images=len(reply.images), expected=expected)
+    if len(reply.images) != images:
+        log.error("sampler_reply_incomplete", generator=generator_id, images=len(reply.images), expected=images)
         raise SampleTimeout("the sampler's answer is not whole")
     return reply

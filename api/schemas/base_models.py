@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from api.schemas.common import JsonObject, Output
-from sfd_core.manifest import BaseModel
+from sfd_core.manifest import BaseModel, JudgeInfo
 
 
 class ImageObject(Output):
@@ -27,6 +28,28 @@ class JudgeObject(Output):
     by_concept: dict[str, float] = Field(description="Its accuracy on real images of each concept.")
     digest: str
 
+    @classmethod
+    def of(cls, judge: JudgeInfo | None, concepts: Sequence[str]) -> JudgeObject | None:
+        """A model's judge, if it has one."""
+        if judge is None:
+            return None
+        return cls(
+            name=judge.name,
+            accuracy=judge.accuracy,
+            accuracy_images=judge.accuracy_images,
+            by_concept=dict(zip(concepts, judge.by_concept, strict=True)),
+            digest=judge.digest,
+        )
+
+
+class DomainObject(Output):
+    """One kind of concept that a text-to-image model knows. A job forgets concepts of one of them, and is judged in
+    it; the judges of the others say whether they are intact."""
+
+    concepts: list[str]
+    judge: JudgeObject | None
+    teacher: JsonObject = Field(description="The model's own figures in this domain.")
+
 
 class BaseModelObject(Output):
     """A model that can be unlearned from."""
@@ -38,16 +61,21 @@ class BaseModelObject(Output):
     license: str
     data: str = Field(description="What it was trained on.")
     digest: str = Field(description="Of every file that a run reads.")
-    concepts: list[str]
+    concepts: list[str] = Field(description="Those that it knows by name; a text-to-image model forgets others, too.")
     image: ImageObject
-    judge: JudgeObject
+    judge: JudgeObject | None = Field(description="Null of a text-to-image model: its domains have judges, or none.")
     teacher: JsonObject = Field(description="Its own figures at its own sampler, measured once.")
+    domains: dict[str, DomainObject] = Field(description="Of a text-to-image model whose concepts are judged.")
+    templates: list[str] = Field(
+        description="Of a text-to-image model with a vocabulary: the prompts that ask for its concepts, a domain in "
+        "each pair of braces.",
+    )
     links: dict[str, str]
 
     @classmethod
     def of(cls, model: BaseModel) -> BaseModelObject:
         """A registered model; where its folder lies is nobody's business."""
-        judge = model.judge
+        views = [model.view(name) for name in model.domains]
         return cls(
             name=model.name,
             title=model.title,
@@ -57,13 +85,16 @@ class BaseModelObject(Output):
             digest=model.digest,
             concepts=list(model.concepts),
             image=ImageObject(channels=model.image.channels, height=model.image.height, width=model.image.width),
-            judge=JudgeObject(
-                name=judge.name,
-                accuracy=judge.accuracy,
-                accuracy_images=judge.accuracy_images,
-                by_concept=dict(zip(model.concepts, judge.by_concept, strict=True)),
-                digest=judge.digest,
-            ),
+            judge=JudgeObject.of(model.judge, model.concepts),
             teacher=dict(model.teacher),
+            domains={
+                str(view.domain): DomainObject(
+                    concepts=list(view.concepts),
+                    judge=JudgeObject.of(view.judge, view.concepts),
+                    teacher=dict(view.teacher),
+                )
+                for view in views
+            },
+            templates=list(model.vocabulary.templates) if model.vocabulary is not None else [],
             links={"self": f"/v1/base-models/{model.name}"},
         )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
 from api.schemas.jobs import Forgotten
-from api.schemas.submission import Name, storable
+from api.schemas.submission import Name, Prompt, storable
 from jobs.generators import Generator
 from sfd_core.request import MAX_SEED
 
@@ -60,6 +60,7 @@ class GeneratorObject(Output):
     base_model: str
     base_model_digest: str
     forget: list[Forgotten]
+    takes_prompts: bool = Field(description="Whether it is a text-to-image generator.")
     figures: JsonObject = Field(description="The report in short.")
     digest: str = Field(description="Of every file of the generator.")
     files: dict[str, FileObject]
@@ -79,7 +80,8 @@ class GeneratorObject(Output):
             job=generator.job_id,
             base_model=generator.base_model,
             base_model_digest=generator.base_model_digest,
-            forget=[Forgotten(**item) for item in generator.forget],
+            forget=[Forgotten.of(item) for item in generator.forget],
+            takes_prompts=generator.takes_prompts,
             figures=dict(generator.figures),
             digest=generator.digest,
             files={name: FileObject(sha256=file.sha256, size=file.size) for name, file in generator.files.items()},
@@ -117,7 +119,18 @@ class GeneratorsQuery(PageQuery):
 class SamplesRequest(Input):
     """What to draw."""
 
-    concept: Name = Field(description="A concept of the base model, a forgotten one too.", examples=["Sneaker"])
+    concept: Name | None = Field(
+        default=None,
+        description="A concept of the base model, a forgotten one too. A text-to-image generator is asked for it by "
+        "the prompts of its vocabulary.",
+        examples=["Sneaker"],
+    )
+    prompt: Prompt | None = Field(
+        default=None,
+        description="Instead of a concept: what a text-to-image generator is asked for. What its tokenizer does not "
+        "hold (77 tokens) has no effect. The log keeps its SHA-256.",
+        examples=["a red apple, in the style of noto"],
+    )
     n: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = Field(default=1, description="How many images.")
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
         default=None,
@@ -134,14 +147,17 @@ class SampleImage(Output):
 
     index: int
     seed: int = Field(description="With n = 1, this seed gives the same image.")
+    prompt: str | None = Field(description="What it was asked for by; null of a generator that is asked by class.")
     png_base64: str
 
 
 class SamplesObject(Output):
-    """Images of one concept."""
+    """Images of one concept or one prompt."""
 
     object: Literal["samples"] = "samples"
     generator: str
-    concept: str
+    concept: str | None
+    prompt: str | None
+    forgotten: bool = Field(description="Whether what was asked for names what the generator has forgotten.")
     seed: int
     images: list[SampleImage]

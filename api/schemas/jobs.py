@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -40,11 +41,36 @@ class JobFailure(Output):
     retryable: bool = Field(description="Whether a retry may go better.")
 
 
+class TopicObject(Output):
+    """What has no one name: every subject with every keyword."""
+
+    subjects: list[str]
+    keywords: list[str]
+
+
+class RetainObject(Output):
+    """What a text-to-image model was told to keep."""
+
+    prompts: int = Field(description="How many prompts were given.")
+
+
 class Forgotten(Output):
-    """One forgotten concept."""
+    """One forgotten concept. Of a text-to-image model with its words; of long lists of prompts, how long they are."""
 
     concept: str
     override: str | dict[str, Any] = Field(description="What is drawn instead.")
+    words: list[str] = Field(
+        default=[],
+        description="Text to image: the words that name it, as they were asked for; of a generator all that are known.",
+    )
+    prompts: int = Field(default=0, description="Text to image: how many prompts of its own were given.")
+    topic: TopicObject | None = Field(default=None, description="Text to image: what was asked for instead of words.")
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Forgotten:
+        """From a request's item, which has the prompts themselves, or a generator's."""
+        prompts = item.get("prompts", 0)
+        return cls(**{**item, "prompts": prompts if isinstance(prompts, int) else len(prompts)})
 
 
 class BudgetObject(Output):
@@ -80,8 +106,11 @@ class JobObject(Output):
     updated_at: datetime
     cancel_requested_at: datetime | None
     base_model: str
-    base_model_digest: str = Field(description="Of every file of the base model that the run reads.")
+    base_model_digest: str = Field(
+        description="Of every file of the base model that the run reads; of a hub's model its commit, `git:...`."
+    )
     forget: list[Forgotten]
+    retain: RetainObject | None = Field(description="Null where the model's own prompts, or the bundled, are kept.")
     budget: BudgetObject
     recipe: JsonObject = Field(description="Every hyper-parameter, defaults written out.")
     thresholds: JsonObject
@@ -114,7 +143,8 @@ class JobObject(Output):
             cancel_requested_at=job.cancel_requested_at,
             base_model=job.base_model,
             base_model_digest=job.base_model_digest,
-            forget=[Forgotten(**item) for item in request["forget"]],
+            forget=[Forgotten.of(item) for item in request["forget"]],
+            retain=RetainObject(prompts=len(request["retain"]["prompts"])) if "retain" in request else None,
             budget=BudgetObject(**request["budget"]),
             recipe=request["recipe"],
             thresholds=request["thresholds"],

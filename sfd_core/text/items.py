@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sfd_core.errors import FieldError, InvalidRequest
@@ -17,7 +17,7 @@ from sfd_core.forgetting import (
 from sfd_core.recipe import Recipe
 from sfd_core.text.lists import check_text
 from sfd_core.text.vocabulary import Vocabulary
-from sfd_core.text.words import mentions
+from sfd_core.text.words import Words
 
 if TYPE_CHECKING:
     from sfd_core.manifest import BaseModel
@@ -52,9 +52,10 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
     errors: list[FieldError] = []
     if not forget:
         errors.append(FieldError("/forget", "must name at least one concept"))
+    errors += _concept_errors(forget, model.vocabulary)
+    gone = Words(forgotten_words(forget, model.vocabulary))
     for i, item in enumerate(forget):
-        errors += _concept_errors(i, item, forget, model.vocabulary)
-        errors += _override_errors(i, item, forget, model.vocabulary)
+        errors += _override_errors(i, item, gone, model.vocabulary)
     if not errors:
         view = model.view_for(forget)
         if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
@@ -75,73 +76,75 @@ def check_guidance(forget: Sequence[Forget], recipe: Recipe) -> None:
         raise InvalidRequest((FieldError("/recipe/kappa4", message),))
 
 
-def _concept_errors(i: int, item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
-    at = f"/forget/{i}"
+def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
+    """Names that cannot be asked for, or that another item has too."""
     errors: list[FieldError] = []
-    try:
-        check_text(item.concept, f"{at}/concept")
-    except InvalidRequest as error:
-        errors += error.errors
-    owner = vocabulary.owner(item.concept) if vocabulary is not None else None
-    if vocabulary is not None and owner is not None and vocabulary.find(item.concept) is None:
-        message = f"{item.concept!r} is a word for {owner.name!r} here: name that, with words: [{item.concept!r}]"
-        errors.append(FieldError(f"{at}/concept", message))
-    for j, other in enumerate(forget[:i]):
-        if other.concept.casefold() == item.concept.casefold():
+    names: set[str] = set()
+    owners: dict[str, int] = {}
+    for i, item in enumerate(forget):
+        at = f"/forget/{i}"
+        try:
+            check_text(item.concept, f"{at}/concept")
+        except InvalidRequest as error:
+            errors += error.errors
+        owner = vocabulary.owner(item.concept) if vocabulary is not None else None
+        if vocabulary is not None and owner is not None and vocabulary.find(item.concept) is None:
+            message = f"{item.concept!r} is a word for {owner.name!r} here: name that, with words: [{item.concept!r}]"
+            errors.append(FieldError(f"{at}/concept", message))
+        words = _folded(known_words(item, vocabulary))
+        if item.concept.casefold() in names:
             errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
-            break
-        if shared := _folded(known_words(item, vocabulary)) & _folded(known_words(other, vocabulary)):
-            message = f"{min(shared)!r} is also a word of item {j}: it can have one override"
+        elif shared := words & owners.keys():
+            message = f"{min(shared)!r} is also a word of item {owners[min(shared)]}: it can have one override"
             errors.append(FieldError(f"{at}/words", message))
+        names.add(item.concept.casefold())
+        owners |= dict.fromkeys(words - owners.keys(), i)
     return errors
 
 
-def _override_errors(i: int, item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
-    at, own = f"/forget/{i}/override", known_words(item, vocabulary)
+def _override_errors(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> list[FieldError]:
+    """An override that does nothing. ``gone``: the words of all items."""
+    at, words = f"/forget/{i}/override", known_words(item, vocabulary)
     match item.override:
         case FixedOverride(text):
-            errors = _instead_errors(text, at, own, forget, vocabulary)
-            return errors or _unnamed(item.prompts, f"/forget/{i}/prompts", own)
+            return _instead_errors({at: text}, words, gone) or _unnamed(item.prompts, f"/forget/{i}/prompts", words)
         case RandomOverride():
-            found = vocabulary.find(item.concept) if vocabulary is not None else None
-            if vocabulary is None or found is None:
+            if vocabulary is None or vocabulary.find(item.concept) is None:
                 message = f"there is no list of other concepts than {item.concept!r} to draw from: say what replaces it"
                 return [FieldError(at, message)]
-            return _unnamed(item.prompts, f"/forget/{i}/prompts", own)
+            return _unnamed(item.prompts, f"/forget/{i}/prompts", words)
         case JudgeOverride():
             message = "a judge looks at pictures, a text-to-image model is trained on latents: say what replaces it"
             return [FieldError(at, message)]
         case PromptsOverride(prompts):
-            return [
-                error
-                for j, prompt in enumerate(prompts)
-                for error in _instead_errors(prompt, f"{at}/prompts/{j}", own, forget, vocabulary)
-            ]
+            return _instead_errors({f"{at}/prompts/{j}": prompt for j, prompt in enumerate(prompts)}, words, gone)
         case _:
             return []
 
 
-def _instead_errors(
-    text: str, at: str, own: Sequence[str], forget: Sequence[Forget], vocabulary: Vocabulary | None
-) -> list[FieldError]:
-    """What is wrong with ``text`` in the place of ``own`` words."""
-    try:
-        check_text(text, at)
-    except InvalidRequest as error:
-        return list(error.errors)
-    if text.casefold() in _folded(own):
-        return [FieldError(at, f"{text!r} would override itself: name something else")]
-    if mentions(text, own):
-        return [FieldError(at, f"{text!r} names what it would override: name something else")]
-    if mentions(text, forgotten_words(forget, vocabulary)):
-        return [FieldError(at, f"{text!r} is itself forgotten: name something that remains")]
-    return []
+def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words) -> list[FieldError]:
+    """What is wrong with ``texts`` (by pointer) in the place of ``words``."""
+    errors: list[FieldError] = []
+    own, folded = Words(words), _folded(words)
+    for at, text in texts.items():
+        try:
+            check_text(text, at)
+        except InvalidRequest as error:
+            errors += error.errors
+            continue
+        if text.casefold() in folded:
+            errors.append(FieldError(at, f"{text!r} would override itself: name something else"))
+        elif own.are_in(text):
+            errors.append(FieldError(at, f"{text!r} names what it would override: name something else"))
+        elif gone.are_in(text):
+            errors.append(FieldError(at, f"{text!r} is itself forgotten: name something that remains"))
+    return errors
 
 
 def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[FieldError]:
     """Prompts in which there is nothing to replace."""
-    message = f"names none of {', '.join(words)}: nothing in it would be replaced"
-    return [FieldError(f"{at}/{j}", message) for j, prompt in enumerate(prompts) if not mentions(prompt, words)]
+    own, message = Words(words), f"names none of {', '.join(words)}: nothing in it would be replaced"
+    return [FieldError(f"{at}/{j}", message) for j, prompt in enumerate(prompts) if not own.are_in(prompt)]
 
 
 def _folded(words: Sequence[str]) -> set[str]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sfd_core.text.words import article
+from sfd_core.text.english import article
 
 HERE = Path(__file__).parent
 SEED = 0

@@ -21,10 +21,11 @@ from sfd_core.forgetting import (
     PromptsOverride,
     RandomOverride,
 )
+from sfd_core.text.english import article
 from sfd_core.text.items import forgotten_words, known_words, words_of
 from sfd_core.text.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATE
 from sfd_core.text.vocabulary import Concept, Vocabulary
-from sfd_core.text.words import article, mentions, removed, replaced
+from sfd_core.text.words import Words
 
 if TYPE_CHECKING:
     from sfd_core.manifest import BaseModel
@@ -85,7 +86,7 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
     """
     vocabulary = model.vocabulary
     errors: list[FieldError] = []
-    gone = forgotten_words(request.forget, vocabulary)
+    gone = Words(forgotten_words(request.forget, vocabulary))
     owners: dict[str, int] = {}
     forgotten = []
     for i, item in enumerate(request.forget):
@@ -96,13 +97,13 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
                 message = f"{asked.prompt!r} is also to be forgotten by item {other}: it can have one override"
                 errors.append(FieldError(f"/forget/{i}", message))
                 break
-            wrong = [o.prompt for o in asked.overrides if o == asked.condition or mentions(o.prompt, gone)]
+            wrong = [o.prompt for o in asked.overrides if o == asked.condition or gone.are_in(o.prompt)]
             if wrong:
                 message = f"{asked.prompt!r} would be answered with {wrong[0]!r}, which names what is to be forgotten"
                 errors.append(FieldError(f"/forget/{i}/override", message))
                 break
     candidates = list(dict.fromkeys(request.retain or (vocabulary.prompts() if vocabulary else captions())))
-    retained = tuple(p for p in candidates if not mentions(p, gone) and p not in owners)
+    retained = tuple(p for p in candidates if not gone.are_in(p) and p not in owners)
     if not retained:
         errors.append(FieldError("/retain/prompts", "every prompt names what is to be forgotten: nothing would remain"))
     if errors:
@@ -114,7 +115,7 @@ def _forgotten_prompts(
     item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None
 ) -> Iterator[ForgottenPrompt]:
     """The prompts of one item: its own, a topic's, the vocabulary's, or the default ones."""
-    words = known_words(item, vocabulary)
+    words = Words(known_words(item, vocabulary))
     at = vocabulary.find(item.concept) if vocabulary is not None else None
     if vocabulary is not None and at is not None and not item.prompts and item.topic is None:
         yield from _by_vocabulary(item, at, forget, vocabulary)
@@ -123,9 +124,9 @@ def _forgotten_prompts(
     for prompt in dict.fromkeys(_own_prompts(item)):
         match item.override:
             case FixedOverride(by):
-                yield ForgottenPrompt(prompt, (Condition(replaced(prompt, words, by)),))
+                yield ForgottenPrompt(prompt, (Condition(words.replaced(prompt, by)),))
             case RandomOverride():
-                changed = (replaced(prompt, words, other.name) for other in instead)
+                changed = (words.replaced(prompt, other.name) for other in instead)
                 yield ForgottenPrompt(prompt, tuple(map(Condition, changed)))
             case _:
                 yield ForgottenPrompt(prompt, _without_replacing(prompt, item, words))
@@ -151,7 +152,7 @@ def _by_vocabulary(
     its place the prompt is that one's own, adjective and all: "a yellow banana" for "a green pistol"."""
     domain, index = at
     concept = vocabulary.domains[domain][index]
-    words = known_words(item, vocabulary)
+    words = Words(known_words(item, vocabulary))
     instead: tuple[Concept, ...] = ()
     if isinstance(item.override, RandomOverride):
         instead = _others(at, forget, vocabulary)
@@ -166,18 +167,18 @@ def _by_vocabulary(
                     asked = (vocabulary.asked(template, {**named, domain: other}) for other in instead)
                     overrides = tuple(map(Condition, asked))
                 elif isinstance(item.override, FixedOverride):
-                    overrides = (Condition(replaced(prompt, words, item.override.concept)),)
+                    overrides = (Condition(words.replaced(prompt, item.override.concept)),)
                 else:
                     overrides = _without_replacing(prompt, item, words)
                 yield ForgottenPrompt(prompt, overrides)
 
 
-def _without_replacing(prompt: str, item: Forget, words: Sequence[str]) -> tuple[Condition, ...]:
+def _without_replacing(prompt: str, item: Forget, words: Words) -> tuple[Condition, ...]:
     match item.override:
         case PromptsOverride(prompts):
             return tuple(map(Condition, prompts))
         case NegativeOverride(text):
-            return (Condition(removed(prompt, words), text),)
+            return (Condition(words.removed(prompt), text),)
         case EmptyOverride():
             return (Condition(""),)
         case FixedOverride() | RandomOverride() | JudgeOverride():

@@ -15,7 +15,7 @@ from string import Formatter
 from typing import Any
 
 from sfd_core.errors import ModelRefused
-from sfd_core.text.words import article
+from sfd_core.text.english import article
 
 MAX_VOCABULARY_BYTES = 4 << 20
 _ARTICLE_HERE = "\0"

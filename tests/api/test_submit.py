@@ -33,7 +33,8 @@ def test_a_job_is_accepted(service: Service) -> None:
     assert answer.headers["location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
     assert (job["object"], job["status"], job["phase"], job["verdict"]) == ("job", "queued", None, None)
     assert job["budget"] == {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True}
-    assert job["forget"][1] == {"concept": "Bag", "override": {"random": True}}
+    bag = {"concept": "Bag", "override": {"random": True}, "words": [], "prompts": 0, "topic": None}
+    assert job["forget"][1] == bag
     assert job["recipe"]["alpha"] == 1.1
     assert job["thresholds"] == {
         "unlearning_accuracy": 0.98,
@@ -45,6 +46,7 @@ def test_a_job_is_accepted(service: Service) -> None:
         "images_per_concept": 300,
         "images_per_forgotten_concept": 2000,
         "probes": ["image_start", "relearning"],
+        "nsfw": False,
     }
     assert (job["seed"], job["metadata"]) == (7, {"ticket": "T-123"})
     assert job["progress"]["of"] == 6400
