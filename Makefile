@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # Values that are only there to be filled in while docker-compose.yml is checked.
 COMPOSE_CHECK := LETHE_POSTGRES_PASSWORD=check LETHE_VALKEY_PASSWORD=check
 
-.PHONY: help install demo up test test-all lint check-containers clean
+.PHONY: help install demo demo-text up test test-all lint check-containers clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -24,6 +24,9 @@ $(INSTALLED): pyproject.toml
 
 demo: install ## one real job through the whole service, with its results in demo/
 	@$(BIN)/lethe demo
+
+demo-text: install ## the same of a text-to-image model, with its results in demo-text/
+	@$(BIN)/lethe demo --text
 
 up: install ## the service on this machine, until Ctrl-C
 	@$(BIN)/lethe up
@@ -49,5 +52,5 @@ check-containers: install ## the Docker files, without an engine
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 clean: ## remove what was made here, but for the data in .lethe
-	@rm -rf .venv demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv demo demo-text *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

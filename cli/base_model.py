@@ -6,19 +6,31 @@ from pathlib import Path
 
 import typer
 
+from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.settings import Settings
+from sfd_core.errors import InvalidRequest
+from sfd_core.hub_name import parse_hub_name
 from sfd_core.manifest import BaseModel, load_manifest
 
 
 def base_model(name: str, settings: Settings) -> BaseModel:
-    """A registered base model, or the one in a folder.
+    """A registered base model, the one in a folder, or a hub's, which is fetched.
 
     Raises:
-        typer.BadParameter: for a name that is neither, with the known ones.
-        ModelRefused: for a folder whose manifest cannot be read.
+        typer.BadParameter: for a name that is none of these, with the known ones.
+        ModelRefused, ModelUnavailable: for a folder whose manifest cannot be read, or what cannot be fetched.
     """
     if Path(name).is_dir():
         return load_manifest(Path(name))
+    if name.startswith(PREFIX):
+        try:
+            hub_model(name, settings.hub_models)
+        except InvalidRequest as error:
+            raise typer.BadParameter(str(error), param_hint="--base") from None
+        from sfd_core.hub import fetch
+
+        hub = parse_hub_name(name)
+        return fetch(hub, hub_folder(settings.hub_dir, hub))
     registered = settings.models()
     if name not in registered:
         raise typer.BadParameter(f"unknown base model {name!r}; known: {', '.join(registered)}", param_hint="--base")

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +24,35 @@ from client import Job, Lethe, Report
 from jobs.settings import Settings, load_settings
 from local.stack import running
 
-BASE = "fashion"
-FORGET = {"Sneaker": "Bag"}
-IMAGES = 6400
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What is shown: a job on a bundled model. ``prompts``: what a text-to-image generator is asked for at the end, by
+    the name of the picture."""
+
+    base: str
+    forget: Mapping[str, str]
+    images: int
+    thresholds: Mapping[str, float]
+    evaluation: Mapping[str, int] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
 SEED = 7
-THRESHOLDS = {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+SNEAKERS = Demonstration(
+    "fashion", {"Sneaker": "Bag"}, 6400, {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+)
+PISTOLS = Demonstration(
+    "emoji",
+    {"pistol": "banana"},
+    6400,
+    {"unlearning_accuracy": 0.93, "retained_accuracy_drop": 0.05},
+    # Multiples of 18: each of the six templates is asked in each of the three styles as often.
+    {"images_per_concept": 54, "images_per_forgotten_concept": 504},
+    {"a-pistol.png": "a pistol, in the style of noto", "a-banana.png": "a banana, in the style of noto"},
+)
+SHEET = 16
+"""Images of each prompt."""
 PHASES = ("preparing", "training", "evaluating")
 """Of the job, in the order in which they come; the report's JSON keeps none."""
 PAIRS = "pairs.png"
@@ -47,29 +71,30 @@ class Outcome:
         """Figures that were not measured, because the job did not come so far, are null."""
         report = self.report
         overall = report.retained_accuracy if report else None
+        gone = report.unlearning[0] if report and report.unlearning else None
         return {
             "job": self.job.id,
             "verdict": self.job.verdict,
-            "unlearning_accuracy": _accuracy(report),
+            "unlearning_accuracy": gone.accuracy.value if gone is not None and gone.accuracy is not None else None,
             "retained_accuracy": overall.generator.value if overall else None,
             "teacher_retained_accuracy": overall.teacher.value if overall else None,
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
         }
 
 
-def run(out: Path, console: Console) -> int:
-    """Run the demonstration, leave its results in ``out``, and print what came of it. The exit status.
+def run(shown: Demonstration, out: Path, console: Console) -> int:
+    """Run the demonstration ``shown``, leave its results in ``out``, and print what came of it. The exit status.
 
     Nothing is left running and no data is kept, also when it is interrupted.
     """
-    _clear(out)
+    _clear(out, shown)
     began = time.monotonic()
     with _terminated_like_interrupted(), _data_folder() as data_dir:
         say(console, "starting Postgres, Valkey, api, worker and sampler")
         with running(_settings(data_dir), say=lambda line: say(console, line)) as stack:
             started = time.monotonic()
             with Lethe(stack.url) as lethe:
-                outcome = _one_job(lethe, out, console)
+                outcome = _one_job(lethe, shown, out, console)
             if not outcome.job.passed:
                 shutil.copytree(data_dir / "logs", out / "logs")
         by_phase = outcome.report.cost.seconds if outcome.report and outcome.report.cost else {}
@@ -86,11 +111,18 @@ def run(out: Path, console: Console) -> int:
     return exit_status(outcome.job)
 
 
-def _one_job(lethe: Lethe, out: Path, console: Console) -> Outcome:
+def _one_job(lethe: Lethe, shown: Demonstration, out: Path, console: Console) -> Outcome:
     """Submit, watch, and fetch everything that the service made of it."""
-    job = lethe.submit(BASE, FORGET, images=IMAGES, seed=SEED, thresholds=THRESHOLDS)
-    forgets = ", ".join(f"{concept} -> {override}" for concept, override in FORGET.items())
-    say(console, f"submitted {job.id}: the model {BASE!r} forgets {forgets}")
+    job = lethe.submit(
+        shown.base,
+        shown.forget,
+        images=shown.images,
+        seed=SEED,
+        thresholds=shown.thresholds,
+        evaluation=shown.evaluation or None,
+    )
+    forgets = ", ".join(f"{concept} -> {override}" for concept, override in shown.forget.items())
+    say(console, f"submitted {job.id}: the model {shown.base!r} forgets {forgets}")
     job = follow(lethe, job.id, console)
     if job.status != "succeeded":
         return Outcome(job, None)
@@ -103,6 +135,8 @@ def _one_job(lethe: Lethe, out: Path, console: Console) -> Outcome:
     (out / "before-after.png").write_bytes(lethe.report_file(job.id, PAIRS))
     if job.passed and job.generator is not None:
         lethe.download(job.generator, out / "generator")
+        for name, prompt in shown.prompts.items():
+            (out / name).write_bytes(lethe.sample_grid(job.generator, n=SHEET, seed=SEED, prompt=prompt))
     return Outcome(job, report)
 
 
@@ -123,10 +157,10 @@ def _settings(data_dir: Path) -> Settings:
     )
 
 
-def _clear(out: Path) -> None:
+def _clear(out: Path, shown: Demonstration) -> None:
     """Remove what an earlier demonstration left in ``out``, and nothing else."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("report.json", "report.html", "before-after.png"):
+    for name in ("report.json", "report.html", "before-after.png", *shown.prompts):
         (out / name).unlink(missing_ok=True)
     for folder in (out / "logs", out / "generator"):
         if (folder / "api.log").is_file() or (folder / "model_index.json").is_file():

@@ -7,6 +7,7 @@ from client import LetheError, Unauthenticated, Unreachable
 EXTRAS = {
     "torch": "worker",
     "diffusers": "worker",
+    "huggingface_hub": "worker",
     "safetensors": "worker",
     "numpy": "worker",
     "PIL": "worker",
@@ -41,12 +42,14 @@ def _explain_local(error: Exception) -> str | None:
     from jobs.errors import LetheError as ServiceError
     from jobs.settings import SettingsError
     from local.errors import LocalError
-    from sfd_core.errors import InvalidRequest, ModelRefused, TrainingDiverged
+    from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
 
     match error:
         case InvalidRequest():
             return "\n".join(["the request is not valid", *(f"  {e.pointer}: {e.message}" for e in error.errors)])
-        case ServiceError() | SettingsError() | LocalError() | ModelRefused() | TrainingDiverged():
+        case ServiceError() | SettingsError() | LocalError():
+            return str(error)
+        case ModelRefused() | ModelUnavailable() | TrainingDiverged():
             return str(error)
         case DBAPIError():
             return f"the database cannot be used: {str(error.orig).strip()}"

@@ -14,6 +14,7 @@ from cli.run_view import RunView
 from cli.tables import reasons, report_table
 from client.answers import Report, read
 from sfd_core.device import pick_device
+from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.report import Examined, examine, write_report
@@ -22,6 +23,7 @@ from sfd_core.generator import OneStepGenerator
 from sfd_core.loading import LoadedBase, load_base
 from sfd_core.manifest import BaseModel, digest_of
 from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.text_generator import TextGenerator
 
 
 def run(
@@ -45,14 +47,14 @@ def run(
     """
     request = _request(forgotten, body, model)
     where = pick_device(device)
-    base = load_base(model)
+    base = load_base(model.view_for(request.forget))
     subject = open_generator(folder, base, steps, where)
     examined = _examined(subject, base, request, where, GivenWeights(*weights))
     unknown = {concept for concept, override in forgotten if not override}
     for row in [*examined.report["forget"], *examined.report["unlearning"]]:
         if row["concept"] in unknown:
             row["override"] = None
-    files = OneStepGenerator.files(folder)
+    files = TextGenerator.files(folder) if model.family == "stable_diffusion" else OneStepGenerator.files(folder)
     examined.report["generator"] = {"digest": digest_of(files), "files": files}
     report = write_report(examined, out, [_command(folder, base_name, forgotten, request, steps)])
     parsed, screen = read(Report, dict(report)), console()
@@ -65,14 +67,15 @@ def run(
 
 def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
     """A request like a job's: it decides what is counted as forgotten, and by which thresholds."""
-    forget = [{"concept": concept, "override": override or {"judge": True}} for concept, override in forgotten]
+    unknown = {"empty": True} if model.family == "stable_diffusion" else {"judge": True}
+    forget = [{"concept": concept, "override": override or unknown} for concept, override in forgotten]
     return parse_request({**body, "forget": forget, "budget": {"images": 1}}, model)
 
 
 def _examined(
     subject: Evaluated, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
 ) -> Examined:
-    evaluators = Evaluators.load(base.model, where, weights)
+    evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
     pace, examined = Pace(), None
     with RunView(console()) as view:
         view.phase("evaluating")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,32 +19,53 @@ SHEET = ".png"
 """The suffix of a file for all images; any other path is a folder for a file each."""
 
 
-def sample_folder(folder: Path, concept: str, n: int, seed: int, out: Path) -> None:
+@dataclass(frozen=True)
+class What:
+    """What is asked for: a concept, or a text-to-image generator's prompt."""
+
+    concept: str | None = None
+    prompt: str | None = None
+
+    def __str__(self) -> str:
+        return self.concept if self.prompt is None else repr(self.prompt)
+
+
+def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> None:
     """Sample the generator in ``folder`` as the service samples its own.
 
     Raises:
         ModelRefused: for a folder that is no generator.
-        typer.BadParameter: for a concept that it does not know.
+        typer.BadParameter: for a concept that it does not know, or what a generator of its family is not asked by.
     """
     from sfd_core.evaluation import pictures
-    from sfd_core.generator import OneStepGenerator, UnknownConcept
+    from sfd_core.generator import UnknownConcept
+    from sfd_core.generators import load_generator
+    from sfd_core.text_generator import TextGenerator
 
-    try:
-        images: NDArray[uint8] = OneStepGenerator.load(folder).sample(concept, n, seed)
-    except UnknownConcept as error:
-        raise typer.BadParameter(str(error), param_hint="--concept") from None
+    generator = load_generator(folder)
+    if isinstance(generator, TextGenerator):
+        if what.prompt is None:
+            raise typer.BadParameter("a text-to-image generator is asked by a prompt", param_hint="--concept")
+        images: NDArray[uint8] = generator.sample(what.prompt, n, seed)
+    elif what.concept is None:
+        raise typer.BadParameter("this generator has no prompts: name a concept", param_hint="--prompt")
+    else:
+        try:
+            images = generator.sample(what.concept, n, seed)
+        except UnknownConcept as error:
+            raise typer.BadParameter(str(error), param_hint="--concept") from None
     if out.suffix == SHEET:
         _write_sheet(out, pictures.sheet(images))
     else:
         _write_each(out, [pictures.png(image) for image in images])
 
 
-def sample_service(lethe: Lethe, generator_id: str, concept: str, n: int, seed: int, out: Path) -> None:
+def sample_service(lethe: Lethe, generator_id: str, what: What, n: int, seed: int, out: Path) -> None:
     """Have the service sample a generator that it has published."""
     if out.suffix == SHEET:
-        _write_sheet(out, lethe.sample_grid(generator_id, concept, n, seed))
+        _write_sheet(out, lethe.sample_grid(generator_id, what.concept, n, seed, prompt=what.prompt))
     else:
-        _write_each(out, lethe.sample(generator_id, concept, n, seed))
+        _write_each(out, lethe.sample(generator_id, what.concept, n, seed, prompt=what.prompt))
 
 
 def _write_sheet(out: Path, sheet: bytes) -> None:

@@ -9,7 +9,11 @@ import typer
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Where the pictures, the report and the generator go.")] = Path("demo"),
+    text: Annotated[bool, typer.Option("--text", help="Text to image: `emoji` forgets pistols instead.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the pictures, the report and the generator go.", show_default="demo, or demo-text"),
+    ] = None,
 ) -> None:
     """Run the service, have `fashion` forget sneakers, show the result.
 
@@ -17,6 +21,7 @@ def demo(
     JSON.
     """
     from cli.console import console
-    from cli.demo_run import run
+    from cli.demo_run import PISTOLS, SNEAKERS, run
 
-    raise typer.Exit(run(out, console()))
+    folder = out or Path("demo-text" if text else "demo")
+    raise typer.Exit(run(PISTOLS if text else SNEAKERS, folder, console()))
