@@ -15,12 +15,15 @@ from sfd_core.forgetting import (
     RandomOverride,
 )
 from sfd_core.recipe import Recipe
-from sfd_core.text.lists import check_text
+from sfd_core.text.lists import MAX_ERRORS, check_text
 from sfd_core.text.vocabulary import Vocabulary
 from sfd_core.text.words import Words
 
 if TYPE_CHECKING:
     from sfd_core.manifest import BaseModel
+
+NAMED = 8
+"""Words of a concept that an error lists."""
 
 
 def words_of(item: Forget) -> tuple[str, ...]:
@@ -138,13 +141,15 @@ def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words)
             errors.append(FieldError(at, f"{text!r} names what it would override: name something else"))
         elif gone.are_in(text):
             errors.append(FieldError(at, f"{text!r} is itself forgotten: name something that remains"))
-    return errors
+    return errors[:MAX_ERRORS]
 
 
 def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[FieldError]:
     """Prompts in which there is nothing to replace."""
-    own, message = Words(words), f"names none of {', '.join(words)}: nothing in it would be replaced"
-    return [FieldError(f"{at}/{j}", message) for j, prompt in enumerate(prompts) if not own.are_in(prompt)]
+    own, some = Words(words), ", ".join(words[:NAMED]) + (" ..." if len(words) > NAMED else "")
+    unnamed = [j for j, prompt in enumerate(prompts) if not own.are_in(prompt)]
+    message = f"names none of {some}: nothing in it would be replaced"
+    return [FieldError(f"{at}/{j}", message) for j in unnamed[:MAX_ERRORS]]
 
 
 def _folded(words: Sequence[str]) -> set[str]:

@@ -12,6 +12,7 @@ from sfd_core.forgetting import Budget, EmptyOverride, NegativeOverride, Prompts
 from sfd_core.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
 from sfd_core.recipe import STABLE_DIFFUSION
 from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.text.lists import MAX_ERRORS
 from sfd_core.text.plan import Condition, PromptPlan, captions, plan_prompts
 from sfd_core.text.templates import DEFAULT_TEMPLATES
 from sfd_core.text.vocabulary import Concept, Vocabulary
@@ -375,3 +376,12 @@ def test_a_models_own_recommendation_counts() -> None:
 )
 def test_a_class_conditional_model_takes_no_words(item: Any, more: dict[str, Any], pointer: str) -> None:
     assert list(errors_of(CLASSES, item, **more)) == [pointer]
+
+
+def test_a_request_that_is_wrong_throughout_is_not_told_whole() -> None:
+    words, prompts = [f"word{i}" for i in range(100)], [f"prompt {i}" for i in range(500)]
+    found = errors_of(PLAIN, {"concept": "gun", "override": "cat", "words": words, "prompts": prompts})
+    assert len(found) == MAX_ERRORS
+    assert max(map(len, found.values())) < 200
+    found = errors_of(PLAIN, ("prompt", {"prompts": prompts}))
+    assert len(found) == MAX_ERRORS

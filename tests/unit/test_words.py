@@ -183,3 +183,8 @@ def test_a_word_between_spaces_is_there_in_both_numbers(before: str, word: str, 
     assert mentions(f"{before} {word} {after}", [word])
     assert mentions(f"{before} {plural(word)} {after}", [word])
     assert mentions(f"{before} {word.upper()} {after}", [word]) or word.upper().lower() != word
+
+
+@given(prompts, st.lists(a_word, min_size=2, max_size=6))
+def test_many_words_are_found_as_each_alone(prompt: str, words: list[str]) -> None:
+    assert mentions(prompt, words) == any(mentions(prompt, [word]) for word in words)
