@@ -27,7 +27,7 @@ class What:
     prompt: str | None = None
 
     def __str__(self) -> str:
-        return self.concept if self.prompt is None else repr(self.prompt)
+        return repr(self.prompt) if self.concept is None else self.concept
 
 
 def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> None:

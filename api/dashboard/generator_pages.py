@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,8 @@ from api.releasing import release
 from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
 from api.services import Services, Use
 from jobs.errors import BadCursor
+from sfd_core.text.lists import MAX_PROMPT_CHARACTERS
+from sfd_core.text.vocabulary import EvaluationPrompts, Vocabulary
 
 router = APIRouter()
 
@@ -66,6 +69,8 @@ def _generator(use: Services, who: Identity, generator_id: str) -> dict[str, Any
         "criteria": report.report.get("criteria", []),
         "concepts": concepts,
         "forgotten": forgotten,
+        "prompts": _prompts(forgotten, model.vocabulary if model else None),
+        "max_prompt": MAX_PROMPT_CHARACTERS,
         "max_samples": MAX_SAMPLES,
         "bytes": sum(file.size for file in files),
         "min_reason": MIN_REASON,
@@ -73,3 +78,15 @@ def _generator(use: Services, who: Identity, generator_id: str) -> dict[str, Any
         "reason": "",
         "wrong": None,
     }
+
+
+def _prompts(forgotten: Sequence[str], vocabulary: Vocabulary | None) -> list[str]:
+    """What a text-to-image generator may be asked for: what it has forgotten first, then all else that it knows."""
+    if vocabulary is None:
+        return list(forgotten)
+    known = {
+        concept.name: EvaluationPrompts(vocabulary, domain).asked(label, 0).prompt
+        for domain, concepts in vocabulary.domains.items()
+        for label, concept in enumerate(concepts)
+    }
+    return list(dict.fromkeys([*(known.get(concept, concept) for concept in forgotten), *known.values()]))

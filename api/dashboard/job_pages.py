@@ -17,6 +17,7 @@ from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.services import Services, Use
 from jobs.errors import BadCursor
+from jobs.hub_models import PREFIX
 from jobs.records import Job
 from jobs.states import Phase, Status
 
@@ -48,10 +49,19 @@ def jobs_part(request: Request, who: Viewer, use: Use, status: str | None = None
 @router.get("/jobs/new")
 def new_job_page(request: Request, who: Actor, use: Use) -> Response:
     """The form for a new job."""
-    models = [
-        {"name": model.name, "title": model.title, "concepts": model.concepts}
+    models: list[dict[str, Any]] = [
+        {
+            "name": model.name,
+            "title": model.title,
+            "concepts": model.concepts,
+            "text": model.family == "stable_diffusion",
+            "hub": False,
+        }
         for model in sorted(use.models.values(), key=lambda model: model.name)
     ]
+    for name in use.settings.hub_models:
+        title = f"{name.partition('/')[2]}, of the hub"
+        models.append({"name": f"{PREFIX}{name}", "title": title, "concepts": (), "text": True, "hub": True})
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
     return render(request, "new-job.html", {"models": models, "data": data, "probes": PROBES}, who=who)

@@ -82,9 +82,22 @@ def size(count: float) -> str:
 
 def override(value: Override) -> str:
     """What is drawn instead of a forgotten concept."""
-    if isinstance(value, str):
-        return value
-    return {"random": "a random concept", "judge": "the judge’s choice"}.get(next(iter(value), ""), "another concept")
+    match value:
+        case str():
+            return value
+        case {"random": True}:
+            return "a random concept"
+        case {"judge": True}:
+            return "the judge’s choice"
+        case {"negative": text}:
+            return f"away from “{text}”"
+        case {"prompts": [only]}:
+            return f"“{only}”"
+        case {"prompts": prompts}:
+            return f"one of {len(prompts)} prompts"
+        case {"empty": True}:
+            return "the empty prompt"
+    return "another concept"
 
 
 def short(identifier: str) -> str:
@@ -126,6 +139,21 @@ def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def words(item: Mapping[str, Any]) -> str:
+    """How a text-to-image model is told what it must forget: the words, and how many prompts. Nothing where it is told
+    by the name alone, or by class."""
+    said = []
+    if (topic := item.get("topic")) is not None:
+        pairs = len(topic["subjects"]) * len(topic["keywords"])
+        said.append(f"{', '.join(topic['keywords'][:8])} of {len(topic['subjects'])} subjects: {pairs} prompts")
+    if len(named := item.get("words") or ()):
+        said.append("by " + ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else ""))
+    prompts = item.get("prompts") or 0
+    if count := prompts if isinstance(prompts, int) else len(prompts):
+        said.append(f"{count} prompts of its own")
+    return "; ".join(said)
+
+
 def sentence(text: str) -> str:
     """A message as a sentence: an error's text begins small and has no full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
@@ -164,6 +192,7 @@ _environment.filters |= {
     "share": share,
     "prose": prose,
     "sentence": sentence,
+    "words": words,
 }
 _environment.globals |= {"static": static, "distances": distances}
 

@@ -1,34 +1,28 @@
 // The form for a new job. What is right, the API decides: the form only puts its answer beside the fields.
 
+import * as classes from "./forget-classes.js";
+import * as words from "./forget-words.js";
 import { clear, numeric, post, show } from "./problem.js";
 
 const form = document.getElementById("new-job");
 const box = document.getElementById("problem");
 const rows = document.getElementById("forget");
 const model = document.getElementById("base_model");
+const revision = document.getElementById("revision");
 const models = JSON.parse(document.getElementById("models").textContent);
-const OTHERS = [["random", "A random remaining concept"], ["judge", "The judge’s choice"]];
 const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let tries = 0;
 
-function concepts() {
-  return models.find((each) => each.name === model.value)?.concepts ?? [];
+function chosen() {
+  return models.find((each) => each.name === model.value);
 }
 
-function fill(select, options) {
-  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+function kind() {
+  return chosen().text ? words : classes;
 }
 
 function add() {
-  const row = document.getElementById("row").content.cloneNode(true).firstElementChild;
-  const names = concepts();
-  const taken = new Set(Array.from(rows.querySelectorAll("select"), (each) => each.value));
-  const free = names.filter((name) => !taken.has(`=${name}`));
-  const [concept, override] = row.querySelectorAll("select");
-  fill(concept, names.map((name) => [`=${name}`, name]));
-  fill(override, [...names.map((name) => [`=${name}`, name]), ...OTHERS]);
-  concept.value = `=${free[0] ?? names[0]}`;
-  override.value = free[1] ? `=${free[1]}` : "random";
+  const row = kind().make(chosen(), rows);
   row.querySelector(".remove").addEventListener("click", () => {
     row.remove();
     number();
@@ -36,44 +30,52 @@ function add() {
   });
   rows.append(row);
   number();
-  return concept;
+  return row.querySelector("[data-name]");
 }
 
 // Each field has the pointer that the API would name it by, and a label of its own.
 function number() {
   [...rows.children].forEach((row, i) => {
-    row.querySelectorAll("select").forEach((select, j) => {
-      const name = ["concept", "override"][j];
-      select.id = `${name}-${i}`;
-      select.dataset.pointer = `/forget/${i}/${name}`;
-      select.previousElementSibling.htmlFor = select.id;
-    });
+    for (const field of row.querySelectorAll("[data-field]")) {
+      field.id = `${field.classList[0]}-${i}`;
+      field.closest(".field").querySelector("label").htmlFor = field.id;
+      if (field.dataset.name) field.dataset.pointer = `/forget/${i}/${field.dataset.name}`;
+      else delete field.dataset.pointer;
+    }
   });
+}
+
+// What belongs to models of one kind alone is there for these alone; the rest begins anew.
+function fit() {
+  const { text, hub } = chosen();
+  for (const each of form.querySelectorAll("[data-only]")) each.hidden = (each.dataset.only === "text") !== text;
+  revision.closest(".field").hidden = !hub;
+  document.getElementById("known").replaceChildren(...chosen().concepts.map((name) => new Option(name)));
+  rows.replaceChildren();
+  add();
 }
 
 function body() {
   const made = {
-    base_model: model.value,
-    forget: [...rows.children].map((row) => {
-      const [concept, override] = row.querySelectorAll("select");
-      const value = override.value;
-      return { concept: concept.value.slice(1), override: value.startsWith("=") ? value.slice(1) : { [value]: true } };
-    }),
+    base_model: chosen().hub ? `${model.value}@${revision.value.trim()}` : model.value,
+    forget: [...rows.children].map(kind().read),
   };
   for (const field of form.querySelectorAll("[data-kind]")) {
+    if (field.closest("[hidden]")) continue;
     const [, group, name] = field.dataset.pointer.split("/");
-    const { kind } = field.dataset;
     const text = field.value.trim();
-    if (kind === "ticket") {
+    if (field.dataset.kind === "ticket") {
       if (text) made.metadata = { ticket: text };
-    } else if (kind === "flag") {
+    } else if (field.dataset.kind === "flag") {
       (made[group] ??= {})[name] = field.checked;
+    } else if (field.dataset.kind === "lines") {
+      if (text) (made[group] ??= {})[name] = words.lines(text);
     } else if (text) {
       if (name) (made[group] ??= {})[name] = numeric(text);
       else made[group] = numeric(text);
     }
   }
-  const probes = form.querySelectorAll("#probes input:checked");
+  const probes = chosen().text ? [] : form.querySelectorAll("#probes input:checked");
   if (probes.length) (made.evaluation ??= {}).probes = Array.from(probes, (each) => each.value);
   return made;
 }
@@ -95,8 +97,6 @@ form.addEventListener("submit", async (event) => {
 });
 
 document.getElementById("add").addEventListener("click", () => add().focus());
-model.addEventListener("change", () => {
-  rows.replaceChildren();
-  add();
-});
-add();
+rows.addEventListener("changed", number);
+model.addEventListener("change", fit);
+fit();

@@ -28,7 +28,7 @@ export function show(form, box, problem) {
   const rest = [];
   let first = null;
   (problem.errors ?? []).forEach((error, i) => {
-    const field = form.querySelector(`[data-pointer="${CSS.escape(error.pointer)}"]`);
+    const [field, within] = nearest(form, error.pointer);
     if (!field) {
       rest.push(`${error.pointer}: ${error.detail}`);
       return;
@@ -36,7 +36,7 @@ export function show(form, box, problem) {
     const message = document.createElement("p");
     message.className = "wrong";
     message.id = `wrong-${i}`;
-    message.textContent = sentence(error.detail);
+    message.textContent = within.length ? `${within.join(" ")}: ${error.detail}` : sentence(error.detail);
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-errormessage", message.id);
     field.closest("details")?.setAttribute("open", "");
@@ -55,6 +55,17 @@ export function show(form, box, problem) {
   }
   box.hidden = false;
   (first ?? box).focus?.();
+}
+
+// The field that a pointer means, or the nearest around it, with the way from there: of a list, which entry.
+function nearest(form, pointer) {
+  const parts = pointer.split("/");
+  for (let end = parts.length; end > 1; end -= 1) {
+    const field = form.querySelector(`[data-pointer="${CSS.escape(parts.slice(0, end).join("/"))}"]`);
+    const within = parts.slice(end).map((part) => (/^\d+$/.test(part) ? `number ${Number(part) + 1}` : part));
+    if (field && !field.closest("[hidden]")) return [field, field.tagName === "FIELDSET" ? within : within.slice(-1)];
+  }
+  return [null, []];
 }
 
 function sentence(text) {

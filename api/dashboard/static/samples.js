@@ -11,8 +11,8 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   clear(form, box);
   const button = document.getElementById("draw");
-  const concept = form.querySelector("#concept").value;
-  const body = { concept, n: numeric(form.querySelector("#n").value), format: "json" };
+  const asked = form.querySelector("#concept, #prompt");
+  const body = { [asked.id]: asked.value, n: numeric(form.querySelector("#n").value), format: "json" };
   const seed = form.querySelector("#seed").value.trim();
   if (seed) body.seed = numeric(seed);
   button.disabled = true;
@@ -29,11 +29,11 @@ form.addEventListener("submit", async (event) => {
     const item = document.createElement("li");
     const picture = new Image();
     picture.src = `data:image/png;base64,${image.png_base64}`;
-    picture.alt = `${answer.concept}, seed ${image.seed}`;
+    picture.alt = `${asked.value}, seed ${image.seed}`;
     picture.title = picture.alt;
     item.append(picture, String(image.seed));
     return item;
   }));
   const count = answer.images.length;
-  drawn.textContent = `${count} ${count === 1 ? "image" : "images"} of ${answer.concept}, seed ${answer.seed}, in ${Math.round(performance.now() - began)} ms.`;
+  drawn.textContent = `${count} ${count === 1 ? "image" : "images"} of ${asked.value}, seed ${answer.seed}, in ${Math.round(performance.now() - began)} ms.${answer.forgotten ? " It names what this generator has forgotten." : ""}`;
 });

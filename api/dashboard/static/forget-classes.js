@@ -1,0 +1,26 @@
+// A row of the form for a new job: one class to forget of a class-conditional model.
+
+const OTHERS = [["random", "A random remaining concept"], ["judge", "The judge’s choice"]];
+
+function fill(select, options) {
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+}
+
+export function make(model, rows) {
+  const row = document.getElementById("row-of-class").content.cloneNode(true).firstElementChild;
+  const names = model.concepts;
+  const taken = new Set(Array.from(rows.querySelectorAll("select"), (each) => each.value));
+  const free = names.filter((name) => !taken.has(`=${name}`));
+  const [concept, override] = row.querySelectorAll("select");
+  fill(concept, names.map((name) => [`=${name}`, name]));
+  fill(override, [...names.map((name) => [`=${name}`, name]), ...OTHERS]);
+  concept.value = `=${free[0] ?? names[0]}`;
+  override.value = free[1] ? `=${free[1]}` : "random";
+  return row;
+}
+
+export function read(row) {
+  const [concept, override] = row.querySelectorAll("select");
+  const value = override.value;
+  return { concept: concept.value.slice(1), override: value.startsWith("=") ? value.slice(1) : { [value]: true } };
+}
