@@ -130,7 +130,7 @@ def test_a_job_with_a_report_of_the_first_version(
         connection.execute(text(query).bindparams(bindparam("old", old, JSONB)), {"job_id": job_id})
         later = ("{thresholds,frechet_distance_ratio}", "{evaluation,probes}", "{evaluation,nsfw}")
         for path in (*later, "{thresholds,cross_domain_accuracy_drop}"):
-            connection.execute(text("UPDATE jobs SET request = request #- :path").bindparams(path=path))
+            connection.execute(text("UPDATE jobs SET request = request #- CAST(:path AS text[])").bindparams(path=path))
     page = service.http.get(f"/jobs/{job_id}", headers={"accept": "text/html"})
     assert page.status_code == 200
     assert ("<dt>FD-judge-96 to real images</dt><dd>1.5 " in page.text) == (real is not None)
