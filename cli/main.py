@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,10 @@ from cli.commands import (
 )
 from cli.connection import Connection
 from cli.exits import REFUSED
+
+# A command shows its own progress; what transformers says of its parts, when it is loaded, is for its own users.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 class Commands(TyperGroup):

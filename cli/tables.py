@@ -76,7 +76,8 @@ def report_table(report: Report) -> Table:
         column.justify = "right"
     for gone in report.unlearning:
         found = interval(gone.accuracy) if gone.accuracy is not None else "no judge looked"
-        table.add_row("UA", *_plain(f"{gone.concept} -> {_override(gone.override)}", found, ""))
+        what = gone.concept if gone.override is None else f"{gone.concept} -> {_override(gone.override)}"
+        table.add_row("UA", *_plain(what, found, ""))
     for each in report.phrasings or ():
         for kind in each.kinds:
             seen = f"shows it: {interval(kind.teacher_seen)}"

@@ -162,10 +162,10 @@ class Criterion:
 @dataclass(frozen=True)
 class Unlearned:
     """One forgotten concept. ``accuracy``: the share of its images in which the judge does not see it; ``None`` where
-    no judge looked."""
+    no judge looked. ``override``: ``None`` where it is not known, of a generator made elsewhere."""
 
     concept: str
-    override: Override
+    override: Override | None
     n: int
     seen: int | None
     accuracy: Interval | None

@@ -68,7 +68,7 @@ def fetch(hub: Hub, folder: Path, progress: Progress | None = None, endpoint: st
 
     Args:
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
-            Without it, bars are shown in a terminal.
+            Without it, bars are shown.
         endpoint: the hub: Hugging Face's, unless HF_ENDPOINT names another.
 
     Raises:
@@ -109,7 +109,7 @@ def _download(hub: Hub, folder: Path, progress: Progress | None, endpoint: str) 
             local_dir=folder,
             allow_patterns=list(files),
             max_workers=TOGETHER,
-            tqdm_class=None if progress is None else _telling(progress),
+            tqdm_class=tqdm_asyncio if progress is None else _telling(progress),
         )
         for name in set(files) & set(wanted):
             if not _is(folder / name, wanted[name]):

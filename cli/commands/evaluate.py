@@ -16,7 +16,8 @@ def evaluate(
         Path,
         typer.Option(
             metavar="DIR",
-            help="A one-step generator's folder, or one with a class-conditional diffusers U-Net in unet/.",
+            help="A one-step generator's folder, one with a class-conditional diffusers U-Net in unet/, or a "
+            "Stable Diffusion pipeline's.",
         ),
     ],
     base: Annotated[str, typer.Option(help="The base model that it came from: its name, or a folder with a manifest.")],

@@ -134,6 +134,23 @@ def test_a_grid_is_one_picture(service: Service, generator_id: str) -> None:
 
 
 @pytest.mark.usefixtures("sampler")
+def test_a_concept_that_was_forgotten_is_answered_and_said(service: Service, generator_id: str) -> None:
+    for concept, forgotten in (("red", True), ("blue", False)):
+        answer = ask(service, generator_id, concept=concept, format="json")
+        assert answer.headers["x-lethe-forgotten"] == str(forgotten).lower()
+        assert (answer.json()["forgotten"], answer.json()["prompt"]) == (forgotten, None)
+
+
+def test_nothing_and_prompts_cannot_be_asked_for(service: Service, generator_id: str) -> None:
+    path = f"/v1/generators/{generator_id}/samples"
+    document = is_problem(service.http.post(path, json={}), 422, "invalid_request")
+    assert pointers(document) == ["/concept"]
+    document = is_problem(service.http.post(path, json={"prompt": "a red thing"}), 422, "invalid_request")
+    assert pointers(document) == ["/prompt"]
+    assert document["errors"][0]["detail"] == "this generator has no prompts: send a concept of its base model"
+
+
+@pytest.mark.usefixtures("sampler")
 def test_a_seed_that_is_drawn_is_in_the_answer(service: Service, generator_id: str) -> None:
     first, second = (ask(service, generator_id) for _ in range(2))
     seeds = [int(answer.headers["x-lethe-seed"]) for answer in (first, second)]

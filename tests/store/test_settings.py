@@ -119,3 +119,20 @@ def test_models_are_those_of_both_folders(tmp_path: Path) -> None:
     assert settings.models() == {}
     with pytest.raises(ValueError, match="not a folder"):
         load_settings({"bundled_models_dir": "bundled", "models_dir": "absent"}).models()
+
+
+def test_models_of_a_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert Settings().hub_models == ()
+    monkeypatch.setenv("LETHE_HUB_MODELS", "sd-legacy/stable-diffusion-v1-5, acme/noise,")
+    settings = load_settings()
+    assert settings.hub_models == ("sd-legacy/stable-diffusion-v1-5", "acme/noise")
+    assert settings.hub_dir == tmp_path / ".lethe/hub"
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings, "as another process is given them"
+
+
+@pytest.mark.parametrize("name", ["noise", "acme/noise/more", "../noise", "https://hub/acme/noise", "acme/noise@main"])
+def test_no_model_of_a_hub(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"LETHE_HUB_MODELS: .* is no org/name of a hub"):
+        load_settings({"hub_models": name})
