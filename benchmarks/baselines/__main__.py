@@ -28,8 +28,7 @@ from jobs.settings import load_settings
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.report import Examined, examine, write_report
-from sfd_core.evaluation.side_by_side import teacher_of
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.subject import Evaluated, teacher_of
 from sfd_core.evaluation.teacher import TeacherSampler
 from sfd_core.evaluation.verdict import PROBES
 from sfd_core.loading import LoadedBase, load_base

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from diffusers import UNet2DModel
 from rich.progress import track
 
-from sfd_core.evaluation.side_by_side import teacher_of
+from sfd_core.evaluation.subject import teacher_of
 from sfd_core.images import from_uint8
 from sfd_core.loading import LoadedBase
 
