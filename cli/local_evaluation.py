@@ -12,7 +12,8 @@ import torch
 from cli.console import console, say
 from cli.run_view import RunView
 from cli.tables import reasons, report_table
-from client.answers import Report, read
+from client.answers import read
+from client.reports import Report
 from sfd_core.device import pick_device
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights

@@ -15,7 +15,8 @@ from pathlib import Path
 from cli.console import console, say
 from cli.run_view import RunView
 from cli.tables import reasons, report_table
-from client.answers import Report, read
+from client.answers import read
+from client.reports import Report
 from jobs.record import EVALUATION, RECORD, build_record, sign
 from jobs.record.statement import Statement
 from jobs.settings import Settings

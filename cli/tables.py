@@ -13,7 +13,8 @@ from cli.run_view import duration
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Interval, Job, Report
-    from client.answers import Distance, Judge
+    from client.answers import Judge
+    from client.reports import Distance
 
 COLOURS = {
     "pass": "green",

@@ -11,7 +11,7 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Interval, Job, JobError, Progress, Release, Report
+from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -29,6 +29,7 @@ from client.errors import (
     WrongField,
 )
 from client.lethe import DEFAULT_URL, Lethe
+from client.reports import Interval, Report
 
 __all__ = [
     "DEFAULT_URL",

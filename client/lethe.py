@@ -13,7 +13,8 @@ from urllib.parse import quote
 import httpx
 
 from client import download, event_stream
-from client.answers import BaseModel, Event, Generator, Job, Override, Report, Samples, read
+from client.answers import BaseModel, Event, Generator, Job, Override, Samples, read
+from client.reports import Report
 from client.transport import Transport
 
 DEFAULT_URL = "http://127.0.0.1:8321"

@@ -12,7 +12,8 @@ from PIL import Image
 from rich.console import Console
 
 from cli.tables import models_table, report_table
-from client.answers import BaseModel, Report, read
+from client.answers import BaseModel, read
+from client.reports import Report
 from sfd_core.text_generator import TextGenerator
 from tests.cli.conftest import Command
 from tests.hub_server import REVISION
