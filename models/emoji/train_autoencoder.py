@@ -9,8 +9,6 @@ sees channels of one size without a code path of its own (``scaling_factor`` is 
 """
 
 import argparse
-import json
-import os
 import time
 from pathlib import Path
 
@@ -20,9 +18,10 @@ from diffusers import AutoencoderKL
 from pictures import atlas, augmented
 from rich.progress import track
 from torch import Tensor
+from training import Training, warm_cosine
 
 HERE = Path(__file__).parent
-SEED, STEPS, BATCH = 0, 6000, 32
+SEED, STEPS, BATCH, LOGGED = 0, 6000, 32, 250
 LEARNING_RATE, WARMUP, EMA, EDGES = 1e-3, 300, 0.998, 0.5
 KL, KL_BEFORE, KL_FROM = 1e-3, 1e-4, 2250
 """Weight of the pull towards N(0, I): light until step ``KL_FROM``, so that pictures form first; then strong enough
@@ -60,13 +59,6 @@ def loss_of(autoencoder: AutoencoderKL, x: Tensor, kl: float, generator: torch.G
     return l1 + EDGES * edge + kl * posterior.kl().float().mean() / posterior.mean[0].numel(), l1
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < WARMUP:
-        return LEARNING_RATE * (step + 1) / WARMUP
-    return 0.5 * LEARNING_RATE * float(1 + torch.cos(torch.tensor(torch.pi * (step - WARMUP) / (steps - WARMUP))))
-
-
 @torch.no_grad()
 def whiten_channels(autoencoder: AutoencoderKL, drawings: Tensor, generator: torch.Generator) -> None:
     """Give each latent channel mean 0, variance 1 by folding the affine map into quant_conv and post_quant_conv."""
@@ -96,60 +88,25 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/emoji-autoencoder"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    checkpoint, log_file = arguments.work / "checkpoint.pt", arguments.out / "autoencoder.log.jsonl"
 
     generator = torch.Generator().manual_seed(SEED)
     torch.manual_seed(SEED)
     drawings = atlas().flatten(0, 1)
     autoencoder, average = build_autoencoder(), build_autoencoder()
-    average.load_state_dict(autoencoder.state_dict())
-    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        autoencoder.load_state_dict(state["autoencoder"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["rng"])
-        first = state["step"]
-
+    log = arguments.out / "autoencoder.log.jsonl"
+    training = Training(autoencoder, average, EMA, generator, arguments.work, log)
     began, seen = time.monotonic(), 0.0
-    for step in track(range(first, arguments.steps), description="autoencoder"):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, arguments.steps)
+    for step in track(range(training.step, arguments.steps), description="autoencoder"):
         x = augmented(drawings[torch.randint(0, len(drawings), (BATCH,), generator=generator)], generator)
         with torch.autocast("cpu", torch.bfloat16):
             loss, l1 = loss_of(autoencoder, x, KL if step >= KL_FROM else KL_BEFORE, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0, error_if_nonfinite=True)
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(EMA, (step + 1) / (step + 10))
-            for mean, parameter in zip(average.parameters(), autoencoder.parameters(), strict=True):
-                mean.lerp_(parameter, 1 - decay)
+        training.take(loss, warm_cosine(step, arguments.steps, WARMUP, LEARNING_RATE))
         seen += l1.item()
-        if (step + 1) % 250 == 0:
-            held_out = torch.Generator().manual_seed(SEED + 1)
-            line = {
-                "step": step + 1,
-                "l1": round(seen / 250, 5),
-                "psnr_db": round(psnr(average, drawings, held_out), 2),
-                "seconds": round(time.monotonic() - began, 1),
-            }
+        if training.step % LOGGED == 0:
+            held_out = psnr(average, drawings, torch.Generator().manual_seed(SEED + 1))
+            seconds = round(time.monotonic() - began, 1)
+            training.keep(l1=round(seen / LOGGED, 5), psnr_db=round(held_out, 2), seconds=seconds)
             seen = 0.0
-            with log_file.open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            state = {
-                "autoencoder": autoencoder.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "rng": generator.get_state(),
-                "step": step + 1,
-            }
-            torch.save(state, checkpoint.with_suffix(".new"))
-            os.replace(checkpoint.with_suffix(".new"), checkpoint)
 
     whiten_channels(average, drawings, torch.Generator().manual_seed(SEED + 2))
     average.save_pretrained(arguments.out / "vae")

@@ -10,8 +10,6 @@ average of the weights, in half precision: no file of the repository is larger t
 
 import argparse
 import json
-import math
-import os
 import random
 import time
 from dataclasses import dataclass
@@ -23,13 +21,14 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from pictures import atlas, augmented
 from rich.progress import track
 from torch import Tensor, nn
+from training import Training, warm_cosine
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
 
 from sfd_core.noise import Schedule, schedule_from_config
 
 HERE = Path(__file__).parent
-SEED, BATCH = 0, 64
+SEED, BATCH, LOGGED = 0, 64, 200
 WARMUP, EMA, MIN_SNR = 300, 0.999, 5.0
 EMPTY, STYLE_ALONE, OBJECT_ALONE = 0.1, 0.04, 0.04
 """Shares of the prompts that say nothing, only the style, only the object."""
@@ -142,13 +141,6 @@ def round_of(step: int) -> tuple[int, int]:
     raise ValueError(f"{step} is beyond the last round")
 
 
-def learning_rate(part: Round, step: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < WARMUP:
-        return part.learning_rate * (step + 1) / WARMUP
-    return 0.5 * part.learning_rate * (1 + math.cos(math.pi * (step - WARMUP) / (part.steps - WARMUP)))
-
-
 def latents_of(part: int, vae: AutoencoderKL, work: Path) -> Tensor:
     """The round's latents, encoded once: [drawings, AUGMENTATIONS, 16, 8, 8] in half precision."""
     file = work / f"latents-{part}.pt"
@@ -165,76 +157,36 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/emoji-teacher"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log_file = arguments.work / "checkpoint.pt", arguments.out / "teacher.log.jsonl"
 
     torch.manual_seed(SEED)
-    generator, draw = torch.Generator().manual_seed(SEED), random.Random(SEED)
+    generator = torch.Generator().manual_seed(SEED)
     tokenizer = CLIPTokenizer.from_pretrained(HERE / "tokenizer")
     vae = AutoencoderKL.from_pretrained(HERE / "vae").eval()
-    latents_round, latents = -1, torch.empty(0)
     schedule = schedule_from_config(build_scheduler().config)
     networks = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
     average = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
-    average.load_state_dict(networks.state_dict())
     networks["text"].requires_grad_(not arguments.frozen_text)
-    optimizer = torch.optim.AdamW(
-        [weight for weight in networks.parameters() if weight.requires_grad],
-        lr=ROUNDS[0].learning_rate,
-        weight_decay=0.0,
-    )
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        networks.load_state_dict(state["networks"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["rng"])
-        first = state["step"]
-        draw.seed(SEED + first)
-
-    began, seen_loss = time.monotonic(), 0.0
-    for step in track(range(first, arguments.steps), description="teacher"):
+    training = Training(networks, average, EMA, generator, arguments.work, arguments.out / "teacher.log.jsonl")
+    draw = random.Random(SEED + training.step)
+    latents_round, latents = -1, torch.empty(0)
+    began, seen = time.monotonic(), 0.0
+    for step in track(range(training.step, arguments.steps), description="teacher"):
         part, within = round_of(step)
         if part != latents_round:
             latents_round, latents = part, latents_of(part, vae, arguments.work)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(ROUNDS[part], within)
         chosen = torch.randint(0, len(latents), (BATCH,), generator=generator)
         which = torch.randint(0, AUGMENTATIONS, (BATCH,), generator=generator)
         prompts = [asked(i // len(STYLES), i % len(STYLES), draw) for i in chosen.tolist()]
         ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         text = networks["text"](ids).last_hidden_state
         loss = loss_of(networks["unet"], schedule, latents[chosen, which].float(), text, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(networks.parameters(), 1.0, error_if_nonfinite=True)
-        optimizer.step()
-        decay = min(EMA, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, parameter in zip(average.parameters(), networks.parameters(), strict=True):
-                mean.lerp_(parameter, 1 - decay)
-        seen_loss += loss.item()
-        if (step + 1) % 200 == 0:
-            line = {
-                "step": step + 1,
-                "loss": round(seen_loss / 200, 5),
-                "lr": round(optimizer.param_groups[0]["lr"], 8),
-                "seconds": round(time.monotonic() - began, 1),
-            }
-            seen_loss = 0.0
-            with log_file.open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            state = {
-                "networks": networks.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "rng": generator.get_state(),
-                "step": step + 1,
-            }
-            torch.save(state, checkpoint.with_suffix(".new"))
-            os.replace(checkpoint.with_suffix(".new"), checkpoint)
+        lr = warm_cosine(within, ROUNDS[part].steps, WARMUP, ROUNDS[part].learning_rate)
+        training.take(loss, lr)
+        seen += loss.item()
+        if training.step % LOGGED == 0:
+            seconds = round(time.monotonic() - began, 1)
+            training.keep(loss=round(seen / LOGGED, 5), lr=round(lr, 8), seconds=seconds)
+            seen = 0.0
 
     pipe = StableDiffusionPipeline(
         vae,
@@ -246,8 +198,10 @@ def main() -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipe.text_encoder.config.dtype = torch.float32  # what a reader makes of the half precision file
     pipe.save_pretrained(arguments.out)
+    # transformers opens a network in the type that its configuration states: it is only kept in half precision.
+    config = arguments.out / "text_encoder" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "dtype": "float32"}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

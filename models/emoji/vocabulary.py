@@ -5,7 +5,6 @@ French and German word: the teacher is trained on all of them, so that a report 
 forgotten by its name still answers to another word.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -114,10 +113,3 @@ def prompt(template: str, word: str, adjective: str, style: str) -> str:
     """The template filled in: the article agrees with whatever follows it."""
     follows = adjective if template.find("{a} {adjective}") >= 0 else "small" if "{a} small" in template else word
     return template.format(a=article(follows), adjective=adjective, word=word, style=style)
-
-
-def prompts_of(thing: Object, style: str, words: tuple[str, ...] | None = None) -> Iterator[str]:
-    """Every prompt of the training templates that names this object, by these of its words (all of them), and style."""
-    for word in words or thing.words:
-        for template in TEMPLATES:
-            yield prompt(template, word, thing.adjective, style)
