@@ -37,7 +37,7 @@ FROM base AS build-worker
 ARG PIP_EXTRA_INDEX_URL=""
 RUN python -m venv /opt/venv
 COPY pyproject.toml README.md ./
-RUN pip install --no-cache-dir '/app[worker,s3]'
+RUN pip install --no-cache-dir '/app[worker,nsfw,s3]'
 COPY . .
 RUN pip install --no-cache-dir --no-deps --force-reinstall /app
 
