@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,21 @@ class InvalidRequest(ValueError):
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         self.errors = errors
         super().__init__("; ".join(f"{e.pointer}: {e.message}" for e in errors))
+
+
+class Collected:
+    """Wrong fields, gathered over several checks, so that a request is told all of them at once."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+
+    def attempt(self, make: Any) -> Any:
+        """What ``make()`` gives; None where it raises ``InvalidRequest``, whose errors are kept."""
+        try:
+            return make()
+        except InvalidRequest as error:
+            self.errors.extend(error.errors)
+            return None
 
 
 class PromptFileRefused(ValueError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.text.lists import MAX_PROMPTS, check_prompts, check_text
 
 MAX_BUDGET_IMAGES = 100_000_000
@@ -114,14 +114,8 @@ def parse_forget(raw: Mapping[str, Any], pointer: str) -> Forget:
     Raises:
         InvalidRequest: with every wrong field.
     """
-    errors: list[FieldError] = []
-
-    def attempt(make: Any) -> Any:
-        try:
-            return make()
-        except InvalidRequest as error:
-            errors.extend(error.errors)
-            return None
+    collected = Collected()
+    attempt, errors = collected.attempt, collected.errors
 
     override = attempt(lambda: parse_override(raw["override"], f"{pointer}/override"))
     words = attempt(lambda: _words(raw.get("words"), f"{pointer}/words"))

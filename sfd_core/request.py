@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
 from sfd_core.forgetting import Budget, Forget, check_forgetting, forget_to_json, parse_forget
 from sfd_core.manifest import BaseModel
@@ -57,14 +57,8 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
     Raises:
         InvalidRequest: with every wrong field, not only the first.
     """
-    errors: list[FieldError] = []
-
-    def attempt(make: Any) -> Any:
-        try:
-            return make()
-        except InvalidRequest as error:
-            errors.extend(error.errors)
-            return None
+    collected = Collected()
+    attempt, errors = collected.attempt, collected.errors
 
     text = model.family == "stable_diffusion"
     items = [
@@ -96,6 +90,7 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
         raise InvalidRequest(tuple(errors))
     request = UnlearningRequest(model.name, forget, budget, recipe, thresholds, evaluation, seed, retain)
     if text:
+        _check_stopping(request, model)
         plan_prompts(request, model)
     return request
 
@@ -108,6 +103,13 @@ def _retain(raw: Mapping[str, Any] | None, text: bool) -> tuple[str, ...]:
         message = "means something to text-to-image models only: every other concept of this one is retained"
         raise InvalidRequest((FieldError("/retain", message),))
     return check_prompts(raw["prompts"], "/retain/prompts")
+
+
+def _check_stopping(request: UnlearningRequest, model: BaseModel) -> None:
+    """Refuse to stop at what nobody would see: only a base model's own judge looks while a run trains."""
+    if request.budget.stop_when_unlearned and model.view_for(request.forget).judge is None:
+        message = "no judge of this model knows what is forgotten, so nothing would stop the run: leave it out"
+        raise InvalidRequest((FieldError("/budget/stop_when_unlearned", message),))
 
 
 def _check_evaluation(evaluation: EvaluationPlan, text: bool) -> None:

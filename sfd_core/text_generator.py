@@ -28,11 +28,24 @@ from sfd_core.text_parts import TextParts
 _FOLDERS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
-class TextGenerator:
-    """Images from one network evaluation each.
+class PromptSampler:
+    """Makes images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a vocabulary."""
 
-    ``asked``: what a concept's images are asked for by, where the base model has a vocabulary.
-    """
+    asked: EvaluationPrompts | None
+
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        raise NotImplementedError
+
+    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
+        if self.asked is None:
+            raise ValueError("the base model has no vocabulary: its concepts have no prompts")
+        return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
+
+
+class TextGenerator(PromptSampler):
+    """Images from one network evaluation each."""
 
     def __init__(
         self,
@@ -54,12 +67,6 @@ class TextGenerator:
     def sample(self, prompt: str, n: int, seed: int) -> NDArray[np.uint8]:
         """``n`` images of ``prompt``: uint8 [n, H, W, 3]. Image i depends on the prompt and (seed, i) alone."""
         return self.sample_prompts([prompt] * n, range(seed, seed + n))
-
-    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
-        if self.asked is None:
-            raise ValueError("the base model has no vocabulary: its concepts have no prompts")
-        return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -105,8 +112,8 @@ class TextGenerator:
         pipe.save_pretrained(folder, safe_serialization=True)
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> TextGenerator:
-        """Open a folder that :meth:`save` wrote.
+    def load(cls, folder: Path, device: str = "cpu", asked: EvaluationPrompts | None = None) -> TextGenerator:
+        """Open a folder that :meth:`save` wrote. ``asked``: what it is to be asked for by concept.
 
         Raises:
             ModelRefused: naming the file and what is wrong with it.
@@ -117,7 +124,7 @@ class TextGenerator:
         if config.get("_class_name") != EulerDiscreteScheduler.__name__:
             raise ModelRefused(f"{path}: _class_name must be {EulerDiscreteScheduler.__name__!r}")
         unet = load_unet(folder / "unet", UNet2DConditionModel).to(device)
-        return cls(unet, EulerDiscreteScheduler.from_config(config), text)
+        return cls(unet, EulerDiscreteScheduler.from_config(config), text, asked)
 
 
 def evaluation_prompts(base: LoadedBase) -> EvaluationPrompts | None:

@@ -216,12 +216,13 @@ def _text_facts(base: LoadedBase, prepared: Prepared, request: UnlearningRequest
     plan, distilled = prepared.plan, base.model.distilled
     if plan is None:
         return None
+    asked = {text for condition in plan.conditions() for text in (condition.prompt, condition.negative)}
     return {
         "prompts": {
             "forgotten": [len(item) for item in plan.forgotten],
             "retained": len(plan.retained),
             "dropped": plan.dropped,
-            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in sorted(base.parts().cut.items())],
+            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.parts().cut(sorted(asked)).items()],
         },
         "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
     }

@@ -71,7 +71,6 @@ def text_report(gun: int = 3) -> Json:
                 "dropped": 36,
                 "cut": [{"prompt": "a very long prompt", "cut": "prompt"}],
             },
-            "text_encoder_calls_in_training": 0,
             "start": "distilled",
         },
     }

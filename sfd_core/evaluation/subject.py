@@ -137,8 +137,7 @@ def _open_text(folder: Path, base: LoadedBase, steps: int | None, device: torch.
     if isinstance(last, int) and last < base.schedule.steps:
         if steps not in (None, 1):
             raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
-        generator = TextGenerator.load(folder, str(device))
-        generator.asked = evaluation_prompts(base)
+        generator = TextGenerator.load(folder, str(device), evaluation_prompts(base))
         return Evaluated.one_step(generator, folder.name)
     _same_schedule(folder, base)
     other = dataclasses.replace(base, unet=unet, text=load_text_parts(folder))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sfd_core.images import noise_of, noise_shape, to_uint8
 from sfd_core.loading import LoadedBase
 from sfd_core.noise import Schedule
-from sfd_core.text_generator import evaluation_prompts
+from sfd_core.text_generator import PromptSampler, evaluation_prompts
 
 BATCH = 100
 
@@ -43,7 +43,7 @@ class TeacherSampler:
         return np.concatenate(images)
 
 
-class TextTeacher:
+class TextTeacher(PromptSampler):
     """The same of a text-to-image model: ``steps`` steps, each two network evaluations where ``guidance`` is not 1
     (Ho & Salimans 2022, arXiv 2207.12598)."""
 
@@ -55,12 +55,6 @@ class TextTeacher:
         self.guidance = guidance
         # Latents have no bounds to be clipped to.
         self.scheduler = _ddim(base.schedule, clip=False)
-
-    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
-        if self.asked is None:
-            raise ValueError("the base model has no vocabulary: its concepts have no prompts")
-        return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:

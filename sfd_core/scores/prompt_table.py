@@ -16,6 +16,8 @@ from sfd_core.text_parts import TextParts
 
 EMPTY = 0
 """The row of the empty prompt: what a dropped condition becomes."""
+TOGETHER = 256
+"""Prompts that are in float32 at a time."""
 
 
 class PromptTable:
@@ -26,9 +28,10 @@ class PromptTable:
     def __init__(self, conditions: Iterable[Condition], text: TextParts, dtype: torch.dtype = torch.float32) -> None:
         self.conditions = tuple(dict.fromkeys((Condition(""), *conditions)))
         self.rows = {condition: row for row, condition in enumerate(self.conditions)}
-        prompts = list(dict.fromkeys(text for c in self.conditions for text in (c.prompt, c.negative)))
+        prompts = list(dict.fromkeys(prompt for c in self.conditions for prompt in (c.prompt, c.negative)))
         at = {prompt: i for i, prompt in enumerate(prompts)}
-        self.embeddings = text.embeddings(prompts).to(dtype)
+        pieces = (prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER))
+        self.embeddings = torch.cat([text.embeddings(some).to(dtype) for some in pieces])
         self.positive = torch.tensor([at[c.prompt] for c in self.conditions])
         self.negative = torch.tensor([at[c.negative] for c in self.conditions])
 

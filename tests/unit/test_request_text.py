@@ -345,6 +345,14 @@ def test_the_rest_of_a_request(more: dict[str, Any], pointer: str, says: str) ->
     assert says in errors_of(PLAIN, ("gun", {"negative": "gun"}), **more)[pointer]
 
 
+def test_to_stop_when_unlearned_takes_a_judge_that_knows_what_is_forgotten() -> None:
+    budget = {"images": 640, "stop_when_unlearned": True}
+    message = errors_of(PLAIN, ("gun", "banana"), budget=budget)["/budget/stop_when_unlearned"]
+    assert "no judge of this model knows what is forgotten" in message
+    assert errors_of(WITH_WORDS, ("bazooka", "banana"), budget=budget).keys() == {"/budget/stop_when_unlearned"}
+    assert parse_request(body(("pistol", "banana"), budget=budget), WITH_WORDS).budget.stop_when_unlearned
+
+
 def test_guidance_is_needed_for_a_negative_prompt_alone() -> None:
     assert parse_request(body(("gun", "cat"), recipe={"kappa4": 1.0}), PLAIN).recipe.kappa4 == 1
 

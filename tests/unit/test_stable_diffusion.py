@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sfd_core import checkpoint
-from sfd_core.errors import InvalidRequest, ModelRefused
+from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.forgetting import Budget
 from sfd_core.generators import generator_around, load_generator
@@ -132,9 +131,23 @@ def test_each_prompt_is_encoded_once_and_cut_where_the_limit_cuts(base: LoadedBa
     parts.embeddings(["a cat", long, "a cat"])
     parts.embeddings([long, "a cat"])
     assert encoded == [2]
-    assert set(parts.cut) == {long}
-    assert parts.cut[long].startswith("cat")
-    assert len(parts.cut[long]) < len(long)
+    cut = parts.cut(["a cat", long])
+    assert set(cut) == {long}
+    assert cut[long].startswith("cat")
+    assert len(cut[long]) < len(long)
+
+
+def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
+    base: LoadedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfd_core.text_parts.KEPT", 2)
+    parts = load_text_parts(base.model.folder)
+    encoded: list[int] = []
+    parts.text_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
+    three = parts.embeddings(["a cat", "a dog", "a house"])
+    assert torch.equal(parts.embeddings(["a house", "a dog"]), three[[2, 1]])
+    assert torch.equal(parts.embeddings(["a cat"]), three[:1])
+    assert encoded == [3, 1], "what was asked for last is kept, the rest is encoded again"
 
 
 def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_asked(base: LoadedBase) -> None:
@@ -311,51 +324,3 @@ class TestAdapters:
         list(train(resumed, base, request))
         ours, theirs = adapter_state(resumed.generator), adapter_state(whole.generator)
         assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
-
-
-class TestRefusals:
-    @pytest.fixture
-    def folder(self, base: LoadedBase, tmp_path: Path) -> Path:
-        shutil.copytree(base.model.folder, tmp_path / "model")
-        return tmp_path / "model"
-
-    def change(self, path: Path, **values: object) -> None:
-        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-    def test_another_pipeline(self, folder: Path) -> None:
-        self.change(folder / "model_index.json", _class_name="StableDiffusionXLPipeline")
-        with pytest.raises(ModelRefused, match="_class_name is 'StableDiffusionXLPipeline', must be"):
-            load_text_parts(folder)
-
-    def test_a_part_that_is_not_stock(self, folder: Path) -> None:
-        self.change(folder / "model_index.json", unet=["my_code", "MyUNet"])
-        with pytest.raises(ModelRefused, match=r"unet is \['my_code', 'MyUNet'\], must be"):
-            load_text_parts(folder)
-
-    def test_code_of_its_own(self, folder: Path) -> None:
-        self.change(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "code.py"})
-        with pytest.raises(ModelRefused, match="auto_map"):
-            load_text_parts(folder)
-
-    def test_pickled_weights(self, folder: Path) -> None:
-        (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(folder / "vae" / "diffusion_pytorch_model.bin")
-        with pytest.raises(ModelRefused, match="safetensors only"):
-            load_text_parts(folder)
-
-    def test_weights_that_are_not_finite(self, folder: Path) -> None:
-        path = folder / "text_encoder" / "model.safetensors"
-        weights = load_file(path)
-        name = sorted(weights)[0]
-        save_file({**weights, name: torch.full_like(weights[name], float("nan"))}, path, {"format": "pt"})
-        with pytest.raises(ModelRefused, match="NaN or infinite"):
-            load_text_parts(folder)
-
-    def test_prompts_longer_than_the_encoder_has_places_for(self, folder: Path) -> None:
-        self.change(folder / "tokenizer" / "tokenizer_config.json", model_max_length=512)
-        with pytest.raises(ModelRefused, match="prompts of 512 tokens, the text encoder has places for 77"):
-            load_text_parts(folder)
-
-    def test_a_generators_folder_of_another_kind(self, folder: Path) -> None:
-        self.change(folder / "model_index.json", _class_name="DDPMPipeline")
-        with pytest.raises(ModelRefused, match="_class_name is 'DDPMPipeline'; a generator's is"):
-            load_generator(folder)
