@@ -56,12 +56,14 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
             "concepts": model.concepts,
             "text": model.family == "stable_diffusion",
             "hub": False,
+            "judged": model.judge is not None or bool(model.domains),
         }
         for model in sorted(use.models.values(), key=lambda model: model.name)
     ]
     for name in use.settings.hub_models:
         title = f"{name.partition('/')[2]}, of the hub"
-        models.append({"name": f"{PREFIX}{name}", "title": title, "concepts": (), "text": True, "hub": True})
+        hub = {"name": f"{PREFIX}{name}", "title": title, "concepts": (), "text": True, "hub": True, "judged": False}
+        models.append(hub)
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
     return render(request, "new-job.html", {"models": models, "data": data, "probes": PROBES}, who=who)

@@ -123,6 +123,7 @@ def test_a_model_of_the_hub_takes_a_commit(service: Service, page: Page) -> None
     new_job(service, page, "hub:acme/noise")
     page.get_by_label("Forget", exact=True).fill("brad pitt")
     page.get_by_label("Words in its place").fill("a middle aged man")
+    expect(page.get_by_label("Stop as soon as nothing is left to gain")).to_be_hidden()  # nobody would see it
     page.get_by_label("Commit").fill("main")
     page.get_by_role("button", name="Submit job").click()
     expect(page.locator(".wrong")).to_contain_text("a commit of 40 hexadecimal digits: a branch moves")

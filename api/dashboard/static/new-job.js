@@ -47,9 +47,11 @@ function number() {
 
 // What belongs to models of one kind alone is there for these alone; the rest begins anew.
 function fit() {
-  const { text, hub } = chosen();
+  const { text, hub, judged } = chosen();
   for (const each of form.querySelectorAll("[data-only]")) each.hidden = (each.dataset.only === "text") !== text;
   revision.closest(".field").hidden = !hub;
+  // Without a judge nobody sees in training when nothing is left to gain.
+  document.getElementById("stop").closest("label").hidden = !judged;
   document.getElementById("known").replaceChildren(...chosen().concepts.map((name) => new Option(name)));
   rows.replaceChildren();
   add();
