@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml
 demo: install ## one real job through the whole service, with its results in demo/
 	@$(BIN)/lethe demo
 
-demo-text: install ## the same of a text-to-image model (not yet: models/emoji has no manifest)
+demo-text: install ## the same of a text-to-image model, with its results in demo-text/
 	@$(BIN)/lethe demo --text
 
 up: install ## the service on this machine, until Ctrl-C

@@ -31,18 +31,19 @@ from sfd_core.train import start, train
 
 HERE = Path(__file__).parent
 SEED = 0
-IMAGES = 64 * 2000
+IMAGES = 32 * 600
 RECIPE = dataclasses.replace(
     STABLE_DIFFUSION,
-    batch=64,
+    batch=32,
     lr_generator=1e-4,
     lr_fake_score=3e-4,
     ema=0.995,
     kappa1=1.0,
     kappa2=1.0,
     kappa3=1.0,
-    kappa4=4.0,
+    kappa4=3.0,
     condition_dropout=0.1,
+    evaluate_every=25,
 )
 """Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher what it should."""
 

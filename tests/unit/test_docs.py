@@ -24,7 +24,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *ROOT.glob("docs/**/*.md"),
-    ROOT / "models/fashion/README.md",
+    *ROOT.glob("models/*/README.md"),
 ]
 
 
