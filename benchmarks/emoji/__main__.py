@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.emoji.jobs import BASE, IMAGES, JOBS, PARTS, SECONDS, Job
+from benchmarks.emoji.jobs import BASE, DISTILLED, IMAGES, JOBS, PARTS, SECONDS, Job
 from benchmarks.emoji.picture import Block, Line, picture
-from benchmarks.emoji.shown import FILE
+from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER
 from benchmarks.emoji.table import document, missing
 
 RESULTS = Path("docs/results")
@@ -32,10 +32,14 @@ def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
 
 def _lines(job: Job, work: Path, results: dict[str, dict[str, Any]]) -> tuple[Line, ...]:
     after = "in one stage" if results[job.name]["text"]["start"] == "teacher" else "1 step"
-    beside = [(f"{who}-{job.beside}", name) for who, name in (("teacher", "Teacher"), ("distilled", "Distilled"))]
-    rows = [(part, name, results[part]["title"]) for part, name in beside if part in results]
-    rows.append((job.name, "After forgetting", after))
-    return tuple(Line(name, note, np.load(work / part / FILE)) for part, name, note in rows)
+    rows = [("After forgetting", after, work / job.name / SHOWN)]
+    if (beside := DISTILLED + job.beside) in results:
+        distilled, folder = results[beside], work / beside
+        rows[:0] = [
+            ("Teacher", distilled["teacher"], folder / SHOWN_BY_TEACHER),
+            ("Distilled", distilled["title"], folder / SHOWN),
+        ]
+    return tuple(Line(name, note, np.load(path)) for name, note, path in rows)
 
 
 def write(work: Path, out: Path) -> None:

@@ -1,5 +1,5 @@
-"""What stands beside a generator that forgot: the distilled one, which every job starts from, and the teacher. Both are
-judged by the same code, on the same concepts and seeds."""
+"""What stands beside a generator that forgot: the distilled one, which every job starts from, judged by the same code
+on the same concepts and seeds. The teacher's figures are in every report; here its pictures are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import Job
-from benchmarks.emoji.shown import keep_shown
+from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER, keep_shown
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, teacher_of
@@ -26,32 +26,26 @@ CPU = torch.device("cpu")
 SAID_EVERY = 20.0
 
 
-def beside(kind: str, base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
-    """``distilled`` or ``teacher``, judged for ``request``."""
+def beside(base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
+    """The distilled generator, judged for ``request``; its pictures and the teacher's."""
     began, said_at = time.monotonic(), 0.0
-    subject = subject_of(kind, base)
+    generator, teacher = distilled_generator(base), text_teacher(base)
+    subject = Evaluated.one_step(generator, "1 step, nothing forgotten")
     examined: Examined | None = None
     for done, of, examined in examine(subject, base, Evaluators.load(base.model), request, CPU):  # noqa: B007
         if (now := time.monotonic()) - said_at >= SAID_EVERY:
             said_at = now
-            print(f"{kind} beside {job.name}: {done}/{of} images", flush=True)
+            print(f"distilled beside {job.name}: {done}/{of} images", flush=True)
     assert examined is not None
     report = write_report(examined, folder / "report", ["python -m benchmarks.emoji"])
-    assert subject.sample_prompts is not None
-    keep_shown(subject.sample_prompts, job.shown, base.model.vocabulary, folder)
+    keep_shown(generator.sample_prompts, job.shown, base.model.vocabulary, folder / SHOWN)
+    keep_shown(teacher.sample_prompts, job.shown, base.model.vocabulary, folder / SHOWN_BY_TEACHER)
     return {
         "title": subject.title,
+        "teacher": f"{teacher.steps} steps, guidance {teacher.guidance:g}",
         "figures": figures_of(report),
         "wall_seconds": {"evaluating": round(time.monotonic() - began, 1)},
     }
-
-
-def subject_of(kind: str, base: LoadedBase) -> Evaluated:
-    """``distilled`` or ``teacher``."""
-    if kind == "distilled":
-        return Evaluated.one_step(distilled_generator(base), "1 step, nothing forgotten")
-    teacher = text_teacher(base)
-    return Evaluated.many_steps(teacher, f"{teacher.steps} steps, guidance {teacher.guidance:g}")
 
 
 def distilled_generator(base: LoadedBase) -> TextGenerator:

@@ -27,8 +27,9 @@ class Target:
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a report: intervals as a report holds them, ``cross_domain`` by domain."""
-    confusion = report["confusion"]
+    """What is kept of a report: intervals as a report holds them, ``cross_domain`` by domain. ``teacher``: the same of
+    the teacher's images that the report stands beside, ``unlearning`` by concept."""
+    confusion, captions = report["confusion"], report["retained_captions"]
     return {
         "verdict": report["verdict"],
         "criteria": [{name: c[name] for name in ("name", "decision", "reason")} for c in report["criteria"]],
@@ -42,8 +43,23 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "retained": report["retained_accuracy"]["generator"],
         "cross_domain": {row["domain"]: row["generator"] for row in report["cross_domain"] or ()},
         "phrasings": report["phrasings"],
-        "retained_captions": report["retained_captions"],
+        "retained_captions": captions["generator"] if captions else None,
+        "teacher": {
+            "unlearning": {
+                row["concept"]: round(1 - _diagonal(confusion["concepts"], confusion["teacher"], row["concept"]), 4)
+                for row in report["unlearning"]
+            },
+            "retained": report["retained_accuracy"]["teacher"],
+            "cross_domain": {row["domain"]: row["teacher"] for row in report["cross_domain"] or ()},
+            "retained_captions": captions["teacher"] if captions else None,
+        },
     }
+
+
+def _diagonal(concepts: Sequence[str], confusion: Sequence[Sequence[float]], concept: str) -> float:
+    """The share of images of ``concept`` in which it is seen."""
+    i = concepts.index(concept)
+    return confusion[i][i]
 
 
 def most_seen(concepts: Sequence[str], confusion: Sequence[Sequence[float]], concept: str) -> list[tuple[str, float]]:

@@ -15,8 +15,8 @@ import torch
 from benchmarks.emoji.beside import beside
 from benchmarks.emoji.encoder_calls import EncoderCalls
 from benchmarks.emoji.figures import figures_of
-from benchmarks.emoji.jobs import IMAGES, JOBS, SECONDS, SPEED, Job
-from benchmarks.emoji.shown import keep_shown
+from benchmarks.emoji.jobs import DISTILLED, IMAGES, JOBS, SECONDS, SPEED, Job
+from benchmarks.emoji.shown import SHOWN, keep_shown
 from benchmarks.emoji.speed import speeds
 from sfd_core.device import describe
 from sfd_core.generators import load_generator
@@ -72,13 +72,12 @@ class Bench:
         request = parse_request(self._body(part, job) or {}, self.model)
         if part == job.name:
             return forgotten(self.model, request, job, folder)
-        base = load_base(self.model.view_for(request.forget))
-        return beside(part.split("-")[0], base, request, job, folder)
+        return beside(load_base(self.model.view_for(request.forget)), request, job, folder)
 
 
 def job_of(part: str) -> Job | None:
     """The job that a part is, or stands beside; None for the speeds."""
-    return None if part == SPEED else JOBS.get(part) or JOBS[part.split("-", 1)[1]]
+    return None if part == SPEED else JOBS.get(part) or JOBS[part.removeprefix(DISTILLED)]
 
 
 def forgotten(model: BaseModel, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
@@ -102,7 +101,7 @@ def forgotten(model: BaseModel, request: UnlearningRequest, job: Job, folder: Pa
     print(f"{job.name}: {cost['seconds']['training']} s and {cost['images']} images of training", flush=True)
     generator = load_generator(finished.generator)
     assert isinstance(generator, TextGenerator)
-    keep_shown(generator.sample_prompts, job.shown, model.vocabulary, folder)
+    keep_shown(generator.sample_prompts, job.shown, model.vocabulary, folder / SHOWN)
     return {
         "figures": figures_of(finished.report),
         "training_seconds": cost["seconds"]["training"],

@@ -11,7 +11,7 @@ from benchmarks.emoji.jobs import Group
 from sfd_core.evaluation.questions import SamplePrompts
 from sfd_core.text.vocabulary import Vocabulary
 
-FILE = "shown.npy"
+SHOWN, SHOWN_BY_TEACHER = "shown.npy", "shown-by-teacher.npy"
 FIRST_SEED = 900_000_000
 
 
@@ -22,8 +22,8 @@ def prompts_of(groups: Sequence[Group], vocabulary: Vocabulary) -> list[str]:
     return [vocabulary.prompt(vocabulary.templates[0], one, adjectives[one["object"]]) for one in words]
 
 
-def keep_shown(sample: SamplePrompts, groups: Sequence[Group], vocabulary: Vocabulary | None, folder: Path) -> None:
-    """Make one image a column and keep them in ``folder``: uint8 [columns, H, W, 3]."""
+def keep_shown(sample: SamplePrompts, groups: Sequence[Group], vocabulary: Vocabulary | None, path: Path) -> None:
+    """Make one image a column and keep them in ``path``: uint8 [columns, H, W, 3]."""
     assert vocabulary is not None, "a picture of words needs the model's vocabulary"
     prompts = prompts_of(groups, vocabulary)
-    np.save(folder / FILE, sample(prompts, range(FIRST_SEED, FIRST_SEED + len(prompts))))
+    np.save(path, sample(prompts, range(FIRST_SEED, FIRST_SEED + len(prompts))))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.emoji.figures import Target, drop, shown, signed, speed_targets, targets
-from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, Job
+from benchmarks.emoji.jobs import DISTILLED, JOBS, PARTS, SPEED, Job
 
 Results = Mapping[str, Mapping[str, Any]]
 """By part."""
@@ -21,7 +21,7 @@ def all_targets(results: Results) -> list[tuple[str, Target]]:
     """Every target with the job that it is of; a part that was not run has reached nothing."""
     found = []
     for job in (job for job in JOBS.values() if job.held):
-        distilled = f"distilled-{job.beside}"
+        distilled = DISTILLED + job.beside
         if job.name in results and distilled in results:
             found += [(job.name, one) for one in targets(results[job.name], results[distilled]["figures"])]
         else:
@@ -44,9 +44,9 @@ def document(results: Results, curve: Mapping[str, Any] | None) -> str:
         "",
         f"`python -m benchmarks.emoji`, {devices}. One run a job, its request fixed before it ran "
         "(`benchmarks/emoji/jobs.py`). *Distilled* is the one-step generator that has forgotten nothing, from which "
-        "every job but the last starts; it and the teacher are judged by the same code on the same concepts, prompts "
-        "and seeds. 95 % intervals; a drop is distilled minus forgotten, with Newcombe's interval of independent "
-        "rates.",
+        "every job but the last starts, judged by the same code on the same concepts, prompts and seeds; the teacher's "
+        "figures are of its reference images, as in every report. 95 % intervals; a drop is distilled minus "
+        "forgotten, with Newcombe's interval of independent rates.",
         "",
         f"**{reached} of {len(held)} targets reached.**"
         + "".join(f" Not reached: {job}, {one.what} ({one.measured})." for job, one in held if not one.reached),
@@ -78,17 +78,17 @@ def _section(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *n
     return [f"## {title}", "", *(line for note in notes for line in (note, "")), *table, ""]
 
 
-def _beside(job: Job, results: Results, subject: str) -> Mapping[str, Any] | None:
-    result = results.get(f"{subject}-{job.beside}")
+def _distilled(job: Job, results: Results) -> Mapping[str, Any] | None:
+    result = results.get(DISTILLED + job.beside)
     return result["figures"] if result else None
 
 
 def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
-        others = [_beside(job, results, subject) for subject in ("distilled", "teacher")]
+        teacher = results[job.name]["figures"]["teacher"]["unlearning"]
         for row in results[job.name]["figures"]["unlearning"]:
-            theirs = [_concept(figures, row["concept"]) for figures in others]
+            distilled = _concept(_distilled(job, results), row["concept"])
             second = row["second_judge"]
             rows.append(
                 (
@@ -99,7 +99,8 @@ def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
                     shown(second["accuracy"] if second else None),
                     "" if row["share_override"] is None else f"{row['share_override']:.3f}",
                     ", ".join(f"{name} {share:.2f}" for name, share in row["seen"]),
-                    *(shown(other["accuracy"] if other else None) for other in theirs),
+                    shown(distilled["accuracy"] if distilled else None),
+                    f"{teacher[row['concept']]:.3f}",
                 )
             )
     heads = ("job", "forgotten", "override", "UA", "by the second judge", "judged as the override", "seen most")
@@ -119,14 +120,14 @@ def _override(override: Any) -> str:
 def _intact(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
-        sides = (_beside(job, results, "teacher"), _beside(job, results, "distilled"), results[job.name]["figures"])
-        domains = results[job.name]["figures"]["cross_domain"]
+        figures = results[job.name]["figures"]
+        sides, domains = (figures["teacher"], _distilled(job, results), figures), figures["cross_domain"]
         rows.append((job.name, "IRA", *_compared([side["retained"] if side else None for side in sides])))
         rows += [
             (job.name, f"CRA, {name}", *_compared([side["cross_domain"].get(name) if side else None for side in sides]))
             for name in domains
         ]
-        captions = [(side["retained_captions"] or {}).get("generator") if side else None for side in sides]
+        captions = [side["retained_captions"] if side else None for side in sides]
         rows.append((job.name, "unseen captions", *_compared(captions)))
     note = (
         "IRA: what was asked for is seen, over the remaining concepts of the domain. CRA: the other domain's concept "
@@ -150,7 +151,7 @@ def _compared(sides: Sequence[Mapping[str, Any] | None]) -> list[str]:
 def _otherwise(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
-        distilled = _beside(job, results, "distilled")
+        distilled = _distilled(job, results)
         for concept in results[job.name]["figures"]["phrasings"] or ():
             for row in concept["kinds"]:
                 before = _kind(distilled, concept["concept"], row["kind"])
