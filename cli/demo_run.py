@@ -45,7 +45,7 @@ SNEAKERS = Demonstration(
 PISTOLS = Demonstration(
     "emoji",
     {"pistol": "banana"},
-    6400,
+    3200,
     {"unlearning_accuracy": 0.93, "retained_accuracy_drop": 0.05},
     # Multiples of 18: each of the six templates is asked in each of the three styles as often.
     {"images_per_concept": 54, "images_per_forgotten_concept": 504},

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,12 +119,15 @@ def table(points: Sequence[Point], chosen: Point) -> list[str]:
     return rows
 
 
-def document(steps: Sequence[Point], guidances: Sequence[Point], chosen: Point, device: str) -> str:
-    """``emoji-steps.md``."""
+def document(
+    steps: Sequence[Point], guidances: Sequence[Point], chosen: Point, device: str, arguments: Sequence[str]
+) -> str:
+    """``emoji-steps.md``. ``arguments``: of the command that measured it."""
+    command = " ".join(["python models/emoji/step_curve.py", *arguments])
     lines = [
         "# Where the emoji teacher's quality saturates",
         "",
-        f"`python models/emoji/step_curve.py`: DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
+        f"`{command}`: DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
         f"object, the same prompts and seeds in every row), {device}. Shares judged right by the object's and",
         "the style's judge; FD to real pictures. A guided step is two network evaluations.",
         "",
@@ -136,6 +140,8 @@ def document(steps: Sequence[Point], guidances: Sequence[Point], chosen: Point, 
     ]
     if guidances:
         lines += ["", f"## Guidance, at {GUIDANCE_STEPS} steps", "", *table(guidances, chosen)]
+    else:
+        lines += ["", f"The guidance, {chosen.guidance:g}, was given: others were not measured beside it."]
     return "\n".join(lines) + "\n"
 
 
@@ -184,7 +190,7 @@ def main() -> None:
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "emoji-steps.json").write_text(json.dumps(values, indent=2) + "\n")
-    (arguments.out / "emoji-steps.md").write_text(document(points, guidances, chosen, device))
+    (arguments.out / "emoji-steps.md").write_text(document(points, guidances, chosen, device, sys.argv[1:]))
     for name, chart in charts(points).items():
         (arguments.out / name).write_text(chart + "\n")
 

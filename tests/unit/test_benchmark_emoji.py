@@ -233,6 +233,7 @@ def test_the_table_counts_what_is_not_reached_and_names_it() -> None:
     text = document(results, None)
     assert f"**{len(held) - 1} of {len(held)} targets reached.** Not reached: negative, UA of pistol" in text
     assert text.count("**no**") == 1
+    assert "asks its network 40 times an image" in text
     assert "| one-stage | IRA | 0.960" in text
     assert "+0.750" in text  # its drop is shown
 

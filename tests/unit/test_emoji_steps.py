@@ -38,11 +38,12 @@ def test_the_table_marks_the_chosen_row_alone() -> None:
     points = [point(4, 0.9, 300), point(8, 0.99, 200)]
     rows = step_curve.table(points, points[1])
     assert [row.count("**") for row in rows] == [0, 0, 0, 14]
-    text = step_curve.document(points, [], points[1], "CPU, 2 threads")
+    text = step_curve.document(points, [], points[1], "CPU, 2 threads", ["--guidance", "2"])
+    assert "step_curve.py --guidance 2`" in text
     assert "Chosen: **8 steps**" in text
     assert "864 images a row (18 an" in text
     assert "## Guidance" not in text
-    assert "## Guidance" in step_curve.document(points, points, points[1], "CPU, 2 threads")
+    assert "## Guidance" in step_curve.document(points, points, points[1], "CPU, 2 threads", [])
 
 
 def test_the_charts_have_a_line_for_each_figure() -> None:
