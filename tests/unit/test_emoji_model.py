@@ -67,7 +67,7 @@ def test_the_references_hold_what_the_report_needs(domain: str) -> None:
         assert set(part.labels) == set(range(len(view.concepts)))
     features = FeatureReference.load(EMOJI / view.features[EffLite0.name])
     assert features.real.shape == features.teacher.shape
-    assert set(features.labels) == set(features.teacher_labels) == set(range(len(view.concepts)))
+    assert set(features.real_labels) == set(features.teacher_labels) == set(range(len(view.concepts)))
 
 
 @pytest.mark.parametrize("kind", ["teacher", "distilled"])
