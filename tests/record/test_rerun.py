@@ -100,14 +100,14 @@ def test_the_budget_is_what_was_trained(case: Case, tiny_model: BaseModel) -> No
 def test_what_differs_between_then_and_now_is_listed(case: Case) -> None:
     then = read_statement(case.text)
     now = copy.deepcopy(then)
-    now["predicate"]["machine"]["instructions"] = "none that there is"
+    now["predicate"]["machine"]["instructions"] = "none"
     now["predicate"]["dependencies"]["torch"] = "9.9"
     del now["predicate"]["dependencies"]["pillow"]
     now["subject"] = [each for each in now["subject"] if each["name"] != "unet/config.json"]
     comparison = compare(then, now)
     assert comparison.generator == (5, ("unet/config.json",))
     listed = "\n".join(comparison.environment)
-    assert f"machine.instructions: {then['predicate']['machine']['instructions']} then, none that there is now" in listed
+    assert f"machine.instructions: {then['predicate']['machine']['instructions']} then, none now" in listed
     assert "dependencies.torch" in listed
     assert f"dependencies.pillow: {then['predicate']['dependencies']['pillow']} then, None now" in listed
 
