@@ -7,6 +7,7 @@ evaluation, ``lethe sample`` and the endpoint, which sample through this class.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,14 +29,14 @@ from sfd_core.text_parts import TextParts
 _FOLDERS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
-class PromptSampler:
+class PromptSampler(ABC):
     """Makes images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a vocabulary."""
 
     asked: EvaluationPrompts | None
 
+    @abstractmethod
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
-        raise NotImplementedError
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""

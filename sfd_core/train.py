@@ -147,8 +147,7 @@ def train(
     recipe, budget = request.recipe, request.budget
     device = next(state.generator.parameters()).device
     prepared = prepared or prepare(base, request, device)
-    shared = recipe.lora_rank_generator or recipe.lora_rank_fake_score
-    teacher = (sharing if shared else copy.deepcopy)(base.unet.to(device)).eval().requires_grad_(False)
+    teacher = sharing(base.unet.to(device)).eval().requires_grad_(False)
     phi, psi, theta = (prepared.score(unet) for unet in (teacher, state.fake_score, state.generator))
     stage = Stage(phi, psi, theta, base.schedule.to(device), recipe, judge, prepared.dropped)
 

@@ -1,4 +1,4 @@
-"""The jobs, fixed before any of them ran: what each forgets, how it is judged and what its picture shows."""
+"""The jobs, fixed before any of them was finished: what each forgets, how it is judged and what its picture shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 BASE = "emoji"
 SEED = 7
 IMAGES, SECONDS = 3_200, 840.0
-"""A job's budget: so many images, within a quarter of an hour."""
+"""A job's budget: so many images, within a quarter of an hour. A first start of ``pistol`` with 6400 was stopped at
+1600, where the quick evaluations said UA 1.0 and RA 1.0, and thrown away: half of 6400 is what every job then got."""
 THRESHOLDS = {"unlearning_accuracy": 0.93}
 """The verdict's own; the others are the defaults, which hold a generator against the teacher."""
 STYLES = ("noto", "twemoji", "fluent")

@@ -42,7 +42,7 @@ def document(results: Results, curve: Mapping[str, Any] | None) -> str:
     lines = [
         "# What the emoji model forgets",
         "",
-        f"`python -m benchmarks.emoji`, {devices}. One run a job, its request fixed before it ran "
+        f"`python -m benchmarks.emoji`, {devices}. One run a job, requests fixed before any was finished "
         "(`benchmarks/emoji/jobs.py`). *Distilled* is the one-step generator that has forgotten nothing, from which "
         "every job but the last starts, judged by the same code on the same concepts, prompts and seeds; the teacher's "
         "figures are of its reference images, as in every report. 95 % intervals; a drop is distilled minus "

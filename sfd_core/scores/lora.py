@@ -17,18 +17,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from itertools import chain
+from typing import TypeVar
 
 import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
+N = TypeVar("N", bound=nn.Module)
 PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
 """The modules that get an adapter, as attention names them in diffusers: self- and cross-attention alike."""
 _ADAPTER = (".lora_A.", ".lora_B.")
 
 
-def sharing(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+def sharing(unet: N) -> N:
     """A network with modules of its own over the same weights: nothing is copied but the structure.
 
     To be made on the device where it is used: whatever moves one of them, moves both.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from sfd_core.evaluation.quick import QuickFigures
 from sfd_core.forgetting import Budget
 from sfd_core.loading import LoadedBase
 from sfd_core.request import UnlearningRequest
-from sfd_core.train import Step, TrainingState, start, train
+from sfd_core.train import Stage, Step, TrainingState, start, train
 
 CPU = torch.device("cpu")
 RequestFor = Callable[..., UnlearningRequest]
@@ -61,6 +62,26 @@ def test_the_teacher_stays_as_it_was(tiny_base: LoadedBase, request_for: Request
     before = copy.deepcopy(tiny_base.unet.state_dict())
     list(train(begin(tiny_base, request_for()), tiny_base, request_for()))
     assert all(torch.equal(before[key], value) for key, value in tiny_base.unet.state_dict().items())
+
+
+def test_the_teacher_takes_no_memory_beside_the_base_model(
+    tiny_base: LoadedBase, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages: list[Stage] = []
+
+    class Seen(Stage):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            stages.append(self)
+
+    monkeypatch.setattr("sfd_core.train.Stage", Seen)
+    request = request_for()
+    state = begin(tiny_base, request)
+    next(train(state, tiny_base, request))
+    base = {weight.data_ptr() for weight in tiny_base.unet.parameters()}
+    assert {weight.data_ptr() for weight in stages[0].phi.parameters()} == base
+    for own in (state.generator, state.fake_score, state.average):
+        assert base.isdisjoint(weight.data_ptr() for weight in own.parameters())
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(
