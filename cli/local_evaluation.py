@@ -48,7 +48,7 @@ def run(
     """
     request = _request(forgotten, body, model)
     where = pick_device(device)
-    base = load_base(model.view_for(request.forget))
+    base = load_base(model.view_for(request.forget), where)
     subject = open_generator(folder, base, steps, where)
     examined = _examined(subject, base, request, where, GivenWeights(*weights))
     unknown = {concept for concept, override in forgotten if not override}

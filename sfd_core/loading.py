@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
 
 from sfd_core.errors import ModelRefused
@@ -17,8 +18,8 @@ from sfd_core.text_parts import TextParts
 
 @dataclass(frozen=True)
 class LoadedBase:
-    """A base model in memory: its manifest, the teacher's network on the CPU in float32, its schedule, and what a
-    text-to-image model has beside them."""
+    """A base model in memory: its manifest, the teacher's network in float32, its schedule, and what a text-to-image
+    model has beside them. The networks are on one device."""
 
     model: BaseModel
     unet: UNet2DModel | UNet2DConditionModel
@@ -32,15 +33,15 @@ class LoadedBase:
         return self.text
 
 
-def load_base(model: BaseModel) -> LoadedBase:
-    """Verify every file of ``model`` against its manifest and load the teacher.
+def load_base(model: BaseModel, device: torch.device | str = "cpu") -> LoadedBase:
+    """Verify every file of ``model`` against its manifest and load its networks, onto ``device``.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
     verify_files(model)
     if model.family == "stable_diffusion":
-        return _load_text_base(model)
+        return _load_text_base(model, device)
     unet = load_unet(model.folder / "unet")
     cells = model.image.channels * model.image.patch**2
     if unet.config.in_channels != cells or unet.config.out_channels != cells:
@@ -53,10 +54,10 @@ def load_base(model: BaseModel) -> LoadedBase:
             f"{model.folder / 'unet'}: {unet.config.num_class_embeds} class embeddings, "
             f"the manifest names {len(model.concepts)} concepts"
         )
-    return LoadedBase(model, unet, _load_schedule(model.folder))
+    return LoadedBase(model, unet.to(device), _load_schedule(model.folder))
 
 
-def _load_text_base(model: BaseModel) -> LoadedBase:
+def _load_text_base(model: BaseModel, device: torch.device | str) -> LoadedBase:
     text = load_text_parts(model.folder)
     unet = load_unet(model.folder / "unet", UNet2DConditionModel)
     channels, width = text.vae.config.latent_channels, text.text_encoder.config.hidden_size
@@ -69,7 +70,7 @@ def _load_text_base(model: BaseModel) -> LoadedBase:
             f"{model.folder}: the manifest's image is {model.image.channels} x {model.image.height} x "
             f"{model.image.width}, the pipeline makes 3 x {side} x {side}"
         )
-    return LoadedBase(model, unet, _load_schedule(model.folder), text)
+    return LoadedBase(model, unet.to(device), _load_schedule(model.folder), text.to(device))
 
 
 def _load_schedule(folder: Path) -> Schedule:

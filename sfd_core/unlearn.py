@@ -110,7 +110,7 @@ def unlearn(
     yield PhaseStarted("preparing")
     began = time.monotonic()
     where = pick_device(device)
-    base = load_base(model.view_for(request.forget))
+    base = load_base(model.view_for(request.forget), where)
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
     prepared = prepare(base, request, where)
     state = start(base, request.recipe, request.seed, where)

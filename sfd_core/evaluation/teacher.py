@@ -16,6 +16,8 @@ from sfd_core.noise import Schedule
 from sfd_core.text_generator import PromptSampler, evaluation_prompts
 
 BATCH = 100
+CELLS_TOGETHER = 2**16
+"""Cells of latents that are in the network at a time: 16 images of Stable Diffusion's at 512 pixels."""
 
 
 class TeacherSampler:
@@ -61,10 +63,11 @@ class TextTeacher(PromptSampler):
         """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
         device = next(self.unet.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
-        images = []
-        for i in range(0, len(prompts), BATCH):
-            x = noise_of(seeds[i : i + BATCH], noise_shape(self.unet)).to(device)
-            c = self.text.embeddings(prompts[i : i + BATCH]).to(device)
+        images, shape = [], noise_shape(self.unet)
+        batch = max(1, min(BATCH, CELLS_TOGETHER // (shape[1] * shape[2])))
+        for i in range(0, len(prompts), batch):
+            x = noise_of(seeds[i : i + batch], shape).to(device)
+            c = self.text.embeddings(prompts[i : i + batch]).to(device)
             n = self.text.embeddings([""]).to(device).expand_as(c)
             for t in self.scheduler.timesteps:
                 x = self.scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
