@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="say which parts are finished")
     parser.add_argument("--images", type=int, default=IMAGES, help="a job's budget")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="a job's budget, whichever is spent first")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda; the committed table is of two CPU cores")
+    parser.add_argument("--base", type=Path, default=BASE, help="the base model's folder")
     parser.add_argument("--recipe", type=json.loads, default={}, help="changes to every job's recipe, as JSON")
     parser.add_argument("--work", type=Path, default=Path("build/emoji-benchmark"))
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -78,10 +80,11 @@ def main() -> None:
     if not arguments.table:
         # torch is not needed for the table.
         from benchmarks.emoji.runs import Bench
-        from jobs.settings import load_settings
+        from sfd_core.device import pick_device
+        from sfd_core.manifest import load_manifest
 
-        model = load_settings().models()[BASE]
-        bench = Bench(model, arguments.work, arguments.images, arguments.seconds, arguments.recipe)
+        model, device = load_manifest(arguments.base), pick_device(arguments.device)
+        bench = Bench(model, arguments.work, arguments.images, arguments.seconds, arguments.recipe, device)
         for part in arguments.only or PARTS:
             bench.run(part)
             print(f"{part}: finished", flush=True)

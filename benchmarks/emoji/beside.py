@@ -22,17 +22,19 @@ from sfd_core.reading import load_unet
 from sfd_core.request import UnlearningRequest
 from sfd_core.text_generator import TextGenerator
 
-CPU = torch.device("cpu")
 SAID_EVERY = 20.0
 
 
-def beside(base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
+def beside(
+    base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path, device: torch.device
+) -> dict[str, Any]:
     """The distilled generator, judged for ``request``; its pictures and the teacher's."""
     began, said_at = time.monotonic(), 0.0
-    generator, teacher = distilled_generator(base), text_teacher(base)
+    generator, teacher = distilled_generator(base, device), text_teacher(base, device)
+    evaluators = Evaluators.load(base.model, device)
     subject = Evaluated.one_step(generator, "1 step, nothing forgotten")
     examined: Examined | None = None
-    for done, of, examined in examine(subject, base, Evaluators.load(base.model), request, CPU):  # noqa: B007
+    for done, of, examined in examine(subject, base, evaluators, request, device):  # noqa: B007
         if (now := time.monotonic()) - said_at >= SAID_EVERY:
             said_at = now
             print(f"distilled beside {job.name}: {done}/{of} images", flush=True)
@@ -48,7 +50,7 @@ def beside(base: LoadedBase, request: UnlearningRequest, job: Job, folder: Path)
     }
 
 
-def distilled_generator(base: LoadedBase) -> TextGenerator:
+def distilled_generator(base: LoadedBase, device: torch.device) -> TextGenerator:
     """The one-step generator that the base model ships, with nothing forgotten.
 
     Raises:
@@ -57,14 +59,14 @@ def distilled_generator(base: LoadedBase) -> TextGenerator:
     shipped = base.model.distilled
     if shipped is None:
         raise SystemExit(f"{base.model.folder}: the manifest names no distilled generator: run distil.py first")
-    unet = load_unet(base.model.folder / shipped.generator, type(base.unet))
+    unet = load_unet(base.model.folder / shipped.generator, type(base.unet)).to(device)
     generator = generator_around(unet, base, shipped.t_init)
     assert isinstance(generator, TextGenerator)
     return generator
 
 
-def text_teacher(base: LoadedBase) -> TextTeacher:
+def text_teacher(base: LoadedBase, device: torch.device) -> TextTeacher:
     """The untouched base model at its own steps and guidance."""
-    teacher = teacher_of(base, CPU)
+    teacher = teacher_of(base, device)
     assert isinstance(teacher, TextTeacher)
     return teacher

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-BASE = "emoji"
+BASE = Path("models/emoji")
 SEED = 7
 IMAGES, SECONDS = 3_200, 840.0
 """A job's budget: so many images, within a quarter of an hour. A first start of ``pistol`` with 6400 was stopped at

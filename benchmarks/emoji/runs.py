@@ -26,20 +26,20 @@ from sfd_core.request import UnlearningRequest, parse_request
 from sfd_core.text_generator import TextGenerator
 from sfd_core.unlearn import Checkpoints, Finished, PhaseStarted, Progress, unlearn
 
-CPU = torch.device("cpu")
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
 CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0
 
 
 @dataclass(frozen=True)
 class Bench:
-    """``images``, ``seconds``, ``recipe``: of every job."""
+    """``images``, ``seconds``, ``recipe``: of every job. ``device``: where everything runs."""
 
     model: BaseModel
     work: Path
     images: int
     seconds: float
     recipe: Mapping[str, Any]
+    device: torch.device
 
     def run(self, part: str) -> dict[str, Any]:
         """The result of ``part``, which is run first if it is not finished.
@@ -56,7 +56,7 @@ class Bench:
             return dict(json.loads((folder / RESULT).read_text()))
         folder.mkdir(parents=True, exist_ok=True)
         known.write_text(json.dumps(asked, indent=2) + "\n")
-        result = {"part": part, **asked, "device": describe(CPU), **self._made(part, job, folder)}
+        result = {"part": part, **asked, "device": describe(self.device), **self._made(part, job, folder)}
         (folder / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
         return result
 
@@ -68,11 +68,11 @@ class Bench:
 
     def _made(self, part: str, job: Job | None, folder: Path) -> dict[str, Any]:
         if job is None:
-            return speeds(self.model, folder)
+            return speeds(self.model, folder, self.device)
         request = parse_request(self._body(part, job) or {}, self.model)
         if part == job.name:
-            return forgotten(self.model, request, job, folder)
-        return beside(load_base(self.model.view_for(request.forget)), request, job, folder)
+            return forgotten(self.model, request, job, folder, self.device)
+        return beside(load_base(self.model.view_for(request.forget), self.device), request, job, folder, self.device)
 
 
 def job_of(part: str) -> Job | None:
@@ -80,13 +80,15 @@ def job_of(part: str) -> Job | None:
     return None if part == SPEED else JOBS.get(part) or JOBS[part.removeprefix(DISTILLED)]
 
 
-def forgotten(model: BaseModel, request: UnlearningRequest, job: Job, folder: Path) -> dict[str, Any]:
+def forgotten(
+    model: BaseModel, request: UnlearningRequest, job: Job, folder: Path, device: torch.device
+) -> dict[str, Any]:
     """A job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
     checkpoints = Checkpoints(folder / CHECKPOINTS, every_seconds=CHECKPOINT_SECONDS)
     resumed, seconds, began, said_at = checkpoints.folder.is_dir(), {}, time.monotonic(), 0.0
     finished: Finished | None = None
     with EncoderCalls() as calls:
-        for event in unlearn(model, request, folder, checkpoints=checkpoints, device="cpu"):
+        for event in unlearn(model, request, folder, checkpoints=checkpoints, device=str(device)):
             now = time.monotonic()
             match event:
                 case PhaseStarted(phase):
@@ -99,7 +101,7 @@ def forgotten(model: BaseModel, request: UnlearningRequest, job: Job, folder: Pa
     assert finished is not None
     cost = finished.report["cost"]
     print(f"{job.name}: {cost['seconds']['training']} s and {cost['images']} images of training", flush=True)
-    generator = load_generator(finished.generator)
+    generator = load_generator(finished.generator, str(device))
     assert isinstance(generator, TextGenerator)
     keep_shown(generator.sample_prompts, job.shown, model.vocabulary, folder / SHOWN)
     return {

@@ -33,12 +33,12 @@ class Pair:
     teacher: Callable[[], Any]
 
 
-def speeds(model: BaseModel, folder: Path) -> dict[str, Any]:
+def speeds(model: BaseModel, folder: Path, device: torch.device) -> dict[str, Any]:
     """Every pair's rates and ratio."""
-    base = load_base(model.view(next(iter(model.domains))))
-    generator, teacher = distilled_generator(base), text_teacher(base)
+    base = load_base(model.view(next(iter(model.domains))), device)
+    generator, teacher = distilled_generator(base, device), text_teacher(base, device)
     generator.save(folder / "generator")
-    ours, theirs = (stock(path) for path in (folder / "generator", model.folder))
+    ours, theirs = (stock(path, device) for path in (folder / "generator", model.folder))
     prompt, seeds = "a red apple, in the style of noto", range(FIRST_SEED, FIRST_SEED + BATCH)
     steps, guidance = teacher.steps, teacher.guidance
 
@@ -70,11 +70,11 @@ def speeds(model: BaseModel, folder: Path) -> dict[str, Any]:
     return {"steps": steps, "guidance": guidance, "rows": [measured(pair, ROUNDS) for pair in pairs]}
 
 
-def stock(folder: Path) -> Any:
+def stock(folder: Path, device: torch.device) -> Any:
     """A pipeline folder opened by diffusers itself, in the precision in which everything is sampled here."""
     pipe = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return pipe.to(device)
 
 
 def measured(pair: Pair, rounds: int) -> dict[str, Any]:
@@ -106,4 +106,6 @@ def _seconds(call: Callable[[], Any], repeats: int) -> float:
     began = time.perf_counter()
     for _ in range(repeats):
         call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return (time.perf_counter() - began) / repeats

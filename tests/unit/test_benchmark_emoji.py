@@ -316,7 +316,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     monkeypatch.setitem(JOBS, "pistol", dataclasses.replace(JOBS["pistol"], plan=plan, shown=groups()))
     monkeypatch.setattr("benchmarks.emoji.speed.ROUNDS", 1)
     model = make_tiny_text_model(tmp_path / "model", domains=True)
-    return Bench(model, tmp_path / "work", 8, 60.0, {"kappa4": 2.0})
+    return Bench(model, tmp_path / "work", 8, 60.0, {"kappa4": 2.0}, torch.device("cpu"))
 
 
 def test_a_job_and_what_stands_beside_it_are_run_and_resumed(tiny: Bench) -> None:

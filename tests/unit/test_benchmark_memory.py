@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import memory
-from benchmarks.memory import Alive, Setting, counted, decoding, table
+from benchmarks import memory, sd15
+from benchmarks.memory import Alive, counted, decoding, table
+from benchmarks.sd15 import Setting
 
 SMALL: dict[str, Any] = {
     "sample_size": 8,
@@ -17,7 +18,7 @@ SMALL: dict[str, Any] = {
     "mid_block_type": None,
     "layers_per_block": 1,
     "block_out_channels": (32,),
-    "cross_attention_dim": memory.WIDTH,
+    "cross_attention_dim": sd15.WIDTH,
     "attention_head_dim": 4,
     "norm_num_groups": 8,
 }
@@ -38,7 +39,7 @@ def test_bytes_are_counted_while_they_are_alive_and_views_are_not_counted_again(
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "UNET", SMALL)
+    monkeypatch.setattr(sd15, "UNET", SMALL)
 
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
