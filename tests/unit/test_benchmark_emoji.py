@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel
 
-from benchmarks.emoji.__main__ import blocks, write
-from benchmarks.emoji.encoder_calls import EncoderCalls
+from benchmarks.emoji.__main__ import write
 from benchmarks.emoji.figures import Target, drop, figures_of, speed_targets, targets
-from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, Group, in_styles
-from benchmarks.emoji.picture import Block, Line, picture
-from benchmarks.emoji.runs import Bench
+from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, in_styles
 from benchmarks.emoji.shown import prompts_of
 from benchmarks.emoji.speed import Pair, measured, summary
 from benchmarks.emoji.table import all_targets, document, missing
-from sfd_core.evaluation.drawing import MARK_TINT
 from sfd_core.evaluation.rates import plain
 from sfd_core.evaluation.verdict import wilson
-from sfd_core.scores.prompt_table import PromptTable
 from sfd_core.text.vocabulary import load_vocabulary
-from sfd_core.text_parts import TextParts
 from tests.sample_text_report import text_report
-from tests.tiny_text_model import STYLES, make_tiny_text_model
 
 EMOJI = Path(__file__).resolve().parents[2] / "models/emoji"
 
@@ -274,120 +261,6 @@ def test_results_of_two_base_models_are_not_mixed(tmp_path: Path) -> None:
         write(tmp_path, tmp_path / "out")
 
 
-class Counted(Bench):
-    """Makes nothing, and says how often it was asked to."""
-
-    made = 0
-
-    def _made(self, part: str, job: Any, folder: Path) -> dict[str, Any]:
-        Counted.made += 1
-        return {}
-
-
-def test_a_finished_part_is_not_run_again_and_another_request_is_refused(tmp_path: Path) -> None:
-    Counted.made = 0
-    model = make_tiny_text_model(tmp_path / "model", domains=True)
-
-    def bench(images: int) -> Bench:
-        return Counted(model, tmp_path / "work", images, 10.0, {})
-
-    assert bench(64).run("pistol") == bench(64).run("pistol")
-    assert Counted.made == 1
-    with pytest.raises(SystemExit, match="another base model or request"):
-        bench(128).run("pistol")
-    # How a job is trained is nothing to what stands beside it.
-    bench(64).run("distilled-pistol")
-    bench(128).run("distilled-pistol")
-    assert Counted.made == 2
-
-
-def groups() -> tuple[Group, ...]:
-    """What the tiny model can be asked for."""
-    return tuple(
-        Group(thing, thing == "pistol", tuple({"object": thing, "style": style} for style in STYLES), STYLES)
-        for thing in ("pistol", "banana")
-    )
-
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
-    """The first job, small, on a model that knows next to nothing."""
-    plan = {"images_per_concept": 4, "images_per_forgotten_concept": 4}
-    monkeypatch.setitem(JOBS, "pistol", dataclasses.replace(JOBS["pistol"], plan=plan, shown=groups()))
-    monkeypatch.setattr("benchmarks.emoji.speed.ROUNDS", 1)
-    model = make_tiny_text_model(tmp_path / "model", domains=True)
-    return Bench(model, tmp_path / "work", 8, 60.0, {"kappa4": 2.0}, torch.device("cpu"))
-
-
-def test_a_job_and_what_stands_beside_it_are_run_and_resumed(tiny: Bench) -> None:
-    parts = ("distilled-pistol", "pistol", SPEED)
-    results = {part: tiny.run(part) for part in parts}
-    assert {part: tiny.run(part) for part in parts} == json.loads(json.dumps(results))
-    one = results["pistol"]
-    assert one["images"] == 8
-    assert one["text"]["start"] == "distilled"
-    assert one["encoder_calls"]["training"] == 0
-    assert one["encoder_calls"]["preparing"] > 0
-    assert list(one["figures"]["cross_domain"]) == ["style"]
-    assert results["distilled-pistol"]["figures"]["retained"]["n"] == one["figures"]["retained"]["n"] == 12
-    assert (results[SPEED]["steps"], results[SPEED]["guidance"]) == (2, 2.0)
-    text = document(results, None)
-    assert "| three | all of it | run | not run | **no** |" in text
-    images = np.load(tiny.work / "pistol" / "shown.npy")
-    assert images.shape == (4, 16, 16, 3)
-    (block,) = blocks(tiny.work, {part: results[part] for part in parts})
-    assert [(line.name, line.note) for line in block.lines] == [
-        ("Teacher", "2 steps, guidance 2"),
-        ("Distilled", "1 step, nothing forgotten"),
-        ("After forgetting", "1 step"),
-    ]
-    picture([block])
-
-
-def test_a_run_that_encodes_prompts_while_it_trains_is_caught(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts: list[TextParts] = []
-    looked_up, made = PromptTable.of, PromptTable.__init__
-
-    def making(self: PromptTable, conditions: Any, text: TextParts, *rest: Any) -> None:
-        parts.append(text)
-        made(self, conditions, text, *rest)
-
-    def encoding(self: PromptTable, c: torch.Tensor) -> torch.Tensor:
-        parts[0].text_encoder(torch.zeros(1, 2, dtype=torch.long))
-        return looked_up(self, c)
-
-    monkeypatch.setattr(PromptTable, "__init__", making)
-    monkeypatch.setattr(PromptTable, "of", encoding)
-    result = tiny.run("pistol")
-    assert result["encoder_calls"]["training"] > 0
-    (caught,) = (t for t in targets(result, DISTILLED) if t.what == "text encoder calls in training")
-    assert not caught.reached
-
-
-def encoder() -> CLIPTextModel:
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=99, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
-            max_position_embeddings=8, projection_dim=8, bos_token_id=1, eos_token_id=2, pad_token_id=2,
-        )
-    )  # fmt: skip
-
-
-def test_every_call_of_a_text_encoder_is_counted_by_phase() -> None:
-    tokens, network = torch.ones(1, 8, dtype=torch.long), encoder()
-    network(tokens)
-    with EncoderCalls() as calls:
-        calls.phase = "preparing"
-        network(tokens)
-        encoder()(tokens)
-        calls.phase = "training"
-        torch.nn.Linear(2, 2)(torch.zeros(1, 2))
-        assert calls.by_phase == {"preparing": 2}
-        network(tokens)
-    network(tokens)
-    assert calls.by_phase == {"preparing": 2, "training": 1}
-
-
 def test_every_job_asks_for_what_the_vocabulary_has() -> None:
     vocabulary = load_vocabulary(EMOJI / "vocabulary.json")
     names = {concept.name for concepts in vocabulary.domains.values() for concept in concepts}
@@ -402,36 +275,3 @@ def test_every_job_asks_for_what_the_vocabulary_has() -> None:
         assert JOBS[one.beside].shown == one.shown
         assert sum(len(group.columns) for group in one.shown) == 12
     assert prompts_of((in_styles("pistol"),), vocabulary)[1] == "a green pistol, in the style of twemoji"
-
-
-def shades(*values: int) -> np.ndarray:
-    return np.stack([np.full((8, 8, 3), value, np.uint8) for value in values])
-
-
-GROUPS = (in_styles("pistol", True), Group("banana", False, ({}, {}), ("noto", "fluent")))
-
-
-def test_the_picture_shows_every_image_and_marks_what_is_to_be_forgotten() -> None:
-    lines = (Line("Teacher", "20 steps", shades(1, 2, 3, 4, 5)), Line("After", "1 step", shades(11, 12, 13, 14, 15)))
-    image = Image.open(io.BytesIO(picture([Block("One object", GROUPS, lines)])))
-    pixels = np.asarray(image)
-    places = {}
-    for value in (1, 2, 3, 4, 5, 11, 12, 13, 14, 15):
-        rows, columns = np.nonzero((pixels == value).all(axis=2))
-        assert len(rows) == 16 * 16
-        places[value] = (rows.min(), columns.min())
-    tops, lefts = {}, {}
-    for value, (top, left) in places.items():
-        tops.setdefault(value // 10, set()).add(top)
-        lefts.setdefault(value % 10, set()).add(left)
-    assert all(len(group) == 1 for group in (*tops.values(), *lefts.values()))
-    assert [min(lefts[i]) for i in (1, 2, 3, 4, 5)] == sorted(min(lefts[i]) for i in (1, 2, 3, 4, 5))
-    tinted = np.nonzero((pixels == MARK_TINT).all(axis=2).any(axis=0))[0]
-    assert tinted.min() < places[1][1] < places[3][1] < tinted.max() < places[4][1]
-
-
-def test_a_row_with_an_image_missing_is_refused() -> None:
-    with pytest.raises(ValueError, match="Teacher has 4 images for 5 columns"):
-        picture([Block("One object", GROUPS, (Line("Teacher", "", shades(1, 2, 3, 4)),))])
-    with pytest.raises(ValueError, match="no job"):
-        picture([])
