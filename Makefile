@@ -8,6 +8,11 @@ INSTALLED := .venv/.installed
 # Values that are only there to be filled in while docker-compose.yml is checked.
 COMPOSE_CHECK := LETHE_POSTGRES_PASSWORD=check LETHE_VALKEY_PASSWORD=check
 
+# Two processes on two cores, each with the whole of a file's tests and with servers of its own; torch has one thread in
+# each and in what they start, and does not spin while it waits.
+PYTEST := GOMP_SPINCOUNT=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+APART := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help install demo demo-text up test test-all lint check-containers clean
 
 help: ## this list
@@ -32,10 +37,11 @@ up: install ## the service on this machine, until Ctrl-C
 	@$(BIN)/lethe up
 
 test: install $(CHROMIUM) ## the tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) $(APART) -m "not slow"
 
 test-all: install $(CHROMIUM) ## the tests, and those that take minutes each
-	@$(BIN)/python -m pytest
+	@$(PYTEST) $(APART) -m "not slow"
+	@$(PYTEST) -m slow
 
 $(CHROMIUM):
 	@echo "the browser tests need Chromium at $@: on Debian, apt-get install chromium" >&2; exit 1

@@ -193,7 +193,9 @@ def test_the_list_of_generators(service: Service, tmp_path: Path) -> None:
     is_problem(service.http.get("/v1/generators", params={"status": "secret"}), 422, "invalid_request")
 
 
-@pytest.mark.parametrize("generator_id", [new_id("gen"), "gen_1", "%00", new_id("job")])
+@pytest.mark.parametrize(
+    "generator_id", [new_id("gen"), "gen_1", "%00", new_id("job")], ids=["another", "short", "zero", "a job's"]
+)
 def test_a_generator_that_is_not_there(service: Service, generator_id: str) -> None:
     path = f"/v1/generators/{generator_id}"
     is_problem(service.http.get(path), 404, "generator_not_found")

@@ -16,6 +16,9 @@ from jobs.records import Job
 from tests.faults.conftest import Service, Worker
 from tests.waiting import wait_for
 
+SHARES = (pytest.param(0.1, marks=pytest.mark.slow), 0.4, pytest.param(0.8, marks=pytest.mark.slow))
+"""Of the training that is done when something is killed."""
+
 
 def published(service: Service, job: Job) -> int:
     with service.engine.connect() as connection:
@@ -61,7 +64,7 @@ def test_a_job_runs_to_a_published_generator(service: Service) -> None:
     assert [e.data["phase"] for e in service.events(job, "job.phase")] == ["training", "evaluating", "publishing"]
 
 
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+@pytest.mark.parametrize("share", SHARES)
 def test_the_training_process_is_killed(service: Service, share: float) -> None:
     job = service.submit()
     worker = service.start_worker()
@@ -73,7 +76,7 @@ def test_the_training_process_is_killed(service: Service, share: float) -> None:
     assert service.store.get(job.id).failures == 1
 
 
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+@pytest.mark.parametrize("share", SHARES)
 def test_the_whole_worker_is_killed(service: Service, share: float) -> None:
     job = service.submit()
     worker = service.start_worker()

@@ -89,7 +89,9 @@ def test_a_key_that_cannot_sign_is_refused_at_start(tmp_path: Path, content: byt
         load_settings({"signing_key": path})
 
 
-@pytest.mark.parametrize("content", [b"", _rsa(), Ed25519PrivateKey.generate().private_bytes_raw()])
+@pytest.mark.parametrize(
+    "content", [b"", _rsa(), Ed25519PrivateKey.generate().private_bytes_raw()], ids=["empty", "RSA", "raw"]
+)
 def test_what_is_no_public_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key.pub"
     path.write_bytes(content)
