@@ -10,8 +10,7 @@ COMPOSE_CHECK := LETHE_POSTGRES_PASSWORD=check LETHE_VALKEY_PASSWORD=check
 
 # Two processes on two cores, each with the whole of a file's tests and with servers of its own; torch has one thread in
 # each and in what they start, and does not spin while it waits.
-PYTEST := GOMP_SPINCOUNT=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-APART := -n 2 --dist loadfile --no-loadscope-reorder
+TEST := GOMP_SPINCOUNT=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 .PHONY: help install demo demo-text up test test-all lint check-containers clean
 
@@ -37,11 +36,11 @@ up: install ## the service on this machine, until Ctrl-C
 	@$(BIN)/lethe up
 
 test: install $(CHROMIUM) ## the tests
-	@$(PYTEST) $(APART) -m "not slow"
+	@$(TEST)
 
 test-all: install $(CHROMIUM) ## the tests, and those that take minutes each
-	@$(PYTEST) $(APART) -m "not slow"
-	@$(PYTEST) -m slow
+	@$(TEST)
+	@$(BIN)/python -m pytest -m slow
 
 $(CHROMIUM):
 	@echo "the browser tests need Chromium at $@: on Debian, apt-get install chromium" >&2; exit 1

@@ -31,7 +31,6 @@ Evaluate = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="module")
 def remembers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base model distilled with nothing forgotten."""
-    torch.set_num_threads(2)
     fashion = load_base(load_manifest(FASHION))
     body = {"forget": [{"concept": "Sneaker", "override": "Bag"}], "budget": {"images": STEPS * 64}}
     request = replace(parse_request(body, fashion.model), forget=())
@@ -48,7 +47,6 @@ def evaluate(tmp_path: Path) -> Evaluate:
     """``lethe evaluate`` on few images: its report. The exit status must agree with the verdict."""
 
     def run(generator: Path, images: int = 100, forgotten: int = 200) -> dict[str, Any]:
-        torch.set_num_threads(2)
         result = CliRunner().invoke(
             app,
             [
@@ -78,6 +76,7 @@ def decisions(report: dict[str, Any]) -> dict[str, str]:
     return {criterion["name"]: criterion["decision"] for criterion in report["criteria"]}
 
 
+@pytest.mark.slow
 def test_the_base_distilled_with_nothing_forgotten_fails(remembers: Path, evaluate: Evaluate) -> None:
     report = evaluate(remembers)
     assert report["verdict"] == "fail"
