@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -20,6 +17,7 @@ from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import is_problem, pointers, publish, submitted, train
 from tests.serving import Service, serving
+from tests.workers import working
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -62,16 +60,8 @@ def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def sampler(settings: Settings) -> Iterator[None]:
     """The sampler as it is run in production: a Celery worker of its own."""
-    environment = settings.environment()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "worker.main", "sample"],
-        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield
-    process.terminate()
-    process.wait(30)
+    with working("sample", settings.environment(), settings.data_dir):
+        yield
 
 
 def ask(service: Service, generator_id: str, **sent: Any) -> httpx.Response:

@@ -7,9 +7,6 @@ import base64
 import hashlib
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +26,7 @@ from tests.api.making import is_problem, pointers
 from tests.hub_server import REVISION, hub_server
 from tests.serving import Service
 from tests.waiting import wait_for
+from tests.workers import working
 
 WHY = "A model that means nothing: nobody can be harmed by it."
 HUB = f"hub:acme/noise@{REVISION}"
@@ -72,22 +70,10 @@ def workers(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     make_tiny_text_model(repository)
     with hub_server() as hub, ExitStack() as stack:
         hub.repositories["acme/noise"] = repository
-        environment = {**os.environ, **settings.environment(), "HF_ENDPOINT": hub.url, "OMP_NUM_THREADS": "1"}
-        for kind in ("train", "sample"):
-            stack.enter_context(started(kind, environment, settings.data_dir / f"{kind}.log"))
+        environment = {**settings.environment(), "HF_ENDPOINT": hub.url}
+        stack.enter_context(working("train", environment, settings.data_dir))
+        stack.enter_context(working("sample", environment, settings.data_dir))
         yield
-
-
-@contextmanager
-def started(kind: str, environment: dict[str, str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "worker.main", kind]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 from client import InvalidRequest, Lethe
 from tests.cli.conftest import Command
 from tests.cli.service import CONCEPTS, Service, claim, publish
+from tests.workers import working
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sampler(api: Service) -> Iterator[None]:
+def sampler(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The service's sampler, as a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "worker.main", "sample"],
-        env={**os.environ, **api.settings, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield
-    process.terminate()
-    process.wait(20)
+    with working("sample", api.settings, tmp_path_factory.mktemp("sampler")):
+        yield
 
 
 @pytest.fixture
