@@ -48,12 +48,7 @@ JOB: dict[str, Any] = {
     "forget": [{"concept": "pistol", "override": {"prompts": ["a banana"]}}],
     "retain": {"prompts": ["a red apple", "an old castle", "a house by the sea"]},
     "budget": {"images": 16},
-    "recipe": {
-        "lora_rank_generator": 64,
-        "lora_rank_fake_score": 64,
-        "gradient_checkpointing": True,
-        "micro_batch": 1,
-    },
+    "recipe": {**SETTINGS[-1].changes, "micro_batch": 1},
     "evaluation": {"images_per_concept": 4, "images_per_forgotten_concept": 4},
 }
 PROMPT = "a photograph of a red apple on a table"

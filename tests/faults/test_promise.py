@@ -147,8 +147,8 @@ def test_the_same_message_ten_times_is_one_claim(service: Service) -> None:
 
 def test_lost_hints_are_sent_again(service: Service) -> None:
     """The broker loses everything while jobs wait: they run all the same."""
-    jobs = [service.submit(steps=5) for _ in range(2)]
-    wait_for(lambda: service.broker.queue_length() == 2, 10)
+    jobs = [service.submit(steps=5) for _ in range(3)]
+    wait_for(lambda: service.broker.queue_length() == 3, 10)
     service.broker._redis.flushall()
     assert service.broker.queue_length() == 0
     service.start_worker()
