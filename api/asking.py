@@ -12,11 +12,11 @@ from api.problems import Wrong, invalid, wrong_fields
 from api.schemas.generators import SamplesRequest
 from api.services import Services
 from jobs.generators import Generator
+from sfd_core.base_model.vocabulary import EvaluationPrompts, Vocabulary
 from sfd_core.errors import InvalidRequest
-from sfd_core.request import MAX_SEED
-from sfd_core.text.lists import check_text
-from sfd_core.text.vocabulary import EvaluationPrompts, Vocabulary
-from sfd_core.text.words import mentions
+from sfd_core.prompts.words import mentions
+from sfd_core.request.prompt_lists import check_text
+from sfd_core.request.unlearning_request import MAX_SEED
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from jobs.dispatcher import Dispatcher
 from jobs.generators import GeneratorStore
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.manifest import BaseModel
+from sfd_core.base_model.manifest import BaseModel
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ import numpy as np
 
 from cli.demo_run import IMAGES, SEED, THRESHOLDS
 from jobs.settings import load_settings
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.reference import Reference
-from sfd_core.manifest import BaseModel
-from sfd_core.request import parse_request
-from sfd_core.unlearn import Finished, unlearn
+from sfd_core.run import Finished, unlearn
 
 OVERRIDES = {
     "T-shirt": "Trouser",

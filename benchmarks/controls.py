@@ -22,12 +22,12 @@ from rich.progress import track
 from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
+from sfd_core.admission import parse_request
 from sfd_core.evaluation.evaluate import evaluate
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.intervals import wilson
 from sfd_core.evaluation.judged import Sample
-from sfd_core.evaluation.verdict import wilson
-from sfd_core.loading import load_base
-from sfd_core.request import parse_request
+from sfd_core.families.loading import load_base
 
 SEEDS_APART = 10_000
 """Between two evaluations: more than the images of any concept."""

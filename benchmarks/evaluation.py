@@ -26,11 +26,11 @@ def one(generator: Path, images: int, forgotten: int) -> None:
 
     from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE
     from jobs.settings import load_settings
+    from sfd_core.admission import parse_request
     from sfd_core.evaluation.evaluators import Evaluators
-    from sfd_core.evaluation.report import Examined, examine, write_report
     from sfd_core.evaluation.subject import open_generator
-    from sfd_core.loading import load_base
-    from sfd_core.request import parse_request
+    from sfd_core.families.loading import load_base
+    from sfd_core.report.examine import Examined, examine, write_report
 
     base = load_base(load_settings().models()["fashion"])
     plan = {"images_per_concept": images, "images_per_forgotten_concept": forgotten}

@@ -4,10 +4,10 @@
     python -m benchmarks.gpu sampling [--json FILE]
     python -m benchmarks.gpu job [--json FILE]
 
-Training: ``sfd_core.train.Stage``'s own step, beside what ``python -m benchmarks.memory`` counts for it. Sampling: the
-generator as it is published, one step, and the same pipeline asked as a teacher is, both through stock diffusers in
-turns. Job: a whole one, from a pipeline's folder to its report, allowed no more memory than a card of 24 GB has. What
-random weights draw is noise; what it costs is the same.
+Training: ``sfd_core.training.loop.Stage``'s own step, beside what ``python -m benchmarks.memory`` counts for it.
+Sampling: the generator as it is published, one step, and the same pipeline asked as a teacher is, both through stock
+diffusers in turns. Job: a whole one, from a pipeline's folder to its report, allowed no more memory than a card of
+24 GB has. What random weights draw is noise; what it costs is the same.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.memory import GB
 from benchmarks.sd15 import SCHEDULE, SETTINGS, UNET, VAE, Bench, Setting
-from sfd_core.generator import SAMPLE_BATCH, one_step_scheduler
-from sfd_core.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256, load_manifest
-from sfd_core.noise import schedule_from_config
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.request import parse_request
-from sfd_core.text_generator import TextGenerator
-from sfd_core.text_parts import TextParts
-from sfd_core.unlearn import Finished, PhaseStarted, Progress, unlearn
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256, load_manifest
+from sfd_core.families.class_unet.generator import SAMPLE_BATCH, one_step_scheduler
+from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.text_parts import TextParts
+from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.run import Finished, PhaseStarted, Progress, unlearn
 
 BATCH, STEPS, ROUNDS = 8, 3, 3
 TEACHER_STEPS, GUIDANCE = 50, 7.5

@@ -2,9 +2,9 @@
 
     python -m benchmarks.memory            # prints the table
 
-The step is ``sfd_core.train.Stage``'s own, over networks of SD 1.5's shapes, run with fake tensors: they have shapes
-and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every byte of every
-tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own buffers.
+The step is ``sfd_core.training.loop.Stage``'s own, over networks of SD 1.5's shapes, run with fake tensors: they have
+shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every byte of
+every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own buffers.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.sd15 import LATENT, SETTINGS, VAE, Bench, Setting
-from sfd_core.generator import SAMPLE_BATCH
-from sfd_core.train import Stage
+from sfd_core.families.class_unet.generator import SAMPLE_BATCH
+from sfd_core.training.loop import Stage
 
 GB = 1e9
 CPU = torch.device("cpu")

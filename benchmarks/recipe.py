@@ -21,9 +21,9 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.evaluation.metrics import frechet_distance
-from sfd_core.forgetting import FixedOverride, Forget
-from sfd_core.loading import load_base
-from sfd_core.recipe import RECIPES
+from sfd_core.families.loading import load_base
+from sfd_core.request.concepts import FixedOverride, Forget
+from sfd_core.request.recipe import RECIPES
 
 IMAGES = 64
 """Judged images a concept at each point; four times as many of the forgotten one."""

@@ -11,16 +11,16 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from sfd_core.conditions import ConditionSampler, Judge
-from sfd_core.loading import LoadedBase
-from sfd_core.manifest import plain_text_model
-from sfd_core.noise import schedule_from_config
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.scores.lora import trainable
-from sfd_core.scores.prompt_table import EMPTY, PromptTable
-from sfd_core.scores.stable_diffusion import StableDiffusionScore
-from sfd_core.text.plan import Condition
-from sfd_core.train import Network, Stage, TrainingState, start
+from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.lora import trainable
+from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.stable_diffusion.network import StableDiffusionScore
+from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
+from sfd_core.prompts.plan import Condition
+from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.training.conditions import ConditionSampler, Judge
+from sfd_core.training.loop import Network, Stage, TrainingState, start
 
 RANK = 64
 TOKENS, WIDTH, LATENT = 77, 768, 64

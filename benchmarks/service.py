@@ -22,7 +22,7 @@ import torch
 from client import Lethe
 from jobs.settings import load_settings
 from local.stack import running
-from sfd_core.generator import OneStepGenerator
+from sfd_core.families.class_unet.generator import OneStepGenerator
 
 BODY: dict[str, Any] = {
     "base_model": "fashion",

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from jobs.settings import load_settings
-from sfd_core.conditions import ConditionSampler
-from sfd_core.forgetting import FixedOverride, Forget
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.losses import fake_score_loss, generator_loss
-from sfd_core.recipe import RECIPES, Recipe
-from sfd_core.scores.class_unet import ClassUnetScore
-from sfd_core.train import Stage, TrainingState, start, update_average
+from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.request.concepts import FixedOverride, Forget
+from sfd_core.request.recipe import RECIPES, Recipe
+from sfd_core.training.conditions import ConditionSampler
+from sfd_core.training.loop import Stage, TrainingState, start, update_average
+from sfd_core.training.losses import fake_score_loss, generator_loss
 
 CPU = torch.device("cpu")
 
@@ -84,7 +84,7 @@ class Published:
 
 
 class Merged:
-    """Lethe's own arrangement: what ``sfd_core.train`` does in a step."""
+    """Lethe's own arrangement: what ``sfd_core.training.loop`` does in a step."""
 
     def __init__(self, stage: Stage, state: TrainingState, sampler: ConditionSampler, recipe: Recipe) -> None:
         self.stage, self.state, self.sampler, self.recipe = stage, state, sampler, recipe

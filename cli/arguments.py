@@ -56,7 +56,7 @@ def read_prompts(path: Path, option: str) -> list[str]:
         typer.BadParameter: for a file that cannot be read, with every line that is wrong.
     """
     from sfd_core.errors import PromptFileRefused
-    from sfd_core.text.lists import read_prompt_file
+    from sfd_core.request.prompt_lists import read_prompt_file
 
     try:
         return list(read_prompt_file(path))
@@ -94,7 +94,7 @@ def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
 
 
 def forget_items(forget: Mapping[str, str | dict[str, Any]]) -> list[dict[str, Any]]:
-    """``forget`` as a request's list, for :func:`sfd_core.request.parse_request`."""
+    """``forget`` as a request's list, for :func:`sfd_core.admission.parse_request`."""
     return [{"concept": concept, "override": override} for concept, override in forget.items()]
 
 

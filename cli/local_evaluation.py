@@ -14,17 +14,18 @@ from cli.run_view import RunView
 from cli.tables import reasons, report_table
 from client.answers import read
 from client.reports import Report
-from sfd_core.device import pick_device
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.pace import Pace
-from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, open_generator
-from sfd_core.generator import OneStepGenerator
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import BaseModel, digest_of
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.text_generator import TextGenerator
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.device import pick_device
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 def run(

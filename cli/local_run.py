@@ -20,12 +20,12 @@ from client.reports import Report
 from jobs.record import EVALUATION, RECORD, build_record, sign
 from jobs.record.statement import Statement
 from jobs.settings import Settings
-from sfd_core.device import pick_device
+from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.environment import environment
 from sfd_core.evaluation.evaluators import GivenWeights
-from sfd_core.manifest import BaseModel, file_sha256
-from sfd_core.request import UnlearningRequest
-from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.families.device import pick_device
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 
 @dataclass(frozen=True)

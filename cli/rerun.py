@@ -20,10 +20,11 @@ from cli.local_run import run
 from jobs.record import EVALUATION, RecordMismatch
 from jobs.record.statement import Statement, subjects
 from jobs.settings import Settings
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
-from sfd_core.forgetting import Budget
-from sfd_core.manifest import BaseModel
-from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.request.concepts import Budget
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 ENVIRONMENT = ("code", "dependencies", "machine")
 

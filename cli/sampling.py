@@ -37,10 +37,10 @@ def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> Non
         ModelRefused: for a folder that is no generator.
         typer.BadParameter: for a concept that it does not know, or what a generator of its family is not asked by.
     """
-    from sfd_core.evaluation import pictures
-    from sfd_core.generator import UnknownConcept
-    from sfd_core.generators import load_generator
-    from sfd_core.text_generator import TextGenerator
+    from sfd_core.display import pictures
+    from sfd_core.families.class_unet.generator import UnknownConcept
+    from sfd_core.families.generators import load_generator
+    from sfd_core.families.stable_diffusion.generator import TextGenerator
 
     generator = load_generator(folder)
     if isinstance(generator, TextGenerator):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sfd_core.manifest import digest_of, file_sha256
+from sfd_core.base_model.manifest import digest_of, file_sha256
 
 PACKAGES = (
     "torch",

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sfd_core.evaluation.page import render
-from sfd_core.evaluation.pictures import png
+from sfd_core.display.pictures import png
+from sfd_core.report.page import render
 from tests.sample_report import sample_report
 
 HTML_VOID = {"meta", "img", "source", "br", "link", "input", "hr"}

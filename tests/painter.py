@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
+from sfd_core.base_model.vocabulary import Concept, EvaluationPrompts, Vocabulary
 from sfd_core.evaluation.evaluators import Evaluators, OtherDomain
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
-from sfd_core.text.vocabulary import Concept, EvaluationPrompts, Vocabulary
 
 OBJECTS = (
     Concept("apple", "red"),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sfd_core.evaluation.verdict import wilson
+from sfd_core.evaluation.intervals import wilson
 
 Json = dict[str, Any]
 

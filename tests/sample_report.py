@@ -11,20 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from sfd_core.evaluation.page import limits_of
+from sfd_core.evaluation.intervals import Interval, difference, wilson
 from sfd_core.evaluation.verdict import (
-    PROBES,
     Criterion,
-    Interval,
-    difference,
     judge_distance,
     judge_retention,
     judge_unlearning,
     overall,
     undecided_distance,
-    wilson,
 )
-from sfd_core.recipe import Recipe
+from sfd_core.report.page import limits_of
+from sfd_core.request.evaluation_plan import PROBES
+from sfd_core.request.recipe import Recipe
 from tests.sample_probes import PROBE_RESULTS
 
 CONCEPTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfd_core.evaluation.page import limits_of
-from sfd_core.evaluation.verdict import difference, judge_cross_domain, overall, undecided, wilson
+from sfd_core.evaluation.intervals import difference, wilson
+from sfd_core.evaluation.verdict import judge_cross_domain, overall, undecided
+from sfd_core.report.page import limits_of
 from tests.sample_report import as_json, digest, sample_report
 
 Json = dict[str, Any]

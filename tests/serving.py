@@ -23,7 +23,7 @@ from jobs.artifacts import ArtifactStore
 from jobs.database import make_engine
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.manifest import digest_of
+from sfd_core.base_model.manifest import digest_of
 from tests.waiting import wait_for
 
 # The access log of a thread would run into the tests' own output.

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
-from sfd_core.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel, load_manifest
 from tests.tiny_parts import digests, judge_entry, made_up_reference, untrained_judge
 
 CONCEPTS = ("red", "green", "blue", "grey")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from transformers import ResNetConfig, ResNetForImageClassification
 
+from sfd_core.base_model.manifest import digest_of, file_sha256
 from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.manifest import digest_of, file_sha256
 
 
 def untrained_judge(channels: int, concepts: Sequence[str]) -> ResNetForImageClassification:

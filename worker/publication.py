@@ -17,9 +17,9 @@ from jobs.ids import new_id
 from jobs.record import Origin, build_record, sign
 from jobs.records import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.store import JobStore
-from sfd_core.forgetting import parse_forget
-from sfd_core.manifest import BaseModel
-from sfd_core.text.items import known_words
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.prompts.items import known_words
+from sfd_core.request.concepts import parse_forget
 
 Keep = Callable[[], None]
 """Renews the lease between two uploads; raises ``LeaseLost``."""

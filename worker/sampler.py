@@ -16,12 +16,12 @@ from jobs.errors import ArtifactCorrupt, BrokerUnavailable, GeneratorNotFound
 from jobs.generators import GeneratorStore
 from jobs.records import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
-from sfd_core.device import pick_device
+from sfd_core.display.pictures import png, sheet
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.pictures import png, sheet
-from sfd_core.generator import OneStepGenerator, UnknownConcept
-from sfd_core.generators import load_generator
-from sfd_core.text_generator import TextGenerator
+from sfd_core.families.class_unet.generator import OneStepGenerator, UnknownConcept
+from sfd_core.families.device import pick_device
+from sfd_core.families.generators import load_generator
+from sfd_core.families.stable_diffusion.generator import TextGenerator
 
 logger = logging.getLogger("lethe.sampler")
 

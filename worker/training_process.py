@@ -24,8 +24,8 @@ from types import FrameType
 from typing import Any
 
 from jobs.hub_models import PREFIX
-from sfd_core.hub_name import parse_hub_name
-from sfd_core.manifest import BaseModel, load_manifest
+from sfd_core.base_model.hub_name import parse_hub_name
+from sfd_core.base_model.manifest import BaseModel, load_manifest
 
 EXIT_STOPPED = 75
 """Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
@@ -75,12 +75,12 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     """The attempt itself. Torch is imported here, so that the first line goes out before it."""
     import torch
 
-    from sfd_core.device import pick_device
+    from sfd_core.admission import parse_request
     from sfd_core.environment import environment
     from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
     from sfd_core.evaluation.evaluators import GivenWeights
-    from sfd_core.request import parse_request
-    from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+    from sfd_core.families.device import pick_device
+    from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
     if task.threads is not None:
         torch.set_num_threads(task.threads)
@@ -132,12 +132,12 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
     """The base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
 
     Raises:
-        ModelRefused, ModelUnavailable: as ``sfd_core.hub.fetch`` and ``sfd_core.manifest.load_manifest``.
+        ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``manifest.load_manifest`` of ``sfd_core.base_model``.
         Stopped: ``stop`` was set meanwhile.
     """
     if not name.startswith(PREFIX):
         return load_manifest(folder)
-    from sfd_core.hub import fetch  # imports torch
+    from sfd_core.base_model.hub import fetch  # imports torch
 
     told = 0.0
 

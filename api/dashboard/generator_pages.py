@@ -17,8 +17,8 @@ from api.releasing import release
 from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
 from api.services import Services, Use
 from jobs.errors import BadCursor
-from sfd_core.text.lists import MAX_PROMPT_CHARACTERS
-from sfd_core.text.vocabulary import EvaluationPrompts, Vocabulary
+from sfd_core.base_model.vocabulary import EvaluationPrompts, Vocabulary
+from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
 
 router = APIRouter()
 

@@ -17,9 +17,9 @@ from api.schemas.submission import Submission
 from api.services import Services, Use
 from jobs.hub_models import PREFIX, hub_model
 from jobs.records import Job, NewJob
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
-from sfd_core.manifest import BaseModel
-from sfd_core.request import parse_request
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 

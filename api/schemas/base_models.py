@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.common import JsonObject, Output
-from sfd_core.manifest import BaseModel, JudgeInfo
+from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 
 
 class ImageObject(Output):

@@ -11,7 +11,7 @@ from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
 from api.schemas.jobs import Forgotten
 from api.schemas.submission import Name, Prompt, storable
 from jobs.generators import Generator
-from sfd_core.request import MAX_SEED
+from sfd_core.request.unlearning_request import MAX_SEED
 
 MAX_SAMPLES = 64
 MIN_REASON, MAX_REASON = 10, 2000

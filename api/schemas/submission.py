@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/jobs``: types and shapes here, meaning in ``sfd_core.request``, by the code that runs it."""
+"""The body of ``POST /v1/jobs``: types and shapes here, meaning in ``sfd_core.admission``, by the code that runs it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from api.schemas.common import Input
-from sfd_core.evaluation.verdict import PROBES, EvaluationPlan, Thresholds
-from sfd_core.forgetting import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS, MAX_WORDS, OVERRIDES
-from sfd_core.recipe import RECIPES, Recipe
-from sfd_core.request import MAX_SEED
-from sfd_core.text.lists import MAX_PROMPT_CHARACTERS, MAX_PROMPTS
+from sfd_core.request.concepts import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS, MAX_WORDS, OVERRIDES
+from sfd_core.request.evaluation_plan import PROBES, EvaluationPlan, Thresholds
+from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS, MAX_PROMPTS
+from sfd_core.request.recipe import RECIPES, Recipe
+from sfd_core.request.unlearning_request import MAX_SEED
 
 MAX_METADATA = 16
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -20,7 +20,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 def storable(text: str) -> str:
     """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request is looked at by
-    ``sfd_core.request``: it names something that is known, or is a prompt, which holds no control character."""
+    ``sfd_core.admission``: it names something that is known, or is a prompt, which holds no control character."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("holds a NUL character or half a surrogate pair")
     return text
@@ -68,7 +68,7 @@ class EmptyOverride(Input):
 
 
 def _override(value: Any) -> Any:
-    """Only the shape: which names and which objects have a meaning, ``sfd_core.forgetting`` says."""
+    """Only the shape: which names and which objects have a meaning, ``sfd_core.request.concepts`` says."""
     if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(name, str) for name in value)):
         return value
     raise ValueError(OVERRIDES)

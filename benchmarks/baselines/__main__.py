@@ -25,15 +25,16 @@ from benchmarks.baselines.esd import esd
 from benchmarks.baselines.table import picture, table
 from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
+from sfd_core.admission import parse_request
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import seeds_of
-from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.evaluation.verdict import PROBES
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.reading import load_unet
-from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.request.evaluation_plan import PROBES
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 CPU = torch.device("cpu")
 SHOWN = 8

@@ -10,10 +10,10 @@ from rich.progress import track
 
 from cli.demo_run import FORGET, IMAGES
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.generator import OneStepGenerator
-from sfd_core.loading import LoadedBase
-from sfd_core.request import UnlearningRequest
-from sfd_core.train import start, train
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.loading import LoadedBase
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training.loop import start, train
 
 ((FORGOTTEN, OVERRIDE),) = FORGET.items()
 

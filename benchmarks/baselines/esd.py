@@ -19,8 +19,8 @@ from diffusers import UNet2DModel
 from rich.progress import track
 
 from sfd_core.evaluation.subject import teacher_of
-from sfd_core.images import from_uint8
-from sfd_core.loading import LoadedBase
+from sfd_core.families.images import from_uint8
+from sfd_core.families.loading import LoadedBase
 
 ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500
 """eta is the paper's; the others were chosen by what remained, in ESD's favour."""

@@ -80,8 +80,8 @@ def main() -> None:
     if not arguments.table:
         # torch is not needed for the table.
         from benchmarks.emoji.runs import Bench
-        from sfd_core.device import pick_device
-        from sfd_core.manifest import load_manifest
+        from sfd_core.base_model.manifest import load_manifest
+        from sfd_core.families.device import pick_device
 
         model, device = load_manifest(arguments.base), pick_device(arguments.device)
         bench = Bench(model, arguments.work, arguments.images, arguments.seconds, arguments.recipe, device)

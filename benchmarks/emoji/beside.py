@@ -12,15 +12,15 @@ import torch
 from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import Job
 from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER, keep_shown
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.report import Examined, examine, write_report
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.evaluation.teacher import TextTeacher
-from sfd_core.generators import generator_around
-from sfd_core.loading import LoadedBase
-from sfd_core.reading import load_unet
-from sfd_core.request import UnlearningRequest
-from sfd_core.text_generator import TextGenerator
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.generators import generator_around
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 SAID_EVERY = 20.0
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sfd_core.evaluation.verdict import Interval, difference
+from sfd_core.evaluation.intervals import Interval, difference
 
 UA, UA_LOW, DROP, SECONDS, SPEED_RATIO = 0.95, 0.93, 0.03, 900.0, 15.0
 """The targets: UA and its lower bound, IRA's and CRA's drop, training seconds, speed against the teacher's sampler."""

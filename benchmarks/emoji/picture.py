@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from benchmarks.emoji.jobs import Group
-from sfd_core.evaluation.drawing import (
+from sfd_core.display.drawing import (
     INK,
     MARK,
     MARK_TINT,

@@ -18,13 +18,14 @@ from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import DISTILLED, IMAGES, JOBS, SECONDS, SPEED, Job
 from benchmarks.emoji.shown import SHOWN, keep_shown
 from benchmarks.emoji.speed import speeds
-from sfd_core.device import describe
-from sfd_core.generators import load_generator
-from sfd_core.loading import load_base
-from sfd_core.manifest import BaseModel
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.text_generator import TextGenerator
-from sfd_core.unlearn import Checkpoints, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.device import describe
+from sfd_core.families.generators import load_generator
+from sfd_core.families.loading import load_base
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress, unlearn
 
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
 CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0

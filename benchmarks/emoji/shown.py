@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.emoji.jobs import Group
+from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.evaluation.questions import SamplePrompts
-from sfd_core.text.vocabulary import Vocabulary
 
 SHOWN, SHOWN_BY_TEACHER = "shown.npy", "shown-by-teacher.npy"
 FIRST_SEED = 900_000_000

@@ -15,8 +15,8 @@ from diffusers import StableDiffusionPipeline
 
 from benchmarks.emoji.beside import distilled_generator, text_teacher
 from benchmarks.emoji.shown import FIRST_SEED
-from sfd_core.loading import load_base
-from sfd_core.manifest import BaseModel
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.loading import load_base
 
 ROUNDS, REPEATS, BATCH = 7, 8, 16
 """Calls of the one-step side in a round: it is short, and a clock's noise must be small beside it."""

@@ -58,7 +58,7 @@ def unlearn(
 
     from cli.base_model import base_model
     from jobs.settings import load_settings
-    from sfd_core.request import parse_request
+    from sfd_core.admission import parse_request
 
     settings = load_settings()
     model = base_model(body["base_model"], settings)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sfd_core.manifest import BaseModel
+from sfd_core.base_model.manifest import BaseModel
 
 RECORD = "unlearning-record.json"
 """The record's own name in an archive."""

@@ -20,7 +20,7 @@ from securesystemslib.signer import Signature, SSlibKey
 
 from jobs.record.signing import PAYLOAD_TYPE, encode
 from jobs.record.statement import EVALUATION, PREDICATE_TYPE, RECORD, STATEMENT_TYPE, Statement, from_report, subjects
-from sfd_core.manifest import file_sha256
+from sfd_core.base_model.manifest import file_sha256
 
 MAX_RECORD_BYTES = 16 << 20
 REPORT = f"{EVALUATION}/report.json"

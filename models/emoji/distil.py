@@ -3,9 +3,9 @@ model; every forget job starts from it.
 
     python models/emoji/distil.py                  # resumes from build/emoji-distilled if it was interrupted
 
-It is the loop of every job (``sfd_core.train``) with nothing to forget: Score identity Distillation (arXiv 2404.04057)
-over the prompts of the vocabulary. What is kept is the moving average of the generator and the fake score as it stands,
-in half precision.
+It is the loop of every job (``sfd_core.training.loop``) with nothing to forget: Score identity Distillation
+(arXiv 2404.04057) over the prompts of the vocabulary. What is kept is the moving average of the generator and the fake
+score as it stands, in half precision.
 """
 
 import argparse
@@ -17,17 +17,17 @@ import torch
 from diffusers import UNet2DConditionModel
 from rich.progress import Progress
 
-from sfd_core import checkpoint
-from sfd_core.forgetting import Budget
-from sfd_core.loading import LoadedBase
-from sfd_core.loading_text import load_text_parts
-from sfd_core.manifest import plain_text_model
-from sfd_core.noise import schedule_from_config
-from sfd_core.reading import load_unet, read_config
-from sfd_core.recipe import STABLE_DIFFUSION, Recipe
-from sfd_core.request import UnlearningRequest
-from sfd_core.text.vocabulary import load_vocabulary
-from sfd_core.train import start, train
+from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.base_model.safe_files import load_unet, read_config
+from sfd_core.base_model.vocabulary import load_vocabulary
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.request.concepts import Budget
+from sfd_core.request.recipe import STABLE_DIFFUSION, Recipe
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training import checkpoint
+from sfd_core.training.loop import start, train
 
 HERE = Path(__file__).parent
 SEED = 0

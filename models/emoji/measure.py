@@ -30,18 +30,18 @@ from rich.progress import track
 from train_judge import CONCEPTS, held_out, labels_of, tests_of
 from vocabulary import OBJECTS, STYLES
 
+from sfd_core.base_model.manifest import JudgeInfo
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.display.pictures import grid
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Features
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
-from sfd_core.evaluation.pictures import grid
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.evaluation.teacher import TextTeacher
-from sfd_core.images import to_uint8
-from sfd_core.loading import LoadedBase
-from sfd_core.manifest import JudgeInfo
-from sfd_core.reading import load_unet
-from sfd_core.text.vocabulary import EvaluationPrompts
-from sfd_core.text_generator import TextGenerator
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.images import to_uint8
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.stable_diffusion.generator import TextGenerator
 
 HERE = Path(__file__).parent
 STEPS = HERE.parents[1] / "docs/results/emoji-steps.json"

@@ -23,12 +23,12 @@ from distil import base_of
 from measure import CYCLE, FIRST_SEED, HERE, Judges, made_pictures, real_pictures, some_of_each
 from vocabulary import OBJECTS
 
-from sfd_core.device import describe
+from sfd_core.display.line_charts import Axis, Line, line_chart
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
-from sfd_core.evaluation.page.lines import Axis, Line, line_chart
-from sfd_core.evaluation.teacher import TextTeacher
-from sfd_core.loading import LoadedBase
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.device import describe
+from sfd_core.families.loading import LoadedBase
 
 COUNTS = (1, 2, 4, 8, 10, 15, 20, 25, 30, 50)
 GUIDANCES, GUIDANCE_STEPS = (1.0, 2.0, 3.0, 4.0, 6.0), 15

@@ -25,7 +25,7 @@ from training import Training, warm_cosine
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
 
-from sfd_core.noise import Schedule, schedule_from_config
+from sfd_core.families.parameterization import Schedule, schedule_from_config
 
 HERE = Path(__file__).parent
 SEED, BATCH, LOGGED = 0, 64, 200

@@ -7,7 +7,7 @@ from typing import Any
 
 from dataset import CONCEPTS
 
-from sfd_core.manifest import digest_of, file_sha256
+from sfd_core.base_model.manifest import digest_of, file_sha256
 
 ALWAYS = (
     "unet/config.json",

@@ -20,17 +20,17 @@ from card import FEATURES, REFERENCE, manifest, with_figures
 from dataset import CONCEPTS, digest, load
 from rich.progress import track
 
+from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.display.pictures import grid
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
-from sfd_core.evaluation.pictures import grid
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.images import to_uint8
-from sfd_core.loading import LoadedBase
-from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
-from sfd_core.noise import linear_schedule
-from sfd_core.reading import load_unet
+from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.images import to_uint8
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.parameterization import linear_schedule
 
 HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000

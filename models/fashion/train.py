@@ -26,7 +26,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from rich.progress import track
 from torch import Tensor
 
-from sfd_core.noise import Schedule, linear_schedule
+from sfd_core.families.parameterization import Schedule, linear_schedule
 
 HERE = Path(__file__).parent
 SEED, STEPS, BATCH = 0, 10_000, 64

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.intervals import difference
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.rates import plain, rate
-from sfd_core.evaluation.verdict import Criterion, difference, judge_cross_domain
+from sfd_core.evaluation.verdict import Criterion, judge_cross_domain
 
 
 def cross_domain(

@@ -18,6 +18,7 @@ from sfd_core.evaluation.agreement import agreement
 from sfd_core.evaluation.cross_domain import cross_domain
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.features import FeatureExtractor, fd_name
+from sfd_core.evaluation.intervals import wilson
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.judged import SEEDS_A_CONCEPT, Judged, Seen, judge_samples
 from sfd_core.evaluation.metrics import frechet_interval
@@ -36,10 +37,9 @@ from sfd_core.evaluation.verdict import (
     overall,
     undecided,
     undecided_distance,
-    wilson,
 )
-from sfd_core.forgetting import FixedOverride, override_to_json, remaining
-from sfd_core.request import UnlearningRequest
+from sfd_core.request.concepts import FixedOverride, override_to_json, remaining
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
 """How far the seeds of reference images that are made on the spot lie from those of the images that are judged."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.clip import ClipScore
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Inception
@@ -22,8 +23,7 @@ from sfd_core.evaluation.nsfw import NsfwDetector
 from sfd_core.evaluation.questions import Prompts, questions_of
 from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.evaluation.zero_shot import ClipJudge
-from sfd_core.manifest import BaseModel, JudgeInfo
-from sfd_core.request import UnlearningRequest
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 class Judge(Protocol):

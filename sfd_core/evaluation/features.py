@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sfd_core.base_model.manifest import file_sha256
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.inception import InceptionV3
-from sfd_core.manifest import file_sha256
 
 Features = NDArray[np.float32]
 EFFLITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

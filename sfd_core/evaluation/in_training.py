@@ -7,16 +7,16 @@ import numpy as np
 
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged, judge_samples
-from sfd_core.evaluation.quick import QuickFigures
-from sfd_core.forgetting import remaining
-from sfd_core.generator import OneStepGenerator
-from sfd_core.generators import generator_around
-from sfd_core.loading import LoadedBase
-from sfd_core.recipe import Recipe
-from sfd_core.request import UnlearningRequest
-from sfd_core.scores.lora import merged
-from sfd_core.text_generator import TextGenerator
-from sfd_core.train import TrainingState
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.generators import generator_around
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.lora import merged
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.request.concepts import remaining
+from sfd_core.request.recipe import Recipe
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training.loop import TrainingState
+from sfd_core.training.quick import QuickFigures
 
 RETAINED = 160
 """Images of remaining concepts, shared out among them."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification
 
+from sfd_core.base_model.manifest import BaseModel, JudgeInfo
+from sfd_core.base_model.safe_files import check_header, read_config
 from sfd_core.errors import ModelRefused
-from sfd_core.images import from_uint8
-from sfd_core.manifest import BaseModel, JudgeInfo
-from sfd_core.reading import check_header, read_config
+from sfd_core.families.images import from_uint8
 
 JUDGE_BATCH = 250
 """Images that the judge sees at a time; fixed, so that the same images get the same scores."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.questions import Sample
 from sfd_core.evaluation.rates import Labels
-from sfd_core.text.vocabulary import EvaluationPrompts
 
 FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 """Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none

@@ -20,7 +20,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore as TorchmetricsInceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from sfd_core.evaluation.verdict import Interval
+from sfd_core.evaluation.intervals import Interval
 
 KID_SUBSETS, KID_SUBSET_SIZE, KID_SEED = 50, 500, 0
 IS_SEED = 0

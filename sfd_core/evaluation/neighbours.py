@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sfd_core.evaluation.intervals import difference
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.rates import plain, rate
 from sfd_core.evaluation.reference import ReferenceSet
-from sfd_core.evaluation.verdict import difference
 
 NEAREST = 3
 

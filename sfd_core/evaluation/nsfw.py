@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
-from sfd_core.request import UnlearningRequest
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 THRESHOLD = 0.5
 """An image whose score reaches this is flagged: the package's own default."""

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.intervals import difference
 from sfd_core.evaluation.judged import SEEDS_A_CONCEPT, seeds_of
 from sfd_core.evaluation.nsfw import NsfwDetector
 from sfd_core.evaluation.questions import SamplePrompts
 from sfd_core.evaluation.rates import plain, rate
-from sfd_core.evaluation.verdict import difference
-from sfd_core.forgetting import Forget, remaining
-from sfd_core.request import UnlearningRequest
-from sfd_core.text.items import words_of
-from sfd_core.text.phrasings import Phrasing, phrasings, rephrased, unseen_prompts
+from sfd_core.prompts.items import words_of
+from sfd_core.prompts.phrasings import Phrasing, phrasings, rephrased, unseen_prompts
+from sfd_core.request.concepts import Forget, remaining
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 FIRST = 6 * SEEDS_A_CONCEPT // 10
 """How far these images' seeds lie from those of the images that are judged for the verdict."""

@@ -15,11 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sfd_core.forgetting import FixedOverride
-from sfd_core.manifest import BaseModel
-from sfd_core.request import UnlearningRequest
-from sfd_core.text.plan import plan_prompts
-from sfd_core.text.vocabulary import EvaluationPrompts
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.prompts.plan import plan_prompts
+from sfd_core.request.concepts import FixedOverride
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 Images = NDArray[np.uint8]
 Sample = Callable[[Sequence[int], Sequence[int]], Images]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sfd_core.evaluation.verdict import Z95, Interval, wilson
+from sfd_core.evaluation.intervals import Z95, Interval, wilson
 
 Labels = NDArray[np.int64]
 

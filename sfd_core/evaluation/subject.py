@@ -14,15 +14,15 @@ import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
 from numpy.typing import NDArray
 
+from sfd_core.base_model.safe_files import load_unet, read_config
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.questions import Makes, Sample, SamplePrompts
-from sfd_core.evaluation.teacher import TeacherSampler, TextTeacher
-from sfd_core.generator import OneStepGenerator
-from sfd_core.loading import LoadedBase
-from sfd_core.loading_text import check_index, load_text_parts
-from sfd_core.pipeline import ClassConditionalPipeline
-from sfd_core.reading import load_unet, read_config
-from sfd_core.text_generator import TextGenerator, evaluation_prompts
+from sfd_core.families.base_sampler import TeacherSampler, TextTeacher
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.stable_diffusion.generator import TextGenerator, evaluation_prompts
+from sfd_core.families.stable_diffusion.loading import check_index, load_text_parts
 
 Kind = Literal["one_step", "many_steps", "refusal"]
 TEXT_STEPS, TEXT_GUIDANCE = 50, 7.5

@@ -10,8 +10,8 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.quality import clip_score, further_quality
 from sfd_core.evaluation.verdict import overall, undecided
-from sfd_core.forgetting import override_to_json, remaining
-from sfd_core.request import UnlearningRequest
+from sfd_core.request.concepts import override_to_json, remaining
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 _RIGHT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose manifest names a judge"
 

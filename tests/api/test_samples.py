@@ -45,8 +45,8 @@ def settings(
 @pytest.fixture(scope="module")
 def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A published generator: the tiny model's own network, asked once."""
-    from sfd_core.generator import OneStepGenerator
-    from sfd_core.loading import load_base
+    from sfd_core.families.class_unet.generator import OneStepGenerator
+    from sfd_core.families.loading import load_base
 
     base = load_base(service.app.state.services.models["tiny"])
     folder = tmp_path_factory.mktemp("generator")

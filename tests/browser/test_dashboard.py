@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.dashboard.job_pages import PROBES
-from sfd_core.evaluation import verdict
+from sfd_core.request import evaluation_plan
 from tests.api.making import REASON, STATEMENT, advance, failed, publish, published, submitted, train
 from tests.serving import Service
 from tests.waiting import wait_for
@@ -125,7 +125,7 @@ def test_a_new_job(service: Service, page: Page) -> None:
 
 
 def test_the_form_knows_every_probe() -> None:
-    assert tuple(PROBES) == verdict.PROBES
+    assert tuple(PROBES) == evaluation_plan.PROBES
 
 
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:

@@ -146,8 +146,8 @@ def test_the_form_follows_the_model(service: Service, page: Page) -> None:
 
 @pytest.mark.usefixtures("sampler")
 def test_samples_of_a_prompt(service: Service, page: Page, tmp_path: Path) -> None:
-    from sfd_core.loading import load_base
-    from sfd_core.text_generator import TextGenerator
+    from sfd_core.families.loading import load_base
+    from sfd_core.families.stable_diffusion.generator import TextGenerator
 
     base = load_base(service.app.state.services.models["known"])
     TextGenerator.of(base.unet, base, 625).save(tmp_path / "generator")

@@ -26,7 +26,7 @@ from jobs.ids import new_id
 from jobs.records import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
-from sfd_core.manifest import digest_of
+from sfd_core.base_model.manifest import digest_of
 from tests.tiny_record import tiny_record
 from tests.waiting import wait_for
 

@@ -28,7 +28,7 @@ from client import (
 )
 from client.answers import read
 from jobs.states import Status
-from sfd_core.evaluation.verdict import PROBES
+from sfd_core.request.evaluation_plan import PROBES
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
 from tests.sample_report import sample_report

@@ -19,8 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from diffusers import EulerDiscreteScheduler, UNet2DModel
 
-    from sfd_core.generator import OneStepGenerator
-    from sfd_core.pipeline import ClassConditionalPipeline
+    from sfd_core.families.class_unet.generator import OneStepGenerator
+    from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 
     torch.manual_seed(0)
     unet = UNet2DModel(

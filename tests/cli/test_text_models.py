@@ -14,7 +14,7 @@ from rich.console import Console
 from cli.tables import models_table, report_table
 from client.answers import BaseModel, read
 from client.reports import Report
-from sfd_core.text_generator import TextGenerator
+from sfd_core.families.stable_diffusion.generator import TextGenerator
 from tests.cli.conftest import Command
 from tests.hub_server import REVISION
 from tests.sample_text_report import text_report, unjudged_report

@@ -24,8 +24,8 @@ from jobs.events import Event
 from jobs.records import Job, NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.manifest import BaseModel
-from sfd_core.request import parse_request
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 from tests.tiny_model import make_tiny_model
 from tests.waiting import wait_for
 

@@ -16,9 +16,9 @@ from jobs.hub_models import hub_model
 from jobs.records import NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core import hub as hub_module
+from sfd_core.admission import parse_request
+from sfd_core.base_model import hub as hub_module
 from sfd_core.errors import ModelUnavailable
-from sfd_core.request import parse_request
 from tests.hub_server import REVISION, Hub, hub_server
 from tests.tiny_text_model import make_tiny_text_model
 from worker.runner import Runner

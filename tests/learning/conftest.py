@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import BaseModel
-from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.tiny_model import make_tiny_model
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from sfd_core.generators import load_generator
-from sfd_core.manifest import BaseModel, load_manifest
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.families.generators import load_generator
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.run import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
 from tests.tiny_model import make_tiny_model
 from tests.tiny_text_model import make_tiny_text_model
 

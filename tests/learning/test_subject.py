@@ -15,16 +15,16 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.report import examine, write_report
-from sfd_core.evaluation.report_schema import load_schema
 from sfd_core.evaluation.subject import Evaluated, open_generator
-from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.generator import OneStepGenerator
-from sfd_core.loading import LoadedBase
-from sfd_core.manifest import BaseModel
-from sfd_core.request import UnlearningRequest
+from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.loading import LoadedBase
+from sfd_core.report.examine import examine, write_report
+from sfd_core.report.schema import load_schema
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 @pytest.fixture

@@ -14,20 +14,21 @@ import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.numpy import load_file
 
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import load_manifest
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.report import examine, write_report
-from sfd_core.evaluation.report_schema import load_schema
 from sfd_core.evaluation.subject import Evaluated, open_generator, teacher_of
-from sfd_core.evaluation.verdict import EvaluationPlan
-from sfd_core.forgetting import Budget, FixedOverride, Forget, Topic
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import load_manifest
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.text_generator import TextGenerator
-from sfd_core.unlearn import Finished, unlearn
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.report.examine import examine, write_report
+from sfd_core.report.schema import load_schema
+from sfd_core.request.concepts import Budget, FixedOverride, Forget, Topic
+from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.run import Finished, unlearn
 from tests.tiny_text_model import T_INIT, make_tiny_text_model
 
 CPU = torch.device("cpu")

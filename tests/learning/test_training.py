@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from sfd_core import checkpoint
 from sfd_core.errors import InvalidRequest, TrainingDiverged
-from sfd_core.evaluation.quick import QuickFigures
-from sfd_core.forgetting import Budget
-from sfd_core.loading import LoadedBase
-from sfd_core.request import UnlearningRequest
-from sfd_core.train import Stage, Step, TrainingState, start, train
+from sfd_core.families.loading import LoadedBase
+from sfd_core.request.concepts import Budget
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training import checkpoint
+from sfd_core.training.loop import Stage, Step, TrainingState, start, train
+from sfd_core.training.quick import QuickFigures
 
 CPU = torch.device("cpu")
 RequestFor = Callable[..., UnlearningRequest]
@@ -74,7 +74,7 @@ def test_the_teacher_takes_no_memory_beside_the_base_model(
             super().__init__(*arguments)
             stages.append(self)
 
-    monkeypatch.setattr("sfd_core.train.Stage", Seen)
+    monkeypatch.setattr("sfd_core.training.loop.Stage", Seen)
     request = request_for()
     state = begin(tiny_base, request)
     next(train(state, tiny_base, request))

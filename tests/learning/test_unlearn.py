@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sfd_core.generator import OneStepGenerator
-from sfd_core.manifest import BaseModel, digest_of, file_sha256
-from sfd_core.request import UnlearningRequest
-from sfd_core.unlearn import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.base_model.manifest import BaseModel, digest_of, file_sha256
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 RequestFor = Callable[..., UnlearningRequest]
 

@@ -16,8 +16,8 @@ from cli.local_run import run
 from jobs.record import RECORD, Origin, build_record, sign, verify
 from jobs.record.statement import Statement, subjects
 from jobs.settings import Settings, load_settings
-from sfd_core.manifest import BaseModel
-from sfd_core.request import parse_request
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 
 BODY: dict[str, Any] = {
     "forget": [{"concept": "red", "override": "green"}],

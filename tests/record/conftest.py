@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sfd_core.manifest import BaseModel
+from sfd_core.base_model.manifest import BaseModel
 from tests.record.case import Case, make_case
 from tests.tiny_model import make_tiny_model
 

@@ -13,7 +13,7 @@ from cli.main import app
 from jobs.record import RECORD, generate_key, read_statement, released, sign
 from jobs.record.signing import public_pem
 from jobs.record.statement import Release, subjects
-from sfd_core.manifest import BaseModel
+from sfd_core.base_model.manifest import BaseModel
 from tests.record.case import Case, flipped
 
 Lethe = Callable[..., Result]

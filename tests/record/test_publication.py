@@ -17,8 +17,8 @@ from jobs.record.signing import generate_key
 from jobs.records import Job, NewJob
 from jobs.settings import Settings, load_settings
 from jobs.store import JobStore
-from sfd_core.manifest import BaseModel
-from sfd_core.request import parse_request
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel
 from tests.record.case import BODY
 from worker.publication import publish
 from worker.training_process import Task, run

@@ -14,9 +14,10 @@ from cli.rerun import compare, request_of, rerun
 from cli.run_view import RunView
 from jobs.record import RecordMismatch, read_statement
 from jobs.record.statement import subjects
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel, load_manifest
 from sfd_core.errors import ModelRefused
-from sfd_core.manifest import BaseModel, load_manifest
-from sfd_core.request import UnlearningRequest, parse_request
+from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.record.case import BODY, Case, unsigned_settings
 from tests.tiny_model import make_tiny_model
 

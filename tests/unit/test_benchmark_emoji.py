@@ -14,9 +14,9 @@ from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, in_styles
 from benchmarks.emoji.shown import prompts_of
 from benchmarks.emoji.speed import Pair, measured, summary
 from benchmarks.emoji.table import all_targets, document, missing
+from sfd_core.base_model.vocabulary import load_vocabulary
+from sfd_core.evaluation.intervals import wilson
 from sfd_core.evaluation.rates import plain
-from sfd_core.evaluation.verdict import wilson
-from sfd_core.text.vocabulary import load_vocabulary
 from tests.sample_text_report import text_report
 
 EMOJI = Path(__file__).resolve().parents[2] / "models/emoji"

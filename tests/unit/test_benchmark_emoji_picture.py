@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.emoji.jobs import Group, in_styles
 from benchmarks.emoji.picture import Block, Line, picture
-from sfd_core.evaluation.drawing import MARK_TINT
+from sfd_core.display.drawing import MARK_TINT
 
 
 def shades(*values: int) -> np.ndarray:

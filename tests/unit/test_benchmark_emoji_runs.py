@@ -19,8 +19,8 @@ from benchmarks.emoji.jobs import JOBS, SPEED, Group
 from benchmarks.emoji.picture import picture
 from benchmarks.emoji.runs import Bench
 from benchmarks.emoji.table import document
-from sfd_core.scores.prompt_table import PromptTable
-from sfd_core.text_parts import TextParts
+from sfd_core.families.stable_diffusion.prompt_table import PromptTable
+from sfd_core.families.stable_diffusion.text_parts import TextParts
 from tests.tiny_text_model import STYLES, make_tiny_text_model
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from api.schemas.submission import Submission
-from sfd_core.manifest import plain_text_model
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.request import parse_request
-from sfd_core.text import make_captions
-from sfd_core.text.lists import check_prompts
-from sfd_core.text.plan import captions, plan_prompts
-from sfd_core.text.words import mentions, removed
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.prompts import make_captions
+from sfd_core.prompts.plan import captions, plan_prompts
+from sfd_core.prompts.words import mentions, removed
+from sfd_core.request.prompt_lists import check_prompts
+from sfd_core.request.recipe import STABLE_DIFFUSION
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 

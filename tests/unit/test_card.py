@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfd_core.card import model_card
+from sfd_core.report.card import model_card
 from tests.sample_report import sample_report
 from tests.sample_text_report import text_report, unjudged_report, zero_shot_report
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sfd_core import checkpoint
-from sfd_core.checkpoint import CheckpointDamaged
-from sfd_core.loading import load_base
-from sfd_core.recipe import Recipe
-from sfd_core.train import TrainingState, start
+from sfd_core.families.loading import load_base
+from sfd_core.request.recipe import Recipe
+from sfd_core.training import checkpoint
+from sfd_core.training.checkpoint import CheckpointDamaged
+from sfd_core.training.loop import TrainingState, start
 from tests.tiny_model import make_tiny_model
 
 Make = Callable[[int], TrainingState]

@@ -14,9 +14,9 @@ from cli.commands.submit import submit
 from cli.commands.unlearn import unlearn
 from cli.main import app
 from jobs.settings import Settings
-from sfd_core.forgetting import override_to_json, parse_override
-from sfd_core.manifest import plain_text_model
-from sfd_core.request import parse_request
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.request.concepts import override_to_json, parse_override
 from tests.unit.test_request import MODEL
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.images import to_uint8
-from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
+from sfd_core.families.images import to_uint8
 from tests.emoji_scripts import EMOJI, emoji_script
 
 imperfections = emoji_script("imperfections")

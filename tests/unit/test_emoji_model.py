@@ -11,15 +11,15 @@ import pytest
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
+from sfd_core.base_model.manifest import BaseModel, load_manifest, verify_files
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.evaluation.subject import teacher_of
-from sfd_core.evaluation.teacher import TextTeacher
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.manifest import BaseModel, load_manifest, verify_files
-from sfd_core.reading import load_unet
-from sfd_core.text_generator import PromptSampler, TextGenerator
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.stable_diffusion.generator import PromptSampler, TextGenerator
 from tests.emoji_scripts import EMOJI, emoji_script
 
 card = emoji_script("card")

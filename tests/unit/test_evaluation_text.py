@@ -16,11 +16,11 @@ from safetensors.numpy import load_file
 from sfd_core.evaluation.evaluate import Makes, Measured, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.scores import save_scores
-from sfd_core.evaluation.verdict import EvaluationPlan, Thresholds
 from sfd_core.evaluation.zero_shot import ClipJudge
-from sfd_core.forgetting import Budget, FixedOverride, Forget
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.request import UnlearningRequest
+from sfd_core.request.concepts import Budget, FixedOverride, Forget
+from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
 
 EVERY_WORD = dict.fromkeys(OBJECTS[2].words, "banana")

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from sfd_core.errors import ModelRefused
-from sfd_core.generator import SAMPLE_BATCH, OneStepGenerator, UnknownConcept
-from sfd_core.images import from_uint8, noise_of, to_uint8
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.scores.class_unet import ClassUnetScore
+from sfd_core.families.class_unet.generator import SAMPLE_BATCH, OneStepGenerator, UnknownConcept
+from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.images import from_uint8, noise_of, to_uint8
+from sfd_core.families.loading import LoadedBase, load_base
 from tests.tiny_model import CONCEPTS, make_tiny_model
 
 T_INIT = 440

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sfd_core import hub as hub_module
+from sfd_core.base_model import hub as hub_module
+from sfd_core.base_model.hub import Progress
+from sfd_core.base_model.hub_name import Hub
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused, ModelUnavailable
-from sfd_core.hub import Progress
-from sfd_core.hub_name import Hub
-from sfd_core.loading import load_base
-from sfd_core.manifest import BaseModel
+from sfd_core.families.loading import load_base
 from tests.hub_server import REVISION, hub_server
 from tests.hub_server import Hub as Server
 from tests.tiny_text_model import make_tiny_text_model

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from sfd_core import text_parts
-from sfd_core.evaluation import teacher
-from sfd_core.evaluation.teacher import TextTeacher
-from sfd_core.loading import LoadedBase, load_base
+from sfd_core.families import base_sampler as teacher
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.stable_diffusion import text_parts
 from tests.tiny_text_model import make_tiny_text_model
 
 SIDE = 16

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sfd_core.errors import ModelRefused
-from sfd_core.generators import load_generator
-from sfd_core.loading_text import load_text_parts
+from sfd_core.families.generators import load_generator
+from sfd_core.families.stable_diffusion.loading import load_text_parts
 from tests.tiny_text_model import make_tiny_text_model
 
 

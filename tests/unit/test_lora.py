@@ -11,9 +11,9 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sfd_core.reading import load_unet
-from sfd_core.scores.lora import PROJECTIONS, adapter_state, add_lora, load_adapter_state, merged, sharing, trainable
-from sfd_core.train import update_average
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.families.lora import PROJECTIONS, adapter_state, add_lora, load_adapter_state, merged, sharing, trainable
+from sfd_core.training.loop import update_average
 
 RANK = 3
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sfd_core.losses import OMEGA_MIN, fake_score_loss, generator_loss, omega_of
+from sfd_core.training.losses import OMEGA_MIN, fake_score_loss, generator_loss, omega_of
 
 Array = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from sfd_core.base_model.hub_name import Hub, parse_hub_name
+from sfd_core.base_model.manifest import BaseModel, Distilled, digest_of, load_manifest, plain_text_model
 from sfd_core.errors import InvalidRequest, ModelRefused
-from sfd_core.forgetting import EmptyOverride, Forget
-from sfd_core.hub_name import Hub, parse_hub_name
-from sfd_core.manifest import BaseModel, Distilled, digest_of, load_manifest, plain_text_model
+from sfd_core.request.concepts import EmptyOverride, Forget
 
 VOCABULARY = {
     "domains": {

@@ -10,7 +10,6 @@ import torch
 from scipy import linalg, stats
 from scipy.spatial import distance
 
-from sfd_core.conditions import ConditionSampler
 from sfd_core.evaluation.metrics import (
     InceptionScore,
     PrecisionRecall,
@@ -22,8 +21,9 @@ from sfd_core.evaluation.metrics import (
     kernel_distance,
     precision_recall,
 )
-from sfd_core.forgetting import FixedOverride, Forget, JudgeOverride, RandomOverride
-from sfd_core.recipe import Recipe
+from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.request.recipe import Recipe
+from sfd_core.training.conditions import ConditionSampler
 
 CONCEPTS = ("a", "b", "c", "d")
 

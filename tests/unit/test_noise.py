@@ -6,7 +6,12 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from sfd_core.noise import UnsupportedSchedule, linear_schedule, schedule_from_betas, schedule_from_config
+from sfd_core.families.parameterization import (
+    UnsupportedSchedule,
+    linear_schedule,
+    schedule_from_betas,
+    schedule_from_config,
+)
 
 
 @pytest.mark.parametrize("kind", ["linear", "scaled_linear"])

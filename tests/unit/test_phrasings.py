@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from sfd_core.text.phrasings import MISSPELLINGS, misspellings, phrasings, rephrased, unseen_prompts
-from sfd_core.text.vocabulary import Concept, Vocabulary
+from sfd_core.base_model.vocabulary import Concept, Vocabulary
+from sfd_core.prompts.phrasings import MISSPELLINGS, misspellings, phrasings, rephrased, unseen_prompts
 
 OBJECTS = (
     Concept("pistol", "green", ("gun", "handgun"), {"fr": "pistolet", "de": "pistole"}),

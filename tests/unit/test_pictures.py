@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sfd_core.evaluation.drawing import Images
-from sfd_core.evaluation.pictures import (
+from sfd_core.display.drawing import Images
+from sfd_core.display.pictures import (
     Moment,
     Row,
     examples_picture,
@@ -21,7 +21,7 @@ from sfd_core.evaluation.pictures import (
     rows_for,
     strip_picture,
 )
-from sfd_core.forgetting import (
+from sfd_core.request.concepts import (
     EmptyOverride,
     FixedOverride,
     Forget,
@@ -229,7 +229,7 @@ def test_examples_need_a_title_for_each_row() -> None:
 
 def test_drawing_needs_no_torch() -> None:
     code = (
-        "import sys, sfd_core.evaluation.pictures, sfd_core.evaluation.page\n"
+        "import sys, sfd_core.display.pictures, sfd_core.report.page\n"
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,19 +15,20 @@ import numpy as np
 import pytest
 import torch
 
-from sfd_core.evaluation import verdict
-from sfd_core.evaluation.pictures import examples_picture
+from sfd_core.display.pictures import examples_picture
 from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, relearning
 from sfd_core.evaluation.probes.subject import IMAGES
-from sfd_core.generator import OneStepGenerator
-from sfd_core.images import noise_of, noise_shape, to_uint8
-from sfd_core.loading import LoadedBase, load_base
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.images import noise_of, noise_shape, to_uint8
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.report import schema
+from sfd_core.request import evaluation_plan
 from tests import shades
 from tests.tiny_model import make_tiny_model
 
 RED, GREEN, BLUE = 0, 1, 2
 T_INIT = 440
-SCHEMA = Path(verdict.__file__).parent / "report.schema.json"
+SCHEMA = Path(schema.__file__).parent / "report.schema.json"
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +221,7 @@ class TestConditionAttack:
 
 class TestAllProbes:
     def test_a_request_knows_them_by_the_same_names(self) -> None:
-        assert tuple(PROBES) == verdict.PROBES
+        assert tuple(PROBES) == evaluation_plan.PROBES
 
     @pytest.mark.parametrize("name", list(PROBES))
     @pytest.mark.usefixtures("quick_to_learn")
@@ -264,8 +265,8 @@ class TestAllProbes:
     ) -> None:
         forgotten = [(RED, GREEN), (BLUE, None)]
         results = run(list(PROBES), subject_of(base, hidden(base), never_knew={RED: never_knew}, forgotten=forgotten))
-        schema = json.loads(SCHEMA.read_text())
-        part = {"$defs": schema["$defs"], **schema["properties"]["probes"]}
+        whole = json.loads(SCHEMA.read_text())
+        part = {"$defs": whole["$defs"], **whole["properties"]["probes"]}
         jsonschema.validate({"asked": list(PROBES), "results": json.loads(json.dumps(results.results))}, part)
 
         assert [each.name for each in results.examples] == [f"probe_{name}_{k}" for name in PROBES for k in (0, 1)]

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from sfd_core.errors import InvalidRequest, PromptFileRefused
-from sfd_core.text.lists import MAX_ERRORS, MAX_FILE_BYTES, MAX_PROMPTS, check_prompts, check_text, read_prompt_file
+from sfd_core.request.prompt_lists import (
+    MAX_ERRORS,
+    MAX_FILE_BYTES,
+    MAX_PROMPTS,
+    check_prompts,
+    check_text,
+    read_prompt_file,
+)
 
 
 def wrong(prompts: list[str]) -> dict[str, str]:

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from sfd_core.evaluation.page.intervals import WIDTH as BAR_WIDTH
-from sfd_core.evaluation.page.intervals import Share, interval_bar, interval_chart
-from sfd_core.evaluation.page.lines import HEIGHT, WIDTH, Axis, Line, line_chart, training_charts
+from sfd_core.display.interval_charts import WIDTH as BAR_WIDTH
+from sfd_core.display.interval_charts import Share, interval_bar, interval_chart
+from sfd_core.display.line_charts import HEIGHT, WIDTH, Axis, Line, line_chart, training_charts
 from tests.sample_report import sample_report
 
 

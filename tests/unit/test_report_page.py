@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfd_core.evaluation import page
-from sfd_core.evaluation.page import words
-from sfd_core.evaluation.verdict import wilson
+from sfd_core.display import numbers
+from sfd_core.evaluation.intervals import wilson
+from sfd_core.report import page
 from tests.page_reader import PICTURES, Page, read
 from tests.sample_report import Forgetting, as_json, sample_report
 
@@ -297,7 +297,7 @@ def test_the_same_report_gives_the_same_page() -> None:
     ],
 )
 def test_percent_never_flatters(share: float | None, digits: int | None, rounding: str, said: str) -> None:
-    assert words.percent(share, digits, rounding) == said
+    assert numbers.percent(share, digits, rounding) == said
 
 
 @pytest.mark.parametrize(
@@ -308,11 +308,11 @@ def test_percent_never_flatters(share: float | None, digits: int | None, roundin
     ],
 )
 def test_numbers_are_for_reading(value: Any, said: str) -> None:
-    assert words.number(value) == said
+    assert numbers.number(value) == said
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(2.31, "2.3 s"), (24.8, "25 s"), (171.9, "2 min 52 s"), (7500, "2 h 05 min"), (None, "–")]
 )
 def test_durations(seconds: float | None, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert numbers.duration(seconds) == said

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sfd_core.evaluation.report_schema import SCHEMA_VERSION, load_schema
-from sfd_core.evaluation.verdict import PROBES, EvaluationPlan, Thresholds
-from sfd_core.forgetting import Budget
-from sfd_core.recipe import Recipe
+from sfd_core.report.schema import SCHEMA_VERSION, load_schema
+from sfd_core.request.concepts import Budget
+from sfd_core.request.evaluation_plan import PROBES, EvaluationPlan, Thresholds
+from sfd_core.request.recipe import Recipe
 from tests.sample_report import foreign_report, sample_report
 from tests.sample_text_report import text_report, unjudged_report, zero_shot_report
 

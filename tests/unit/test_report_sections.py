@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from sfd_core.evaluation.page import LIMITS, limits_of
-from sfd_core.evaluation.verdict import PROBES
+from sfd_core.report.page import LIMITS, limits_of
+from sfd_core.request.evaluation_plan import PROBES
 from tests.page_reader import read
 from tests.sample_report import foreign_report, sample_report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfd_core.evaluation.page import limits_of
+from sfd_core.report.page import limits_of
 from tests.page_reader import read
 from tests.sample_text_report import text_report, unjudged_report, zero_shot_report
 

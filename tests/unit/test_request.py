@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import InvalidRequest
-from sfd_core.forgetting import FixedOverride, JudgeOverride, RandomOverride
-from sfd_core.manifest import BaseModel, ImageFormat, JudgeInfo
-from sfd_core.recipe import Recipe
-from sfd_core.request import parse_request
+from sfd_core.request.concepts import FixedOverride, JudgeOverride, RandomOverride
+from sfd_core.request.recipe import Recipe
 
 MODEL = BaseModel(
     "m", "M", Path("m"), "class_unet", "MIT", "d", ("a", "b", "c"), ImageFormat(1, 8, 8, 1),

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
+from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
-from sfd_core.forgetting import Budget, EmptyOverride, NegativeOverride, PromptsOverride, Topic
-from sfd_core.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
-from sfd_core.recipe import STABLE_DIFFUSION
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.text.lists import MAX_ERRORS
-from sfd_core.text.plan import Condition, PromptPlan, captions, plan_prompts
-from sfd_core.text.templates import DEFAULT_TEMPLATES
-from sfd_core.text.vocabulary import Concept, Vocabulary
-from sfd_core.text.words import mentions
+from sfd_core.prompts.plan import Condition, PromptPlan, captions, plan_prompts
+from sfd_core.prompts.templates import DEFAULT_TEMPLATES
+from sfd_core.prompts.words import mentions
+from sfd_core.request.concepts import Budget, EmptyOverride, NegativeOverride, PromptsOverride, Topic
+from sfd_core.request.prompt_lists import MAX_ERRORS
+from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 OBJECTS = (
     Concept("pistol", "green", ("gun", "handgun"), {"de": "pistole"}),

@@ -13,25 +13,26 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sfd_core import checkpoint
+from sfd_core.admission import parse_request
+from sfd_core.base_model.manifest import Distilled
+from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.forgetting import Budget
-from sfd_core.generators import generator_around, load_generator
-from sfd_core.loading import LoadedBase, load_base
-from sfd_core.loading_text import load_text_parts
-from sfd_core.losses import generator_loss
-from sfd_core.manifest import Distilled
-from sfd_core.reading import WEIGHTS
-from sfd_core.recipe import parse_recipe
-from sfd_core.request import UnlearningRequest, parse_request
-from sfd_core.scores.families import prepare
-from sfd_core.scores.lora import adapter_state
-from sfd_core.scores.prompt_table import EMPTY, PromptTable
-from sfd_core.scores.stable_diffusion import StableDiffusionScore
-from sfd_core.text.plan import Condition
-from sfd_core.text_generator import TextGenerator
-from sfd_core.train import start, train
+from sfd_core.families.generators import generator_around, load_generator
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.lora import adapter_state
+from sfd_core.families.registry import prepare
+from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.network import StableDiffusionScore
+from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
+from sfd_core.prompts.plan import Condition
+from sfd_core.request.concepts import Budget
+from sfd_core.request.recipe import parse_recipe
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training import checkpoint
+from sfd_core.training.loop import start, train
+from sfd_core.training.losses import generator_loss
 from tests.tiny_text_model import make_tiny_text_model
 
 CPU = torch.device("cpu")
@@ -140,7 +141,7 @@ def test_each_prompt_is_encoded_once_and_cut_where_the_limit_cuts(base: LoadedBa
 def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
     base: LoadedBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sfd_core.text_parts.KEPT", 2)
+    monkeypatch.setattr("sfd_core.families.stable_diffusion.text_parts.KEPT", 2)
     parts = load_text_parts(base.model.folder)
     encoded: list[int] = []
     parts.text_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))

@@ -8,20 +8,17 @@ import random
 import pytest
 
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.intervals import Interval, difference, ratio_of, wilson
 from sfd_core.evaluation.verdict import (
     Criterion,
-    Interval,
-    Thresholds,
-    difference,
     judge_cross_domain,
     judge_distance,
     judge_retention,
     judge_unlearning,
     overall,
-    ratio_of,
     undecided_distance,
-    wilson,
 )
+from sfd_core.request.evaluation_plan import Thresholds
 
 
 @pytest.mark.parametrize(

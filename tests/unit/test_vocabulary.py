@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from sfd_core.base_model.vocabulary import Concept, EvaluationPrompts, load_vocabulary
 from sfd_core.errors import ModelRefused
-from sfd_core.text.vocabulary import Concept, EvaluationPrompts, load_vocabulary
 
 VOCABULARY: dict[str, Any] = {
     "domains": {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sfd_core.text.english import article, plural
-from sfd_core.text.words import mentions, removed, replaced
+from sfd_core.base_model.english import article, plural
+from sfd_core.prompts.words import mentions, removed, replaced
 
 
 @pytest.mark.parametrize(

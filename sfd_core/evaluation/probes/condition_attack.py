@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probes.statement import say_condition_attack
 from sfd_core.evaluation.probes.subject import (
@@ -34,8 +35,7 @@ from sfd_core.evaluation.probes.subject import (
     chunks,
 )
 from sfd_core.evaluation.rates import plain
-from sfd_core.evaluation.verdict import Interval
-from sfd_core.images import to_uint8
+from sfd_core.families.images import to_uint8
 
 CLASS_STARTS, RANDOM_STARTS = 12, 4
 """Where the search begins: at most so many classes' own embeddings, the forgotten one among them, and random ones."""

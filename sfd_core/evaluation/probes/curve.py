@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.probes.subject import Network
-from sfd_core.evaluation.verdict import Interval
 
 HALF = 0.5
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probes.curve import HALF, Curve, Point
 from sfd_core.evaluation.probes.statement import say_relearning
 from sfd_core.evaluation.probes.subject import (
@@ -37,9 +38,8 @@ from sfd_core.evaluation.probes.subject import (
     sample,
 )
 from sfd_core.evaluation.rates import plain
-from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.evaluation.verdict import Interval, wilson
-from sfd_core.images import from_uint8
+from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.images import from_uint8
 
 SIZES = (10, 100, 1000)
 """Images that the attacker has."""

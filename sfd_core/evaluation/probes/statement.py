@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.probes.curve import Curve
 from sfd_core.evaluation.probes.subject import Network
-from sfd_core.evaluation.verdict import Interval, difference
 
 LUCK = 0.15
 """An attack that is trained (a fine-tuning, a search) ends elsewhere with another seed, which the interval over images

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
+from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.teacher import TeacherSampler
-from sfd_core.evaluation.verdict import Interval, wilson
-from sfd_core.generator import OneStepGenerator
-from sfd_core.images import to_uint8
-from sfd_core.loading import LoadedBase
-from sfd_core.noise import Schedule
-from sfd_core.scores.class_unet import ClassUnetScore
+from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.images import to_uint8
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.parameterization import Schedule
 
 Network = Literal["generator", "never_knew", "base"]
 TITLES: Mapping[Network, str] = {

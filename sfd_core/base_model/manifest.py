@@ -1,0 +1,302 @@
+"""A base model's folder, as its ``manifest.json`` describes it. Plain: importing this does not import torch.
+
+The folder is in diffusers format (``unet/``, ``scheduler/``) with, beside it, what Lethe needs to forget and to
+judge: the concepts by name, the judge, reference statistics of real images, and the teacher's own figures. A
+text-to-image model may have all of these for each of its domains (objects, styles), or none: a plain pipeline can be
+unlearned from too, it is only judged by less.
+``docs/base-models.md`` says how to add one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfd_core.base_model.manifest_parts import Distilled as Distilled
+from sfd_core.base_model.manifest_parts import Domain as Domain
+from sfd_core.base_model.manifest_parts import (
+    Fields,
+    read_distilled,
+    read_domain,
+    read_image,
+    read_judge,
+    read_references,
+)
+from sfd_core.base_model.manifest_parts import ImageFormat as ImageFormat
+from sfd_core.base_model.manifest_parts import JudgeInfo as JudgeInfo
+from sfd_core.base_model.manifest_parts import digest_of as digest_of
+from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
+from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
+from sfd_core.request.concepts import Forget
+from sfd_core.request.recipe import parse_recipe
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+FAMILIES = ("class_unet", "stable_diffusion")
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_CONCEPTS = 10_000
+SD_IMAGE = ImageFormat(3, 512, 512)
+"""What Stable Diffusion 1.x makes."""
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A registered base model. ``digest`` covers every file that a run reads, by name and content.
+
+    ``second_judge``: another classifier, of another architecture and trained apart, that says where the first errs.
+    ``features``: further reference files by the name of their feature extractor. ``controls``: by concept, the folder
+    of a one-step generator that never knew it (distilled from a network trained without it). ``recipe``: what it
+    recommends to change in its family's.
+
+    A text-to-image model with ``domains`` is judged in one of them at a time: :meth:`view` has that one's concepts,
+    judge and figures, and the model as a whole has neither judge nor reference. ``vocabulary``: its words, if known.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    family: str
+    license: str
+    data: str
+    concepts: tuple[str, ...]
+    image: ImageFormat
+    judge: JudgeInfo | None
+    reference: str | None
+    teacher: Mapping[str, Any]
+    files: Mapping[str, str]
+    digest: str
+    second_judge: JudgeInfo | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    domain: str | None = None
+    distilled: Distilled | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def concept_index(self, concept: str) -> int:
+        """The class label of ``concept``; ``ValueError`` if the model does not know it."""
+        return self.concepts.index(concept)
+
+    def view(self, domain: str) -> BaseModel:
+        """This model as seen in ``domain``; ``KeyError`` if it has no such domain."""
+        seen, vocabulary = self.domains[domain], self.vocabulary
+        assert vocabulary is not None  # domains come with a vocabulary
+        return dataclasses.replace(
+            self,
+            concepts=tuple(concept.name for concept in vocabulary.domains[domain]),
+            judge=seen.judge,
+            second_judge=seen.second_judge,
+            reference=seen.reference,
+            features=seen.features,
+            teacher=seen.teacher,
+            domain=domain,
+        )
+
+    def view_for(self, forget: Sequence[Forget]) -> BaseModel:
+        """This model as seen in the domain of what is forgotten; as it is, where that belongs to none.
+
+        Raises:
+            InvalidRequest: for items of several domains.
+        """
+        found = [self.vocabulary.find(item.concept) if self.vocabulary else None for item in forget]
+        domains = [at[0] if at is not None else None for at in found]
+        errors = [
+            FieldError(f"/forget/{i}/concept", f"{_kind(domain)}, {_kind(domains[0])} before it: submit a job for each")
+            for i, domain in enumerate(domains)
+            if domain != domains[0]
+        ]
+        if errors:
+            raise InvalidRequest(tuple(errors))
+        domain = domains[0] if domains else None
+        return self.view(domain) if domain is not None and domain in self.domains else self
+
+
+def _kind(domain: str | None) -> str:
+    return f"is of the domain {domain!r}" if domain else "is in none of the model's domains"
+
+
+def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
+    """A text-to-image model of which nothing is known but its name, as of a hub's before it is fetched: no files, no
+    domains. ``image``: what it makes, which a run holds against the pipeline."""
+    return BaseModel(
+        name=name,
+        title=title,
+        folder=Path(),
+        family="stable_diffusion",
+        license="as the hub's page says",
+        data="as the hub's page says",
+        concepts=(),
+        image=image,
+        judge=None,
+        reference=None,
+        teacher={},
+        files={},
+        digest=digest_of({}),
+    )
+
+
+def load_manifest(folder: Path) -> BaseModel:
+    """Read and check ``folder/manifest.json``. No weights are read, and no digest of them is recomputed here:
+    :func:`verify_files` does that before a run.
+
+    Raises:
+        ModelRefused: naming the file and the field.
+    """
+    path = folder / MANIFEST
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ModelRefused(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
+        raw = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise ModelRefused(f"{path}: must be a JSON object")
+    return _parse(raw, folder, path)
+
+
+def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
+    fields = Fields(raw, path)
+    if (version := fields.get("schema_version", int)) != SCHEMA_VERSION:
+        raise ModelRefused(f"{path}: schema_version is {version}, this Lethe reads {SCHEMA_VERSION}")
+    family = fields.get("family", str)
+    if family not in FAMILIES:
+        raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(FAMILIES)}")
+    files = fields.get("files", dict)
+    for name in files:
+        if name.startswith("/") or ".." in Path(name).parts:
+            raise ModelRefused(f"{path}: files names {name!r}, which lies outside the folder")
+    return BaseModel(
+        name=fields.get("name", str),
+        title=fields.get("title", str),
+        folder=folder,
+        family=family,
+        license=fields.get("license", str),
+        data=fields.get("data", str),
+        image=read_image(fields),
+        files=files,
+        digest=digest_of(files),
+        recipe=_recipe(fields, family),
+        **(_text_parts(fields, files, folder) if family == "stable_diffusion" else _class_parts(fields, files)),
+    )
+
+
+def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
+    """What a class-conditional model must bring."""
+    concepts = tuple(fields.get("concepts", list))
+    if not 2 <= len(concepts) <= MAX_CONCEPTS or not all(isinstance(c, str) and c.strip() for c in concepts):
+        raise ModelRefused(f"{fields.path}: concepts must be 2 to {MAX_CONCEPTS} names")
+    if len(set(concepts)) != len(concepts):
+        raise ModelRefused(f"{fields.path}: concepts has the same name twice")
+    controls = fields.names("controls")
+    for concept, value in controls.items():
+        if concept not in concepts:
+            raise ModelRefused(f"{fields.path}: controls names {concept!r}, which is none of the concepts")
+        if not any(name.startswith(f"{value}/") for name in files):
+            raise ModelRefused(f"{fields.path}: controls.{concept} names {value!r}, of which no file is among files")
+    reference, features = read_references(fields, files)
+    return {
+        "concepts": concepts,
+        "judge": read_judge(fields, "judge", len(concepts), files),
+        "second_judge": read_judge(fields, "second_judge", len(concepts), files)
+        if "second_judge" in fields.raw
+        else None,
+        "reference": reference,
+        "features": features,
+        "controls": controls,
+        "teacher": fields.get("teacher", dict),
+    }
+
+
+def _text_parts(fields: Fields, files: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """What a text-to-image model may bring."""
+    vocabulary: Vocabulary | None = None
+    if "vocabulary" in fields.raw:
+        if (name := fields.get("vocabulary", str)) not in files:
+            raise ModelRefused(f"{fields.path}: vocabulary names {name!r}, which is not among files")
+        vocabulary = load_vocabulary(folder / name)
+    domains = {}
+    for name in fields.get("domains", dict) if "domains" in fields.raw else ():
+        if vocabulary is None or name not in vocabulary.domains:
+            raise ModelRefused(f"{fields.path}: domains.{name} is no domain of the vocabulary")
+        domains[name] = read_domain(fields.within("domains").within(name), len(vocabulary.domains[name]), files)
+    known = vocabulary.domains if vocabulary is not None else {}
+    return {
+        "concepts": tuple(concept.name for name in domains or known for concept in known[name]),
+        "judge": None,
+        "reference": None,
+        "teacher": _shared_by_all([domain.teacher for domain in domains.values()]),
+        "vocabulary": vocabulary,
+        "domains": domains,
+        "distilled": read_distilled(fields.within("distilled"), files) if "distilled" in fields.raw else None,
+    }
+
+
+def _shared_by_all(teachers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How the teacher is sampled, where all domains say the same: it is one network."""
+    if not teachers:
+        return {}
+    names = ("network_evaluations", "guidance")
+    first = {name: teachers[0][name] for name in names if name in teachers[0]}
+    return {name: value for name, value in first.items() if all(teacher.get(name) == value for teacher in teachers)}
+
+
+def _recipe(fields: Fields, family: str) -> dict[str, Any]:
+    """The recommended changes, each of which the family's recipe must take."""
+    changes: dict[str, Any] = fields.get("recipe", dict) if "recipe" in fields.raw else {}
+    try:
+        parse_recipe(family, {}, changes)
+    except InvalidRequest as error:
+        raise ModelRefused(f"{fields.path}: recipe: {error}") from None
+    return changes
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify_files(model: BaseModel) -> None:
+    """Recompute the digest of every file of the model.
+
+    Raises:
+        ModelRefused: for a file that is missing, is a link that leaves the folder, or does not have the digest
+            that the manifest states.
+    """
+    root = model.folder.resolve()
+    for name, stated in model.files.items():
+        path = model.folder / name
+        if not path.resolve().is_relative_to(root):
+            raise ModelRefused(f"{path}: a link that leaves the model's folder")
+        if not path.is_file():
+            raise ModelRefused(f"{path}: named in {MANIFEST} but missing")
+        if (found := file_sha256(path)) != stated:
+            raise ModelRefused(f"{path}: sha256 is {found}, {MANIFEST} states {stated}")
+
+
+def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
+    """The base models below ``folders``, by name: each subfolder with a manifest is one.
+
+    Raises:
+        ModelRefused: for a manifest that cannot be read, or two models of one name.
+    """
+    models: dict[str, BaseModel] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ModelRefused(f"{folder}: not a folder")
+        for path in sorted(folder.iterdir()):
+            if not (path / MANIFEST).is_file():
+                continue
+            model = load_manifest(path)
+            if model.name in models:
+                raise ModelRefused(f"{path}: {model.name!r} is already registered from {models[model.name].folder}")
+            models[model.name] = model
+    return models

@@ -1,0 +1,53 @@
+"""An estimate with its 95 % interval: a proportion, the difference of two, the ratio of two. Plain: does not import
+torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Z95 = 1.959963984540054
+"""Standard normal quantile of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval; ``n`` images stand behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """A proportion with Wilson's score interval (Wilson 1927)."""
+    p = successes / n
+    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+    # At 0 of n and n of n the bound is exactly 0 or 1; rounding must not move it.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(p, low, high, n)
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """``first - second`` of two independent proportions: Newcombe's hybrid score interval (Newcombe 1998,
+    method 10). ``n`` is the smaller of the two."""
+    d = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(d, d - below, d + above, min(first.n, second.n))
+
+
+def ratio_of(first: Interval, second: Interval) -> Interval:
+    """``first / second`` of two independent positive estimates; ``n`` is the first's."""
+    r = first.value / second.value
+    above = math.hypot(_relative(first.high, first.value), _relative(second.low, second.value))
+    below = math.hypot(_relative(first.low, first.value), _relative(second.high, second.value))
+    return Interval(r, r * math.exp(-below), r * math.exp(above), first.n)
+
+
+def _relative(bound: float, value: float) -> float:
+    """How far a bound is from the estimate, in the logarithm."""
+    return abs(math.log(max(bound, 1e-12) / max(value, 1e-12)))

@@ -1,0 +1,136 @@
+"""The one-step generator of a text-to-image model: a stock ``StableDiffusionPipeline`` folder.
+
+Its scheduler makes ``num_inference_steps=1, guidance_scale=1`` the generator's formula ``x = f_theta(b_tinit z, t_init,
+c)`` over latents (docs/adr/0003). Whoever opens the folder in diffusers gets the same images as the trainer, the
+evaluation, ``lethe sample`` and the endpoint, which sample through this class.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from numpy.typing import NDArray
+
+from sfd_core.base_model.manifest import file_sha256
+from sfd_core.base_model.safe_files import load_unet, read_config
+from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.errors import ModelRefused
+from sfd_core.families.class_unet.generator import SAMPLE_BATCH, one_step_scheduler
+from sfd_core.families.images import noise_of, noise_shape
+from sfd_core.families.loading import LoadedBase
+from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.text_parts import TextParts
+
+_FOLDERS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+
+
+class PromptSampler(ABC):
+    """Makes images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a vocabulary."""
+
+    asked: EvaluationPrompts | None
+
+    @abstractmethod
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+
+    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
+        if self.asked is None:
+            raise ValueError("the base model has no vocabulary: its concepts have no prompts")
+        return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
+
+
+class TextGenerator(PromptSampler):
+    """Images from one network evaluation each."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        scheduler: EulerDiscreteScheduler,
+        text: TextParts,
+        asked: EvaluationPrompts | None = None,
+    ) -> None:
+        self.unet = unet.eval()
+        self.scheduler = scheduler
+        self.text = text
+        self.asked = asked
+
+    @classmethod
+    def of(cls, unet: UNet2DConditionModel, base: LoadedBase, t_init: int) -> TextGenerator:
+        """A generator around a network in memory; the network and the text side of ``base`` are shared, not copied."""
+        return cls(unet, one_step_scheduler(base.schedule, t_init), base.parts(), evaluation_prompts(base))
+
+    def sample(self, prompt: str, n: int, seed: int) -> NDArray[np.uint8]:
+        """``n`` images of ``prompt``: uint8 [n, H, W, 3]. Image i depends on the prompt and (seed, i) alone."""
+        return self.sample_prompts([prompt] * n, range(seed, seed + n))
+
+    @torch.no_grad()
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        images = []
+        for i in range(0, len(prompts), SAMPLE_BATCH):
+            n = len(prompts[i : i + SAMPLE_BATCH])
+            # Filled up as OneStepGenerator's batches are: kernels may round differently for other batch sizes.
+            filled = [*prompts[i : i + n], *[prompts[i + n - 1]] * (SAMPLE_BATCH - n)]
+            noise = noise_of([*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)], noise_shape(self.unet))
+            images.append(self.text.pictures(self._latents(filled, noise))[:n])
+        return np.concatenate(images)
+
+    def _latents(self, prompts: Sequence[str], noise: torch.Tensor) -> torch.Tensor:
+        device = next(self.unet.parameters()).device
+        self.scheduler.set_timesteps(1, device=device)
+        (t,) = self.scheduler.timesteps
+        x = noise.to(device) * self.scheduler.init_noise_sigma
+        text = self.text.embeddings(prompts).to(device)
+        output = self.unet(self.scheduler.scale_model_input(x, t), t, encoder_hidden_states=text).sample
+        latents: torch.Tensor = self.scheduler.step(output, t, x).prev_sample
+        return latents
+
+    @staticmethod
+    def files(folder: Path) -> dict[str, str]:
+        """SHA-256 of every file of a saved generator, by name. What lies beside it (the card, the evaluation, the
+        record) speaks of these and is not among them."""
+        parts = [folder / "model_index.json", *(part for name in _FOLDERS for part in folder.glob(f"{name}/*"))]
+        return {part.relative_to(folder).as_posix(): file_sha256(part) for part in sorted(parts) if part.is_file()}
+
+    def save(self, folder: Path) -> None:
+        """Write a stock pipeline folder: safetensors, configurations, tokenizer."""
+        pipe = StableDiffusionPipeline(
+            self.text.vae,
+            self.text.text_encoder,
+            self.text.tokenizer,
+            self.unet,
+            self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipe.save_pretrained(folder, safe_serialization=True)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu", asked: EvaluationPrompts | None = None) -> TextGenerator:
+        """Open a folder that :meth:`save` wrote. ``asked``: what it is to be asked for by concept.
+
+        Raises:
+            ModelRefused: naming the file and what is wrong with it.
+        """
+        text = load_text_parts(folder).to(device)
+        path = folder / "scheduler" / "scheduler_config.json"
+        config = read_config(path)
+        if config.get("_class_name") != EulerDiscreteScheduler.__name__:
+            raise ModelRefused(f"{path}: _class_name must be {EulerDiscreteScheduler.__name__!r}")
+        unet = load_unet(folder / "unet", UNet2DConditionModel).to(device)
+        return cls(unet, EulerDiscreteScheduler.from_config(config), text, asked)
+
+
+def evaluation_prompts(base: LoadedBase) -> EvaluationPrompts | None:
+    """How images of the concepts of ``base`` are asked for, if it has a vocabulary and is seen in one domain."""
+    model = base.model
+    if model.vocabulary is None or model.domain is None:
+        return None
+    return EvaluationPrompts(model.vocabulary, model.domain)

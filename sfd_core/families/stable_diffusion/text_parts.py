@@ -1,0 +1,86 @@
+"""What a text-to-image model has beside its U-Net: the tokenizer and text encoder that turn a prompt into what the
+U-Net is asked with, and the autoencoder that turns latents into pictures."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from sfd_core.families.images import to_uint8
+
+ENCODED_TOGETHER = 64
+"""Prompts a call of the text encoder."""
+DECODED_TOGETHER = 2**20
+"""Pixels that are decoded at a time: four pictures of 512 x 512, which take 3.6 GB (docs/memory.md)."""
+
+KEPT = 2048
+"""Prompts whose embeddings are kept, those asked for last: 480 MB of Stable Diffusion 1.5's. A sampler is asked for
+ever new ones."""
+
+
+@dataclass
+class TextParts:
+    """Frozen, in evaluation mode, shared by everything of a run. A prompt asked for again is not encoded again."""
+
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
+    vae: AutoencoderKL
+    _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict)
+
+    def to(self, device: torch.device | str) -> TextParts:
+        """Both networks on ``device``; what was encoded stays where it is."""
+        self.text_encoder.to(device)
+        self.vae.to(device)
+        return self
+
+    @torch.no_grad()
+    def embeddings(self, prompts: Sequence[str]) -> Tensor:
+        """What the U-Net attends to: [n, L, D] float32 on the CPU, padded to the tokenizer's length as
+        ``StableDiffusionPipeline`` does."""
+        asked = dict.fromkeys(prompts)
+        found = {prompt: self._kept[prompt] for prompt in asked if prompt in self._kept}
+        new = [prompt for prompt in asked if prompt not in found]
+        for i in range(0, len(new), ENCODED_TOGETHER):
+            some = new[i : i + ENCODED_TOGETHER]
+            # A copy of each: a kept one must not hold on to the whole batch.
+            found |= {prompt: one.clone() for prompt, one in zip(some, self._encode(some), strict=True)}
+        for prompt in asked:
+            self._kept[prompt] = found[prompt]
+            self._kept.move_to_end(prompt)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return torch.stack([found[prompt] for prompt in prompts])
+
+    def _encode(self, prompts: list[str]) -> Tensor:
+        longest: int = self.tokenizer.model_max_length
+        tokens = self.tokenizer(prompts, padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
+        mask = tokens.attention_mask if getattr(self.text_encoder.config, "use_attention_mask", None) else None
+        device = self.text_encoder.device
+        output = self.text_encoder(
+            tokens.input_ids.to(device), attention_mask=mask.to(device) if mask is not None else None
+        )
+        states: Tensor = output.last_hidden_state.float().cpu()
+        return states
+
+    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
+        """The ends that do not fit between the start and the end token and are not read, by prompt."""
+        room = self.tokenizer.model_max_length - 2
+        tokens = zip(prompts, self.tokenizer(list(prompts), add_special_tokens=False).input_ids, strict=True)
+        return {prompt: self.tokenizer.decode(ids[room:]).strip() for prompt, ids in tokens if len(ids) > room}
+
+    @torch.no_grad()
+    def pictures(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Scaled latents [n, C, h, w] decoded to uint8 [n, H, W, 3]."""
+        config: Any = self.vae.config
+        pixels = latents[0, 0].numel() * 4 ** (len(config.block_out_channels) - 1)
+        pieces = (latents.to(self.vae.dtype) / config.scaling_factor).split(max(1, DECODED_TOGETHER // pixels))
+        return np.concatenate([to_uint8(self.vae.decode(piece).sample) for piece in pieces])

@@ -1,0 +1,156 @@
+"""What the items of a request mean to a text-to-image model, and which would do nothing. Plain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sfd_core.base_model.vocabulary import Vocabulary
+from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.prompts.words import Words
+from sfd_core.request.concepts import (
+    FixedOverride,
+    Forget,
+    JudgeOverride,
+    NegativeOverride,
+    PromptsOverride,
+    RandomOverride,
+)
+from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
+from sfd_core.request.recipe import Recipe
+
+if TYPE_CHECKING:
+    from sfd_core.base_model.manifest import BaseModel
+
+NAMED = 8
+"""Words of a concept that an error lists."""
+
+
+def words_of(item: Forget) -> tuple[str, ...]:
+    """The words that an item names what it forgets by."""
+    if item.topic is not None:
+        return item.topic.keywords
+    return item.words or (item.concept,)
+
+
+def known_words(item: Forget, vocabulary: Vocabulary | None) -> tuple[str, ...]:
+    """These, and every other word that the vocabulary has for it."""
+    at = vocabulary.find(item.concept) if vocabulary is not None else None
+    also = vocabulary.domains[at[0]][at[1]].words if vocabulary is not None and at is not None else ()
+    return tuple(dict.fromkeys((*words_of(item), *also)))
+
+
+def forgotten_words(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> tuple[str, ...]:
+    """The known words of all items."""
+    return tuple(dict.fromkeys(word for item in forget for word in known_words(item, vocabulary)))
+
+
+def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
+    """Refuse what would be a silent no-op or has no meaning for a text-to-image model. A concept that the model's
+    vocabulary does not have is no error: any words can be asked for.
+
+    Raises:
+        InvalidRequest: with every wrong field.
+    """
+    errors: list[FieldError] = []
+    if not forget:
+        errors.append(FieldError("/forget", "must name at least one concept"))
+    errors += _concept_errors(forget, model.vocabulary)
+    gone = Words(forgotten_words(forget, model.vocabulary))
+    for i, item in enumerate(forget):
+        errors += _override_errors(i, item, gone, model.vocabulary)
+    if not errors:
+        view = model.view_for(forget)
+        if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
+            message = f"names every concept of the domain {view.domain!r}: at least one must remain"
+            errors.append(FieldError("/forget", message))
+    if errors:
+        raise InvalidRequest(tuple(errors))
+
+
+def check_guidance(forget: Sequence[Forget], recipe: Recipe) -> None:
+    """Refuse a negative prompt that nothing would be guided away from.
+
+    Raises:
+        InvalidRequest: pointing at the recipe.
+    """
+    if recipe.kappa4 <= 1 and any(isinstance(item.override, NegativeOverride) for item in forget):
+        message = f"{recipe.kappa4:g} guides nothing away from a negative prompt: say more than 1"
+        raise InvalidRequest((FieldError("/recipe/kappa4", message),))
+
+
+def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
+    """Names that cannot be asked for, or that another item has too."""
+    errors: list[FieldError] = []
+    names: set[str] = set()
+    owners: dict[str, int] = {}
+    for i, item in enumerate(forget):
+        at = f"/forget/{i}"
+        try:
+            check_text(item.concept, f"{at}/concept")
+        except InvalidRequest as error:
+            errors += error.errors
+        owner = vocabulary.owner(item.concept) if vocabulary is not None else None
+        if vocabulary is not None and owner is not None and vocabulary.find(item.concept) is None:
+            message = f"{item.concept!r} is a word for {owner.name!r} here: name that, with words: [{item.concept!r}]"
+            errors.append(FieldError(f"{at}/concept", message))
+        words = _folded(known_words(item, vocabulary))
+        if item.concept.casefold() in names:
+            errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
+        elif shared := words & owners.keys():
+            message = f"{min(shared)!r} is also a word of item {owners[min(shared)]}: it can have one override"
+            errors.append(FieldError(f"{at}/words", message))
+        names.add(item.concept.casefold())
+        owners |= dict.fromkeys(words - owners.keys(), i)
+    return errors
+
+
+def _override_errors(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> list[FieldError]:
+    """An override that does nothing. ``gone``: the words of all items."""
+    at, words = f"/forget/{i}/override", known_words(item, vocabulary)
+    match item.override:
+        case FixedOverride(text):
+            return _instead_errors({at: text}, words, gone) or _unnamed(item.prompts, f"/forget/{i}/prompts", words)
+        case RandomOverride():
+            if vocabulary is None or vocabulary.find(item.concept) is None:
+                message = f"there is no list of other concepts than {item.concept!r} to draw from: say what replaces it"
+                return [FieldError(at, message)]
+            return _unnamed(item.prompts, f"/forget/{i}/prompts", words)
+        case JudgeOverride():
+            message = "a judge looks at pictures, a text-to-image model is trained on latents: say what replaces it"
+            return [FieldError(at, message)]
+        case PromptsOverride(prompts):
+            return _instead_errors({f"{at}/prompts/{j}": prompt for j, prompt in enumerate(prompts)}, words, gone)
+        case _:
+            return []
+
+
+def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words) -> list[FieldError]:
+    """What is wrong with ``texts`` (by pointer) in the place of ``words``."""
+    errors: list[FieldError] = []
+    own, folded = Words(words), _folded(words)
+    for at, text in texts.items():
+        try:
+            check_text(text, at)
+        except InvalidRequest as error:
+            errors += error.errors
+            continue
+        if text.casefold() in folded:
+            errors.append(FieldError(at, f"{text!r} would override itself: name something else"))
+        elif own.are_in(text):
+            errors.append(FieldError(at, f"{text!r} names what it would override: name something else"))
+        elif gone.are_in(text):
+            errors.append(FieldError(at, f"{text!r} is itself forgotten: name something that remains"))
+    return errors[:MAX_ERRORS]
+
+
+def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[FieldError]:
+    """Prompts in which there is nothing to replace."""
+    own, some = Words(words), ", ".join(words[:NAMED]) + (" ..." if len(words) > NAMED else "")
+    unnamed = [j for j, prompt in enumerate(prompts) if not own.are_in(prompt)]
+    message = f"names none of {some}: nothing in it would be replaced"
+    return [FieldError(f"{at}/{j}", message) for j in unnamed[:MAX_ERRORS]]
+
+
+def _folded(words: Sequence[str]) -> set[str]:
+    return {word.casefold() for word in words}

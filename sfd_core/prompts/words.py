@@ -1,0 +1,161 @@
+"""Words in prompts: is one there, put another in its place, take it out.
+
+A word is found in any case, in singular and plural, with word boundaries ("gun" is in "two Guns" and "gun's", not in
+"gunmetal"); the parts of "brad pitt" may be held together by any white space, a hyphen or an underscore. Letters are
+compared composed (NFC), so it makes no difference how an accent is typed. Plurals are English ones.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+
+from sfd_core.base_model.english import article, forms_of, plural, plurals
+
+_BETWEEN = r"[\s_\-‐‑–]+"
+_APOSTROPHES = "['’]"
+# Letters and digits: an underscore parts words.
+_TOKEN = re.compile(r"[^\W_]+")
+# Written without spaces: a word has no boundary there that could be looked for.
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_DETERMINERS = "a|an|the|this|that|these|those|some|any|my|your|his|her|its|our|their"
+_DANGLING = "a|an|the|and|or|of|with|without|by|in|on|at|for|to|from|as|like|under|over|near|beside|behind"
+_ARTICLE = re.compile(r"(an?|the)\s+", re.IGNORECASE)
+_PUNCTUATION = ",.;:!?"
+_AT_THE_END = re.compile(rf"(?:^|\s)(?:{_DANGLING})(?=[\s{_PUNCTUATION}]*$)", re.IGNORECASE)
+
+
+def mentions(prompt: str, words: Collection[str]) -> bool:
+    """Whether any of ``words`` is in ``prompt``."""
+    return _kept(tuple(words)).are_in(prompt)
+
+
+def replaced(prompt: str, words: Collection[str], by: str) -> str:
+    """As :meth:`Words.replaced`."""
+    return _kept(tuple(words)).replaced(prompt, by)
+
+
+def removed(prompt: str, words: Collection[str]) -> str:
+    """As :meth:`Words.removed`."""
+    return _kept(tuple(words)).removed(prompt)
+
+
+class Words:
+    """Some words, to be looked for in many prompts. One with neither a letter nor a digit is in none.
+
+    Forms are found by the first token that each begins with; only those whose token a prompt has are looked for in it,
+    so that a thousand words take hardly longer than ten.
+    """
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._plurals: set[str] = set()
+        self._by_token: dict[str, list[str]] = {}
+        self._unspaced: list[str] = []
+        for word in dict.fromkeys(_one_space(_composed(word)) for word in words):
+            self._plurals.update(form.casefold() for form in plurals(word))
+            for form in forms_of(word):
+                first = _TOKEN.search(form)
+                if first is None:
+                    continue
+                if _UNSPACED.search(first[0]) or _UNSPACED.match(form[-1]):
+                    self._unspaced.append(form)
+                else:
+                    self._by_token.setdefault(_folded(first[0]), []).append(form)
+
+    def are_in(self, prompt: str) -> bool:
+        """Whether any of them is in ``prompt``."""
+        text = _composed(prompt)
+        pattern = self._pattern(text)
+        return pattern is not None and re.search(pattern, text, re.IGNORECASE) is not None
+
+    def replaced(self, prompt: str, by: str) -> str:
+        """``prompt`` with ``by`` in the place of each of them: in the plural where they were, and with the article that
+        it takes. An article of its own ("a middle aged man") gives way to one that is there."""
+        text = _composed(prompt)
+        if (pattern := self._pattern(text)) is None:
+            return text
+        own_article = _ARTICLE.match(by)
+        pieces: list[str] = []
+        end = 0
+        for match in re.finditer(pattern, text, re.IGNORECASE):
+            before, put = text[end : match.start()], by
+            if _one_space(match[0]).casefold() in self._plurals and not own_article:
+                put = plural(by)
+            if (there := re.search(r"(?<!\w)(an?|the)(\s+)$", before, re.IGNORECASE)) is not None:
+                put = put[own_article.end() :] if own_article else put
+                if there[1].casefold() != "the":
+                    before = before[: there.start()] + _cased_as(there[1], article(put)) + there[2]
+            pieces += (before, put)
+            end = match.end()
+        return "".join((*pieces, text[end:]))
+
+    def removed(self, prompt: str) -> str:
+        """``prompt`` without them, and without what they leave behind: their article, a preposition that leads nowhere,
+        an empty place between two commas. May be empty."""
+        text = _composed(prompt)
+        # Taking a word out may bring together what makes another: "new new york york".
+        while (pattern := self._pattern(text)) is not None and re.search(pattern, text, re.IGNORECASE):
+            whole = rf"(?:(?<!\w)(?:{_DETERMINERS})\s+)?{pattern}(?:{_APOSTROPHES}s?(?!\w))?"
+            text = _tidied(re.sub(whole, " ", text, flags=re.IGNORECASE))
+        return text
+
+    def _pattern(self, text: str) -> str | None:
+        """A pattern of the forms that may be in ``text``, the longest first; None where there are none."""
+        tokens = {_folded(token) for token in _TOKEN.findall(text)}
+        forms = {form for token in tokens for form in self._by_token.get(token, ())} | set(self._unspaced_in(text))
+        if not forms:
+            return None
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        return f"(?:{'|'.join(map(_bounded, longest_first))})"
+
+    def _unspaced_in(self, text: str) -> Iterator[str]:
+        folded = _folded(text)
+        return (form for form in self._unspaced if _folded(form.split(" ")[0]) in folded)
+
+
+@lru_cache(maxsize=64)
+def _kept(words: tuple[str, ...]) -> Words:
+    """:class:`Words`, kept for the next prompt."""
+    return Words(words)
+
+
+def _tidied(text: str) -> str:
+    parts = []
+    for part in text.split(","):
+        part = " ".join(part.split())
+        while (shorter := _AT_THE_END.sub("", part)) != part:
+            part = shorter.strip()
+        if part.strip(_PUNCTUATION + " "):
+            parts.append(re.sub(rf"\s+(?=[{_PUNCTUATION}])", "", part))
+    return ", ".join(parts)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded(text: str) -> str:
+    """Equal for any two texts that are one for a pattern that ignores case (which takes all four i for one)."""
+    return text.replace("ı", "i").replace("İ", "i").casefold()
+
+
+def _one_space(text: str) -> str:
+    """``text`` with one space between its parts."""
+    return " ".join(part for part in re.split(_BETWEEN, text) if part)
+
+
+def _cased_as(old: str, new: str) -> str:
+    return new.capitalize() if old[0].isupper() else new
+
+
+@lru_cache(maxsize=4096)
+def _bounded(form: str) -> str:
+    """A pattern of one form between word boundaries. An underscore is no part of a word."""
+    parts = [re.sub("['’]", _APOSTROPHES, re.escape(part)) for part in form.split(" ")]
+    start = "" if _UNSPACED.match(form[0]) else r"(?<![^\W_])"
+    end = "" if _UNSPACED.match(form[-1]) else r"(?![^\W_])"
+    return f"{start}{_BETWEEN.join(parts)}{end}"

@@ -1,0 +1,62 @@
+"""The base model and what is evaluated at the same seeds: their pictures, and how fast each makes an image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sfd_core.display.pictures import pairs_picture, rows_for
+from sfd_core.evaluation.judged import seeds_of
+from sfd_core.evaluation.questions import Prompts, Sample, by_label
+from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.families.device import describe
+from sfd_core.families.loading import LoadedBase
+from sfd_core.report.page import PAIR_REMAINING
+from sfd_core.request.unlearning_request import UnlearningRequest
+
+PAIR_IMAGES = 8
+"""Images a concept in the before/after picture."""
+
+
+def side_by_side(
+    subject: Evaluated, base: LoadedBase, request: UnlearningRequest, device: torch.device, prompts: Prompts | None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Before and after at the same seeds, as pictures by name, and both sides' speed. ``prompts``: what the images are
+    asked for by, if not by label."""
+    concepts, teacher = base.model.concepts, Evaluated.many_steps(teacher_of(base, device), "base model")
+    rows = rows_for(request.forget, concepts, PAIR_REMAINING)
+    makes_before, makes_after = by_label(teacher.makes, prompts), by_label(subject.makes, prompts)
+    labels = [concepts.index(row.concept) for row in rows for _ in range(PAIR_IMAGES)]
+    seeds = [seed for row in rows for seed in seeds_of(concepts.index(row.concept), PAIR_IMAGES)]
+    began = time.perf_counter()
+    before = makes_before(labels, seeds)
+    teacher_speed = len(labels) / (time.perf_counter() - began)
+    after = makes_after(labels, seeds)
+    speed = _images_per_second(makes_after, labels, seeds)
+    steps = subject.network_evaluations
+    titles = (
+        f"{teacher.network_evaluations} network evaluations an image",
+        f"{steps} network evaluation{'s' if steps > 1 else ''}, same seeds",
+    )
+    pictures = {
+        "pairs": pairs_picture(before, after, rows, subtitles=titles),
+        "pairs_narrow": pairs_picture(before, after, rows, narrow=True, subtitles=titles),
+    }
+    return pictures, {
+        "generator_images_per_second": round(speed, 2),
+        "teacher_images_per_second": round(teacher_speed, 2),
+        "ratio": round(speed / teacher_speed, 2),
+        "generator_network_evaluations": steps,
+        "teacher_network_evaluations": teacher.network_evaluations,
+        "device": describe(device),
+    }
+
+
+def _images_per_second(sample: Sample, labels: Sequence[int], seeds: Sequence[int]) -> float:
+    """How fast ``sample`` makes one image for each of ``labels``; it was warmed up before."""
+    began = time.perf_counter()
+    sample(labels, seeds)
+    return len(labels) / (time.perf_counter() - began)

@@ -1,0 +1,247 @@
+"""One whole unlearning run: load, train, evaluate, write the generator and the report. What ``lethe unlearn`` and the
+service's training process both do.
+
+:func:`unlearn` yields events; whoever iterates shows them, and stops the run by leaving the loop. With a folder for
+checkpoints the run goes on from the newest one, of whichever attempt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from sfd_core.base_model.manifest import BaseModel, digest_of
+from sfd_core.display.pictures import strip_picture
+from sfd_core.evaluation import nsfw
+from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
+from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.pace import Pace
+from sfd_core.evaluation.subject import Evaluated
+from sfd_core.families.device import describe, pick_device
+from sfd_core.families.generators import Generator
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.registry import Prepared, prepare
+from sfd_core.report.card import model_card
+from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.strip import Strip
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training import checkpoint
+from sfd_core.training.loop import TrainingState, start, train
+from sfd_core.training.quick import QuickFigures
+
+Phase = Literal["preparing", "training", "evaluating"]
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    phase: Phase
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of training, or a chunk of evaluation (then without losses). ``quick``: on the steps that have one."""
+
+    images: int
+    of: int
+    seconds: float
+    images_per_second: float
+    eta_seconds: float
+    loss_generator: float | None = None
+    loss_fake_score: float | None = None
+    quick: QuickFigures | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    step: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The result: ``generator`` and ``report`` are folders below the run's output folder."""
+
+    report: dict[str, Any]
+    generator: Path
+    report_folder: Path
+
+
+Event = PhaseStarted | Progress | CheckpointSaved | Finished
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where this attempt writes its checkpoints, where earlier attempts wrote theirs, and how often."""
+
+    folder: Path
+    earlier: Sequence[Path] = ()
+    every_seconds: float = 10.0
+
+
+def unlearn(
+    model: BaseModel,
+    request: UnlearningRequest,
+    out: Path,
+    *,
+    checkpoints: Checkpoints | None = None,
+    device: str = "auto",
+    weights: GivenWeights | None = None,
+    should_stop: threading.Event | None = None,
+) -> Iterator[Event]:
+    """Run ``request`` on ``model`` and write ``out/generator`` (a diffusers folder) and ``out/report``.
+
+    ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
+    with a checkpoint if it has a folder for them and without :class:`Finished`.
+
+    Raises:
+        ModelRefused: for a base model that does not verify or load.
+        InvalidRequest: for a recipe that does not fit the base model's schedule.
+        TrainingDiverged: when the run is no longer finite.
+    """
+    yield PhaseStarted("preparing")
+    began = time.monotonic()
+    where = pick_device(device)
+    base = load_base(model.view_for(request.forget), where)
+    evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
+    prepared = prepare(base, request, where)
+    state = start(base, request.recipe, request.seed, where)
+    if checkpoints is not None:
+        checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
+    seconds = {"preparing": time.monotonic() - began}
+
+    yield PhaseStarted("training")
+    strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
+    for event in _training(state, base, prepared, evaluators, request, checkpoints, strip):
+        yield event
+        if should_stop is not None and should_stop.is_set():
+            if checkpoints is not None:
+                checkpoint.save(state, checkpoints.folder)
+                yield CheckpointSaved(state.step, state.images)
+            return
+    seconds["training"] = state.seconds
+
+    yield PhaseStarted("evaluating")
+    began = time.monotonic()
+    generator = generator_of(state, base, request.recipe)
+    examined: Examined | None = None
+    subject, pace = Evaluated.one_step(generator), Pace()
+    for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last one is used
+        yield Progress(done, of, time.monotonic() - began, *pace(done, of))
+        if should_stop is not None and should_stop.is_set():
+            return
+    assert examined is not None
+    seconds["evaluating"] = time.monotonic() - began
+    asked = request.to_json()
+    examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
+    examined.report["text"] = _text_facts(base, prepared, request)
+    _add_strip(examined, strip)
+    yield _write(generator, examined, out)
+
+
+def _training(
+    state: TrainingState,
+    base: LoadedBase,
+    prepared: Prepared,
+    evaluators: Evaluators,
+    request: UnlearningRequest,
+    checkpoints: Checkpoints | None,
+    strip: Strip,
+) -> Iterator[Event]:
+    """Train to the end of the budget, with checkpoints by the clock and after the last step."""
+    strip.look(state)
+    saved_at = time.monotonic()
+    budget = request.budget
+    if _already_finished(state, request):
+        return
+    judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
+    quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
+    look = judge.logits_of_cells if judge is not None else None
+    first_images, first_seconds = state.images, state.seconds
+    for step in train(state, base, request, prepared=prepared, judge=look, quick_evaluation=quick):
+        strip.look(state, finished=step.finished)
+        rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
+        left = [(budget.images - step.images) / rate]
+        if budget.seconds is not None:
+            left.append(budget.seconds - step.seconds)
+        eta = 0.0 if step.finished else max(0.0, min(left))
+        yield Progress(
+            step.images, budget.images, step.seconds, rate, eta, step.loss_generator, step.loss_fake_score, step.quick
+        )
+        due = time.monotonic() - saved_at >= (checkpoints.every_seconds if checkpoints else 0)
+        if checkpoints is not None and (due or step.finished):
+            checkpoint.save(state, checkpoints.folder)
+            saved_at = time.monotonic()
+            yield CheckpointSaved(step.step, step.images)
+
+
+def _already_finished(state: TrainingState, request: UnlearningRequest) -> bool:
+    """A run that was stopped after its last step, in the evaluation, has nothing left to train."""
+    budget = request.budget
+    unlearned = budget.stop_when_unlearned and len(state.curve) > 1 and all(q.good for q in state.curve[-2:])
+    spent = state.images >= budget.images or (budget.seconds is not None and state.seconds >= budget.seconds)
+    return state.step > 0 and (spent or unlearned)
+
+
+def _training_facts(state: TrainingState, seconds: dict[str, float], device: torch.device) -> dict[str, Any]:
+    """The curves and what the run cost."""
+    peak = (
+        torch.cuda.max_memory_allocated(device)
+        if device.type == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    return {
+        "curves": [dataclasses.asdict(q) for q in state.curve],
+        "cost": {
+            "seconds": {name: round(value, 2) for name, value in seconds.items()},
+            "images": state.images,
+            "steps": state.step,
+            "images_per_second": round(state.images / max(state.seconds, 1e-9), 2),
+            "peak_memory_bytes": peak,
+            "device": describe(device),
+        },
+    }
+
+
+def _text_facts(base: LoadedBase, prepared: Prepared, request: UnlearningRequest) -> dict[str, Any] | None:
+    """What a text-to-image run was asked with, and where it started."""
+    plan, distilled = prepared.plan, base.model.distilled
+    if plan is None:
+        return None
+    asked = {text for condition in plan.conditions() for text in (condition.prompt, condition.negative)}
+    return {
+        "prompts": {
+            "forgotten": [len(item) for item in plan.forgotten],
+            "retained": len(plan.retained),
+            "dropped": plan.dropped,
+            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.parts().cut(sorted(asked)).items()],
+        },
+        "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
+    }
+
+
+def _add_strip(examined: Examined, strip: Strip) -> None:
+    """The same seeds over training."""
+    moments = strip.moments()
+    examined.pictures["strip"] = strip_picture(moments, strip.rows)
+    examined.pictures["strip_narrow"] = strip_picture(moments, strip.rows, narrow=True)
+    examined.report["strip"] = [{"share": m.share, "images": m.seen} for m in moments]
+
+
+def _write(generator: Generator, examined: Examined, out: Path) -> Finished:
+    """Write both folders; the card goes into the generator's, with the digest of its weights."""
+    folder, report_folder = out / "generator", out / "report"
+    generator.save(folder)
+    files = generator.files(folder)
+    examined.report["generator"] = {"digest": digest_of(files), "files": files}
+    report = write_report(examined, report_folder, ["lethe record rerun unlearning-record.json"])
+    (folder / "README.md").write_text(model_card(report))
+    return Finished(dict(report), folder, report_folder)

@@ -1,0 +1,148 @@
+"""Checkpoints: an atomic save and a verified load. Safetensors and JSON only, no pickle.
+
+A checkpoint is a folder ``step-<8 digits>`` with the networks, the optimisers' moments, ``state.json`` and, written
+last, ``checkpoint.json`` with the SHA-256 of each. It is made beside its final name, synced to disk and renamed, so a
+folder with the final name is whole; a flipped bit is found when it is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sfd_core.base_model.manifest import file_sha256
+from sfd_core.training.loop import TrainingState
+from sfd_core.training.quick import QuickFigures
+
+KEPT = 2
+"""Checkpoints kept in one folder: the newest, and one before it in case the newest turns out damaged."""
+_MANIFEST = "checkpoint.json"
+_NETWORKS = ("generator", "fake_score", "average")
+_OPTIMIZERS = ("optimizer_generator", "optimizer_fake_score")
+
+
+class CheckpointDamaged(ValueError):
+    """A checkpoint that is incomplete or whose content does not have the digest that was written with it."""
+
+
+def save(state: TrainingState, root: Path) -> Path:
+    """Write a checkpoint of ``state`` below ``root`` and drop all but the newest two. Returns its folder.
+
+    Raises:
+        OSError: if the disk is full or not writable; what was there before is untouched.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for stale in root.glob("new-*"):
+        shutil.rmtree(stale)
+    final = root / f"step-{state.step:08d}"
+    if final.exists():
+        return final
+    new = root / f"new-{state.step:08d}"
+    new.mkdir()
+    try:
+        for name in _NETWORKS:
+            save_file(getattr(state, name).state_dict(), new / f"{name}.safetensors")
+        for name in _OPTIMIZERS:
+            save_file(_moments(getattr(state, name)), new / f"{name}.safetensors")
+        save_file({"rng": state.rng.get_state()}, new / "rng.safetensors")
+        numbers = {
+            "step": state.step,
+            "images": state.images,
+            "seconds": state.seconds,
+            "curve": [dataclasses.asdict(q) for q in state.curve],
+        }
+        (new / "state.json").write_text(json.dumps(numbers))
+        digests = {path.name: file_sha256(path) for path in sorted(new.iterdir())}
+        (new / _MANIFEST).write_text(json.dumps(digests))
+        for path in new.iterdir():
+            _sync(path)
+        _sync(new)
+        new.rename(final)
+        _sync(root)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    for old in sorted(root.glob("step-*"))[:-KEPT]:
+        shutil.rmtree(old)
+    return final
+
+
+def restore_newest(state: TrainingState, roots: Iterable[Path]) -> Path | None:
+    """Load the newest undamaged checkpoint below any of ``roots`` into ``state``; None if there is none.
+
+    ``roots`` are the folders of a job's attempts: each attempt writes only to its own.
+    """
+    found = [folder for root in roots for folder in root.glob("step-*")]
+    for folder in sorted(found, key=lambda folder: folder.name, reverse=True):
+        try:
+            restore(state, folder)
+        except CheckpointDamaged:
+            continue
+        return folder
+    return None
+
+
+def restore(state: TrainingState, folder: Path) -> None:
+    """Load the checkpoint in ``folder`` into ``state``, after verifying every file.
+
+    Raises:
+        CheckpointDamaged: naming the file.
+    """
+    verify(folder)
+    numbers = json.loads((folder / "state.json").read_text())
+    for name in _NETWORKS:
+        getattr(state, name).load_state_dict(load_file(folder / f"{name}.safetensors"))
+    for name in _OPTIMIZERS:
+        _load_moments(getattr(state, name), load_file(folder / f"{name}.safetensors"))
+    state.rng.set_state(load_file(folder / "rng.safetensors")["rng"])
+    state.step, state.images, state.seconds = numbers["step"], numbers["images"], numbers["seconds"]
+    state.curve = [QuickFigures(**q) for q in numbers["curve"]]
+
+
+def verify(folder: Path) -> None:
+    """Recompute every digest. Raises ``CheckpointDamaged``."""
+    try:
+        digests = json.loads((folder / _MANIFEST).read_text())
+        expected = {f"{name}.safetensors" for name in (*_NETWORKS, *_OPTIMIZERS, "rng")} | {"state.json"}
+        if not isinstance(digests, dict) or set(digests) != expected:
+            raise CheckpointDamaged(f"{folder / _MANIFEST}: does not list the files of a checkpoint")
+        for name, stated in digests.items():
+            if file_sha256(folder / name) != stated:
+                raise CheckpointDamaged(f"{folder / name}: does not have the digest it was written with")
+    except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointDamaged):
+            raise
+        raise CheckpointDamaged(f"{folder}: {error}") from None
+
+
+def _moments(optimizer: torch.optim.Adam) -> dict[str, Tensor]:
+    """Adam's state as named tensors; parameters are numbered in the optimiser's order."""
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {f"{i}.{key}": value.contiguous() for i, values in state.items() for key, value in values.items()}
+
+
+def _load_moments(optimizer: torch.optim.Adam, moments: dict[str, Tensor]) -> None:
+    whole = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in moments.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    whole["state"] = state
+    optimizer.load_state_dict(whole)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

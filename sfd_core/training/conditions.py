@@ -1,0 +1,114 @@
+"""Which conditions a step asks for, what overrides each, and how much each counts.
+
+A condition is a number: a class label of a class-conditional model, a row of the prompt table of a text-to-image one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.request.recipe import Recipe
+
+Judge = Callable[[Tensor], Tensor]
+"""Images [B, C, H, W] in the network's space to the judge's logits [B, concepts]."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """One merged batch: remaining and forgotten conditions together.
+
+    ``c``: [B] what the generator and the fake score are asked for. ``w``: [B] the weights w(c).
+    """
+
+    c: Tensor
+    w: Tensor
+
+
+class ConditionSampler:
+    """Draws the conditions of a step and answers o(c).
+
+    ``forgotten``: the conditions of each forgotten concept. ``remaining``: those that stay. ``overrides``: by forgotten
+    condition, what may override it, each equally likely. ``judged``: forgotten conditions that a judge chooses for.
+    """
+
+    def __init__(
+        self,
+        forgotten: Sequence[Sequence[int]],
+        remaining: Sequence[int],
+        overrides: Mapping[int, Sequence[int]],
+        recipe: Recipe,
+        device: torch.device,
+        judged: Collection[int] = (),
+    ) -> None:
+        self.forgotten = [torch.tensor(conditions, dtype=torch.long) for conditions in forgotten]
+        self.remaining = torch.tensor(remaining, dtype=torch.long)
+        self.choices = {c: torch.tensor(choices, dtype=torch.long) for c, choices in overrides.items()}
+        self.judged = frozenset(judged)
+        self.recipe = recipe
+        self.device = device
+
+    @classmethod
+    def of_classes(
+        cls, forget: Sequence[Forget], concepts: Sequence[str], recipe: Recipe, device: torch.device
+    ) -> ConditionSampler:
+        """Of a class-conditional model that knows ``concepts``: conditions are its labels."""
+        forgotten = [concepts.index(item.concept) for item in forget]
+        remaining = [label for label in range(len(concepts)) if label not in forgotten]
+        overrides: dict[int, Sequence[int]] = {}
+        judged = []
+        for item, label in zip(forget, forgotten, strict=True):
+            match item.override:
+                case FixedOverride(concept):
+                    overrides[label] = [concepts.index(concept)]
+                case RandomOverride():
+                    overrides[label] = remaining
+                case JudgeOverride():
+                    judged.append(label)
+        return cls([[label] for label in forgotten], remaining, overrides, recipe, device, judged)
+
+    def draw(self, generator: torch.Generator) -> Conditions:
+        """A batch in which ``forgotten_share`` is asked for a forgotten concept: each equally often, and each of its
+        conditions equally often."""
+        batch = self.recipe.batch
+        n_f = self.recipe.forgotten_count if self.forgotten else 0
+        c = torch.cat([self._draw_forgotten(n_f, generator), _choose(self.remaining, batch - n_f, generator)])
+        w = torch.ones(batch)
+        w[:n_f] = self.recipe.forget_weight
+        return Conditions(c.to(self.device), w.to(self.device))
+
+    def _draw_forgotten(self, n: int, generator: torch.Generator) -> Tensor:
+        if n == 0:
+            return self.remaining[:0]
+        items = torch.randint(0, len(self.forgotten), (n,), generator=generator).tolist()
+        if all(len(conditions) == 1 for conditions in self.forgotten):
+            return torch.cat([self.forgotten[item] for item in items])
+        return torch.cat([_choose(self.forgotten[item], 1, generator) for item in items])
+
+    def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
+        """o(c): [B]. ``f_psi`` [B, C, H, W] is what the judge looks at for the concepts that it chooses for."""
+        asked = c.tolist()
+        o = torch.tensor(
+            [int(_choose(self.choices[i], 1, generator)) if i in self.choices else i for i in asked], dtype=torch.long
+        )
+        judged = torch.tensor([i in self.judged for i in asked], dtype=torch.bool)
+        if bool(judged.any()):
+            if judge is None:
+                raise ValueError("an override by the judge needs a judge")
+            with torch.no_grad():
+                logits = judge(f_psi.detach()[judged.to(f_psi.device)]).cpu()
+            o[judged] = self.remaining[logits[:, self.remaining].argmax(dim=1)]
+        return o.to(self.device)
+
+
+def _choose(conditions: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """``n`` of ``conditions``, uniformly, with replacement. One to choose from leaves the generator as it is."""
+    if n == 0:
+        return conditions[:0]
+    if len(conditions) == 1:
+        return conditions.repeat(n)
+    return conditions[torch.randint(0, len(conditions), (n,), generator=generator)]
