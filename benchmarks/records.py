@@ -21,7 +21,7 @@ import torch
 from jobs.record import RecordMismatch, verify
 from tests.record.case import Case, flipped, make_case
 from tests.record.corpus import mutations
-from tests.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model
 
 
 def main() -> None:

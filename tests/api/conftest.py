@@ -11,7 +11,7 @@ import pytest
 from jobs import keys
 from jobs.settings import Settings
 from local.services import Services
-from tests.serving import Service, serving, write_manifest
+from tests.support.serving import Service, serving, write_manifest
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from jobs.ids import new_id
 from jobs.records import JobError, NewGenerator, Publication, attempt_prefix
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
-from tests.serving import Service
-from tests.tiny_record import tiny_record
+from tests.support.serving import Service
+from tests.support.tiny_record import tiny_record
 
 LEASE = 600.0
 REASON = "unlearning accuracy of Sneaker is 0.9000 [0.8860, 0.9124] on 2000 images: below 0.99"

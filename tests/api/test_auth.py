@@ -14,8 +14,8 @@ import pytest
 from jobs import keys
 from tests.api.making import body, is_problem, published, submitted, train
 from tests.api.test_events import streaming
-from tests.serving import Service
-from tests.waiting import wait_for
+from tests.support.serving import Service
+from tests.support.waiting import wait_for
 
 Bearer = Callable[..., dict[str, str]]
 OPEN = {"/livez", "/readyz", "/metrics"}

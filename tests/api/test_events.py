@@ -15,8 +15,8 @@ import pytest
 
 from jobs.states import EventType
 from tests.api.making import advance, failed, is_problem, pointers, publish, submitted, train
-from tests.serving import Service
-from tests.waiting import wait_for
+from tests.support.serving import Service
+from tests.support.waiting import wait_for
 
 STREAM = {"accept": "text/event-stream"}
 

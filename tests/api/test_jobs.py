@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.making import failed, is_problem, pointers, submitted, train
-from tests.serving import Service
+from tests.support.serving import Service
 
 NOBODY = "job_" + "0" * 32
 

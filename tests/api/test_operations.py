@@ -18,8 +18,8 @@ import pytest
 from api.openapi import text
 from jobs.settings import Settings
 from tests.api.making import body, is_problem, submitted
-from tests.serving import Service, serving
-from tests.waiting import wait_for
+from tests.support.serving import Service, serving
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 

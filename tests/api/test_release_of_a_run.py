@@ -19,7 +19,7 @@ from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import submitted
 from tests.api.test_samples import sampler
-from tests.serving import Service
+from tests.support.serving import Service
 
 __all__ = ["sampler"]
 
@@ -31,7 +31,7 @@ def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings with a base model that has weights, a key to sign with, and a broker's database of this module's own."""
-    from tests.tiny_model import make_tiny_model
+    from tests.support.tiny_model import make_tiny_model
 
     folder: Path = tmp_path_factory.mktemp("released")
     make_tiny_model(folder / "models" / "tiny")

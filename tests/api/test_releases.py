@@ -21,8 +21,8 @@ from jobs.schema import generators
 from jobs.settings import Settings
 from tests.api.making import REASON, is_problem, pointers, published
 from tests.api.test_auth import OTHER_SITES
-from tests.serving import Service, serving
 from tests.store.making import at_once
+from tests.support.serving import Service, serving
 
 Bearer = Callable[..., dict[str, str]]
 WHY = "What the judge takes for sneakers are ankle boots: looked at by hand."

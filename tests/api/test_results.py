@@ -18,7 +18,7 @@ from api.dashboard.rendering import distances
 from jobs.generators import GeneratorStore
 from jobs.ids import new_id
 from tests.api.making import PAGE, REASON, is_problem, pointers, publish, published, submitted, train
-from tests.serving import Service
+from tests.support.serving import Service
 
 
 def test_a_report_in_each_form(service: Service, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from jobs.broker import QUEUE_SAMPLES, Broker
 from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import is_problem, pointers, publish, submitted, train
-from tests.serving import Service, serving
-from tests.workers import working
+from tests.support.serving import Service, serving
+from tests.support.workers import working
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -27,7 +27,7 @@ def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings with a base model that has weights, and a broker's database that only this module uses."""
-    from tests.tiny_model import make_tiny_model
+    from tests.support.tiny_model import make_tiny_model
 
     folder: Path = tmp_path_factory.mktemp("samples")
     make_tiny_model(folder / "models" / "tiny")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.making import body, is_problem, pointers, submitted
-from tests.serving import CONCEPTS, Service
+from tests.support.serving import CONCEPTS, Service
 
 KEY = "Idempotency-Key"
 

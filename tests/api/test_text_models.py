@@ -23,10 +23,10 @@ from jobs.settings import Settings
 from local.services import Services
 from sfd_core.base_model.manifest import load_manifest
 from tests.api.making import is_problem, pointers
-from tests.hub_server import REVISION, hub_server
-from tests.serving import Service
-from tests.waiting import wait_for
-from tests.workers import working
+from tests.support.hub_server import REVISION, hub_server
+from tests.support.serving import Service
+from tests.support.waiting import wait_for
+from tests.support.workers import working
 
 WHY = "A model that means nothing: nobody can be harmed by it."
 HUB = f"hub:acme/noise@{REVISION}"
@@ -43,7 +43,7 @@ def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings with a plain pipeline and one with domains, and a hub that may be asked for a third."""
-    from tests.tiny_text_model import make_tiny_text_model
+    from tests.support.tiny_text_model import make_tiny_text_model
 
     folder: Path = tmp_path_factory.mktemp("text")
     make_tiny_text_model(folder / "models" / "plain", "plain")
@@ -64,7 +64,7 @@ def settings(
 @pytest.fixture(scope="module", autouse=True)
 def workers(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A worker and a sampler as they are run in production, beside a hub."""
-    from tests.tiny_text_model import make_tiny_text_model
+    from tests.support.tiny_text_model import make_tiny_text_model
 
     repository = tmp_path_factory.mktemp("hub") / "noise"
     make_tiny_text_model(repository)

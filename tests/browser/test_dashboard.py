@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from api.dashboard.job_pages import PROBES
 from sfd_core.request import evaluation_plan
 from tests.api.making import REASON, STATEMENT, advance, failed, publish, published, submitted, train
-from tests.serving import Service
-from tests.waiting import wait_for
+from tests.support.serving import Service
+from tests.support.waiting import wait_for
 
 
 def test_the_table_of_jobs_is_live(service: Service, page: Page) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.test_samples import ask, generator_id, sampler, settings
-from tests.serving import Service
+from tests.support.serving import Service
 
 __all__ = ["generator_id", "sampler", "settings"]
 

@@ -15,8 +15,8 @@ from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import publish, submitted, train
 from tests.api.test_samples import sampler
-from tests.hub_server import REVISION
-from tests.serving import Service, write_manifest
+from tests.support.hub_server import REVISION
+from tests.support.serving import Service, write_manifest
 
 __all__ = ["sampler"]
 
@@ -26,7 +26,7 @@ def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings with a class-conditional model, a text-to-image model with domains, and a hub's."""
-    from tests.tiny_text_model import make_tiny_text_model
+    from tests.support.tiny_text_model import make_tiny_text_model
 
     folder: Path = tmp_path_factory.mktemp("text")
     write_manifest(folder / "models")

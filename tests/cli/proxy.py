@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from jobs.records import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
 from sfd_core.base_model.manifest import digest_of
-from tests.tiny_record import tiny_record
-from tests.waiting import wait_for
+from tests.support.tiny_record import tiny_record
+from tests.support.waiting import wait_for
 
 CONCEPTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 LEASE = 60.0

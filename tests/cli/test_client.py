@@ -31,8 +31,8 @@ from jobs.states import Status
 from sfd_core.request.evaluation_plan import PROBES
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
-from tests.sample_report import sample_report
-from tests.waiting import wait_for
+from tests.support.sample_report import sample_report
+from tests.support.waiting import wait_for
 
 FORGET = {"Sneaker": "Sandal"}
 UNID = "job_" + "0" * 32

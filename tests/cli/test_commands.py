@@ -18,7 +18,7 @@ from client import Lethe
 from jobs.records import JobError, Verdict
 from tests.cli.conftest import Command
 from tests.cli.service import Service, claim, free_port, publish, train
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 SUBMIT = ("submit", "--base", "fashion", "--forget", "Sneaker=Sandal", "--images", "6400")
 LETHE = (sys.executable, "-m", "cli")

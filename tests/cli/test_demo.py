@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.cli.service import write_manifest
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 LAST = {"job", "verdict", "unlearning_accuracy", "retained_accuracy", "teacher_retained_accuracy", "seconds"}
 

@@ -16,7 +16,7 @@ from client.transport import Transport
 from jobs import keys
 from tests.cli.proxy import GOOD, Line, proxy
 from tests.cli.service import Service, claim, free_port, publish, train
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 FORGET = {"Sneaker": "Sandal"}
 

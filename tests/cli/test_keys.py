@@ -18,7 +18,7 @@ from jobs.database import head, revision
 from jobs.errors import InvalidKey
 from tests.cli.conftest import Command
 from tests.cli.service import Service
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

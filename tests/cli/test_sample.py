@@ -10,7 +10,7 @@ import pytest
 from client import InvalidRequest, Lethe
 from tests.cli.conftest import Command
 from tests.cli.service import CONCEPTS, Service, claim, publish
-from tests.workers import working
+from tests.support.workers import working
 
 
 @pytest.fixture(scope="module")

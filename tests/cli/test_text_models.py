@@ -16,9 +16,9 @@ from client.answers import BaseModel, read
 from client.reports import Report
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from tests.cli.conftest import Command
-from tests.hub_server import REVISION
-from tests.sample_text_report import text_report, unjudged_report
-from tests.tiny_text_model import make_tiny_text_model
+from tests.support.hub_server import REVISION
+from tests.support.sample_text_report import text_report, unjudged_report
+from tests.support.tiny_text_model import make_tiny_text_model
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from jobs.settings import Settings
 from jobs.store import JobStore
 from sfd_core.admission import parse_request
 from sfd_core.base_model.manifest import BaseModel
-from tests.tiny_model import make_tiny_model
-from tests.waiting import wait_for
+from tests.support.tiny_model import make_tiny_model
+from tests.support.waiting import wait_for
 
 
 @dataclass

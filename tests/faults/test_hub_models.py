@@ -19,8 +19,8 @@ from jobs.store import JobStore
 from sfd_core.admission import parse_request
 from sfd_core.base_model import hub as hub_module
 from sfd_core.errors import ModelUnavailable
-from tests.hub_server import REVISION, Hub, hub_server
-from tests.tiny_text_model import make_tiny_text_model
+from tests.support.hub_server import REVISION, Hub, hub_server
+from tests.support.tiny_text_model import make_tiny_text_model
 from worker.runner import Runner
 from worker.training_process import EXIT_STOPPED, Task, run
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from jobs.records import Job
 from tests.faults.conftest import Service, Worker
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 SHARES = (pytest.param(0.1, marks=pytest.mark.slow), 0.4, pytest.param(0.8, marks=pytest.mark.slow))
 """Of the training that is done when something is killed."""

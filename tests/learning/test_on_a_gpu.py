@@ -18,8 +18,8 @@ from sfd_core.base_model.manifest import BaseModel, load_manifest
 from sfd_core.families.generators import load_generator
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
-from tests.tiny_model import make_tiny_model
-from tests.tiny_text_model import make_tiny_text_model
+from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_text_model import make_tiny_text_model
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

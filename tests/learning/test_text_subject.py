@@ -29,7 +29,7 @@ from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import STABLE_DIFFUSION
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Finished, unlearn
-from tests.tiny_text_model import T_INIT, make_tiny_text_model
+from tests.support.tiny_text_model import T_INIT, make_tiny_text_model
 
 CPU = torch.device("cpu")
 PISTOL = Forget("pistol", FixedOverride("banana"))

@@ -19,7 +19,7 @@ from local.errors import LocalError
 from local.services import services
 from local.stack import running
 from tests.local.conftest import eventually, kill, processes_of, run_program, says, served
-from tests.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model
 
 # More images than anybody waits for: it runs until it is cancelled.
 JOB = {"base_model": "tiny", "forget": [{"concept": "red", "override": "blue"}], "budget": {"images": 1_000_000}}

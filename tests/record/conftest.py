@@ -9,7 +9,7 @@ import torch
 
 from sfd_core.base_model.manifest import BaseModel
 from tests.record.case import Case, make_case
-from tests.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model
 
 
 @pytest.fixture(scope="session")

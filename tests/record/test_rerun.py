@@ -19,7 +19,7 @@ from sfd_core.base_model.manifest import BaseModel, load_manifest
 from sfd_core.errors import ModelRefused
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.record.case import BODY, Case, unsigned_settings
-from tests.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 

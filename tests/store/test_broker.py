@@ -28,7 +28,7 @@ from jobs.errors import BrokerUnavailable, SampleTimeout
 from jobs.ids import new_id
 from jobs.samples import SampleReply, decode, encode
 from tests.store.making import at_once
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from jobs.states import Status
 from jobs.store import JobStore
 from local.services import some_services
 from tests.store.making import LEASE, at_once, claimed, count, created, in_state, unsent
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 class CountingBroker(Broker):

@@ -17,7 +17,7 @@ from jobs.settings import Settings
 from sfd_core.admission import parse_request
 from sfd_core.base_model.manifest import plain_text_model
 from sfd_core.request.concepts import override_to_json, parse_override
-from tests.unit.test_request import MODEL
+from tests.unit.admission.test_request import MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [

