@@ -9,8 +9,9 @@ import typer
 from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.settings import Settings
 from sfd_core.base_model.hub_name import parse_hub_name
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
+from sfd_core.families.registry import load_manifest
 
 
 def base_model(name: str, settings: Settings) -> BaseModel:
@@ -27,7 +28,7 @@ def base_model(name: str, settings: Settings) -> BaseModel:
             hub_model(name, settings.hub_models)
         except InvalidRequest as error:
             raise typer.BadParameter(str(error), param_hint="--base") from None
-        from sfd_core.base_model.hub import fetch
+        from sfd_core.families.hub import fetch
 
         hub = parse_hub_name(name)
         return fetch(hub, hub_folder(settings.hub_dir, hub))

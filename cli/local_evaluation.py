@@ -20,10 +20,10 @@ from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.subject import Evaluated, open_generator
-from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.device import pick_device
-from sfd_core.families.loading import LoadedBase, load_base
-from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import describe, family_of
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -56,7 +56,7 @@ def run(
     for row in [*examined.report["forget"], *examined.report["unlearning"]]:
         if row["concept"] in unknown:
             row["override"] = None
-    files = TextGenerator.files(folder) if model.family == "stable_diffusion" else OneStepGenerator.files(folder)
+    files = family_of(model.family).files(folder)
     examined.report["generator"] = {"digest": digest_of(files), "files": files}
     report = write_report(examined, out, [_command(folder, base_name, forgotten, request, steps)])
     parsed, screen = read(Report, dict(report)), console()
@@ -69,7 +69,7 @@ def run(
 
 def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
     """A request like a job's: it decides what is counted as forgotten, and by which thresholds."""
-    unknown = {"empty": True} if model.family == "stable_diffusion" else {"judge": True}
+    unknown = {"empty": True} if describe(model.family).takes_prompts else {"judge": True}
     forget = [{"concept": concept, "override": override or unknown} for concept, override in forgotten]
     return parse_request({**body, "forget": forget, "budget": {"images": 1}}, model)
 

@@ -38,18 +38,18 @@ def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> Non
         typer.BadParameter: for a concept that it does not know, or what a generator of its family is not asked by.
     """
     from sfd_core.display import pictures
-    from sfd_core.families.class_unet.generator import UnknownConcept
-    from sfd_core.families.generators import load_generator
-    from sfd_core.families.stable_diffusion.generator import TextGenerator
+    from sfd_core.families.loading import load_generator
+    from sfd_core.families.sampling import ClassSampler, PromptSampler, UnknownConcept
 
     generator = load_generator(folder)
-    if isinstance(generator, TextGenerator):
+    if isinstance(generator, PromptSampler):
         if what.prompt is None:
             raise typer.BadParameter("a text-to-image generator is asked by a prompt", param_hint="--concept")
         images: NDArray[uint8] = generator.sample(what.prompt, n, seed)
     elif what.concept is None:
         raise typer.BadParameter("this generator has no prompts: name a concept", param_hint="--prompt")
     else:
+        assert isinstance(generator, ClassSampler)  # the only other kind
         try:
             images = generator.sample(what.concept, n, seed)
         except UnknownConcept as error:

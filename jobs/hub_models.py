@@ -9,8 +9,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sfd_core.base_model.hub_name import Hub, parse_hub_name
-from sfd_core.base_model.manifest import BaseModel, plain_text_model
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.families.stable_diffusion import plain_text_model
 
 PREFIX = "hub:"
 

@@ -14,7 +14,8 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from jobs.hub_models import is_hub_name
 from jobs.record import load_public_key, load_signer
-from sfd_core.base_model.manifest import BaseModel, registered
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import registered
 
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
+from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget, check_forgetting, parse_forget
@@ -29,7 +30,7 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
     collected = Collected()
     attempt, errors = collected.attempt, collected.errors
 
-    text = model.family == "stable_diffusion"
+    text = describe(model.family).takes_prompts
     items = [
         attempt(lambda i=i, item=item: parse_forget(item, f"/forget/{i}")) for i, item in enumerate(body["forget"])
     ]

@@ -26,17 +26,20 @@ from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.subject import Evaluated
-from sfd_core.families.device import describe, pick_device
-from sfd_core.families.generators import Generator
-from sfd_core.families.loading import LoadedBase, load_base
-from sfd_core.families.registry import Prepared, prepare
+from sfd_core.families.device import device_name, pick_device
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
+from sfd_core.families.registry import describe, family_of
+from sfd_core.prompts.plan import PromptPlan, plan_prompts
 from sfd_core.report.card import model_card
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.report.strip import Strip
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
-from sfd_core.training.loop import TrainingState, start, train
+from sfd_core.training.loop import train
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.state import TrainingState, start
+from sfd_core.training.stopping import is_finished
 
 Phase = Literal["preparing", "training", "evaluating"]
 
@@ -112,7 +115,8 @@ def unlearn(
     where = pick_device(device)
     base = load_base(model.view_for(request.forget), where)
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    prepared = prepare(base, request, where)
+    prompts = plan_prompts(request, base.model) if describe(base.model.family).takes_prompts else None
+    plan = family_of(base.model.family).plan(base, request, prompts, where)
     state = start(base, request.recipe, request.seed, where)
     if checkpoints is not None:
         checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
@@ -120,7 +124,7 @@ def unlearn(
 
     yield PhaseStarted("training")
     strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
-    for event in _training(state, base, prepared, evaluators, request, checkpoints, strip):
+    for event in _training(state, base, plan, evaluators, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
             if checkpoints is not None:
@@ -142,15 +146,15 @@ def unlearn(
     seconds["evaluating"] = time.monotonic() - began
     asked = request.to_json()
     examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
-    examined.report["text"] = _text_facts(base, prepared, request)
+    examined.report["text"] = _text_facts(base, prompts, request)
     _add_strip(examined, strip)
-    yield _write(generator, examined, out)
+    yield _write(generator, base, examined, out)
 
 
 def _training(
     state: TrainingState,
     base: LoadedBase,
-    prepared: Prepared,
+    plan: TrainingPlan,
     evaluators: Evaluators,
     request: UnlearningRequest,
     checkpoints: Checkpoints | None,
@@ -160,13 +164,13 @@ def _training(
     strip.look(state)
     saved_at = time.monotonic()
     budget = request.budget
-    if _already_finished(state, request):
+    if is_finished(state, budget):  # stopped after its last step, in the evaluation
         return
     judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
     quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
     look = judge.logits_of_cells if judge is not None else None
     first_images, first_seconds = state.images, state.seconds
-    for step in train(state, base, request, prepared=prepared, judge=look, quick_evaluation=quick):
+    for step in train(state, base, request, plan=plan, judge=look, quick_evaluation=quick):
         strip.look(state, finished=step.finished)
         rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
         left = [(budget.images - step.images) / rate]
@@ -181,14 +185,6 @@ def _training(
             checkpoint.save(state, checkpoints.folder)
             saved_at = time.monotonic()
             yield CheckpointSaved(step.step, step.images)
-
-
-def _already_finished(state: TrainingState, request: UnlearningRequest) -> bool:
-    """A run that was stopped after its last step, in the evaluation, has nothing left to train."""
-    budget = request.budget
-    unlearned = budget.stop_when_unlearned and len(state.curve) > 1 and all(q.good for q in state.curve[-2:])
-    spent = state.images >= budget.images or (budget.seconds is not None and state.seconds >= budget.seconds)
-    return state.step > 0 and (spent or unlearned)
 
 
 def _training_facts(state: TrainingState, seconds: dict[str, float], device: torch.device) -> dict[str, Any]:
@@ -206,23 +202,23 @@ def _training_facts(state: TrainingState, seconds: dict[str, float], device: tor
             "steps": state.step,
             "images_per_second": round(state.images / max(state.seconds, 1e-9), 2),
             "peak_memory_bytes": peak,
-            "device": describe(device),
+            "device": device_name(device),
         },
     }
 
 
-def _text_facts(base: LoadedBase, prepared: Prepared, request: UnlearningRequest) -> dict[str, Any] | None:
+def _text_facts(base: LoadedBase, plan: PromptPlan | None, request: UnlearningRequest) -> dict[str, Any] | None:
     """What a text-to-image run was asked with, and where it started."""
-    plan, distilled = prepared.plan, base.model.distilled
     if plan is None:
         return None
+    distilled = base.model.distilled
     asked = {text for condition in plan.conditions() for text in (condition.prompt, condition.negative)}
     return {
         "prompts": {
             "forgotten": [len(item) for item in plan.forgotten],
             "retained": len(plan.retained),
             "dropped": plan.dropped,
-            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.parts().cut(sorted(asked)).items()],
+            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.unread(sorted(asked)).items()],
         },
         "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
     }
@@ -236,11 +232,11 @@ def _add_strip(examined: Examined, strip: Strip) -> None:
     examined.report["strip"] = [{"share": m.share, "images": m.seen} for m in moments]
 
 
-def _write(generator: Generator, examined: Examined, out: Path) -> Finished:
+def _write(generator: Generator, base: LoadedBase, examined: Examined, out: Path) -> Finished:
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
     generator.save(folder)
-    files = generator.files(folder)
+    files = family_of(base.model.family).files(folder)
     examined.report["generator"] = {"digest": digest_of(files), "files": files}
     report = write_report(examined, report_folder, ["lethe record rerun unlearning-record.json"])
     (folder / "README.md").write_text(model_card(report))

@@ -18,6 +18,7 @@ from jobs.record import Origin, build_record, sign
 from jobs.records import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
 from sfd_core.request.concepts import parse_forget
 
@@ -81,7 +82,7 @@ def forgotten(item: Mapping[str, Any], model: BaseModel) -> dict[str, Any]:
     """What a generator says of one item of the request that it has forgotten. Of a text-to-image model: every word
     that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot it."""
     row: dict[str, Any] = {"concept": item["concept"], "override": item["override"]}
-    if model.family == "stable_diffusion":
+    if describe(model.family).takes_prompts:
         row["words"] = list(known_words(parse_forget(item, ""), model.vocabulary))
         row["prompts"] = len(item.get("prompts", ()))
     return row

@@ -24,8 +24,9 @@ from jobs.settings import Settings
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
 from sfd_core.base_model.hub_name import parse_hub_name
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
+from sfd_core.families.registry import load_manifest
 from worker.child import Child, training_process
 from worker.publication import publish
 from worker.training_process import EXIT_STOPPED, Task

@@ -18,10 +18,10 @@ from jobs.records import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
 from sfd_core.display.pictures import png, sheet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.generator import OneStepGenerator, UnknownConcept
 from sfd_core.families.device import pick_device
-from sfd_core.families.generators import load_generator
-from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.loading import load_generator
+from sfd_core.families.protocol import Generator
+from sfd_core.families.sampling import ClassSampler, PromptSampler, UnknownConcept
 
 logger = logging.getLogger("lethe.sampler")
 
@@ -35,7 +35,7 @@ the one that is used stays."""
 class Loaded:
     """A generator in memory. ``size``: of its files, in bytes."""
 
-    generator: OneStepGenerator | TextGenerator
+    generator: Generator
     size: int
 
 
@@ -71,16 +71,16 @@ class Sampler:
         began = time.perf_counter()
         generator, seed = self._generator(generator_id), request["seed"]
         match generator, request:
-            case TextGenerator(), {"prompts": [*prompts]}:
+            case PromptSampler(), {"prompts": [*prompts]}:
                 images = generator.sample_prompts(prompts, range(seed, seed + len(prompts)))
-            case OneStepGenerator(), {"concept": concept, "n": n}:
+            case ClassSampler(), {"concept": concept, "n": n}:
                 images = generator.sample(concept, n, seed)
             case _:
                 raise ModelRefused(f"generator {generator_id} is of another family than what it was asked for")
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
         return SampleReply(pngs, seed, request.get("concept"), generator_id, time.perf_counter() - began)
 
-    def _generator(self, generator_id: str) -> OneStepGenerator | TextGenerator:
+    def _generator(self, generator_id: str) -> Generator:
         if generator_id not in self.loaded:
             row = self.generators.get(generator_id)
             with tempfile.TemporaryDirectory(prefix="lethe-generator-") as folder:

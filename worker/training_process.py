@@ -25,7 +25,8 @@ from typing import Any
 
 from jobs.hub_models import PREFIX
 from sfd_core.base_model.hub_name import parse_hub_name
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import load_manifest
 
 EXIT_STOPPED = 75
 """Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
@@ -137,7 +138,7 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
     """
     if not name.startswith(PREFIX):
         return load_manifest(folder)
-    from sfd_core.base_model.hub import fetch  # imports torch
+    from sfd_core.families.hub import fetch
 
     told = 0.0
 

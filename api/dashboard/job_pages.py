@@ -20,6 +20,7 @@ from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX
 from jobs.records import Job
 from jobs.states import Phase, Status
+from sfd_core.families.registry import describe
 
 router = APIRouter()
 
@@ -54,7 +55,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
             "name": model.name,
             "title": model.title,
             "concepts": model.concepts,
-            "text": model.family == "stable_diffusion",
+            "text": describe(model.family).takes_prompts,
             "hub": False,
             "judged": model.judge is not None or bool(model.domains),
         }

@@ -17,17 +17,19 @@ import torch
 from diffusers import UNet2DConditionModel
 from rich.progress import Progress
 
-from sfd_core.base_model.manifest import plain_text_model
-from sfd_core.base_model.safe_files import load_unet, read_config
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import load_vocabulary
-from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.loading import load_text_parts
 from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import STABLE_DIFFUSION, Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
-from sfd_core.training.loop import start, train
+from sfd_core.training.loop import train
+from sfd_core.training.state import start
 
 HERE = Path(__file__).parent
 SEED = 0

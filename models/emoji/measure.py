@@ -38,9 +38,9 @@ from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Features
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.families.base_sampler import TextTeacher
 from sfd_core.families.images import to_uint8
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 
 HERE = Path(__file__).parent

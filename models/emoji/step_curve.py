@@ -26,9 +26,9 @@ from vocabulary import OBJECTS
 from sfd_core.display.line_charts import Axis, Line, line_chart
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
-from sfd_core.families.base_sampler import TextTeacher
-from sfd_core.families.device import describe
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.device import device_name
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 
 COUNTS = (1, 2, 4, 8, 10, 15, 20, 25, 30, 50)
 GUIDANCES, GUIDANCE_STEPS = (1.0, 2.0, 3.0, 4.0, 6.0), 15
@@ -181,7 +181,7 @@ def main() -> None:
     known = {point.steps: point for point in guidances if point.guidance == guidance}
     points = [known.get(count) or measured(count, guidance) for count in arguments.steps]
     chosen = saturated(points)
-    device = describe(torch.device("cpu"))
+    device = device_name(torch.device("cpu"))
     values = {
         "chosen": asdict(chosen),
         "device": device,

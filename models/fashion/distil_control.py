@@ -20,11 +20,12 @@ import torch
 from rich.progress import track
 
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import load_manifest
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.loading import load_base
-from sfd_core.training.loop import start, train
+from sfd_core.families.registry import load_manifest
+from sfd_core.training.loop import train
+from sfd_core.training.state import start
 
 HERE = Path(__file__).parent
 IMAGES, SEED = 6400, 7

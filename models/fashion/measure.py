@@ -27,10 +27,10 @@ from sfd_core.evaluation.features import EffLite0, FeatureExtractor
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.images import to_uint8
-from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import linear_schedule
+from sfd_core.families.protocol import LoadedBase
 
 HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000

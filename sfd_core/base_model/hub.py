@@ -1,4 +1,4 @@
-"""A Stable Diffusion pipeline of a hub, fetched at one commit: only the files that a run reads, JSON, text and
+"""A pipeline of a hub, fetched at one commit: only the files that a run of its family reads, JSON, text and
 safetensors, and nothing of it is executed.
 
 What was fetched becomes a base model's folder with a manifest of its own, so that from then on it is verified and
@@ -7,13 +7,14 @@ loaded as any other.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import hashlib
 import io
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,30 +31,13 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from tqdm.asyncio import tqdm_asyncio
 
+from sfd_core.base_model.configs import MAX_CONFIG_BYTES, read_config
+from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.hub_name import Hub
-from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256, load_manifest
-from sfd_core.base_model.safe_files import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES, WEIGHTS, read_config
+from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, file_sha256
 from sfd_core.errors import ModelRefused, ModelUnavailable
-from sfd_core.families.stable_diffusion.loading import check_index
 
-CONFIGS = (
-    "model_index.json",
-    "scheduler/scheduler_config.json",
-    "unet/config.json",
-    "vae/config.json",
-    "text_encoder/config.json",
-)
-WEIGHT_FILES = (f"unet/{WEIGHTS}", f"vae/{WEIGHTS}", "text_encoder/model.safetensors")
-BYTE_PAIRS = (("tokenizer/tokenizer.json",), ("tokenizer/vocab.json", "tokenizer/merges.txt"))
-"""Either has all of a tokenizer."""
-TOKENIZER = (*BYTE_PAIRS[0], *BYTE_PAIRS[1], "tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json")
-MAX_TOKENIZER_BYTES = 64 << 20
-LIMITS = {
-    **dict.fromkeys(CONFIGS, MAX_CONFIG_BYTES),
-    **dict.fromkeys(TOKENIZER, MAX_TOKENIZER_BYTES),
-    **dict.fromkeys(WEIGHT_FILES, MAX_WEIGHTS_BYTES),
-}
-"""Every file that is ever fetched, with the most bytes that it may have."""
+INDEX = "model_index.json"
 TOGETHER = 4
 """Files that are fetched at a time."""
 PAUSE = 0.5
@@ -62,18 +46,25 @@ PAUSE = 0.5
 Progress = Callable[[], None]
 
 
-def fetch(hub: Hub, folder: Path, progress: Progress | None = None, endpoint: str = constants.ENDPOINT) -> BaseModel:
-    """The model of ``hub`` in ``folder``, fetched unless it is there. An interrupted fetch goes on where it was; of
-    several at once, in whichever processes, one fetches and the others wait.
+def fetch(
+    hub: Hub,
+    folder: Path,
+    layouts: Mapping[str, HubLayout],
+    progress: Progress | None = None,
+    endpoint: str = constants.ENDPOINT,
+) -> None:
+    """Have the model of ``hub`` in ``folder`` with a manifest, fetched unless it is there. An interrupted fetch goes on
+    where it was; of several at once, in whichever processes, one fetches and the others wait.
 
     Args:
+        layouts: what is fetched, by the class of the pipeline.
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
             Without it, bars are shown.
         endpoint: the hub: Hugging Face's, unless HF_ENDPOINT names another.
 
     Raises:
-        ModelRefused: for a repository or commit that is not there or may not be read, or that lacks a file of the
-            stock pipeline in a form that is read. Nothing large is fetched of it.
+        ModelRefused: for a repository or commit that is not there or may not be read, a pipeline that is none of
+            ``layouts``, or one that lacks a file in a form that is read. Nothing large is fetched of it.
         ModelUnavailable: for a hub that cannot be reached now.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -81,58 +72,81 @@ def fetch(hub: Hub, folder: Path, progress: Progress | None = None, endpoint: st
         if not folder.is_dir():
             partial = folder.with_name(f"{folder.name}.partial")
             with _in_our_words(hub, endpoint):
-                _download(hub, partial, progress, endpoint)
+                layout = _download(hub, partial, layouts, progress, endpoint)
             shutil.rmtree(partial / ".cache")  # what an interrupted fetch goes on from
-            (partial / MANIFEST).write_text(json.dumps(_manifest(hub, partial), indent=1), "utf-8")
+            (partial / MANIFEST).write_text(json.dumps(_manifest(hub, partial, layout), indent=1), "utf-8")
             partial.rename(folder)
-    return load_manifest(folder)
 
 
-def _download(hub: Hub, folder: Path, progress: Progress | None, endpoint: str) -> None:
+def _download(
+    hub: Hub, folder: Path, layouts: Mapping[str, HubLayout], progress: Progress | None, endpoint: str
+) -> HubLayout:
     """First what says what the model is; the weights only if that is right."""
     listed = {
         entry.path: entry
         for entry in HfApi(endpoint).list_repo_tree(hub.org_name, recursive=True, revision=hub.revision)
         if isinstance(entry, RepoFile)
     }
-    _check_names(hub, listed)
-    wanted = {name: listed[name] for name in LIMITS if name in listed}
-    for name, file in wanted.items():
-        if file.size > LIMITS[name]:
-            raise ModelRefused(f"{_said(hub)}: {name} has {file.size} bytes; at most {LIMITS[name]} are read")
+    fetched: set[str] = set()
 
-    def get(files: Sequence[str]) -> None:
+    def get(names: Iterable[str]) -> None:
+        wanted = [name for name in names if name in listed and name not in fetched]
         snapshot_download(
             hub.org_name,
             revision=hub.revision,
             endpoint=endpoint,
             local_dir=folder,
-            allow_patterns=list(files),
+            allow_patterns=wanted,
             max_workers=TOGETHER,
             tqdm_class=tqdm_asyncio if progress is None else _telling(progress),
         )
-        for name in set(files) & set(wanted):
-            if not _is(folder / name, wanted[name]):
+        for name in wanted:
+            if not _is(folder / name, listed[name]):
                 raise ModelUnavailable(f"{_said(hub)}: {name} came otherwise than the hub lists it")
+        fetched.update(wanted)
 
-    get([*CONFIGS, *TOKENIZER])
-    check_index(folder)
-    _side(folder)
-    for name in CONFIGS:
+    _check_names(hub, [INDEX], listed)
+    _check_sizes(hub, {INDEX: MAX_CONFIG_BYTES}, listed)
+    get([INDEX])
+    layout = _layout(folder / INDEX, layouts)
+    _check_names(hub, [*layout.configs, *layout.weights], listed)
+    if not any(set(group) <= set(listed) for group in layout.tokenizers):
+        raise ModelRefused(
+            f"{_said(hub)} has neither {' nor '.join(' and '.join(group) for group in layout.tokenizers)}"
+        )
+    _check_sizes(hub, layout.limits, listed)
+    get([*layout.configs, *layout.words])
+    layout.check(folder)
+    layout.image(folder)
+    for name in layout.configs:
         read_config(folder / name)
-    get(list(LIMITS))
+    get(layout.weights)
+    return layout
 
 
-def _check_names(hub: Hub, names: Mapping[str, object]) -> None:
+def _layout(index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
+    """What is fetched of the pipeline whose ``model_index.json`` this is."""
+    name = read_config(index).get("_class_name")
+    if not isinstance(name, str) or name not in layouts:
+        raise ModelRefused(f"{index}: _class_name is {name!r}, must be {' or '.join(map(repr, layouts))}")
+    return layouts[name]
+
+
+def _check_names(hub: Hub, needed: Sequence[str], names: Mapping[str, object]) -> None:
     """Refuse a repository that lacks a file which every run reads."""
-    for name in (*CONFIGS, *WEIGHT_FILES):
+    for name in needed:
         if name not in names:
             beside = [other for other in names if Path(other).parent == Path(name).parent]
-            pickled = name in WEIGHT_FILES and any(other.endswith((".bin", ".ckpt")) for other in beside)
+            pickled = name.endswith(".safetensors") and any(other.endswith((".bin", ".ckpt")) for other in beside)
             why = ": weights are read from safetensors, never from pickles (.bin, .ckpt)" if pickled else ""
             raise ModelRefused(f"{_said(hub)} has no {name}{why}")
-    if not any(set(files) <= set(names) for files in BYTE_PAIRS):
-        raise ModelRefused(f"{_said(hub)} has neither {BYTE_PAIRS[0][0]} nor {' and '.join(BYTE_PAIRS[1])}")
+
+
+def _check_sizes(hub: Hub, limits: Mapping[str, int], listed: Mapping[str, RepoFile]) -> None:
+    """Refuse a file that is larger than what is read of it."""
+    for name, most in limits.items():
+        if name in listed and listed[name].size > most:
+            raise ModelRefused(f"{_said(hub)}: {name} has {listed[name].size} bytes; at most {most} are read")
 
 
 def _is(path: Path, listed: RepoFile) -> bool:
@@ -145,27 +159,17 @@ def _is(path: Path, listed: RepoFile) -> bool:
     return bool(hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest() == listed.blob_id)
 
 
-def _manifest(hub: Hub, folder: Path) -> dict[str, Any]:
-    side = _side(folder)
+def _manifest(hub: Hub, folder: Path, layout: HubLayout) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
-        "name": f"hub:{hub.org_name}@{hub.revision}",
+        "name": _said(hub),
         "title": hub.org_name,
-        "family": "stable_diffusion",
+        "family": layout.family,
         "license": "as the hub's page says",
         "data": "as the hub's page says",
-        "image": {"channels": 3, "height": side, "width": side, "patch": 1},
-        "files": {name: file_sha256(folder / name) for name in LIMITS if (folder / name).is_file()},
+        "image": dataclasses.asdict(layout.image(folder)),
+        "files": {name: file_sha256(folder / name) for name in layout.limits if (folder / name).is_file()},
     }
-
-
-def _side(folder: Path) -> int:
-    """Pixels along an edge: the autoencoder halves them between any two of its blocks."""
-    latents = read_config(folder / "unet" / "config.json").get("sample_size")
-    blocks = read_config(folder / "vae" / "config.json").get("block_out_channels")
-    if not isinstance(latents, int) or not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
-        raise ModelRefused(f"{folder}: unet/config.json must have a whole sample_size, vae/config.json its blocks")
-    return int(latents * 2 ** (len(blocks) - 1))
 
 
 def _said(hub: Hub) -> str:

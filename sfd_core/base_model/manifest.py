@@ -12,10 +12,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sfd_core.base_model.manifest_parts import Distilled as Distilled
 from sfd_core.base_model.manifest_parts import Domain as Domain
@@ -33,15 +33,13 @@ from sfd_core.base_model.manifest_parts import digest_of as digest_of
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.request.concepts import Forget
-from sfd_core.request.recipe import parse_recipe
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-FAMILIES = ("class_unet", "stable_diffusion")
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_CONCEPTS = 10_000
-SD_IMAGE = ImageFormat(3, 512, 512)
-"""What Stable Diffusion 1.x makes."""
+Conditions = Literal["classes", "prompts"]
+"""What a family of models is asked by."""
 
 
 @dataclass(frozen=True)
@@ -121,29 +119,9 @@ def _kind(domain: str | None) -> str:
     return f"is of the domain {domain!r}" if domain else "is in none of the model's domains"
 
 
-def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
-    """A text-to-image model of which nothing is known but its name, as of a hub's before it is fetched: no files, no
-    domains. ``image``: what it makes, which a run holds against the pipeline."""
-    return BaseModel(
-        name=name,
-        title=title,
-        folder=Path(),
-        family="stable_diffusion",
-        license="as the hub's page says",
-        data="as the hub's page says",
-        concepts=(),
-        image=image,
-        judge=None,
-        reference=None,
-        teacher={},
-        files={},
-        digest=digest_of({}),
-    )
-
-
-def load_manifest(folder: Path) -> BaseModel:
+def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel:
     """Read and check ``folder/manifest.json``. No weights are read, and no digest of them is recomputed here:
-    :func:`verify_files` does that before a run.
+    :func:`verify_files` does that before a run. ``families``: those that are known, with what each is asked by.
 
     Raises:
         ModelRefused: naming the file and the field.
@@ -159,16 +137,16 @@ def load_manifest(folder: Path) -> BaseModel:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(raw, dict):
         raise ModelRefused(f"{path}: must be a JSON object")
-    return _parse(raw, folder, path)
+    return _parse(raw, folder, path, families)
 
 
-def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
+def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str, Conditions]) -> BaseModel:
     fields = Fields(raw, path)
     if (version := fields.get("schema_version", int)) != SCHEMA_VERSION:
         raise ModelRefused(f"{path}: schema_version is {version}, this Lethe reads {SCHEMA_VERSION}")
     family = fields.get("family", str)
-    if family not in FAMILIES:
-        raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(FAMILIES)}")
+    if family not in families:
+        raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(families)}")
     files = fields.get("files", dict)
     for name in files:
         if name.startswith("/") or ".." in Path(name).parts:
@@ -183,8 +161,8 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path) -> BaseModel:
         image=read_image(fields),
         files=files,
         digest=digest_of(files),
-        recipe=_recipe(fields, family),
-        **(_text_parts(fields, files, folder) if family == "stable_diffusion" else _class_parts(fields, files)),
+        recipe=fields.get("recipe", dict) if "recipe" in fields.raw else {},
+        **(_text_parts(fields, files, folder) if families[family] == "prompts" else _class_parts(fields, files)),
     )
 
 
@@ -248,16 +226,6 @@ def _shared_by_all(teachers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in first.items() if all(teacher.get(name) == value for teacher in teachers)}
 
 
-def _recipe(fields: Fields, family: str) -> dict[str, Any]:
-    """The recommended changes, each of which the family's recipe must take."""
-    changes: dict[str, Any] = fields.get("recipe", dict) if "recipe" in fields.raw else {}
-    try:
-        parse_recipe(family, {}, changes)
-    except InvalidRequest as error:
-        raise ModelRefused(f"{fields.path}: recipe: {error}") from None
-    return changes
-
-
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with path.open("rb") as stream:
@@ -280,23 +248,3 @@ def verify_files(model: BaseModel) -> None:
             raise ModelRefused(f"{path}: named in {MANIFEST} but missing")
         if (found := file_sha256(path)) != stated:
             raise ModelRefused(f"{path}: sha256 is {found}, {MANIFEST} states {stated}")
-
-
-def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
-    """The base models below ``folders``, by name: each subfolder with a manifest is one.
-
-    Raises:
-        ModelRefused: for a manifest that cannot be read, or two models of one name.
-    """
-    models: dict[str, BaseModel] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise ModelRefused(f"{folder}: not a folder")
-        for path in sorted(folder.iterdir()):
-            if not (path / MANIFEST).is_file():
-                continue
-            model = load_manifest(path)
-            if model.name in models:
-                raise ModelRefused(f"{path}: {model.name!r} is already registered from {models[model.name].folder}")
-            models[model.name] = model
-    return models

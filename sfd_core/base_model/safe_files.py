@@ -1,11 +1,9 @@
-"""Files of a model's folder, in: weights by safetensors only, configurations as JSON against an allow-list, sizes
-checked from the headers before anything large is allocated. Nothing of a folder is ever executed."""
+"""Networks of a model's folder, in: weights by safetensors only, configurations against an allow-list, sizes checked
+from the headers before anything large is allocated. Nothing of a folder is ever executed."""
 
 from __future__ import annotations
 
 import inspect
-import json
-import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,29 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from sfd_core.base_model.configs import read_config, refuse_link_out
+from sfd_core.base_model.hub_layout import MAX_WEIGHTS_BYTES
 from sfd_core.errors import ModelRefused
 
-MAX_CONFIG_BYTES = 1 << 20
-MAX_WEIGHTS_BYTES = 20 << 30
 M = TypeVar("M", bound=nn.Module)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 _DTYPES = {"F32", "F16", "BF16", "I64"}
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of at most 1 MiB that is not a link out of its folder."""
-    _inside(path)
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ModelRefused(f"{path}: must be a JSON object")
-    if "auto_map" in config:
-        raise ModelRefused(f"{path}: auto_map asks for code of its own to be run; such models are refused")
-    return config
 
 
 def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
@@ -100,7 +82,7 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
         ModelRefused: for a file that is missing, too large, truncated or not safetensors, or of types that are not
             read.
     """
-    _inside(path)
+    refuse_link_out(path)
     if not path.is_file():
         raise ModelRefused(f"{path}: no such file (weights are read from safetensors only)")
     if path.stat().st_size > MAX_WEIGHTS_BYTES:
@@ -115,9 +97,3 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
         if dtype not in _DTYPES:
             raise ModelRefused(f"{path}: {name} is {dtype}; {', '.join(sorted(_DTYPES))} are read")
     return kinds
-
-
-def _inside(path: Path) -> None:
-    """Refuse a link that leaves the folder it stands in."""
-    if path.is_symlink() and not path.resolve().is_relative_to(Path(os.path.realpath(path.parent))):
-        raise ModelRefused(f"{path}: a link that leaves its folder")

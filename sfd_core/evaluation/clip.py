@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
+from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import digest_of, file_sha256
-from sfd_core.base_model.safe_files import read_config
 from sfd_core.errors import ModelRefused
 
 BATCH = 50

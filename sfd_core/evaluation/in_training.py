@@ -7,16 +7,14 @@ import numpy as np
 
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged, judge_samples
-from sfd_core.families.class_unet.generator import OneStepGenerator
-from sfd_core.families.generators import generator_around
-from sfd_core.families.loading import LoadedBase
 from sfd_core.families.lora import merged
-from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.protocol import Generator, LoadedBase
+from sfd_core.families.registry import family_of
 from sfd_core.request.concepts import remaining
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.training.loop import TrainingState
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.state import TrainingState
 
 RETAINED = 160
 """Images of remaining concepts, shared out among them."""
@@ -58,6 +56,6 @@ class QuickEvaluation:
         return QuickFigures(state.step, state.images, state.seconds, ua, ra, good)
 
 
-def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> OneStepGenerator | TextGenerator:
+def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> Generator:
     """The averaged generator of a run, as it would be published now: a plain network, with its adapter folded in."""
-    return generator_around(merged(state.average), base, recipe.t_init)
+    return family_of(base.model.family).generator(merged(state.average), base, base.schedule.start(recipe))

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification
 
+from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
-from sfd_core.base_model.safe_files import check_header, read_config
+from sfd_core.base_model.safe_files import check_header
 from sfd_core.errors import ModelRefused
 from sfd_core.families.images import from_uint8
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.families.registry import describe
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -66,7 +67,7 @@ def questions_of(model: BaseModel, request: UnlearningRequest) -> tuple[BaseMode
     """
     if model.vocabulary is not None and model.domain is not None:
         return model, EvaluationPrompts(model.vocabulary, model.domain)
-    if model.family != "stable_diffusion":
+    if not describe(model.family).takes_prompts:
         return model, None
     plan = plan_prompts(request, model)
     asked = {

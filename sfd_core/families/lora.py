@@ -1,11 +1,11 @@
-"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on the attention projections of a ``UNet2DConditionModel``.
+"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on the modules of a network that its family names.
 
 A projection of weight W [out, in] becomes ``x -> W x + B A x`` with A [rank, in] and B [out, rank]; only A and B are
 trained, rank * (in + out) numbers in place of in * out. W stays as it was, so networks that differ by their adapters
 alone can lie over one copy of it: fake score, generator and its average over the teacher's own weights.
 
     psi = sharing(teacher)
-    add_lora(psi, rank=64, name="fake_score", seed=seed)
+    add_lora(psi, family.adapters, rank=64, name="fake_score", seed=seed)
     optimizer = torch.optim.Adam(trainable(psi), ...)
 
 Each of them is a network with modules of its own, and no adapter is ever switched on or off: under gradient
@@ -15,18 +15,15 @@ checkpointing a block runs again in the backward pass, and would then find the s
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
 N = TypeVar("N", bound=nn.Module)
-PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
-"""The modules that get an adapter, as attention names them in diffusers: self- and cross-attention alike."""
 _ADAPTER = (".lora_A.", ".lora_B.")
 
 
@@ -38,8 +35,8 @@ def sharing(unet: N) -> N:
     return copy.deepcopy(unet, {id(shared): shared for shared in chain(unet.parameters(), unet.buffers())})
 
 
-def add_lora(unet: UNet2DConditionModel, rank: int, name: str, seed: int = 0) -> None:
-    """Freeze the weights of ``unet`` and give its attention projections adapters, in float32 on the weights' device.
+def add_lora(unet: Any, modules: Sequence[str], rank: int, name: str, seed: int = 0) -> None:
+    """Freeze the weights of ``unet`` and give those of its ``modules`` adapters, in float32 on the weights' device.
 
     B is zero, so the network puts out what it did before. A is drawn from ``seed`` alone; the scale alpha / rank of the
     paper is 1. ``name`` is part of the names in :func:`adapter_state`.
@@ -51,7 +48,7 @@ def add_lora(unet: UNet2DConditionModel, rank: int, name: str, seed: int = 0) ->
         raise ValueError(f"the rank of an adapter must be at least 1, not {rank}")
     if _adapter(unet):
         raise ValueError(f"the network has an adapter already: no second one named {name!r}")
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(PROJECTIONS))
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(modules))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet.add_adapter(config, adapter_name=name)  # freezes all that it does not add
@@ -92,7 +89,7 @@ def load_adapter_state(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
             weight.copy_(state[name])
 
 
-def merged(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+def merged(unet: Any) -> Any:
     """A plain network with the adapter folded in (``W + B A``): what is published. ``unet`` itself if it has none.
 
     A copy, frozen, in the type of the weights: fold over float32, bf16 would round the sum to three digits. The

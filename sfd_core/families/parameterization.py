@@ -1,17 +1,24 @@
-"""Noise schedules and the conversions between what networks predict.
+"""How a kind of network is written: signal and noise levels, what it is given, what it puts out, and at which times it
+is trained. One table for all of them; the losses and the loop know nothing else of a network.
 
-The forward process is ``x_t = a_t x + b_t eps`` with ``eps ~ N(0, I)``; for DDPM (Ho et al. 2020, eq. 4)
-``a_t = sqrt(alpha_bar_t)`` and ``b_t = sqrt(1 - alpha_bar_t)``. The letters are those of the losses.
+The forward process is ``x_t = a_t x + b_t eps`` with ``eps ~ N(0, I)``. The letters are those of the losses.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import torch
+from diffusers import EulerDiscreteScheduler
 from torch import Tensor
+
+from sfd_core.base_model.configs import read_config
+from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
+from sfd_core.request.recipe import Recipe
 
 PredictionType = Literal["epsilon", "v_prediction"]
 
@@ -20,9 +27,75 @@ class UnsupportedSchedule(ValueError):
     """The scheduler's configuration names a schedule or a prediction type that SFD has no formula for."""
 
 
+class Parameterization(ABC):
+    """One kind of network. Times ``t`` are [B], whole steps or continuous, as the kind has them."""
+
+    @abstractmethod
+    def signal(self, t: Tensor) -> Tensor:
+        """``a_t``: [B]."""
+
+    @abstractmethod
+    def noise(self, t: Tensor) -> Tensor:
+        """``b_t``: [B]."""
+
+    def network_input(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network is given for x_t [B, ...] at t [B]: its input and its time."""
+        return x_t, t
+
+    @abstractmethod
+    def x0_from_output(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """x0 [B, ...] from what the network put out for x_t at t."""
+
+    @abstractmethod
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe whose times this kind does not have.
+
+        Raises:
+            InvalidRequest: naming the setting.
+        """
+
+    @abstractmethod
+    def start(self, recipe: Recipe) -> float:
+        """The time at which the generator asks its network: ``t_init``."""
+
+    @abstractmethod
+    def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
+        """Times of the generator's loss, drawn on the CPU: [n]."""
+
+    @abstractmethod
+    def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
+        """Times of the fake score's loss, drawn on the CPU: [n]."""
+
+    def fake_score_weight(self, t: Tensor) -> Tensor:
+        """What the squared error in eps counts at t in the fake score's loss: [B]. A kind that is trained on another
+        error than that in eps says here what makes the two equal."""
+        return torch.ones_like(t, dtype=torch.float32)
+
+    @abstractmethod
+    def one_step_scheduler(self, start: float) -> Any:
+        """The stock scheduler of diffusers whose only step is the generator's formula (docs/adr/0003)."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Self:
+        """The same with what it holds on ``device``."""
+
+    def add_noise(self, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """``x_t = a_t x + b_t eps``; x, eps: [B, ...], t: [B]."""
+        return per_image(self.signal(t), x) * x + per_image(self.noise(t), x) * eps
+
+    def eps_from_x0(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """``eps = (x_t - a_t x0) / b_t``, whatever the network puts out."""
+        return (x_t - per_image(self.signal(t), x_t) * x0) / per_image(self.noise(t), x_t)
+
+    def pure_noise(self, z: Tensor, t: Tensor) -> Tensor:
+        """``b_t z``: where the generator starts from unit noise z [B, ...]."""
+        return per_image(self.noise(t), z) * z
+
+
 @dataclass(frozen=True)
-class Schedule:
-    """A discrete variance-preserving schedule of T steps, on one device.
+class Schedule(Parameterization):
+    """A discrete variance-preserving schedule of T steps, on one device; for DDPM (Ho et al. 2020, eq. 4)
+    ``a_t = sqrt(alpha_bar_t)`` and ``b_t = sqrt(1 - alpha_bar_t)``.
 
     ``betas``: [T] float64, as the base model's scheduler has them. ``a``, ``b``: [T] float32.
     """
@@ -41,9 +114,13 @@ class Schedule:
         """The same schedule with ``a`` and ``b`` on ``device``; the betas stay where they are."""
         return Schedule(self.betas, self.a.to(device), self.b.to(device), self.prediction_type)
 
-    def add_noise(self, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """``x_t = a_t x + b_t eps``; x, eps: [B, ...], t: [B] in 0..T-1."""
-        return _per_image(self.a, t, x) * x + _per_image(self.b, t, x) * eps
+    def signal(self, t: Tensor) -> Tensor:
+        """``a_t`` at steps t: [B]."""
+        return self.a[t]
+
+    def noise(self, t: Tensor) -> Tensor:
+        """``b_t`` at steps t: [B]."""
+        return self.b[t]
 
     def x0_from_output(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x0 from what the network puts out, by ``prediction_type``.
@@ -51,14 +128,41 @@ class Schedule:
         eps-prediction: ``x0 = (x_t - b_t eps) / a_t``. v-prediction (Salimans & Ho 2022, app. D), with
         ``v = a_t eps - b_t x0``: ``x0 = a_t x_t - b_t v``.
         """
-        a, b = _per_image(self.a, t, x_t), _per_image(self.b, t, x_t)
+        a, b = per_image(self.a[t], x_t), per_image(self.b[t], x_t)
         if self.prediction_type == "epsilon":
             return (x_t - b * output) / a
         return a * x_t - b * output
 
-    def eps_from_x0(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """``eps = (x_t - a_t x0) / b_t``, whatever the network puts out."""
-        return (x_t - _per_image(self.a, t, x_t) * x0) / _per_image(self.b, t, x_t)
+    def check(self, recipe: Recipe) -> None:
+        """Refuse steps beyond the schedule."""
+        for name in ("t_init", "t_max"):
+            if (t := getattr(recipe, name)) >= self.steps:
+                message = f"{t} lies outside the base model's schedule of {self.steps} steps"
+                raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
+
+    def start(self, recipe: Recipe) -> int:
+        """The step ``t_init``."""
+        return recipe.t_init
+
+    def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
+        """Uniform in t_min..t_max, both included."""
+        return torch.randint(recipe.t_min, recipe.t_max + 1, (n,), generator=rng)
+
+    def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
+        """The same as the generator's."""
+        return self.generator_times(n, recipe, rng)
+
+    def one_step_scheduler(self, start: float) -> EulerDiscreteScheduler:
+        """One step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled input
+        ``b z``, its only step gives x0."""
+        steps = int(start) + 1
+        return EulerDiscreteScheduler(
+            num_train_timesteps=steps,
+            trained_betas=self.betas[:steps].tolist(),
+            timestep_spacing="trailing",
+            steps_offset=1,
+            prediction_type=self.prediction_type,
+        )
 
 
 def schedule_from_betas(betas: Tensor, prediction_type: PredictionType = "epsilon") -> Schedule:
@@ -95,11 +199,24 @@ def schedule_from_config(config: Mapping[str, Any]) -> Schedule:
     return schedule_from_betas(betas, prediction_type)
 
 
+def load_schedule(folder: Path) -> Schedule:
+    """The schedule of a diffusers folder: ``scheduler/scheduler_config.json``.
+
+    Raises:
+        ModelRefused: for one that SFD has no formula for.
+    """
+    path = folder / "scheduler" / "scheduler_config.json"
+    try:
+        return schedule_from_config(read_config(path))
+    except (UnsupportedSchedule, KeyError, TypeError) as error:
+        raise ModelRefused(f"{path}: {error}") from None
+
+
 def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Schedule:
     """The linear schedule of DDPM."""
     return schedule_from_betas(torch.linspace(start, end, steps, dtype=torch.float32))
 
 
-def _per_image(values: Tensor, t: Tensor, like: Tensor) -> Tensor:
-    """``values[t]`` shaped [B, 1, ...] to multiply ``like``."""
-    return values[t].view(-1, *([1] * (like.ndim - 1)))
+def per_image(values: Tensor, like: Tensor) -> Tensor:
+    """``values`` [B] shaped [B, 1, ...] to multiply ``like`` [B, ...]."""
+    return values.view(-1, *([1] * (like.ndim - 1)))

@@ -1,20 +1,26 @@
-"""What the losses and the loop know of a network: a prediction of x0."""
+"""What the loop, the evaluation and the service know of a family of models. Every family's ``family.py`` has it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.parameterization import Schedule
+from sfd_core.families.sampling import Images, ImageSampler
+from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 class Score(Protocol):
-    """A conditional score network ``f(x_t, t, c)``, whatever it predicts inside."""
+    """A conditional score network ``f(x_t, t, c)``, whatever it predicts inside. ``network`` holds the weights."""
 
-    schedule: Schedule
-    unet: nn.Module
-    """What holds the weights."""
+    network: nn.Module
 
     def __call__(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 from ``x_t`` [B, C, H, W] at ``t`` [B] under condition ``c`` [B]; float32."""
@@ -22,4 +28,122 @@ class Score(Protocol):
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
         """x0 at each of ``kappas``, the strengths of guidance; 1 is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadedBase:
+    """A base model in memory: its manifest, its network in float32 and how that is written, all on one device. A family
+    may keep more in a class of its own."""
+
+    model: BaseModel
+    unet: Any
+    schedule: Schedule
+
+    def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
+        """The ends of ``prompts`` that the model does not read, by prompt."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ConditionTable:
+    """What a run may ask for. A condition is a number: a class label, or a row of a table of prompts.
+
+    ``forgotten``: the conditions of each forgotten concept. ``remaining``: those that stay. ``overrides``: by forgotten
+    condition, what may override it, each equally likely. ``judged``: forgotten conditions that a judge chooses for.
+    ``dropped``: what a condition becomes that is dropped where the fake score is trained; None where none may be.
+    """
+
+    forgotten: Sequence[Sequence[int]]
+    remaining: Sequence[int]
+    overrides: Mapping[int, Sequence[int]]
+    judged: Collection[int] = ()
+    dropped: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run trains with. ``score``: makes a score of a network. ``forgetting``, ``distilling``: what a step of
+    either stage may ask for."""
+
+    score: Callable[[nn.Module], Score]
+    forgetting: ConditionTable
+    distilling: ConditionTable
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A one-step generator: what is trained, published, opened again and sampled. ``unet``: the network that it asks
+    once."""
+
+    unet: Any
+    network_evaluations: int
+
+    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
+        """One image for each (concept of the base model, seed)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the folder that stock diffusers opens."""
+        ...
+
+
+class Family(Protocol):
+    """A family of models: all that differs between one and another."""
+
+    adapters: tuple[str, ...]
+    """Names of the modules that adapters attach to; none: the family has no adapters."""
+
+    def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
+        """The networks of ``model``, whose files were verified, on ``device``.
+
+        Raises:
+            ModelRefused: naming the file and what is wrong with it.
+        """
+        ...
+
+    def load_network(self, folder: Path) -> Any:
+        """One network of the family from its folder, on the CPU.
+
+        Raises:
+            ModelRefused: as :meth:`load`.
+        """
+        ...
+
+    def plan(
+        self, base: LoadedBase, request: UnlearningRequest, prompts: PromptPlan | None, device: torch.device
+    ) -> TrainingPlan:
+        """What a run of ``request`` trains with. ``prompts``: the plan of a model that is asked by prompts."""
+        ...
+
+    def generator(self, network: Any, base: LoadedBase, start: float) -> Generator:
+        """The generator that is this network, asked once at time ``start``; the network is shared."""
+        ...
+
+    def load_generator(self, folder: Path, device: str) -> Generator:
+        """Open a folder that a generator of the family was saved to. Nothing of it is executed.
+
+        Raises:
+            ModelRefused: naming the file and what is wrong with it.
+        """
+        ...
+
+    def files(self, folder: Path) -> dict[str, str]:
+        """SHA-256 of every file of a saved generator, by name. What lies beside it (the card, the evaluation, the
+        record) speaks of these and is not among them."""
+        ...
+
+    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
+        """The untouched model at ``steps`` steps an image (default: its own)."""
+        ...
+
+    def open_elsewhere(
+        self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
+    ) -> ImageSampler:
+        """What makes images of ``base``'s concepts in a folder that was made elsewhere: a one-step generator, or a
+        network of the family over its own schedule in ``steps`` steps (default: the base model's own).
+
+        Raises:
+            ModelRefused: for a folder that is neither, or whose conditions or images are not the base model's.
+        """
         ...

@@ -1,77 +1,83 @@
-"""What differs between families of models, for the loop: how a network is asked, and which conditions there are."""
+"""The families that there are. A new one is a folder beside this module and a name here.
+
+A family's folder has a plain half, ``DESCRIPTION`` in its ``__init__``, which the service reads without torch, and in
+``family.py`` the half that loads, trains and samples, ``FAMILY``, which is imported when it is needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from sfd_core.base_model.hub_layout import HubLayout
+from sfd_core.base_model.manifest import MANIFEST, BaseModel, read_manifest
+from sfd_core.errors import InvalidRequest, ModelRefused
+from sfd_core.families.description import Description
+from sfd_core.request.recipe import parse_recipe
 
-from sfd_core.families.class_unet.network import ClassUnetScore
-from sfd_core.families.device import pick_dtype
-from sfd_core.families.loading import LoadedBase
-from sfd_core.families.protocol import Score
-from sfd_core.families.stable_diffusion.network import StableDiffusionScore
-from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
-from sfd_core.prompts.plan import PromptPlan, plan_prompts
-from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.training.conditions import ConditionSampler
+if TYPE_CHECKING:
+    from sfd_core.families.protocol import Family
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """``score``: makes a score of a network. ``forgetting``, ``distilling``: the conditions of a step of either stage.
-    ``dropped``: what a condition becomes that is dropped; None where none may be. ``plan``: a text-to-image model's
-    prompts."""
-
-    score: Callable[[nn.Module], Score]
-    forgetting: ConditionSampler
-    distilling: ConditionSampler
-    dropped: int | None = None
-    plan: PromptPlan | None = None
+NAMES = ("class_unet", "stable_diffusion")
 
 
-def prepare(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
-    """What the loop needs to know of ``base``. A text-to-image model's prompts are all encoded here, once.
+def describe(name: str) -> Description:
+    """The plain half of the family ``name``. ``KeyError`` if there is no such family."""
+    if name not in NAMES:
+        raise KeyError(name)
+    description: Description = import_module(f"{__package__}.{name}").DESCRIPTION
+    return description
+
+
+def family_of(name: str) -> Family:
+    """The half that loads, trains and samples. ``KeyError`` if there is no such family."""
+    family: Family = import_module(f"{__package__}.{describe(name).name}.family").FAMILY
+    return family
+
+
+def family_of_pipeline(pipeline: object) -> Description | None:
+    """The family whose published generators are of this class of pipeline."""
+    return next((family for name in NAMES if pipeline in (family := describe(name)).pipelines), None)
+
+
+def hub_layouts() -> Mapping[str, HubLayout]:
+    """What is fetched of a hub, by the class of the pipeline."""
+    layouts = (layout for name in NAMES if (layout := describe(name).hub) is not None)
+    return {layout.pipeline: layout for layout in layouts}
+
+
+def load_manifest(folder: Path) -> BaseModel:
+    """Read and check ``folder/manifest.json``, as :func:`sfd_core.base_model.manifest.read_manifest`, and hold the
+    recipe that it recommends against its family's.
 
     Raises:
-        InvalidRequest: for prompts that cannot be planned.
+        ModelRefused: naming the file and the field.
     """
-    return _FAMILIES[base.model.family](base, request, device)
+    model = read_manifest(folder, {name: describe(name).conditions for name in NAMES})
+    try:
+        parse_recipe(model.family, {}, model.recipe)
+    except InvalidRequest as error:
+        raise ModelRefused(f"{folder / MANIFEST}: recipe: {error}") from None
+    return model
 
 
-def _class_unet(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
-    recipe, concepts = request.recipe, base.model.concepts
-    schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
-    return Prepared(
-        lambda unet: ClassUnetScore(unet, schedule, dtype=dtype, compiled=recipe.compile),
-        ConditionSampler.of_classes(request.forget, concepts, recipe, device),
-        ConditionSampler.of_classes((), concepts, recipe, device),
-    )
+def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
+    """The base models below ``folders``, by name: each subfolder with a manifest is one.
 
-
-def _stable_diffusion(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
-    recipe = request.recipe
-    schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
-    plan = plan_prompts(request, base.model)
-    table = PromptTable(plan.conditions(), base.parts(), dtype)
-    rows = table.rows
-    remaining = [rows[condition] for condition in plan.remaining()]
-    forgotten = [[rows[asked.condition] for asked in item] for item in plan.forgotten]
-    overrides: dict[int, Sequence[int]] = {
-        rows[asked.condition]: [rows[o] for o in asked.overrides] for item in plan.forgotten for asked in item
-    }
-    return Prepared(
-        lambda unet: StableDiffusionScore(unet, schedule, table, dtype=dtype, compiled=recipe.compile),
-        ConditionSampler(forgotten, remaining, overrides, recipe, device),
-        ConditionSampler((), [*remaining, *overrides], {}, recipe, device),
-        EMPTY,
-        plan,
-    )
-
-
-_FAMILIES: Mapping[str, Callable[[LoadedBase, UnlearningRequest, torch.device], Prepared]] = {
-    "class_unet": _class_unet,
-    "stable_diffusion": _stable_diffusion,
-}
+    Raises:
+        ModelRefused: for a manifest that cannot be read, or two models of one name.
+    """
+    models: dict[str, BaseModel] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ModelRefused(f"{folder}: not a folder")
+        for path in sorted(folder.iterdir()):
+            if not (path / MANIFEST).is_file():
+                continue
+            model = load_manifest(path)
+            if model.name in models:
+                raise ModelRefused(f"{path}: {model.name!r} is already registered from {models[model.name].folder}")
+            models[model.name] = model
+    return models

@@ -27,7 +27,7 @@ from sfd_core.evaluation.probes import ProbeResults, Subject, probe
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.subject import Evaluated, teacher_of
 from sfd_core.families.class_unet.generator import OneStepGenerator
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.page import limits_of, render
 from sfd_core.report.schema import SCHEMA_VERSION
 from sfd_core.report.side_by_side import side_by_side

@@ -12,8 +12,8 @@ from sfd_core.display.pictures import pairs_picture, rows_for
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.questions import Prompts, Sample, by_label
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.families.device import describe
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.device import device_name
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.page import PAIR_REMAINING
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -51,7 +51,7 @@ def side_by_side(
         "ratio": round(speed / teacher_speed, 2),
         "generator_network_evaluations": steps,
         "teacher_network_evaluations": teacher.network_evaluations,
-        "device": describe(device),
+        "device": device_name(device),
     }
 
 

@@ -12,9 +12,9 @@ from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.questions import by_label, questions_of
 from sfd_core.evaluation.subject import Evaluated
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.training.loop import TrainingState
+from sfd_core.training.state import TrainingState
 
 SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 IMAGES = 3

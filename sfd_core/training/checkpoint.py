@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sfd_core.base_model.manifest import file_sha256
-from sfd_core.training.loop import TrainingState
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.state import TrainingState
 
 KEPT = 2
 """Checkpoints kept in one folder: the newest, and one before it in case the newest turns out damaged."""

@@ -5,13 +5,13 @@ A condition is a number: a class label of a class-conditional model, a row of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.families.protocol import ConditionTable
 from sfd_core.request.recipe import Recipe
 
 Judge = Callable[[Tensor], Tensor]
@@ -30,46 +30,16 @@ class Conditions:
 
 
 class ConditionSampler:
-    """Draws the conditions of a step and answers o(c).
+    """Draws the conditions of a step from a table and answers o(c)."""
 
-    ``forgotten``: the conditions of each forgotten concept. ``remaining``: those that stay. ``overrides``: by forgotten
-    condition, what may override it, each equally likely. ``judged``: forgotten conditions that a judge chooses for.
-    """
-
-    def __init__(
-        self,
-        forgotten: Sequence[Sequence[int]],
-        remaining: Sequence[int],
-        overrides: Mapping[int, Sequence[int]],
-        recipe: Recipe,
-        device: torch.device,
-        judged: Collection[int] = (),
-    ) -> None:
-        self.forgotten = [torch.tensor(conditions, dtype=torch.long) for conditions in forgotten]
-        self.remaining = torch.tensor(remaining, dtype=torch.long)
-        self.choices = {c: torch.tensor(choices, dtype=torch.long) for c, choices in overrides.items()}
-        self.judged = frozenset(judged)
+    def __init__(self, table: ConditionTable, recipe: Recipe, device: torch.device) -> None:
+        self.forgotten = [torch.tensor(conditions, dtype=torch.long) for conditions in table.forgotten]
+        self.remaining = torch.tensor(table.remaining, dtype=torch.long)
+        self.choices = {c: torch.tensor(choices, dtype=torch.long) for c, choices in table.overrides.items()}
+        self.judged = frozenset(table.judged)
+        self.dropped = table.dropped
         self.recipe = recipe
         self.device = device
-
-    @classmethod
-    def of_classes(
-        cls, forget: Sequence[Forget], concepts: Sequence[str], recipe: Recipe, device: torch.device
-    ) -> ConditionSampler:
-        """Of a class-conditional model that knows ``concepts``: conditions are its labels."""
-        forgotten = [concepts.index(item.concept) for item in forget]
-        remaining = [label for label in range(len(concepts)) if label not in forgotten]
-        overrides: dict[int, Sequence[int]] = {}
-        judged = []
-        for item, label in zip(forget, forgotten, strict=True):
-            match item.override:
-                case FixedOverride(concept):
-                    overrides[label] = [concepts.index(concept)]
-                case RandomOverride():
-                    overrides[label] = remaining
-                case JudgeOverride():
-                    judged.append(label)
-        return cls([[label] for label in forgotten], remaining, overrides, recipe, device, judged)
 
     def draw(self, generator: torch.Generator) -> Conditions:
         """A batch in which ``forgotten_share`` is asked for a forgotten concept: each equally often, and each of its
@@ -103,6 +73,14 @@ class ConditionSampler:
                 logits = judge(f_psi.detach()[judged.to(f_psi.device)]).cpu()
             o[judged] = self.remaining[logits[:, self.remaining].argmax(dim=1)]
         return o.to(self.device)
+
+    def some_dropped(self, c: Tensor, generator: torch.Generator) -> Tensor:
+        """``c`` [B], some of them dropped, for the fake score's own loss: it keeps an unconditional side to be guided
+        from (Ho & Salimans 2022)."""
+        if self.dropped is None or not self.recipe.condition_dropout:
+            return c
+        dropped = torch.rand(len(c), generator=generator) < self.recipe.condition_dropout
+        return c.masked_fill(dropped.to(c.device), self.dropped)
 
 
 def _choose(conditions: Tensor, n: int, generator: torch.Generator) -> Tensor:

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 from client import Generator, Lethe, Report
 from jobs.settings import Settings
 from local.services import Services
-from sfd_core.base_model.manifest import load_manifest
+from sfd_core.families.registry import load_manifest
 from tests.api.making import is_problem, pointers
 from tests.support.hub_server import REVISION, hub_server
 from tests.support.serving import Service

@@ -14,6 +14,7 @@ from rich.console import Console
 from cli.tables import models_table, report_table
 from client.answers import BaseModel, read
 from client.reports import Report
+from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from tests.cli.conftest import Command
 from tests.support.hub_server import REVISION
@@ -83,7 +84,7 @@ def test_evaluate_a_pipeline_made_elsewhere(made: Path, model: Path, run: Comman
     assert done.exit_code == 1, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["forget"][0]["override"] is None, "nobody said what it shows instead"
-    assert report["generator"]["files"] == TextGenerator.files(made)
+    assert report["generator"]["files"] == FAMILY.files(made)
     assert [row["domain"] for row in report["cross_domain"]] == ["style"]
 
 

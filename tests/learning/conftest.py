@@ -10,7 +10,8 @@ import torch
 
 from sfd_core.admission import parse_request
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.tiny_model import make_tiny_model
 

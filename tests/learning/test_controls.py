@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from cli.main import app
 from jobs.settings import BUNDLED_MODELS
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import load_manifest
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.loading import load_base
-from sfd_core.training.loop import start, train
+from sfd_core.families.registry import load_manifest
+from sfd_core.training.state import start
+from tests.support.training import train
 
 STEPS = 24
 FASHION = BUNDLED_MODELS / "fashion"

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import BaseModel, load_manifest
-from sfd_core.families.generators import load_generator
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.loading import load_generator
+from sfd_core.families.registry import load_manifest
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
 from tests.support.tiny_model import make_tiny_model

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from jobs.settings import BUNDLED_MODELS
-from sfd_core.base_model.manifest import load_manifest
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probes import Subject, probe
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.loading import load_base
+from sfd_core.families.registry import load_manifest
 
 # They take a minute on two idle cores, and several on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -19,9 +19,9 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.subject import Evaluated, open_generator
-from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import load_schema
 from sfd_core.request.unlearning_request import UnlearningRequest

@@ -15,12 +15,13 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.numpy import load_file
 
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import load_manifest
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.subject import Evaluated, open_generator, teacher_of
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import load_schema

@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from sfd_core.errors import InvalidRequest, TrainingDiverged
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.concepts import Budget
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
-from sfd_core.training.loop import Stage, Step, TrainingState, start, train
+from sfd_core.training.loop import StepResult
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.state import TrainingState, start
+from sfd_core.training.step import TrainingStep
+from tests.support.training import train
 
 CPU = torch.device("cpu")
 RequestFor = Callable[..., UnlearningRequest]
@@ -25,7 +28,7 @@ def begin(base: LoadedBase, request: UnlearningRequest) -> TrainingState:
     return start(base, request.recipe, request.seed, CPU)
 
 
-def take(steps: Iterator[Step], n: int) -> list[Step]:
+def take(steps: Iterator[StepResult], n: int) -> list[StepResult]:
     return [next(steps) for _ in range(n)]
 
 
@@ -67,19 +70,19 @@ def test_the_teacher_stays_as_it_was(tiny_base: LoadedBase, request_for: Request
 def test_the_teacher_takes_no_memory_beside_the_base_model(
     tiny_base: LoadedBase, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages: list[Stage] = []
+    steps: list[TrainingStep] = []
 
-    class Seen(Stage):
+    class Seen(TrainingStep):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            stages.append(self)
+            steps.append(self)
 
-    monkeypatch.setattr("sfd_core.training.loop.Stage", Seen)
+    monkeypatch.setattr("sfd_core.training.loop.TrainingStep", Seen)
     request = request_for()
     state = begin(tiny_base, request)
     next(train(state, tiny_base, request))
     base = {weight.data_ptr() for weight in tiny_base.unet.parameters()}
-    assert {weight.data_ptr() for weight in stages[0].phi.parameters()} == base
+    assert {weight.data_ptr() for weight in steps[0].phi.network.parameters()} == base
     for own in (state.generator, state.fake_score, state.average):
         assert base.isdisjoint(weight.data_ptr() for weight in own.parameters())
 

@@ -15,8 +15,9 @@ from cli.run_view import RunView
 from jobs.record import RecordMismatch, read_statement
 from jobs.record.statement import subjects
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
+from sfd_core.families.registry import load_manifest
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.record.case import BODY, Case, unsigned_settings
 from tests.support.tiny_model import make_tiny_model

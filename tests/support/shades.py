@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import Schedule, linear_schedule
+from sfd_core.families.protocol import LoadedBase
 
 SHADES = (-0.9, -0.3, 0.3, 0.9)
 """The brightness of each of the tiny model's four concepts; images differ from it by a little noise."""

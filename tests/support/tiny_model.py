@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import load_manifest
 from tests.support.tiny_parts import digests, judge_entry, made_up_reference, untrained_judge
 
 CONCEPTS = ("red", "green", "blue", "grey")

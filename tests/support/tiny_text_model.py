@@ -13,7 +13,8 @@ from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, StableDiffusi
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from sfd_core.base_model.manifest import BaseModel, load_manifest
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import load_manifest
 from tests.support.tiny_parts import digests, judge_entry, made_up_reference, untrained_judge
 
 OBJECTS = ("apple", "banana", "pistol", "castle")

@@ -15,7 +15,7 @@ from cli.commands.unlearn import unlearn
 from cli.main import app
 from jobs.settings import Settings
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.request.concepts import override_to_json, parse_override
 from tests.unit.admission.test_request import MODEL
 

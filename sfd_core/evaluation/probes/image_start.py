@@ -27,9 +27,9 @@ from sfd_core.evaluation.probes.subject import (
     t_init_of,
 )
 from sfd_core.evaluation.rates import plain
-from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.images import from_uint8, to_uint8
-from sfd_core.families.loading import LoadedBase
+from sfd_core.families.protocol import LoadedBase
 
 SHARES = (0.1, 0.2, 0.3, 0.6)
 """Noise levels as shares of the schedule; the generator's own step is looked at too."""

@@ -38,7 +38,7 @@ from sfd_core.evaluation.probes.subject import (
     sample,
 )
 from sfd_core.evaluation.rates import plain
-from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.images import from_uint8
 
 SIZES = (10, 100, 1000)

@@ -22,12 +22,12 @@ from torch.func import functional_call
 
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.families.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.images import to_uint8
-from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import Schedule
+from sfd_core.families.protocol import LoadedBase
 
 Network = Literal["generator", "never_knew", "base"]
 TITLES: Mapping[Network, str] = {
@@ -123,20 +123,17 @@ class OneStep:
 
     def __init__(self, unet: UNet2DModel, schedule: Schedule, t_init: int, patch: int) -> None:
         self.score = ClassUnetScore(unet, schedule)
+        self.schedule = schedule
         self.t_init = t_init
         self.patch = patch
 
     @property
     def unet(self) -> UNet2DModel:
-        return self.score.unet
+        return self.score.network
 
     def copy(self) -> OneStep:
         """The same with weights of its own, to be trained."""
         return OneStep(copy.deepcopy(self.unet), self.schedule, self.t_init, self.patch)
-
-    @property
-    def schedule(self) -> Schedule:
-        return self.score.schedule
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Unit noise [n, C, H, W], drawn on the CPU so that every device sees the same."""

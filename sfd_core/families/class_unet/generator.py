@@ -8,7 +8,7 @@ gives x0. The trainer, the evaluation, ``lethe sample`` and the endpoint all sam
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,50 +16,37 @@ import torch
 from diffusers import EulerDiscreteScheduler, UNet2DModel
 from numpy.typing import NDArray
 
-from sfd_core.base_model.manifest import BaseModel, file_sha256
-from sfd_core.base_model.safe_files import load_unet, read_config
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet import pipeline as pipeline_module
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
-from sfd_core.families.parameterization import Schedule
-
-SAMPLE_BATCH = 16
-"""Images are always made this many at a time, the last batch filled up: kernels may round differently for other batch
-sizes, and image i must depend on (seed, i) alone."""
+from sfd_core.families.parameterization import Parameterization
+from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler
 
 
-class UnknownConcept(ValueError):
-    """A concept that the generator has never known; the message lists those it knows."""
-
-
-class OneStepGenerator:
+class OneStepGenerator(ClassSampler):
     """Images from one network evaluation each."""
 
     def __init__(self, pipe: ClassConditionalPipeline) -> None:
         self.pipe = pipe
-        self.pipe.unet.eval()
-        self.concepts: tuple[str, ...] = tuple(pipe.labels)
+        self.unet: UNet2DModel = pipe.unet.eval()
+        # By label: JSON sorts "10" before "2".
+        self.concepts: tuple[str, ...] = tuple(sorted(pipe.labels, key=pipe.labels.__getitem__))
+
+    @property
+    def t_init(self) -> int:
+        """The step at which it asks its network: the last of its scheduler."""
+        return int(self.pipe.scheduler.config.num_train_timesteps) - 1
 
     @classmethod
-    def of(cls, unet: UNet2DModel, schedule: Schedule, t_init: int, model: BaseModel) -> OneStepGenerator:
+    def of(cls, unet: UNet2DModel, schedule: Parameterization, start: float, model: BaseModel) -> OneStepGenerator:
         """A generator around a network in memory; the network is shared, not copied."""
         id2label = {str(i): concept for i, concept in enumerate(model.concepts)}
-        scheduler = one_step_scheduler(schedule, t_init)
+        scheduler = schedule.one_step_scheduler(start)
         return cls(ClassConditionalPipeline(unet, scheduler, id2label, model.image.patch))
-
-    def label(self, concept: str) -> int:
-        """The class label of ``concept``. Raises ``UnknownConcept``."""
-        if concept not in self.pipe.labels:
-            raise UnknownConcept(f"unknown concept {concept!r}; known: {', '.join(self.concepts)}")
-        return int(self.pipe.labels[concept])
-
-    def sample(self, concept: str, n: int, seed: int) -> NDArray[np.uint8]:
-        """``n`` images of ``concept``: uint8 [n, H, W] or [n, H, W, 3].
-
-        Image i depends on (seed, i) alone, whatever n is. Raises ``UnknownConcept``.
-        """
-        return self.sample_labels([self.label(concept)] * n, range(seed, seed + n))
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """One image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
@@ -75,18 +62,6 @@ class OneStepGenerator:
         noise = noise_of([*seeds, *[seeds[-1]] * (SAMPLE_BATCH - n)], noise_shape(self.pipe.unet))
         images = self.pipe.denoise(noise, torch.tensor(filled, device=self.pipe.device), output_type="pt").images
         return to_uint8(images[:n])
-
-    @staticmethod
-    def files(folder: Path) -> dict[str, str]:
-        """SHA-256 of every file of a saved generator, by name: weights, configuration and pipeline. What lies beside
-        it (the card, the evaluation, the record) speaks of these and is not among them."""
-        parts = [
-            folder / "model_index.json",
-            folder / "pipeline.py",
-            *folder.glob("unet/*"),
-            *folder.glob("scheduler/*"),
-        ]
-        return {part.relative_to(folder).as_posix(): file_sha256(part) for part in sorted(parts) if part.is_file()}
 
     def save(self, folder: Path) -> None:
         """Write a diffusers folder: ``model_index.json``, ``unet/``, ``scheduler/`` and the pipeline's own source."""
@@ -104,6 +79,10 @@ class OneStepGenerator:
         id2label = index.get("id2label")
         if index.get("_class_name") != ClassConditionalPipeline.__name__ or not isinstance(id2label, dict):
             raise ModelRefused(f"{folder}: not the folder of a class-conditional generator")
+        if set(id2label) != {str(label) for label in range(len(id2label))} or not _are_names(id2label.values()):
+            raise ModelRefused(
+                f"{folder / 'model_index.json'}: id2label must name each class from 0 on, all differently"
+            )
         unet = load_unet(folder / "unet")
         path = folder / "scheduler" / "scheduler_config.json"
         config = read_config(path)
@@ -113,12 +92,5 @@ class OneStepGenerator:
         return cls(ClassConditionalPipeline(unet, scheduler, id2label, index.get("patch", 1)).to(device))
 
 
-def one_step_scheduler(schedule: Schedule, t_init: int) -> EulerDiscreteScheduler:
-    """The scheduler whose single step is the generator's formula."""
-    return EulerDiscreteScheduler(
-        num_train_timesteps=t_init + 1,
-        trained_betas=schedule.betas[: t_init + 1].tolist(),
-        timestep_spacing="trailing",
-        steps_offset=1,
-        prediction_type=schedule.prediction_type,
-    )
+def _are_names(names: Collection[object]) -> bool:
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)

@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
 
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import Parameterization
 
 
 class ClassUnetScore(nn.Module):
@@ -20,10 +20,15 @@ class ClassUnetScore(nn.Module):
     """
 
     def __init__(
-        self, unet: UNet2DModel, schedule: Schedule, *, dtype: torch.dtype = torch.float32, compiled: bool = False
+        self,
+        unet: UNet2DModel,
+        schedule: Parameterization,
+        *,
+        dtype: torch.dtype = torch.float32,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
-        self.unet = unet
+        self.network = unet
         self.schedule = schedule
         self.dtype = dtype
         self._run: Callable[..., Any] = torch.compile(unet) if compiled else unet
@@ -31,7 +36,7 @@ class ClassUnetScore(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and class labels c [B]."""
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self._run(x_t, t, class_labels=c, return_dict=False)[0]
+            output = self._run(*self.schedule.network_input(x_t, t), class_labels=c, return_dict=False)[0]
         return self.schedule.x0_from_output(output.float(), x_t, t)
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:

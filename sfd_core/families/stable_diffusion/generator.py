@@ -7,7 +7,6 @@ evaluation, ``lethe sample`` and the endpoint, which sample through this class.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,33 +15,14 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from numpy.typing import NDArray
 
-from sfd_core.base_model.manifest import file_sha256
-from sfd_core.base_model.safe_files import load_unet, read_config
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.generator import SAMPLE_BATCH, one_step_scheduler
 from sfd_core.families.images import noise_of, noise_shape
-from sfd_core.families.loading import LoadedBase
-from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
+from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
 from sfd_core.families.stable_diffusion.text_parts import TextParts
-
-_FOLDERS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-
-
-class PromptSampler(ABC):
-    """Makes images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a vocabulary."""
-
-    asked: EvaluationPrompts | None
-
-    @abstractmethod
-    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
-
-    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
-        if self.asked is None:
-            raise ValueError("the base model has no vocabulary: its concepts have no prompts")
-        return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
 
 
 class TextGenerator(PromptSampler):
@@ -61,13 +41,9 @@ class TextGenerator(PromptSampler):
         self.asked = asked
 
     @classmethod
-    def of(cls, unet: UNet2DConditionModel, base: LoadedBase, t_init: int) -> TextGenerator:
+    def of(cls, unet: UNet2DConditionModel, base: LoadedPipeline, start: float) -> TextGenerator:
         """A generator around a network in memory; the network and the text side of ``base`` are shared, not copied."""
-        return cls(unet, one_step_scheduler(base.schedule, t_init), base.parts(), evaluation_prompts(base))
-
-    def sample(self, prompt: str, n: int, seed: int) -> NDArray[np.uint8]:
-        """``n`` images of ``prompt``: uint8 [n, H, W, 3]. Image i depends on the prompt and (seed, i) alone."""
-        return self.sample_prompts([prompt] * n, range(seed, seed + n))
+        return cls(unet, base.schedule.one_step_scheduler(start), base.text, evaluation_prompts(base.model))
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -90,13 +66,6 @@ class TextGenerator(PromptSampler):
         output = self.unet(self.scheduler.scale_model_input(x, t), t, encoder_hidden_states=text).sample
         latents: torch.Tensor = self.scheduler.step(output, t, x).prev_sample
         return latents
-
-    @staticmethod
-    def files(folder: Path) -> dict[str, str]:
-        """SHA-256 of every file of a saved generator, by name. What lies beside it (the card, the evaluation, the
-        record) speaks of these and is not among them."""
-        parts = [folder / "model_index.json", *(part for name in _FOLDERS for part in folder.glob(f"{name}/*"))]
-        return {part.relative_to(folder).as_posix(): file_sha256(part) for part in sorted(parts) if part.is_file()}
 
     def save(self, folder: Path) -> None:
         """Write a stock pipeline folder: safetensors, configurations, tokenizer."""
@@ -126,11 +95,3 @@ class TextGenerator(PromptSampler):
             raise ModelRefused(f"{path}: _class_name must be {EulerDiscreteScheduler.__name__!r}")
         unet = load_unet(folder / "unet", UNet2DConditionModel).to(device)
         return cls(unet, EulerDiscreteScheduler.from_config(config), text, asked)
-
-
-def evaluation_prompts(base: LoadedBase) -> EvaluationPrompts | None:
-    """How images of the concepts of ``base`` are asked for, if it has a vocabulary and is seen in one domain."""
-    model = base.model
-    if model.vocabulary is None or model.domain is None:
-        return None
-    return EvaluationPrompts(model.vocabulary, model.domain)

@@ -3,42 +3,55 @@ JSON and safetensors only, nothing of the folder is executed. Stable Diffusion 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from sfd_core.base_model.safe_files import check_readable, read_config
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.safe_files import check_readable, load_unet
 from sfd_core.errors import ModelRefused
+from sfd_core.families.parameterization import load_schedule
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion.index import check_index
 from sfd_core.families.stable_diffusion.text_parts import TextParts
 
-PIPELINE = "StableDiffusionPipeline"
-_PARTS = {
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-}
-_TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
+
+@dataclass(frozen=True)
+class LoadedPipeline(LoadedBase):
+    """A base model in memory with what it has beside its U-Net."""
+
+    text: TextParts
+
+    def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
+        """The ends of ``prompts`` that do not fit into the text encoder, by prompt."""
+        return self.text.cut(prompts)
 
 
-def check_index(folder: Path) -> dict[str, Any]:
-    """The folder's ``model_index.json``, if it is that of a Stable Diffusion 1.x or 2.x pipeline.
+def load(model: BaseModel, device: torch.device | str) -> LoadedPipeline:
+    """Load the networks of ``model`` onto ``device``.
 
     Raises:
-        ModelRefused: for another pipeline, or a part that is not the stock one.
+        ModelRefused: naming the file and what is wrong with it.
     """
-    path = folder / "model_index.json"
-    index = read_config(path)
-    if index.get("_class_name") != PIPELINE:
-        raise ModelRefused(f"{path}: _class_name is {index.get('_class_name')!r}, must be {PIPELINE!r}")
-    for part, stock in _PARTS.items():
-        if index.get(part) != stock:
-            raise ModelRefused(f"{path}: {part} is {index.get(part)}, must be {stock}")
-    if list(index.get("tokenizer") or [None, None])[1] not in _TOKENIZERS:
-        raise ModelRefused(f"{path}: tokenizer is {index.get('tokenizer')}, must be a CLIPTokenizer")
-    return index
+    text = load_text_parts(model.folder)
+    unet = load_unet(model.folder / "unet", UNet2DConditionModel)
+    channels, width = text.vae.config.latent_channels, text.text_encoder.config.hidden_size
+    for name, wanted in (("in_channels", channels), ("out_channels", channels), ("cross_attention_dim", width)):
+        if unet.config[name] != wanted:
+            raise ModelRefused(f"{model.folder / 'unet'}: {name} is {unet.config[name]}, the other parts make {wanted}")
+    side = unet.config.sample_size * 2 ** (len(text.vae.config.block_out_channels) - 1)
+    if (model.image.channels, model.image.height, model.image.width) != (3, side, side):
+        raise ModelRefused(
+            f"{model.folder}: the manifest's image is {model.image.channels} x {model.image.height} x "
+            f"{model.image.width}, the pipeline makes 3 x {side} x {side}"
+        )
+    return LoadedPipeline(model, unet.to(device), load_schedule(model.folder), text.to(device))
 
 
 def load_text_parts(folder: Path) -> TextParts:

@@ -10,7 +10,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.stable_diffusion.prompt_table import PromptTable
 
 
@@ -24,14 +24,14 @@ class StableDiffusionScore(nn.Module):
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        schedule: Schedule,
+        schedule: Parameterization,
         table: PromptTable,
         *,
         dtype: torch.dtype = torch.float32,
         compiled: bool = False,
     ) -> None:
         super().__init__()
-        self.unet = unet
+        self.network = unet
         self.schedule = schedule
         self.table = table
         self.dtype = dtype
@@ -54,5 +54,6 @@ class StableDiffusionScore(nn.Module):
 
     def _x0(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self._run(x_t, t, encoder_hidden_states=text, return_dict=False)[0]
+            given = self.schedule.network_input(x_t, t)
+            output = self._run(*given, encoder_hidden_states=text, return_dict=False)[0]
         return self.schedule.x0_from_output(output.float(), x_t, t)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
+from sfd_core.base_model.manifest import BaseModel, Domain, ImageFormat, JudgeInfo
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
+from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.prompts.plan import Condition, PromptPlan, captions, plan_prompts
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES
 from sfd_core.prompts.words import mentions

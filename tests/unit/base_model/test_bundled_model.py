@@ -9,9 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from sfd_core.base_model.manifest import load_manifest, verify_files
+from sfd_core.base_model.manifest import verify_files
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.reference import FeatureReference, Reference
+from sfd_core.families.registry import load_manifest
 
 FASHION = Path(__file__).parents[3] / "models/fashion"
 

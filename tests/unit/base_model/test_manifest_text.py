@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from sfd_core.base_model.hub_name import Hub, parse_hub_name
-from sfd_core.base_model.manifest import BaseModel, Distilled, digest_of, load_manifest, plain_text_model
+from sfd_core.base_model.manifest import BaseModel, Distilled, digest_of
 from sfd_core.errors import InvalidRequest, ModelRefused
+from sfd_core.families.registry import load_manifest
+from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.request.concepts import EmptyOverride, Forget
 
 VOCABULARY = {

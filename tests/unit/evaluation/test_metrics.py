@@ -21,6 +21,7 @@ from sfd_core.evaluation.metrics import (
     kernel_distance,
     precision_recall,
 )
+from sfd_core.families.class_unet.conditions import class_conditions
 from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import ConditionSampler
@@ -236,7 +237,8 @@ def test_inception_score_refuses_what_is_no_probability_and_too_few_images() -> 
 
 
 def sampler(*forget: Forget, **recipe: float) -> ConditionSampler:
-    return ConditionSampler.of_classes(forget, CONCEPTS, Recipe(**recipe), torch.device("cpu"))  # type: ignore[arg-type]
+    table = class_conditions(forget, CONCEPTS)
+    return ConditionSampler(table, Recipe(**recipe), torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def seeded(seed: int = 0) -> torch.Generator:

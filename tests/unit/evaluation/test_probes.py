@@ -20,7 +20,8 @@ from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, rel
 from sfd_core.evaluation.probes.subject import IMAGES
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.report import schema
 from sfd_core.request import evaluation_plan
 from tests.support import shades

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.generator import SAMPLE_BATCH, OneStepGenerator, UnknownConcept
+from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.images import from_uint8, noise_of, to_uint8
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.sampling import SAMPLE_BATCH, UnknownConcept
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 
 T_INIT = 440

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from sfd_core.families import base_sampler as teacher
-from sfd_core.families.base_sampler import TextTeacher
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion import base_sampler as teacher
 from sfd_core.families.stable_diffusion import text_parts
+from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 from tests.support.tiny_text_model import make_tiny_text_model
 
 SIDE = 16
@@ -26,7 +27,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 def batches(base: LoadedBase, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
     """How many images each call of the U-Net and of the decoder has."""
     seen: dict[str, list[int]] = {"unet": [], "decoder": []}
-    parts = base.parts()
+    parts = base.text
     for name, owner, method in (("unet", base.unet, "forward"), ("decoder", parts.vae, "decode")):
         original = getattr(owner, method)
 
@@ -50,10 +51,10 @@ def test_pictures_are_decoded_some_at_a_time(
     expected: list[int],
 ) -> None:
     latents = torch.randn(5, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    together = base.parts().pictures(latents)
+    together = base.text.pictures(latents)
     batches["decoder"].clear()
     monkeypatch.setattr(text_parts, "DECODED_TOGETHER", pixels)
-    apart = base.parts().pictures(latents)
+    apart = base.text.pictures(latents)
     assert batches["decoder"] == expected
     assert apart.shape == (5, SIDE, SIDE, 3)
     assert np.abs(apart.astype(int) - together).max() <= 1

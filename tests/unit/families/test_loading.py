@@ -13,11 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sfd_core.base_model.manifest import digest_of, file_sha256, load_manifest, registered
+from sfd_core.base_model.manifest import digest_of, file_sha256
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.loading import load_base
+from sfd_core.families.registry import load_manifest, registered
 from tests.support.tiny_model import make_tiny_model
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

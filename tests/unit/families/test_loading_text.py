@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sfd_core.errors import ModelRefused
-from sfd_core.families.generators import load_generator
+from sfd_core.families.loading import load_generator
 from sfd_core.families.stable_diffusion.loading import load_text_parts
 from tests.support.tiny_text_model import make_tiny_text_model
 

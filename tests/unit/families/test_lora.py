@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.families.lora import PROJECTIONS, adapter_state, add_lora, load_adapter_state, merged, sharing, trainable
-from sfd_core.training.loop import update_average
+from sfd_core.families.lora import adapter_state, add_lora, load_adapter_state, merged, sharing, trainable
+from sfd_core.families.stable_diffusion.family import FAMILY
+from sfd_core.training.state import update_average
 
 RANK = 3
 
@@ -55,7 +56,7 @@ def moved(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 def adapted(teacher: UNet2DConditionModel, seed: int = 0) -> UNet2DConditionModel:
     unet = sharing(teacher)
-    add_lora(unet, RANK, "fake_score", seed)
+    add_lora(unet, FAMILY.adapters, RANK, "fake_score", seed)
     return unet
 
 
@@ -81,7 +82,7 @@ def test_rank_times_in_and_out_numbers_a_projection_are_trained_and_nothing_else
     expected = sum(
         RANK * (layer.in_features + layer.out_features)
         for name, layer in teacher.named_modules()
-        if name.endswith(PROJECTIONS) and "attentions" in name
+        if name.endswith(FAMILY.adapters) and "attentions" in name
     )
     unet = adapted(teacher)
     assert sum(weight.numel() for weight in trainable(unet)) == expected > 0
@@ -226,10 +227,10 @@ def test_over_weights_in_bf16_the_adapter_trains_in_float32() -> None:
 def test_refusals_say_what_is_wrong() -> None:
     teacher = tiny_unet()
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        add_lora(sharing(teacher), 0, "fake_score")
+        add_lora(sharing(teacher), FAMILY.adapters, 0, "fake_score")
     unet = adapted(teacher)
     with pytest.raises(ValueError, match="has an adapter already: no second one named 'generator'"):
-        add_lora(unet, RANK, "generator")
+        add_lora(unet, FAMILY.adapters, RANK, "generator")
     state, before = adapter_state(unet), digest(unet)
     name = next(iter(state))
     with pytest.raises(ValueError, match=r"the state lacks .*lora_A.*\(1 names differ\)"):

@@ -18,10 +18,10 @@ from sfd_core.base_model.manifest import Distilled
 from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.families.generators import generator_around, load_generator
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.lora import adapter_state
-from sfd_core.families.registry import prepare
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import load_text_parts
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
@@ -31,9 +31,11 @@ from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import parse_recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
-from sfd_core.training.loop import start, train
+from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.losses import generator_loss
+from sfd_core.training.state import start
 from tests.support.tiny_text_model import make_tiny_text_model
+from tests.support.training import plan_of, train
 
 CPU = torch.device("cpu")
 T_INIT = 625
@@ -55,7 +57,7 @@ def asked(base: LoadedBase, **recipe: object) -> UnlearningRequest:
 
 
 def table_of(base: LoadedBase, *conditions: Condition) -> PromptTable:
-    return PromptTable(conditions, base.parts())
+    return PromptTable(conditions, base.text)
 
 
 def noised(base: LoadedBase, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,8 +75,8 @@ def test_guidance_is_the_formula_on_what_the_network_puts_out(base: LoadedBase) 
     c = torch.tensor([table.rows[cat], table.rows[dog]])
     with torch.no_grad():
         low, high = score.guided(x_t, t, c, 1.5, 4.5)
-        away = base.parts().embeddings(["", "a cat"])  # without a negative prompt: away from the empty one
-        towards = base.parts().embeddings(["a cat", "a dog"])
+        away = base.text.embeddings(["", "a cat"])  # without a negative prompt: away from the empty one
+        towards = base.text.embeddings(["a cat", "a dog"])
         n = base.unet(x_t, t, encoder_hidden_states=away).sample
         p = base.unet(x_t, t, encoder_hidden_states=towards).sample
     for kappa, found in ((1.5, low), (4.5, high)):
@@ -99,7 +101,7 @@ def test_the_first_row_is_the_empty_prompt_and_equal_conditions_share_a_row(base
     table = table_of(base, Condition("a cat"), Condition("a dog"), Condition("a cat"))
     assert table.conditions == (Condition(""), Condition("a cat"), Condition("a dog"))
     row = torch.tensor([EMPTY])
-    assert torch.equal(table.of(row), base.parts().embeddings([""]))
+    assert torch.equal(table.of(row), base.text.embeddings([""]))
 
 
 def test_kappa3_stands_in_the_bracket_alone() -> None:
@@ -115,10 +117,10 @@ def test_kappa3_stands_in_the_bracket_alone() -> None:
 
 def test_the_text_encoder_is_never_called_in_the_loop(base: LoadedBase) -> None:
     request = asked(base)
-    prepared = prepare(base, request, CPU)
+    plan = plan_of(base, request)
     calls: list[int] = []
-    hook = base.parts().text_encoder.register_forward_hook(lambda *_: calls.append(1))
-    steps = list(train(start(base, request.recipe, 0, CPU), base, request, prepared=prepared))
+    hook = base.text.text_encoder.register_forward_hook(lambda *_: calls.append(1))
+    steps = list(train(start(base, request.recipe, 0, CPU), base, request, plan=plan))
     hook.remove()
     assert [step.images for step in steps] == [4, 8]
     assert calls == []
@@ -153,10 +155,11 @@ def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
 
 def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_asked(base: LoadedBase) -> None:
     request = asked(base)
-    prepared = prepare(base, request, CPU)
-    table = prepared.score(base.unet).table
-    drawn = prepared.forgetting.draw(torch.Generator().manual_seed(0))
-    o = prepared.forgetting.overrides(drawn.c, torch.zeros(1), None, torch.Generator().manual_seed(1))
+    plan = plan_of(base, request)
+    table = plan.score(base.unet).table
+    sampler = ConditionSampler(plan.forgetting, request.recipe, CPU)
+    drawn = sampler.draw(torch.Generator().manual_seed(0))
+    o = sampler.overrides(drawn.c, torch.zeros(1), None, torch.Generator().manual_seed(1))
     pairs = [(table.conditions[c].prompt, table.conditions[i].prompt) for c, i in zip(drawn.c, o, strict=True)]
     replaced = {"a pistol": "a banana", "the pistol on a table": "the banana on a table"}
     assert [pair[0] in replaced for pair in pairs] == [True, True, False, False]
@@ -173,7 +176,7 @@ def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
     original = StableDiffusionScore.guided
 
     def noting(self: StableDiffusionScore, x_t: torch.Tensor, t: torch.Tensor, c: torch.Tensor, *kappas: float):  # type: ignore[no-untyped-def]
-        rows.setdefault(id(self.unet), []).append(c)
+        rows.setdefault(id(self.network), []).append(c)
         return original(self, x_t, t, c, *kappas)
 
     monkeypatch.setattr(StableDiffusionScore, "guided", noting)
@@ -186,7 +189,7 @@ def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
 class TestPublished:
     @pytest.fixture(scope="class")
     def generator(self, base: LoadedBase) -> TextGenerator:
-        made = generator_around(base.unet, base, T_INIT)
+        made = FAMILY.generator(base.unet, base, T_INIT)
         assert isinstance(made, TextGenerator)
         return made
 
@@ -204,7 +207,7 @@ class TestPublished:
         z = torch.randn(base.unet.config.in_channels, size, size, generator=torch.Generator().manual_seed(7))[None]
         with torch.no_grad():
             x_g = theta(base.schedule.b[T_INIT] * z, torch.tensor([T_INIT]), torch.tensor([table.rows[cat]]))
-        ours = base.parts().pictures(x_g).astype(int)
+        ours = base.text.pictures(x_g).astype(int)
         assert np.abs(ours - generator.sample("a cat", 1, 7).astype(int)).max() <= 1
 
     def test_image_i_depends_on_the_prompt_and_seed_plus_i_alone(self, generator: TextGenerator) -> None:
@@ -241,7 +244,7 @@ numpy.save({str(tmp_path / "images.npy")!r}, images)
         assert np.abs(theirs - generator.sample("a cat", 3, 7)).max() <= 1
 
     def test_every_file_that_makes_an_image_has_a_digest(self, folder: Path) -> None:
-        named = set(TextGenerator.files(folder))
+        named = set(FAMILY.files(folder))
         there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert named == there
         assert {"unet/diffusion_pytorch_model.safetensors", "vae/config.json", "tokenizer/tokenizer.json"} <= named
@@ -306,8 +309,8 @@ class TestAdapters:
         generator = generator_of(state, base, request.recipe)
         generator.save(tmp_path / "generator")
         assert not [name for name in load_file(tmp_path / "generator" / "unet" / WEIGHTS) if "lora" in name]
-        trained = generator_around(state.average, base, request.recipe.t_init)
-        untrained = generator_around(base.unet, base, request.recipe.t_init)
+        trained = FAMILY.generator(state.average, base, request.recipe.t_init)
+        untrained = FAMILY.generator(base.unet, base, request.recipe.t_init)
         published, with_adapter, teacher = (
             g.sample("a cat", 2, 7).astype(int)  # type: ignore[union-attr]
             for g in (load_generator(tmp_path / "generator"), trained, untrained)

@@ -11,14 +11,16 @@ import pytest
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
-from sfd_core.base_model.manifest import BaseModel, load_manifest, verify_files
+from sfd_core.base_model.manifest import BaseModel, verify_files
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.evaluation.subject import teacher_of
-from sfd_core.families.base_sampler import TextTeacher
-from sfd_core.families.loading import LoadedBase, load_base
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import load_manifest
+from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 from sfd_core.families.stable_diffusion.generator import PromptSampler, TextGenerator
 from tests.support.emoji_scripts import EMOJI, emoji_script
 

@@ -9,7 +9,7 @@ import pytest
 
 from api.schemas.submission import Submission
 from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import plain_text_model
+from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.prompts import make_captions
 from sfd_core.prompts.plan import captions, plan_prompts
 from sfd_core.prompts.words import mentions, removed

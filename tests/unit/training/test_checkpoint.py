@@ -13,7 +13,7 @@ from sfd_core.families.loading import load_base
 from sfd_core.request.recipe import Recipe
 from sfd_core.training import checkpoint
 from sfd_core.training.checkpoint import CheckpointDamaged
-from sfd_core.training.loop import TrainingState, start
+from sfd_core.training.state import TrainingState, start
 from tests.support.tiny_model import make_tiny_model
 
 Make = Callable[[int], TrainingState]

@@ -1,0 +1,35 @@
+"""Configurations of a model's folder, in: JSON objects of bearable size, never a request to run code. Plain: importing
+this does not import torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from sfd_core.errors import ModelRefused
+
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of at most 1 MiB that is not a link out of its folder."""
+    refuse_link_out(path)
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ModelRefused(f"{path}: must be a JSON object")
+    if "auto_map" in config:
+        raise ModelRefused(f"{path}: auto_map asks for code of its own to be run; such models are refused")
+    return config
+
+
+def refuse_link_out(path: Path) -> None:
+    """Refuse a link that leaves the folder it stands in."""
+    if path.is_symlink() and not path.resolve().is_relative_to(Path(os.path.realpath(path.parent))):
+        raise ModelRefused(f"{path}: a link that leaves its folder")

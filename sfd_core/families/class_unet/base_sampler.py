@@ -1,0 +1,41 @@
+"""A class-conditional model at its own sampler: DDIM (Song et al. 2021) over its own schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DModel
+from numpy.typing import NDArray
+
+from sfd_core.families.ddim import BATCH, ddim
+from sfd_core.families.images import noise_of, noise_shape, to_uint8
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.sampling import ImageSampler
+
+
+class TeacherSampler(ImageSampler):
+    """Images of the untouched base model, ``steps`` network evaluations each, from the same seeds as a generator's."""
+
+    def __init__(self, base: LoadedBase, steps: int, device: torch.device | str = "cpu") -> None:
+        self.unet: UNet2DModel = base.unet.to(device).eval()
+        self.patch = base.model.image.patch
+        self.steps = self.network_evaluations = steps
+        self.scheduler = ddim(base.schedule, clip=True)
+
+    @torch.no_grad()
+    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        device = next(self.unet.parameters()).device
+        self.scheduler.set_timesteps(self.steps, device=device)
+        images = []
+        for i in range(0, len(labels), BATCH):
+            x = noise_of(seeds[i : i + BATCH], noise_shape(self.unet)).to(device)
+            c = torch.tensor(labels[i : i + BATCH], device=device)
+            for t in self.scheduler.timesteps:
+                output = self.unet(x, t, class_labels=c).sample
+                x = self.scheduler.step(output, t, x).prev_sample
+            images.append(to_uint8(F.pixel_shuffle(x, self.patch)))
+        return np.concatenate(images)

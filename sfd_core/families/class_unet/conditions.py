@@ -1,0 +1,25 @@
+"""The conditions of a class-conditional model: its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sfd_core.families.protocol import ConditionTable
+from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+
+
+def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> ConditionTable:
+    """What may be asked of a model that knows ``concepts``, and what overrides what is forgotten."""
+    forgotten = [concepts.index(item.concept) for item in forget]
+    remaining = [label for label in range(len(concepts)) if label not in forgotten]
+    overrides: dict[int, Sequence[int]] = {}
+    judged = []
+    for item, label in zip(forget, forgotten, strict=True):
+        match item.override:
+            case FixedOverride(concept):
+                overrides[label] = [concepts.index(concept)]
+            case RandomOverride():
+                overrides[label] = remaining
+            case JudgeOverride():
+                judged.append(label)
+    return ConditionTable([[label] for label in forgotten], remaining, overrides, judged)

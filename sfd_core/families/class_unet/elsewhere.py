@@ -1,0 +1,60 @@
+"""Generators of a class-conditional model's concepts that were made elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel
+
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.errors import ModelRefused
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
+from sfd_core.families.fitting import same_schedule, same_shape
+from sfd_core.families.protocol import LoadedBase
+
+SHAPE = ("num_class_embeds", "in_channels", "sample_size")
+
+
+def open_elsewhere(
+    folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
+) -> OneStepGenerator | TeacherSampler:
+    """A folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's schedule,
+    sampled by DDIM in ``steps`` steps (default: the base model's own).
+
+    Raises:
+        ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
+    """
+    concepts = base.model.concepts
+    if _is_one_step(folder):
+        generator = OneStepGenerator.load(folder, str(device))
+        if generator.concepts != concepts:
+            raise ModelRefused(f"{folder}: makes {', '.join(generator.concepts)}; the base model {', '.join(concepts)}")
+        same_shape(folder, generator.unet, base, SHAPE)
+        if generator.pipe.config.patch != base.model.image.patch:
+            theirs, ours = generator.pipe.config.patch, base.model.image.patch
+            raise ModelRefused(f"{folder}: patch is {theirs}, the base model's {ours}")
+        if steps not in (None, 1):
+            raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
+        return generator
+    if not (folder / "unet" / "config.json").is_file():
+        raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
+    unet: UNet2DModel = load_unet(folder / "unet")
+    same_shape(folder, unet, base, SHAPE)
+    same_schedule(folder, base)
+    return base_sampler(dataclasses.replace(base, unet=unet), device, steps)
+
+
+def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TeacherSampler:
+    """The untouched base model at ``steps`` steps an image (default: its own)."""
+    return TeacherSampler(base, steps or int(base.model.teacher["network_evaluations"]), device)
+
+
+def _is_one_step(folder: Path) -> bool:
+    """Whether the folder says that it is one of ours; other pipelines have a ``model_index.json`` too."""
+    index = folder / "model_index.json"
+    return index.is_file() and read_config(index).get("_class_name") == ClassConditionalPipeline.__name__

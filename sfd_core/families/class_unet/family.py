@@ -1,0 +1,65 @@
+"""All that is particular to class-conditional U-Nets, as :class:`sfd_core.families.protocol.Family` has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.conditions import class_conditions
+from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
+from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.loading import load
+from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.device import pick_dtype
+from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.saved import saved_files
+from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.unlearning_request import UnlearningRequest
+
+
+class ClassUnet:
+    """The family ``class_unet``."""
+
+    adapters = ()
+
+    def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
+        return load(model, device)
+
+    def load_network(self, folder: Path) -> Any:
+        return load_unet(folder)
+
+    def plan(
+        self, base: LoadedBase, request: UnlearningRequest, prompts: PromptPlan | None, device: torch.device
+    ) -> TrainingPlan:
+        recipe, concepts = request.recipe, base.model.concepts
+        schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
+        return TrainingPlan(
+            lambda unet: ClassUnetScore(unet, schedule, dtype=dtype, compiled=recipe.compile),
+            class_conditions(request.forget, concepts),
+            class_conditions((), concepts),
+        )
+
+    def generator(self, network: Any, base: LoadedBase, start: float) -> OneStepGenerator:
+        return OneStepGenerator.of(network, base.schedule, start, base.model)
+
+    def load_generator(self, folder: Path, device: str) -> OneStepGenerator:
+        return OneStepGenerator.load(folder, device)
+
+    def files(self, folder: Path) -> dict[str, str]:
+        return saved_files(folder, ("unet", "scheduler"), ("model_index.json", "pipeline.py"))
+
+    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TeacherSampler:
+        return base_sampler(base, device, steps)
+
+    def open_elsewhere(
+        self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
+    ) -> OneStepGenerator | TeacherSampler:
+        return open_elsewhere(folder, base, steps, device)
+
+
+FAMILY = ClassUnet()

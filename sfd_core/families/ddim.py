@@ -1,0 +1,22 @@
+"""The sampler of DDPM models in many steps: DDIM (Song et al. 2021) over the base model's own schedule."""
+
+from __future__ import annotations
+
+from diffusers import DDIMScheduler
+
+from sfd_core.families.parameterization import Schedule
+
+BATCH = 100
+"""Images that are made at a time."""
+
+
+def ddim(schedule: Schedule, clip: bool) -> DDIMScheduler:
+    """DDIM over ``schedule``. ``clip``: hold x0 to [-1, 1] at every step."""
+    return DDIMScheduler(
+        num_train_timesteps=schedule.steps,
+        trained_betas=schedule.betas.tolist(),
+        prediction_type=schedule.prediction_type,
+        clip_sample=clip,
+        set_alpha_to_one=True,
+        timestep_spacing="trailing",
+    )

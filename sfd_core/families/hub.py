@@ -1,0 +1,24 @@
+"""A base model of a hub, of whichever family: fetched, and read as any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import constants
+
+from sfd_core.base_model import hub as hubs
+from sfd_core.base_model.hub_name import Hub
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.registry import hub_layouts, load_manifest
+
+
+def fetch(
+    hub: Hub, folder: Path, progress: hubs.Progress | None = None, endpoint: str = constants.ENDPOINT
+) -> BaseModel:
+    """Fetch the model of ``hub`` into ``folder``, unless it is there: :func:`sfd_core.base_model.hub.fetch`.
+
+    Raises:
+        ModelRefused, ModelUnavailable: as that does.
+    """
+    hubs.fetch(hub, folder, hub_layouts(), progress, endpoint)
+    return load_manifest(folder)

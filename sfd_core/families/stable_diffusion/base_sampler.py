@@ -1,0 +1,58 @@
+"""A text-to-image model at its own sampler: guided DDIM (Song et al. 2021) over its own schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from numpy.typing import NDArray
+
+from sfd_core.families.ddim import BATCH, ddim
+from sfd_core.families.images import noise_of, noise_shape
+from sfd_core.families.sampling import PromptSampler, evaluation_prompts
+from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+
+CELLS_TOGETHER = 2**16
+"""Cells of latents that are in the network at a time: 16 images of Stable Diffusion's at 512 pixels."""
+
+
+class TextTeacher(PromptSampler):
+    """Images of the untouched base model in ``steps`` steps, from the same seeds as a generator's; a step takes two
+    network evaluations where ``guidance`` is not 1 (Ho & Salimans 2022, arXiv 2207.12598)."""
+
+    def __init__(self, base: LoadedPipeline, steps: int, guidance: float, device: torch.device | str = "cpu") -> None:
+        self.unet: UNet2DConditionModel = base.unet.to(device).eval()
+        self.text = base.text.to(device)
+        self.asked = evaluation_prompts(base.model)
+        self.steps = steps
+        self.guidance = guidance
+        self.network_evaluations = steps * (2 if guidance != 1 else 1)
+        # Latents have no bounds to be clipped to.
+        self.scheduler = ddim(base.schedule, clip=False)
+
+    @torch.no_grad()
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        device = next(self.unet.parameters()).device
+        self.scheduler.set_timesteps(self.steps, device=device)
+        images, shape = [], noise_shape(self.unet)
+        batch = max(1, min(BATCH, CELLS_TOGETHER // (shape[1] * shape[2])))
+        for i in range(0, len(prompts), batch):
+            x = noise_of(seeds[i : i + batch], shape).to(device)
+            c = self.text.embeddings(prompts[i : i + batch]).to(device)
+            n = self.text.embeddings([""]).to(device).expand_as(c)
+            for t in self.scheduler.timesteps:
+                x = self.scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
+            images.append(self.text.pictures(x))
+        return np.concatenate(images)
+
+    def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+        """What the network puts out for prompts ``c``, guided away from ``n``; x: [B, C, h, w]."""
+        if self.guidance == 1:
+            alone: torch.Tensor = self.unet(x, t, encoder_hidden_states=c).sample
+            return alone
+        away, towards = self.unet(x.repeat(2, 1, 1, 1), t, encoder_hidden_states=torch.cat([n, c])).sample.chunk(2)
+        guided: torch.Tensor = away + self.guidance * (towards - away)
+        return guided

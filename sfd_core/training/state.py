@@ -1,0 +1,100 @@
+"""Everything that a run must remember, and how it begins."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+
+from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.families.lora import add_lora, sharing, trainable
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import family_of
+from sfd_core.request.recipe import Recipe
+from sfd_core.training.quick import QuickFigures
+
+Network: TypeAlias = Any
+"""A diffusers network of the family."""
+
+
+@dataclass
+class TrainingState:
+    """Everything that a run must remember. ``seconds`` counts training time over all attempts."""
+
+    generator: Network
+    fake_score: Network
+    average: Network
+    optimizer_generator: torch.optim.Adam
+    optimizer_fake_score: torch.optim.Adam
+    rng: torch.Generator
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    curve: list[QuickFigures] = field(default_factory=list)
+
+
+def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> TrainingState:
+    """The state before the first step. Generator, fake score and average are copies of the teacher, or of the pair that
+    was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
+
+    Raises:
+        InvalidRequest: if the recipe's times lie outside the base model's schedule, or it asks for a distilled start
+            that there is not.
+        ModelRefused: if the distilled pair cannot be loaded.
+    """
+    base.schedule.check(recipe)
+    family = family_of(base.model.family)
+    theta, psi = (unet.to(device) for unet in _networks(base, recipe))
+    generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
+    fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed, family.adapters)
+    for unet in (generator, fake_score):
+        if recipe.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        if recipe.attention_slicing:
+            unet.set_attention_slice("auto")
+    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    return TrainingState(
+        generator.eval(),
+        fake_score.eval(),
+        average.eval().requires_grad_(False),
+        torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, recipe.adam_epsilon),
+        torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, recipe.adam_epsilon),
+        torch.Generator().manual_seed(seed),
+    )
+
+
+def _own(unet: Network, rank: int, name: str, seed: int, adapters: Sequence[str]) -> Network:
+    """What can be trained beside ``unet``: a copy of it, or an adapter of this rank over the same, frozen weights."""
+    if rank == 0:
+        return copy.deepcopy(unet).requires_grad_(True)
+    own = sharing(unet)
+    add_lora(own, adapters, rank, name, seed)
+    return own
+
+
+def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
+    """What the generator and the fake score start as."""
+    distilled = base.model.distilled
+    if recipe.start == "teacher" or (recipe.start == "auto" and distilled is None):
+        return base.unet, base.unet
+    if distilled is None:
+        message = f"{base.model.name} ships no distilled generator: say teacher, or auto"
+        raise InvalidRequest((FieldError("/recipe/start", message),))
+    if distilled.t_init != recipe.t_init:
+        message = (
+            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: say that, or start teacher"
+        )
+        raise InvalidRequest((FieldError("/recipe/t_init", message),))
+    family, folder = family_of(base.model.family), base.model.folder
+    return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)
+
+
+@torch.no_grad()
+def update_average(average: Network, generator: Network, decay: float, step: int) -> None:
+    """Exponential moving average of the generator's weights, with the usual short memory in the first steps."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, parameter in zip(trainable(average), trainable(generator), strict=True):
+        mean.lerp_(parameter, 1 - decay)
