@@ -30,5 +30,5 @@ MEDIA_TYPE = "application/schema+json"
 )
 def get_report_schema(who: Reader) -> Response:
     """What a report holds, field by field."""
-    schema = resources.files("sfd_core.evaluation") / "report.schema.json"
+    schema = resources.files("sfd_core.report") / "report.schema.json"
     return Response(schema.read_bytes(), headers={"Cache-Control": "private, no-cache"}, media_type=MEDIA_TYPE)
