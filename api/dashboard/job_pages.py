@@ -18,7 +18,7 @@ from api.dashboard.story import Point, Stories
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX
-from jobs.records import Job
+from jobs.job import Job
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
 

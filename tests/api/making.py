@@ -11,7 +11,7 @@ import httpx
 import orjson
 
 from jobs.ids import new_id
-from jobs.records import JobError, NewGenerator, Publication, attempt_prefix
+from jobs.job import JobError, NewGenerator, Publication, attempt_prefix
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
 from tests.support.serving import Service

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from client import Lethe
-from jobs.records import JobError, Verdict
+from jobs.job import JobError, Verdict
 from sfd_core.display.numbers import SPACE
 from tests.cli.conftest import Command
 from tests.cli.service import Service, claim, free_port, publish, train
