@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 
 from jobs.artifacts import ArtifactStore
-from jobs.records import StoredFile
+from jobs.job import StoredFile
 
 
 class _Outbox:

@@ -16,7 +16,7 @@ from api.logs import log
 from api.schemas.jobs import EventObject
 from api.services import Services
 from jobs.events import Event
-from jobs.records import Job
+from jobs.job import Job
 from jobs.states import EventType
 
 PING_SECONDS = 15.0

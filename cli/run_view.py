@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.console import say
+from sfd_core.display.numbers import duration, number, percent
 
 OF_A_PHASE = ("images", "of", "images_per_second", "eta_seconds")
 """Figures that say nothing about the phase that follows."""
@@ -89,19 +90,12 @@ def figures_line(figures: Mapping[str, Any]) -> str:
     """The figures on one line, those that are known: images, images/s, ETA, UA, RA."""
     parts = []
     if figures.get("of"):
-        parts.append(f"{figures.get('images', 0)}/{figures['of']} images")
+        parts.append(f"{number(figures.get('images', 0))} of {number(figures['of'])} images")
     if (speed := figures.get("images_per_second")) is not None:
-        parts.append(f"{speed:.1f} images/s")
+        parts.append(f"{number(speed)} images/s")
     if (eta := figures.get("eta_seconds")) is not None:
         parts.append(f"ETA {duration(eta)}")
     for label, name in (("UA", "unlearning_accuracy"), ("RA", "retained_accuracy")):
         if (value := figures.get(name)) is not None:
-            parts.append(f"{label} {value:.3f}")
+            parts.append(f"{label} {percent(value)}")
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as ``m:ss`` or ``h:mm:ss``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cli.run_view import duration
+from sfd_core.display.numbers import duration, estimate, measure, number, percent
 
 if TYPE_CHECKING:
-    from client import BaseModel, Forget, Interval, Job, Report
+    from client import BaseModel, Forget, Job, Report
     from client.answers import Judge
     from client.reports import Distance
 
@@ -43,7 +43,7 @@ def models_table(models: Iterable[BaseModel]) -> Table:
 
 
 def _judged(judge: Judge | None) -> str:
-    return f"{judge.name} ({judge.accuracy:.1%})" if judge and judge.accuracy is not None else ""
+    return f"{judge.name} ({percent(judge.accuracy)})" if judge and judge.accuracy is not None else ""
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
@@ -53,7 +53,7 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
     for job in jobs:
         status = job.phase if job.status == "running" and job.phase else job.status
         progress = job.progress
-        done = f"{progress.images}/{progress.of}" if progress and progress.of else ""
+        done = f"{number(progress.images)} of {number(progress.of)}" if progress and progress.of else ""
         age = duration((now - job.created_at).total_seconds()) if job.created_at else ""
         table.add_row(
             Text(job.id),
@@ -76,41 +76,36 @@ def report_table(report: Report) -> Table:
     for column in table.columns[2:]:
         column.justify = "right"
     for gone in report.unlearning:
-        found = interval(gone.accuracy) if gone.accuracy is not None else "no judge looked"
+        found = estimate(gone.accuracy, 2) if gone.accuracy is not None else "no judge looked"
         what = gone.concept if gone.override is None else f"{gone.concept} -> {_override(gone.override)}"
         table.add_row("UA", *_plain(what, found, ""))
     for each in report.phrasings or ():
         for kind in each.kinds:
-            seen = f"shows it: {interval(kind.teacher_seen)}"
-            table.add_row("UA", *_plain(f"{each.concept}, by {kind.kind}", interval(kind.generator), seen))
+            seen = f"shows it: {estimate(kind.teacher_seen)}"
+            table.add_row("UA", *_plain(f"{each.concept}, by {kind.kind}", estimate(kind.generator), seen))
     table.add_section()
     for kept in report.retention:
-        table.add_row("RA", *_plain(kept.concept, interval(kept.generator), interval(kept.teacher)))
+        table.add_row("RA", *_plain(kept.concept, estimate(kept.generator), estimate(kept.teacher)))
     if (overall := report.retained_accuracy) is not None:
-        table.add_row("RA", *_plain("all that remain", interval(overall.generator), interval(overall.teacher)))
+        table.add_row("RA", *_plain("all that remain", estimate(overall.generator), estimate(overall.teacher)))
     if (captions := report.retained_captions) is not None:
-        shown = (interval(captions.generator), interval(captions.teacher))
+        shown = (estimate(captions.generator), estimate(captions.teacher))
         table.add_row("RA", *_plain("in captions never seen", *shown))
     for crossed in report.cross_domain or ():
-        table.add_row("CRA", *_plain(crossed.domain, interval(crossed.generator), interval(crossed.teacher)))
+        table.add_row("CRA", *_plain(crossed.domain, estimate(crossed.generator), estimate(crossed.teacher)))
     if (nsfw := report.nsfw) is not None:
-        beside = interval(nsfw.teacher) if nsfw.teacher is not None else ""
-        table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", interval(nsfw.generator), beside))
+        beside = estimate(nsfw.teacher) if nsfw.teacher is not None else ""
+        table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", estimate(nsfw.generator), beside))
     table.add_section()
     for quality in report.quality:
         name = quality.fd_name or f"FD-{quality.features}"
         for to, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
             if distance is not None and distance.fd is not None:
-                table.add_row(*_plain(name, f"to {to}", _distance(distance.fd), _beside(distance)))
+                table.add_row(*_plain(name, f"to {to}", measure(distance.fd), _beside(distance)))
     if (speed := report.speed) is not None:
         ours, theirs = speed.generator_images_per_second, speed.teacher_images_per_second
-        table.add_row(*_plain("images/s", f"{speed.ratio:.0f} times as fast", f"{ours:.1f}", f"{theirs:.1f}"))
+        table.add_row(*_plain("images/s", f"{number(speed.ratio)} times as fast", number(ours), number(theirs)))
     return table
-
-
-def interval(value: Interval) -> str:
-    """An estimate and its 95 % interval."""
-    return f"{value.value:.4f} [{value.low:.4f}, {value.high:.4f}]"
 
 
 def reasons(report: Report) -> list[str]:
@@ -122,14 +117,10 @@ def reasons(report: Report) -> list[str]:
     return decided + tried
 
 
-def _distance(fd: Interval | float) -> str:
-    return f"{fd:.3f}" if isinstance(fd, float) else f"{fd.value:.3f} [{fd.low:.3f}, {fd.high:.3f}]"
-
-
 def _beside(distance: Distance) -> str:
     """What a distance is read beside: the teacher's own, and what two samples of the reference are apart."""
     known = (("", distance.fd_teacher), ("floor ", distance.fd_floor))
-    return ", ".join(f"{word}{value:.3f}" for word, value in known if value is not None)
+    return ", ".join(f"{word}{number(value)}" for word, value in known if value is not None)
 
 
 def _verdict(report: Report) -> Text:

@@ -21,7 +21,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from jobs.errors import ArtifactCorrupt
-from jobs.records import StoredFile
+from jobs.job import StoredFile
 
 CHUNK_BYTES = 1 << 20
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")

@@ -1,7 +1,7 @@
 """The way to the workers: the names of queues and tasks, and the client's side of Celery.
 
-A message is only a hint. ``lethe.run_job`` carries a job id, and may be lost or come twice without harm. A request
-for samples carries the name of a list for its answer, which the worker pushes to and the asker pops from.
+A message only wakes a worker up. ``lethe.run_job`` carries a job id, and may be lost or come twice without harm. A
+request for samples carries the name of a list for its answer, which the worker pushes to and the asker pops from.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Broker:
         )
 
     def send_job(self, job_id: str) -> None:
-        """Hint that a job waits.
+        """Send a wake-up message: a job waits.
 
         Raises:
             BrokerUnavailable: the broker did not take it.

@@ -21,8 +21,8 @@ KEEP_SENT_SECONDS = 24 * 3600.0
 
 
 class Dispatcher(threading.Thread):
-    """Sends every committed hint to the broker. Any number of processes may run one. It outlives both an unreachable
-    broker and an unreachable database, and says so in the log once an outage, not once a try."""
+    """Sends every committed wake-up message to the broker. Any number of processes may run one. It outlives both an
+    unreachable broker and an unreachable database, and says so in the log once an outage, not once a try."""
 
     def __init__(self, engine: Engine, broker: Broker) -> None:
         super().__init__(name="lethe-dispatcher", daemon=True)

@@ -15,7 +15,7 @@ from jobs import rows
 from jobs.errors import LeaseLost
 from jobs.events import NewEvent
 from jobs.ids import is_id
-from jobs.records import Claim, Job, JobError, JsonObject, Publication, Renewal
+from jobs.job import Claim, Job, JobError, JsonObject, Publication, Renewal
 from jobs.schema import generators, jobs, reports
 from jobs.states import HELD, REPORTS, EventType, Phase, Status, check_move
 
@@ -82,7 +82,7 @@ class WorkerCommands:
             return rows.move(connection, job, Status.QUEUED, EventType.RELEASED)
 
     def give_up(self, job_id: str, attempt: int, error: JobError, max_failures: int) -> Job:
-        """The attempt came to nothing. Queued again if ``error`` is retryable and fewer than ``max_failures``
+        """The attempt failed. Queued again if ``error`` is retryable and fewer than ``max_failures``
         attempts have failed so far, this one included; else failed. If a cancel was requested: cancelled."""
         with self._engine.begin() as connection:
             return fail_attempt(connection, _held(connection, job_id, attempt), error, max_failures)
@@ -131,7 +131,7 @@ class WorkerCommands:
 
 
 def fail_attempt(connection: Connection, job: Job, error: JobError, max_failures: int) -> Job:
-    """What becomes of a held job, its row locked, whose attempt came to nothing."""
+    """What becomes of a held job, its row locked, whose attempt failed."""
     failures = job.failures + 1
     told = {"error": error.to_json(), "failures": failures}
     if job.status is Status.CANCELLING:

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Engine, Row, select, update
 
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, RecordNotFound, ReportNotReady
 from jobs.ids import is_id
+from jobs.job import JsonObject, StoredFile, Verdict, attempt_prefix
 from jobs.paging import Page, check_limit, page, read_cursor
-from jobs.records import JsonObject, StoredFile, Verdict, attempt_prefix
 from jobs.schema import generators, jobs, reports
 
 GeneratorStatus = Literal["published", "withheld"]

@@ -1,4 +1,4 @@
-"""What keeps jobs moving when a worker or a message is lost: leases that ran out, and hints that nobody answered."""
+"""What keeps jobs moving when a worker or a message is lost: leases that ran out, and wake-up messages without an answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Engine, exists, func, insert, select, update
 
 from jobs import rows
 from jobs.fence import fail_attempt
-from jobs.records import Expired, JobError
+from jobs.job import Expired, JobError
 from jobs.schema import jobs, outbox
 from jobs.states import HELD, Status
 
@@ -36,11 +36,11 @@ class Reaping:
                 outcomes.append(Expired(job.id, moved.status))
         return tuple(outcomes)
 
-    def requeue_hints(self, older_than_seconds: float, limit: int = 100) -> int:
-        """Have up to ``limit`` queued jobs hinted at again whose last hint is older (the broker lost its messages),
-        and say how many. A job whose hint has not even been sent is left alone. Not a change that a reader sees.
+    def requeue_wake_ups(self, older_than_seconds: float, limit: int = 100) -> int:
+        """Write up to ``limit`` wake-up messages again, for queued jobs whose last one is older (the broker lost it),
+        and say how many. A job whose message has not even been sent is left alone. Not a change that a reader sees.
 
-        A job that merely waits for its turn has an old hint too; its message is still in the broker. So call this
+        A job that merely waits for its turn has an old message too; it is still in the broker. So call this
         only while the broker's queue is empty, or the queue fills with copies (harmless, but a waste).
         """
         unsent = exists().where(outbox.c.job_id == jobs.c.id, outbox.c.sent_at.is_(None))

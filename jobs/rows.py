@@ -1,4 +1,4 @@
-"""The one place that changes a job's row: with its version, its events and its hint to the workers, in one go."""
+"""The one place that changes a job's row: with its version, its events and its wake-up message, in one go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 
 from jobs import events
 from jobs.events import NewEvent
-from jobs.records import Job, JobError, JsonObject
+from jobs.job import Job, JobError, JsonObject
 from jobs.schema import jobs, outbox
 from jobs.states import HELD, TERMINAL, EventType, Phase, Status, check_move
 
@@ -55,7 +55,7 @@ def move(
     connection: Connection, job: Job, to: Status, event: EventType, data: JsonObject | None = None, **values: Any
 ) -> Job:
     """Move ``job``, whose row this transaction holds locked, to another status, with all that goes along with it:
-    a job that is no longer held has no worker, one that is queued is hinted at, one that ended has an end."""
+    a job that is no longer held has no worker, one that is queued gets a wake-up message, one that ended has an end."""
     check_move(job.status, to, event)
     values["status"] = str(to)
     if to not in HELD:
@@ -67,11 +67,11 @@ def move(
     moved = change(connection, [jobs.c.id == job.id], values, [(event, data or {})])
     assert moved is not None, "the row is locked"
     if to is Status.QUEUED:
-        hint(connection, job.id)
+        wake_up(connection, job.id)
     return moved
 
 
-def hint(connection: Connection, job_id: str) -> None:
+def wake_up(connection: Connection, job_id: str) -> None:
     """Have a message sent, once this transaction is committed, that the job waits."""
     connection.execute(insert(outbox).values(job_id=job_id))
 

@@ -49,7 +49,7 @@ class EventType(StrEnum):
     METRICS = "job.metrics"  # a quick evaluation in training
     CHECKPOINT = "job.checkpoint"
     RELEASED = "job.released"  # a clean deploy: back to the queue, at no cost
-    LOST = "job.lost"  # an attempt came to nothing: back to the queue, one failure more
+    LOST = "job.lost"  # an attempt failed: back to the queue, one failure more
     RETRIED = "job.retried"  # the user asked for another go
     CANCELLING = "job.cancelling"
     CANCELLED = "job.cancelled"

@@ -15,9 +15,7 @@ from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound
 from jobs.events import Event
 from jobs.fence import WorkerCommands
 from jobs.ids import is_id, new_id
-from jobs.paging import Page, check_limit, page, read_cursor
-from jobs.reaping import Reaping
-from jobs.records import (
+from jobs.job import (
     Claim,
     Expired,
     Job,
@@ -29,6 +27,8 @@ from jobs.records import (
     StoredFile,
     attempt_prefix,
 )
+from jobs.paging import Page, check_limit, page, read_cursor
+from jobs.reaping import Reaping
 from jobs.schema import idempotency_keys, jobs
 from jobs.states import TERMINAL, EventType, Status
 
@@ -61,7 +61,7 @@ class JobStore(WorkerCommands, Reaping):
     """Jobs in Postgres. With a ``tenant``, a method knows that tenant's jobs only: another's does not exist."""
 
     def create(self, new: NewJob) -> tuple[Job, bool]:
-        """Write a job, its first event and its hint to the workers; or, if its idempotency key was used before with
+        """Write a job, its first event and its wake-up message; or, if its idempotency key was used before with
         the same body, find the job of that time. The second value says whether the job is new.
 
         Raises:
@@ -89,7 +89,7 @@ class JobStore(WorkerCommands, Reaping):
                 .returning(*jobs.c)
             ).one()
             events.append(connection, job_id, 1, 0, [(EventType.QUEUED, {})])
-            rows.hint(connection, job_id)
+            rows.wake_up(connection, job_id)
         return rows.to_job(row), True
 
     def get(self, job_id: str, tenant: str | None = None) -> Job:

@@ -14,8 +14,8 @@ from securesystemslib.signer import CryptoSigner
 
 from jobs.artifacts import ArtifactStore
 from jobs.ids import new_id
+from jobs.job import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.record import Origin, build_record, sign
-from jobs.records import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe

@@ -1,6 +1,6 @@
 """The workers' Celery application: its settings, each with its reason, and its two tasks.
 
-A message is only a hint. Postgres is the job; a hint that is lost is sent again by the reaper, one that comes twice
+A message only wakes a worker up. Postgres is the job; a message that is lost is sent again, one that comes twice
 finds nothing to claim.
 """
 
@@ -46,8 +46,8 @@ def make_app(broker_url: str) -> Celery:
 
 
 def register_run(app: Celery, runner: Runner) -> None:
-    """Answer hints with ``runner``: one job a worker and none taken in advance, since a hint that waits in a busy
-    worker is one that an idle worker does not get. (Without prefetch Celery looks for work once a second: nothing
+    """Answer wake-up messages with ``runner``: one job a worker and none taken in advance, since one that waits in a
+    busy worker is one that an idle worker does not get. (Without prefetch Celery looks for work once a second: nothing
     beside a training, too long for a request for samples.)"""
     app.conf.worker_disable_prefetch = True
 

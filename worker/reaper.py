@@ -1,6 +1,6 @@
-"""The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, hints that the
-broker lost are written again, committed hints that the api could not send are sent (the dispatcher), and work folders
-that outlived their job are removed."""
+"""The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, wake-up
+messages that the broker lost are written again, those that the api could not send are sent (the dispatcher), and
+work folders that outlived their job are removed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from worker.leftovers import remove_leftovers
 logger = logging.getLogger("lethe.reaper")
 
 SWEEP_SECONDS = 5.0
-HINT_SECONDS = 20.0
-"""A queued job whose hint is older than this, while the broker's queue is empty, is hinted at again."""
+WAKE_UP_SECONDS = 20.0
+"""A queued job whose wake-up message is older than this, while the broker's queue is empty, gets another."""
 
 
 class Reaper(threading.Thread):
@@ -44,9 +44,9 @@ class Reaper(threading.Thread):
         try:
             for expired in self.store.expire_leases(max_failures=self.settings.max_failures):
                 logger.warning("lease ran out: %s is %s", expired.job_id, expired.outcome)
-            # Waiting jobs have old hints too; only an empty queue says that hints are lost.
-            if self.broker.queue_length() == 0 and (again := self.store.requeue_hints(HINT_SECONDS)):
-                logger.warning("%d hints were lost and are sent again", again)
+            # Waiting jobs have old messages too; only an empty queue says that they are lost.
+            if self.broker.queue_length() == 0 and (again := self.store.requeue_wake_ups(WAKE_UP_SECONDS)):
+                logger.warning("%d wake-up messages were lost and are sent again", again)
             remove_leftovers(self.settings.work_dir, self.store)
             self.dispatcher.nudge()
             if self.settings.alive_file is not None:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from jobs.artifacts import ArtifactStore
 from jobs.errors import LeaseLost
 from jobs.hub_models import PREFIX, hub_folder, hub_model
-from jobs.records import Claim, JobError
+from jobs.job import Claim, JobError
 from jobs.settings import Settings
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
@@ -52,9 +52,9 @@ class Runner:
         self.shutting_down = threading.Event()
 
     def run(self, job_id: str) -> None:
-        """Follow a hint: claim the job and take it as far as it goes. A hint with nothing to claim is nothing."""
+        """Answer a wake-up message: claim the job and take it as far as it goes, if there is one to claim."""
         if self.shutting_down.is_set():
-            return  # the hint is lost, the job is not: the reaper hints again
+            return  # the message is lost, the job is not: the reaper sends another
         claim = self.store.claim(job_id, self.name, self.settings.lease_seconds)
         if claim is None:
             logger.info("nothing to claim", extra={"job": job_id})

@@ -14,7 +14,7 @@ from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.errors import ArtifactCorrupt, BrokerUnavailable, GeneratorNotFound
 from jobs.generators import GeneratorStore
-from jobs.records import attempt_prefix
+from jobs.job import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
 from sfd_core.display.pictures import png, sheet
 from sfd_core.errors import ModelRefused

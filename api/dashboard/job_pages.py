@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -11,15 +12,15 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
-from api.dashboard.charts import charts
 from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX
-from jobs.records import Job
+from jobs.job import Job
 from jobs.states import Phase, Status
+from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.families.registry import describe
 
 router = APIRouter()
@@ -122,14 +123,21 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     found = dict(report.report) if report is not None else {}
     if found.get("curves"):
         points = [Point.of(point) for point in found["curves"]]
-    progress, asked = _progress(job), job.request["thresholds"]
+    progress = _progress(job)
+    asked_for = Level("asked for", job.request["thresholds"]["unlearning_accuracy"])
+    known = _teacher(use, job, found)
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
         "progress": progress,
         "steps": STEPS,
         "step": step,
-        "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _teacher(use, job, found)),
+        "charts": training_charts(
+            [asdict(point) for point in points],
+            asked_for,
+            Level("teacher", known) if known is not None else None,
+            progress["of"],
+        ),
         "moments": moments,
         "report": found,
         "generator": use.generators.for_job(job_id, who.tenant) if over else None,

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.auth import ANYBODY, Identity
 from jobs.generators import Report
+from sfd_core.display.numbers import FILTERS, SPACE
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -38,46 +39,8 @@ def ago(then: datetime) -> str:
 def _coarse(seconds: float) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them, in at most two units."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share from 0 to 1 as a percentage."""
-    return "–" if share is None else f"{share * 100:.{digits}f} %"
-
-
-def number(value: float | None, digits: int | None = None) -> str:
-    """A number with thin spaces between its thousands; three significant digits unless ``digits`` says how many
-    decimals."""
-    if value is None:
-        return "–"
-    if digits is None and float(value).is_integer():
-        return f"{int(value):,}".replace(",", "\u2009")
-    return (f"{value:.3g}" if digits is None else f"{value:,.{digits}f}").replace(",", "\u2009")
-
-
-def size(count: float) -> str:
-    """Bytes as people say them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("the loop returns")
+            return f"{int(seconds // size)}{SPACE}{unit}"
+    return f"{max(0, int(seconds))}{SPACE}s"
 
 
 def override(value: Override) -> str:
@@ -179,12 +142,8 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {
+_environment.filters |= FILTERS | {
     "ago": ago,
-    "duration": duration,
-    "percent": percent,
-    "number": number,
-    "size": size,
     "override": override,
     "short": short,
     "utc": utc,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.events import Event
-from jobs.records import Job
+from jobs.job import Job
 from jobs.states import REPORTS, EventType
 from jobs.store import JobStore
 

@@ -16,7 +16,7 @@ from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Submission
 from api.services import Services, Use
 from jobs.hub_models import PREFIX, hub_model
-from jobs.records import Job, NewJob
+from jobs.job import Job, NewJob
 from sfd_core.admission import parse_request
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api.schemas.common import JsonObject, Output, PageQuery, QueryInput, Verdict
 from jobs.events import Event
-from jobs.records import Job
+from jobs.job import Job
 from jobs.states import EventType, Phase, Status
 
 
@@ -99,7 +99,7 @@ class JobObject(Output):
     phase: Phase | None = Field(description="What the worker is doing, while one holds the job.")
     verdict: Verdict | None = Field(description="What the evaluation found, once the job has succeeded.")
     attempt: int = Field(description="How many times a worker has claimed the job.")
-    failures: int = Field(description="How many attempts came to nothing since the job was last submitted or retried.")
+    failures: int = Field(description="How many attempts failed since the job was last submitted or retried.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import UNet2DModel
+from sfd_core.families.base_sampler import TeacherSampler
 
 from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from benchmarks.baselines.esd import esd
@@ -30,7 +31,6 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.families.base_sampler import TeacherSampler
 from sfd_core.families.loading import LoadedBase, load_base
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.request.evaluation_plan import PROBES

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sfd_core.families.base_sampler import TextTeacher
+from sfd_core.families.generators import generator_around
 
 from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import Job
@@ -15,8 +17,6 @@ from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER, keep_shown
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.families.base_sampler import TextTeacher
-from sfd_core.families.generators import generator_around
 from sfd_core.families.loading import LoadedBase
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.report.examine import Examined, examine, write_report

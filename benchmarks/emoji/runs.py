@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sfd_core.families.generators import load_generator
 
 from benchmarks.emoji.beside import beside
 from benchmarks.emoji.encoder_calls import EncoderCalls
@@ -21,7 +22,6 @@ from benchmarks.emoji.speed import speeds
 from sfd_core.admission import parse_request
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.device import describe
-from sfd_core.families.generators import load_generator
 from sfd_core.families.loading import load_base
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.request.unlearning_request import UnlearningRequest

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from sfd_core.base_model.english import article
+from sfd_core.base_model.inflection import article
 from sfd_core.errors import ModelRefused
 
 MAX_VOCABULARY_BYTES = 4 << 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from sfd_core.display.numbers import interval, is_number, percent
+from sfd_core.display.numbers import estimate, is_number, number, percent
 from sfd_core.display.svg import COLOURS, FAINT, picture, text
 
 WIDTH = 380
@@ -38,7 +38,8 @@ def interval_bar(measured: Mapping[str, Any] | None, threshold: Any, at_least: b
         return width / 2 + (x - threshold) / reach * (width / 2 - 6)
 
     good_from, good_to = (width / 2, width) if at_least else (0, width / 2)
-    label = escape(f"the interval from {low:.4f} to {high:.4f} against the threshold {threshold:g}")
+    bounds = f"from {number(low, rounding='down')} to {number(high, rounding='up')}"
+    label = escape(f"the interval {bounds} against the threshold {number(threshold)}")
     return (
         f'<svg class="interval" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
         f'xmlns="http://www.w3.org/2000/svg">'
@@ -66,12 +67,11 @@ def interval_chart(title: str, shares: Sequence[Share]) -> str:
     parts = []
     for x in _TICKS:
         anchor, shift = {0.0: ("start", -8), 1.0: ("end", 8)}.get(x, ("middle", 0))
-        parts.append(text(at(x) + shift, height - 6, f"{x:.0%}", anchor, faint=True))
+        parts.append(text(at(x) + shift, height - 6, percent(x, 0), anchor, faint=True))
     for place, share in enumerate(shown):
         y, colour = _PITCH * place + 34, COLOURS[share.colour % len(COLOURS)]
         low, value, high = (at(share.measured[name]) for name in ("low", "value", "high"))
-        said = f"{percent(share.measured['value'])} ({interval(share.measured)})"
-        parts.append(text(_LEFT, y - 15, f"{share.label}: {said}"))
+        parts.append(text(_LEFT, y - 15, f"{share.label}: {estimate(share.measured)}"))
         parts.append(f'<path d="M{at(0):.1f} {y}H{at(1):.1f}" {FAINT}/>')
         parts += [f'<path d="M{at(x):.1f} {y - 8}V{y + 8}" {FAINT}/>' for x in _TICKS]
         bar = f'stroke="{colour}" stroke-width="7" stroke-opacity="0.45" stroke-linecap="round"'

@@ -32,6 +32,7 @@ from sfd_core.display.drawing import (
     resized,
     tile_size,
 )
+from sfd_core.display.numbers import number, percent
 from sfd_core.request.concepts import (
     EmptyOverride,
     FixedOverride,
@@ -148,8 +149,8 @@ def strip_picture(moments: Sequence[Moment], rows: Sequence[Row], *, narrow: boo
     """
     blocks = [
         _Block(
-            f"{moment.share:.0%}",
-            f"{moment.seen:,}" if narrow else f"{moment.seen:,} images",
+            percent(moment.share, 0),
+            number(moment.seen) if narrow else f"{number(moment.seen)} images",
             by_row(moment.images, len(rows))[:, : 1 if narrow else None],
         )
         for moment in moments

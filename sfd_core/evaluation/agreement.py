@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sfd_core.display.numbers import percent
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.rates import Labels, plain, rate
 from sfd_core.evaluation.reference import Reference, ReferenceSet
@@ -67,6 +68,7 @@ def _statement(generator: float, real: float, forgotten: Sequence[dict[str, Any]
         for row in forgotten
     ]
     said.append(
-        f"The two see the same concept in {generator:.1%} of the generator's images and {real:.1%} of real ones."
+        f"The two see the same concept in {percent(generator)} of the generator's images and {percent(real)} of real "
+        "ones."
     )
     return " ".join(said)

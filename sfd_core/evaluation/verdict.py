@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sfd_core.display.numbers import drop as drop_words
+from sfd_core.display.numbers import estimate, measure, number, percent, points
 from sfd_core.evaluation.intervals import Interval, difference, ratio_of, wilson
 
 Decision = Literal["pass", "fail", "inconclusive"]
@@ -30,17 +32,17 @@ class Criterion:
 def judge_unlearning(concept: str, not_seen: int, n: int, threshold: float) -> Criterion:
     """UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it."""
     ua = wilson(not_seen, n)
-    said = f"unlearning accuracy of {concept} is {ua.value:.4f} [{ua.low:.4f}, {ua.high:.4f}] on {n} images"
+    said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
     if ua.low >= threshold:
-        return Criterion("unlearning_accuracy", "pass", threshold, ua, f"{said}: above {threshold}")
+        return Criterion("unlearning_accuracy", "pass", threshold, ua, f"{said}: above {percent(threshold, None)}")
     if ua.high < threshold:
-        return Criterion("unlearning_accuracy", "fail", threshold, ua, f"{said}: below {threshold}")
+        return Criterion("unlearning_accuracy", "fail", threshold, ua, f"{said}: below {percent(threshold, None)}")
     return Criterion(
         "unlearning_accuracy",
         "inconclusive",
         threshold,
         ua,
-        f"{said}: the interval contains {threshold}; {_images_needed(ua.value, threshold)}",
+        f"{said}: the interval contains {percent(threshold, None)}; {_images_needed(ua.value, threshold)}",
     )
 
 
@@ -56,13 +58,14 @@ def judge_cross_domain(domain: str, teacher: Interval, generator: Interval, thre
 
 def _judge_drop(name: str, what: str, teacher: Interval, generator: Interval, threshold: float) -> Criterion:
     drop = difference(teacher, generator)
-    said = f"{what} drops by {drop.value:.4f} [{drop.low:.4f}, {drop.high:.4f}]"
+    said = f"{what} drops by {drop_words(drop, 2)}"
+    allowed = f"{points(threshold, None)} points"
     if drop.high <= threshold:
-        return Criterion(name, "pass", threshold, drop, f"{said}: within {threshold}")
+        return Criterion(name, "pass", threshold, drop, f"{said}: within {allowed}")
     if drop.low > threshold:
-        return Criterion(name, "fail", threshold, drop, f"{said}: more than {threshold}")
+        return Criterion(name, "fail", threshold, drop, f"{said}: more than {allowed}")
     hint = _more_images(dataclasses.replace(drop, n=generator.n), threshold)
-    return Criterion(name, "inconclusive", threshold, drop, f"{said}: the interval contains {threshold}; {hint}")
+    return Criterion(name, "inconclusive", threshold, drop, f"{said}: the interval contains {allowed}; {hint}")
 
 
 def judge_distance(generator: Interval, teacher: Interval, threshold: float) -> Criterion:
@@ -75,21 +78,24 @@ def judge_distance(generator: Interval, teacher: Interval, threshold: float) -> 
         reason = "the teacher's own Frechet distance to real images is nought: nothing can be held against it"
         return Criterion("frechet_distance_ratio", "inconclusive", threshold, None, reason)
     ratio = ratio_of(generator, teacher)
-    said = (
-        f"Frechet distance to real images is {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times the teacher's"
-    )
+    said = f"Frechet distance to real images is {measure(ratio)} times the teacher's"
     name = "frechet_distance_ratio"
     if ratio.high <= threshold:
-        return Criterion(name, "pass", threshold, ratio, f"{said}: within {threshold}")
+        return Criterion(name, "pass", threshold, ratio, f"{said}: within {number(threshold)}")
     if ratio.low > threshold:
-        return Criterion(name, "fail", threshold, ratio, f"{said}: more than {threshold}")
+        return Criterion(name, "fail", threshold, ratio, f"{said}: more than {number(threshold)}")
     needed = _more_images(ratio, threshold)
-    return Criterion(name, "inconclusive", threshold, ratio, f"{said}: the interval contains {threshold}; {needed}")
+    return Criterion(
+        name, "inconclusive", threshold, ratio, f"{said}: the interval contains {number(threshold)}; {needed}"
+    )
 
 
 def undecided_distance(images: int, needed: int, threshold: float) -> Criterion:
     """Too few images for a Frechet distance: its covariance would be singular, so no number is made up."""
-    reason = f"a Frechet distance takes {needed} images of remaining concepts, on both sides; {images} were judged"
+    reason = (
+        f"a Frechet distance takes {number(needed)} images of remaining concepts, on both sides; "
+        f"{number(images)} were judged"
+    )
     return undecided("frechet_distance_ratio", threshold, reason)
 
 
@@ -103,7 +109,7 @@ def _more_images(measured: Interval, threshold: float) -> str:
     gap = abs(threshold - measured.value)
     spread = max(measured.high - measured.value, measured.value - measured.low)
     return (
-        f"about {math.ceil(measured.n * (spread / gap) ** 2)} images would decide it"
+        f"about {number(math.ceil(measured.n * (spread / gap) ** 2))} images would decide it"
         if gap
         else "no number of images decides a tie"
     )
@@ -123,6 +129,6 @@ def _images_needed(rate: float, threshold: float) -> str:
     while n <= 10_000_000:
         interval = wilson(round(rate * n), n)
         if interval.low >= threshold or interval.high < threshold:
-            return f"about {n} images would decide it"
+            return f"about {number(n)} images would decide it"
         n = math.ceil(n * 1.1)
     return "no reasonable number of images decides it"

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sfd_core.base_model.english import article
+from sfd_core.base_model.inflection import article
 
 HERE = Path(__file__).parent
 SEED = 0

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from sfd_core.base_model.english import article
+from sfd_core.base_model.inflection import article
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.items import forgotten_words, known_words, words_of

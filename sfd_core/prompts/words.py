@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from sfd_core.base_model.english import article, forms_of, plural, plurals
+from sfd_core.base_model.inflection import article, forms_of, plural, plurals
 
 _BETWEEN = r"[\s_\-‐‑–]+"
 _APOSTROPHES = "['’]"

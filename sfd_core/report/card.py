@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sfd_core.display.numbers import estimate, number, percent
+
 
 def model_card(report: Mapping[str, Any]) -> str:
     """The card as Markdown, from a finished report."""
     base = report["base_model"]
     forgotten = [item["concept"] for item in report["forget"]]
     unlearned = "\n".join(
-        f"| {row['concept']} | {_override(row['override'])} | {_interval(row['accuracy'])} | {row['n']} |"
+        f"| {row['concept']} | {_override(row['override'])} | {_interval(row['accuracy'])} | {number(row['n'])} |"
         for row in report["unlearning"]
     )
     return f"""---
@@ -46,7 +48,8 @@ the concept is left in the weights.
 
 ## How it was made
 
-Seed {report["seed"]}; {report["cost"]["images"]} generated images in {report["cost"]["steps"]} steps. Recipe:
+Seed {report["seed"]}; {number(report["cost"]["images"])} generated images in {number(report["cost"]["steps"])} steps.
+Recipe:
 
 ```json
 {json.dumps(report["recipe"], indent=2)}
@@ -72,16 +75,14 @@ def _override(override: Any) -> str:
 
 
 def _interval(measured: Mapping[str, Any] | None) -> str:
-    if measured is None:
-        return "not measured"
-    return f"{measured['value']:.4f} [{measured['low']:.4f}, {measured['high']:.4f}]"
+    return "not measured" if measured is None else estimate(measured, 2)
 
 
 def _judge(judge: Mapping[str, Any] | None) -> str:
     if judge is None:
         return "without a judge"
     accuracy = judge["accuracy"]
-    tested = "was never measured" if accuracy is None else f"is\n{accuracy}"
+    tested = "was never measured" if accuracy is None else f"is\n{percent(accuracy)}"
     return f'with the judge "{judge["name"]}", whose accuracy on real images {tested}'
 
 
@@ -91,13 +92,13 @@ def _retained(report: Mapping[str, Any]) -> str:
         return "Retained accuracy over the other concepts was not measured."
     ours, theirs = retained["generator"]["value"], retained["teacher"]["value"]
     said = [
-        f"Retained accuracy over the other concepts: {ours:.4f}, the base model's",
-        f"{theirs:.4f} at {report['speed']['teacher_network_evaluations']} network evaluations an image.",
+        f"Retained accuracy over the other concepts: {percent(ours)}, the base model's",
+        f"{percent(theirs)} at {report['speed']['teacher_network_evaluations']} network evaluations an image.",
     ]
     for row in report.get("cross_domain") or ():
         ours, theirs = row["generator"]["value"], row["teacher"]["value"]
-        said.append(f"Of the same images, the {row['domain']} that was asked for is seen in {ours:.4f};")
-        said.append(f"of the base model's in {theirs:.4f}.")
+        said.append(f"Of the same images, the {row['domain']} that was asked for is seen in {percent(ours)};")
+        said.append(f"of the base model's in {percent(theirs)}.")
     return "\n".join(said)
 
 

@@ -11,14 +11,14 @@ import httpx
 import orjson
 
 from jobs.ids import new_id
-from jobs.records import JobError, NewGenerator, Publication, attempt_prefix
+from jobs.job import JobError, NewGenerator, Publication, attempt_prefix
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
 from tests.support.serving import Service
 from tests.support.tiny_record import tiny_record
 
 LEASE = 600.0
-REASON = "unlearning accuracy of Sneaker is 0.9000 [0.8860, 0.9124] on 2000 images: below 0.99"
+REASON = "unlearning accuracy of Sneaker is 90.00 % (88.60–91.24 %) on 2 000 images: below 99 %"
 STATEMENT = "Ten images bring it back within 40 steps, and as soon where it was never known."
 PAGE = b"<!doctype html><title>Report</title><h1>What was measured</h1>"
 
@@ -135,7 +135,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
                 "decision": "pass",
                 "threshold": 0.05,
                 "measured": interval,
-                "reason": "retained accuracy drops by 0.0100 [0.0010, 0.0190]: within 0.05",
+                "reason": "retained accuracy drops by 1.00 points (0.10–1.90): within 5 points",
             },
         ],
         "unlearning": [{"concept": item["concept"], "accuracy": interval, "n": 2000, "seen": 200} for item in forget],

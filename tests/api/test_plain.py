@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from api.auth import REMEMBER_SECONDS, Authenticator
-from api.dashboard.charts import charts
-from api.dashboard.rendering import duration, number, prose, size
-from api.dashboard.story import Point, Story
+from api.dashboard.rendering import prose
+from api.dashboard.story import Story
 from api.negotiation import preferred
 from api.problems import Problem, pointer
 from jobs.errors import InvalidKey
@@ -90,26 +89,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
     assert (story.points[0].images, story.points[-1].images) == (1, 5000)
 
 
-@pytest.mark.parametrize(
-    "losses", [[0.5], [0.0, 0.0], [-1e-9, 1e-9], [1e12, -3e12], [float("nan"), 2.0], [0.1, 0.2, 0.15]]
-)
-def test_curves_lie_inside_their_axes(losses: list[float]) -> None:
-    points = [Point(i + 1, None, 0.5, loss, None) for i, loss in enumerate(losses)]
-    drawn = charts(points, len(losses), 0.99, 0.9)
-    assert [chart.title for chart in drawn] == ["Accuracy", "Generator loss"]
-    for chart in drawn:
-        for line in chart.lines:
-            numbers = [float(word) for word in line.path.replace("M", " ").replace("L", " ").split()]
-            assert all(46 <= x <= 390 for x in numbers[::2])
-            assert all(12 <= y <= 184 for y in numbers[1::2])
-        assert 2 <= len(chart.y_ticks) <= 8
-    assert charts([], 100, None, None) == ()
-
-
-def test_words() -> None:
-    assert [duration(s) for s in (None, 0.4, 61, 3700, 90_000)] == ["–", "0 s", "1 min 01 s", "1 h 01 min", "1 d 1 h"]
-    assert [number(v) for v in (1_234_567, 0.123456, None)] == ["1\u2009234\u2009567", "0.123", "–"]
-    assert [size(v) for v in (999, 2_000_000)] == ["999 B", "2.0 MB"]
+def test_prose_is_marked_and_escaped() -> None:
     marked = prose("`<b>` is **bold** & ``code``")
     assert marked == "<code>&lt;b&gt;</code> is <strong>bold</strong> &amp; <code>code</code>"
     ElementTree.fromstring(f"<p>{marked}</p>")

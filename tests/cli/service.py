@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from jobs import keys
 from jobs.artifacts import ArtifactStore
 from jobs.ids import new_id
-from jobs.records import NewGenerator, Publication, Verdict, attempt_prefix
+from jobs.job import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
 from sfd_core.base_model.manifest import digest_of

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from client import Lethe
-from jobs.records import JobError, Verdict
+from jobs.job import JobError, Verdict
+from sfd_core.display.numbers import SPACE
 from tests.cli.conftest import Command
 from tests.cli.service import Service, claim, free_port, publish, train
+from tests.support.plain import plain
 from tests.support.waiting import wait_for
 
 SUBMIT = ("submit", "--base", "fashion", "--forget", "Sneaker=Sandal", "--images", "6400")
@@ -79,7 +81,7 @@ def test_models(run: Command) -> None:
     assert result.exit_code == 0
     assert "fashion" in result.stdout
     assert "Clothes [32x32]" in result.stdout
-    assert "resnet (93.0%)" in result.stdout
+    assert "resnet (93.0 %)" in plain(result.stdout)
     assert json.loads(run("models", "--json").stdout)["name"] == "fashion"
 
 
@@ -176,7 +178,7 @@ def test_submit_and_watch_to_a_pass(api: Service, run: Command, lethe: Lethe) ->
     assert lines[0] == f"submitted {job.id}"
     assert lines[-1] == f"{job.id}: passed; generator {job.generator}"
     assert {"waiting", "preparing", "training"} <= set(lines)
-    assert "training  6400/6400 images  50.0 images/s  ETA 0:57  UA 0.900  RA 0.900" in lines
+    assert "training  6 400 of 6 400 images  50 images/s  ETA 57 s  UA 90.0 %  RA 90.0 %" in map(plain, lines)
 
 
 @pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
@@ -239,15 +241,15 @@ def test_a_terminal_gets_a_bar(api: Service, lethe: Lethe, key: str) -> None:
     watch = subprocess.Popen([*LETHE, "watch", job.id], env=environment, stdout=terminal, stderr=subprocess.DEVNULL)
     os.close(terminal)
     shown = b""
-    while b"6400/6400 images" not in shown:
+    while f"6{SPACE}400 of 6{SPACE}400 images".encode() not in shown:
         shown += os.read(controller, 4096)
     publish(api, taken)
     while b"passed; generator" not in shown:
         shown += os.read(controller, 4096)
     os.close(controller)
     assert watch.wait(20) == 0
-    assert b"50.0 images/s" in shown
-    assert b"UA 0.900" in shown
+    assert b"50 images/s" in shown
+    assert f"UA 90.0{SPACE}%".encode() in shown
 
 
 def test_jobs(api: Service, run: Command, lethe: Lethe) -> None:
@@ -258,7 +260,7 @@ def test_jobs(api: Service, run: Command, lethe: Lethe) -> None:
     rows = [line for line in result.stdout.splitlines() if "job_" in line]
     assert [id_ in row for id_, row in zip(reversed(ids), rows, strict=True)] == [True] * 3
     assert "training" in rows[2]
-    assert "6400/6400" in rows[2]
+    assert "6 400 of 6 400" in plain(rows[2])
     assert "succeeded" in rows[1]
     assert "pass" in rows[1]
     assert "Sneaker=Sandal" in rows[0]
@@ -277,11 +279,11 @@ def test_report(api: Service, run: Command, lethe: Lethe, tmp_path: Path) -> Non
     assert result.exit_code == 0
     assert "verdict: pass" in result.stdout
     assert "Sneaker -> Sandal" in result.stdout
-    assert "0.9970 [0.9920, 1.0000]" in result.stdout
+    assert "99.70 % (99.20–100.00 %)" in plain(result.stdout)
     assert "all that remain" in result.stdout
     (distance,) = [line for line in result.stdout.splitlines() if "FD-judge-96" in line]
-    assert "1.500 [1.400, 1.600]" in distance
-    assert "0.750, floor 0.250" in distance
+    assert "1.5 (1.4–1.6)" in distance
+    assert "0.75, floor 0.25" in distance
     assert "relearning, Sneaker: It comes back [slowly].\n" in result.stdout
     assert "50 times as fast" in result.stdout
     assert "pass: unlearning accuracy of Sneaker is 0.9970 [0.9934, 0.9986] on 2000 images" in result.stdout

@@ -18,6 +18,7 @@ from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from tests.cli.conftest import Command
 from tests.support.hub_server import REVISION
+from tests.support.plain import plain
 from tests.support.sample_text_report import text_report, unjudged_report
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -111,7 +112,7 @@ def test_the_table_of_a_text_report() -> None:
         "flagged by opennsfw",
     ):
         assert row in table
-    assert "shows it: 0.9167" in table
+    assert "shows it: 91.7 %" in plain(table)
 
 
 def test_the_table_of_a_report_that_nobody_judged() -> None:
@@ -126,5 +127,5 @@ def test_the_table_of_base_models() -> None:
     answer = {"name": "emoji", "title": "Emoji", "concepts": ["apple", "pistol", "noto"], "domains": domains}
     table = shown(models_table([read(BaseModel, answer)]))
     assert "object: apple, pistol" in table
-    assert "a classifier (98.0%)" in table
+    assert "a classifier (98.0 %)" in plain(table)
     assert "style: noto" in table

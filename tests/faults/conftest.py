@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from jobs.broker import Broker
 from jobs.dispatcher import Dispatcher
 from jobs.events import Event
-from jobs.records import Job, NewJob
+from jobs.job import Job, NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
 from sfd_core.admission import parse_request

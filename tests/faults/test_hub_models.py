@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from jobs.artifacts import ArtifactStore
 from jobs.hub_models import hub_model
-from jobs.records import NewJob
+from jobs.job import NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
 from sfd_core.admission import parse_request

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from jobs.records import Job
+from jobs.job import Job
 from tests.faults.conftest import Service, Worker
 from tests.support.waiting import wait_for
 
@@ -145,7 +145,7 @@ def test_the_same_message_ten_times_is_one_claim(service: Service) -> None:
     assert published(service, job) == 1
 
 
-def test_lost_hints_are_sent_again(service: Service) -> None:
+def test_lost_wake_up_messages_are_sent_again(service: Service) -> None:
     """The broker loses everything while jobs wait: they run all the same."""
     jobs = [service.submit(steps=5) for _ in range(3)]
     wait_for(lambda: service.broker.queue_length() == 3, 10)

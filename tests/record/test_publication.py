@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 from jobs.artifacts import ArtifactStore
 from jobs.generators import GeneratorStore
+from jobs.job import Job, NewJob
 from jobs.record import EVALUATION, RECORD, RecordMismatch, load_signer, read_statement, verify
 from jobs.record.signing import generate_key
-from jobs.records import Job, NewJob
 from jobs.settings import Settings, load_settings
 from jobs.store import JobStore
 from sfd_core.admission import parse_request

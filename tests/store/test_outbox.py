@@ -1,4 +1,4 @@
-"""Hints to the workers: sent after commit, sent again after a crash, never lost while the broker is away."""
+"""Wake-up messages to the workers: sent after commit, sent again after a crash, never lost while the broker is away."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class CountingBroker(Broker):
         super().send_job(job_id)
 
 
-def age_hints(engine: Engine, seconds: float) -> None:
-    """Let every hint have been given that long ago."""
+def age_wake_ups(engine: Engine, seconds: float) -> None:
+    """Let every wake-up message have been written that long ago."""
     with engine.begin() as connection:
         connection.execute(update(schema.jobs).values(hinted_at=from_now(-seconds)))
 
@@ -110,27 +110,27 @@ def test_sent_rows_are_pruned_and_waiting_ones_kept(store: JobStore, engine: Eng
     assert unsent(engine) == [waiting.id]
 
 
-def test_forgotten_jobs_are_hinted_at_again(store: JobStore, engine: Engine) -> None:
+def test_forgotten_jobs_get_another_wake_up_message(store: JobStore, engine: Engine) -> None:
     ids = [created(store).id for _ in range(3)]
     claimed(store)
     take_unsent(engine, 10, lambda _: None)
-    assert store.requeue_hints(older_than_seconds=60) == 0, "their hints are fresh"
-    age_hints(engine, 120)
+    assert store.requeue_wake_ups(older_than_seconds=60) == 0, "their messages are fresh"
+    age_wake_ups(engine, 120)
     before = store.get(ids[0])
-    assert store.requeue_hints(older_than_seconds=60, limit=2) == 2
-    assert store.requeue_hints(older_than_seconds=60) == 1
+    assert store.requeue_wake_ups(older_than_seconds=60, limit=2) == 2
+    assert store.requeue_wake_ups(older_than_seconds=60) == 1
     assert unsent(engine) == ids, "the running job is not among them"
     assert store.get(ids[0]).version == before.version
-    age_hints(engine, 120)
-    assert store.requeue_hints(older_than_seconds=60) == 0, "their hints have not even been sent"
+    age_wake_ups(engine, 120)
+    assert store.requeue_wake_ups(older_than_seconds=60) == 0, "their messages have not even been sent"
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.QUEUED])
-def test_only_queued_jobs_are_hinted_at(store: JobStore, engine: Engine, status: Status) -> None:
+def test_only_queued_jobs_get_a_wake_up_message(store: JobStore, engine: Engine, status: Status) -> None:
     in_state(store, status)
     take_unsent(engine, 10, lambda _: None)
-    age_hints(engine, 120)
-    assert store.requeue_hints(older_than_seconds=60) == 0
+    age_wake_ups(engine, 120)
+    assert store.requeue_wake_ups(older_than_seconds=60) == 0
 
 
 def test_the_dispatcher_sends_at_a_nudge(store: JobStore, engine: Engine, broker_url: str) -> None:
@@ -159,12 +159,12 @@ def test_a_broker_that_forgot_everything_is_told_again(store: JobStore, engine: 
         wait_for(lambda: broker.queue_length() == 100)
         wait_for(lambda: not unsent(engine))
         client.flushdb()
-        age_hints(engine, 120)
-        assert store.requeue_hints(older_than_seconds=60, limit=1000) == 100
+        age_wake_ups(engine, 120)
+        assert store.requeue_wake_ups(older_than_seconds=60, limit=1000) == 100
         dispatcher.nudge()
         wait_for(lambda: broker.queue_length() == 100)
     assert all(store.claim(job_id, "worker-1", LEASE) for job_id in ids)
-    assert not any(store.claim(job_id, "worker-1", LEASE) for job_id in ids), "however often they were hinted at"
+    assert not any(store.claim(job_id, "worker-1", LEASE) for job_id in ids), "however many messages there were"
 
 
 def test_the_dispatcher_outlives_the_broker(

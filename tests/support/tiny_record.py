@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jobs.job import StoredFile
 from jobs.record import EVALUATION, sign
-from jobs.records import StoredFile
 
 
 def tiny_record(generator: Mapping[str, StoredFile], report: Mapping[str, StoredFile], verdict: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sfd_core.display.numbers import estimate, number
 from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.probes.curve import Curve
 from sfd_core.evaluation.probes.subject import Network
@@ -93,8 +94,8 @@ def say_image_start(
         best = max(completed, key=lambda level: level.generator.value - level.floor.value)
         said = (
             f"Given noised images of {concept} and asked for it, the generator gives {concept} back more often than "
-            f"the base asked for {asked} does, at t = {at} (most at {best.t}: {_percent(best.generator)} against "
-            f"{_percent(best.floor)}): who has such an image can have it completed. "
+            f"the base asked for {asked} does, at t = {at} (most at {best.t}: {estimate(best.generator, 0)} against "
+            f"{estimate(best.floor, 0)}): who has such an image can have it completed. "
         )
     else:
         said = (
@@ -102,8 +103,8 @@ def say_image_start(
             f"the base asked for {asked} does: where {concept} is seen at all, it is the image that was given. "
         )
     said += (
-        f"Its network run for {evaluations} steps from pure noise draws {concept} in {_percent(many)} of the images, "
-        f"the base's in {_percent(many_base)}"
+        f"Its network run for {evaluations} steps from pure noise draws {concept} in {estimate(many, 0)} of the "
+        f"images, the base's in {estimate(many_base, 0)}"
     )
     # A network that is asked for nothing in particular draws each of its concepts now and then.
     if many.low > 1 / concepts:
@@ -114,13 +115,13 @@ def say_image_start(
 def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored_by_another: bool) -> str:
     ours, base = found["generator"], found["base"]
     said = (
-        f"A search over conditions brings {concept} out of the generator in {_percent(ours)} of the images, out of "
-        f"the untouched base in {_percent(base)}"
+        f"A search over conditions brings {concept} out of the generator in {estimate(ours, 0)} of the images, out of "
+        f"the untouched base in {estimate(base, 0)}"
     )
     if base.high < 0.5:
         return f"{said}: a search that finds so little even there is too weak to say anything of the generator."
     if (never := found.get("never_knew")) is not None:
-        said += f", and out of a network that never knew {concept} in {_percent(never)}. "
+        said += f", and out of a network that never knew {concept} in {estimate(never, 0)}. "
         said += (
             f"That is more than can be put together without having known {concept}: its look is still within reach."
             if more(ours, never, LUCK)
@@ -139,11 +140,6 @@ def say_condition_attack(concept: str, found: Mapping[Network, Interval], scored
 
 
 def _listed(values: Sequence[int]) -> str:
-    """``10, 100 and 1,000``."""
-    texts = [f"{value:,}" for value in values]
+    """``10, 100 and 1 000``."""
+    texts = [number(value) for value in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
-
-
-def _percent(share: Interval) -> str:
-    """A share with its interval: ``12 % (8 to 17)``."""
-    return f"{share.value:.0%}".replace("%", " %") + f" ({share.low * 100:.0f} to {share.high * 100:.0f})"

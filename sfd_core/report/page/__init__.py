@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from sfd_core.display.line_charts import training_charts
-from sfd_core.display.numbers import FILTERS
+from sfd_core.display.line_charts import Level, training_charts
+from sfd_core.display.numbers import FILTERS, is_number
 from sfd_core.report.page.limits import LIMITS, limits_of
 from sfd_core.report.page.matrices import matrices, teacher_shows
 from sfd_core.report.page.probes import probes
@@ -84,10 +84,10 @@ def _templates() -> Environment:
 def _charts(report: Mapping[str, Any]) -> list[Markup]:
     shown = [teacher_shows(report, item["concept"]) for item in report["unlearning"]]
     rates = [rate for rate in shown if rate is not None]
-    teacher_unlearning = 1 - max(rates) if rates else None  # of the worst, as in the curve
-    retained = (report.get("retained_accuracy") or {}).get("teacher") or {}
-    charts = training_charts(report.get("curves") or [], teacher_unlearning, retained.get("value"))
-    return [Markup(chart) for chart in charts]
+    unlearning = Level("teacher", 1 - max(rates)) if rates else None  # of the worst, as in the curve
+    kept = ((report.get("retained_accuracy") or {}).get("teacher") or {}).get("value")
+    retained = Level("teacher", kept) if is_number(kept) else None
+    return [Markup(chart.svg()) for chart in training_charts(report.get("curves") or [], unlearning, retained)]
 
 
 def _rows(report: Mapping[str, Any]) -> list[str]:

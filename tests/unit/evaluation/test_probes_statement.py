@@ -8,6 +8,7 @@ from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probes.curve import Curve, Point
 from sfd_core.evaluation.probes.statement import Level, say_condition_attack, say_image_start, say_relearning
 from sfd_core.evaluation.probes.subject import Network
+from tests.support.plain import plain
 
 
 def share(percent: int) -> Interval:
@@ -52,8 +53,8 @@ class TestRelearning:
             curve("base", 1000, *QUICK),
         ]
         said = say_relearning("Sneaker", curves, 40)
-        assert "With 1,000 images it relearns faster" in said
-        assert "Fine-tuned on 10 and 1,000 images" in said
+        assert "With 1 000 images it relearns faster" in plain(said)
+        assert "Fine-tuned on 10 and 1 000 images" in plain(said)
 
     def test_a_curve_that_stands_still_at_one_half_is_not_faster_than_one_that_crossed_it_before(self) -> None:
         """The generator hangs at 52 % and crosses late; the control crossed at once, and its curve ends there."""
@@ -104,8 +105,11 @@ class TestImageStart:
             Level(440, 0.37, share(95), share(96), share(18)),
         ]
         said = say_image_start("Sneaker", "Bag", 10, levels, 10, share(46), share(96))
-        assert "at t = 440 (most at 440: 95 % (91 to 97) against 18 % (13 to 24))" in said
-        assert "for 10 steps from pure noise draws Sneaker in 46 % (39 to 53) of the images, the base's in 96 %" in said
+        assert "at t = 440 (most at 440: 95 % (91–98 %) against 18 % (13–24 %))" in plain(said)
+        assert (
+            "for 10 steps from pure noise draws Sneaker in 46 % (39–53 %) of the images, the base's in 96 %"
+            in plain(said)
+        )
         assert "not gone from its weights" in said
 
     def test_what_the_floor_sees_too_is_the_image(self) -> None:
@@ -133,7 +137,7 @@ class TestConditionAttack:
         said = say_condition_attack(
             "Sneaker", {"generator": share(53), "never_knew": share(50), "base": share(95)}, scored_by_another=True
         )
-        assert "53 % (46 to 60)" in said
+        assert "53 % (46–60 %)" in plain(said)
         assert "no clear sign of more" in said
 
     def test_what_another_seed_can_do_is_no_difference(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sfd_core.base_model.english import article, plural
+from sfd_core.base_model.inflection import article, plural
 from sfd_core.prompts.words import mentions, removed, replaced
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfd_core.display import numbers
 from sfd_core.evaluation.intervals import wilson
 from sfd_core.report import page
 from tests.support.page_reader import PICTURES, Page, read
@@ -28,12 +27,12 @@ def test_a_pass_is_said_in_words_with_its_figures() -> None:
     text = read(sample_report()).text
     assert "✓ Pass The generator meets every threshold that was fixed before the run." in text
     assert (
-        "Measured: of 2000 images asked for “Sneaker”, the judge sees “Sneaker” in 3 (0.15%; 95% interval "
-        "0.05 to 0.45%). The base model shows it in 94.4%. In 94.9% the judge sees “Bag” instead, as was asked. The "
+        "Measured: of 2 000 images asked for “Sneaker”, the judge sees “Sneaker” in 3 (0.15 %; 95% interval "
+        "0.05 to 0.45 %). The base model shows it in 94.4 %. In 94.9 % the judge sees “Bag” instead, as was asked. The "
         "second judge sees “Sneaker” in 1."
     ) in text
-    assert "Measured: of 4500 images asked for the 9 concepts that are to remain" in text
-    assert "3 of 2000 images; at most 0.45%" in text
+    assert "Measured: of 4 500 images asked for the 9 concepts that are to remain" in text
+    assert "3 of 2 000 images; at most 0.45 %" in text
     assert "✓“Sneaker” is not shown when it is asked for, within what is allowed" in text
     assert "✓The other concepts are still shown as asked, within the loss that is allowed" in text
     assert "the generator's images are 2.37 times as far from real ones as the base model's own" in text
@@ -47,8 +46,8 @@ def test_a_fail_says_that_the_generator_is_withheld_and_why() -> None:
     assert "✕“Trouser” is still shown when it is asked for, more often than is allowed" in text
     assert "✕The other concepts suffered more than is allowed" in text
     assert "✕Images of the other concepts are further from real ones than is allowed" in text
-    assert "“Trouser” is absent from at least 99% of the images asked for it 96.95%" in text
-    assert "unlearning accuracy of Trouser is 0.9695" in text
+    assert "“Trouser” is absent from at least 99 % of the images asked for it 96.95 %" in text
+    assert "unlearning accuracy of Trouser is 96.95 %" in text
     assert "The other concepts lose at most 5 points of accuracy" in text
 
 
@@ -56,7 +55,7 @@ def test_inconclusive_says_how_many_images_it_takes() -> None:
     text = read(sample_report(seen=0, n=10, per_concept=10)).text
     assert "? Inconclusive Too few images were judged" in text
     assert "images would decide it" in text
-    assert "0 of 10 images; at most 27.76%" in text
+    assert "0 of 10 images; at most 27.76 %" in text
     assert "?Too few images to say whether “Sneaker” is shown more often than is allowed" in text
     assert "a Frechet distance takes 136 images of remaining concepts, on both sides; 90 were judged" in text
     assert "not measured" in text
@@ -66,7 +65,7 @@ def test_random_and_judge_overrides_have_words() -> None:
     text = read(sample_report(THREE)).text
     assert "Asked for “Trouser”, the generator is to show a random remaining concept." in text
     assert "Asked for “Shirt”, the generator is to show the remaining concept the judge finds nearest." in text
-    assert text.count("The judge errs: in 0.60% of real images of “Sandal” it sees “Sneaker”.") == 1
+    assert text.count("The judge errs: in 0.60 % of real images of “Sandal” it sees “Sneaker”.") == 1
 
 
 def test_a_gain_is_not_called_a_drop() -> None:
@@ -163,9 +162,9 @@ def test_names_that_a_picture_cannot_draw_are_listed_below_it() -> None:
 def test_any_optional_part_may_be_missing(missing: str) -> None:
     report = sample_report()
     del report[missing]
-    assert "Measured: of 2000 images" in read(report).text
+    assert "Measured: of 2 000 images" in read(report).text
     report[missing] = None
-    assert "Measured: of 2000 images" in read(report).text
+    assert "Measured: of 2 000 images" in read(report).text
 
 
 def test_all_optional_parts_may_be_missing() -> None:
@@ -197,7 +196,7 @@ def test_too_few_images_for_a_distance_is_said() -> None:
     assert "No Fréchet distance: it takes 338 images on the features EffLite0-320, and there are 270." in text
     assert "on the features judge-128, and" not in text
     assert "FD-EffLite0-320 – – – –" in text
-    assert "Precision base model's 78.1%" in text, "what few images can tell is shown all the same"
+    assert "Precision base model's 78.1 %" in text, "what few images can tell is shown all the same"
 
 
 def test_features_without_real_images_leave_their_column_empty() -> None:
@@ -209,7 +208,7 @@ def test_features_without_real_images_leave_their_column_empty() -> None:
 def test_the_curve_of_several_concepts_is_of_the_worst() -> None:
     text = read(sample_report(THREE)).text
     assert "of the concept where that is lowest" in text
-    assert "dotted: teacher 2.0%" in text, "the teacher shows a Trouser most often, in 98.0 %"
+    assert "dotted: teacher 2.0 %" in text, "the teacher shows a Trouser most often, in 98.0 %"
 
 
 def test_what_users_typed_is_escaped_everywhere() -> None:
@@ -278,41 +277,3 @@ def test_the_same_report_gives_the_same_page() -> None:
     before = copy.deepcopy(report)
     assert page.render(report, PICTURES) == page.render(copy.deepcopy(report), PICTURES)
     assert report == before, "rendering changes nothing"
-
-
-@pytest.mark.parametrize(
-    ("share", "digits", "rounding", "said"),
-    [
-        (0.9956, 2, "up", "99.56%"),
-        (0.99561, 2, "up", "99.57%"),
-        (0.99569, 2, "down", "99.56%"),
-        (0.99999, 1, "nearest", "> 99.9%"),
-        (1.0, 1, "nearest", "100.0%"),
-        (0.00001, 2, "nearest", "< 0.01%"),
-        (0.0, 2, "nearest", "0.00%"),
-        (0.05, None, "nearest", "5%"),
-        (0.995, None, "nearest", "99.5%"),
-        (None, 1, "nearest", "–"),
-        (math.nan, 1, "nearest", "–"),
-    ],
-)
-def test_percent_never_flatters(share: float | None, digits: int | None, rounding: str, said: str) -> None:
-    assert numbers.percent(share, digits, rounding) == said
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        *((2000, "2000"), (10_000, "10,000"), (1874.2, "1874"), (38.41, "38.4"), (0.41, "0.41")),
-        *((0.00002, "0.00002"), (0, "0"), (0.0, "0"), (-0.5, "−0.5"), (None, "–"), (True, "–")),
-    ],
-)
-def test_numbers_are_for_reading(value: Any, said: str) -> None:
-    assert numbers.number(value) == said
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(2.31, "2.3 s"), (24.8, "25 s"), (171.9, "2 min 52 s"), (7500, "2 h 05 min"), (None, "–")]
-)
-def test_durations(seconds: float | None, said: str) -> None:
-    assert numbers.duration(seconds) == said

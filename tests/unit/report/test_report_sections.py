@@ -9,6 +9,7 @@ import pytest
 from sfd_core.report.page import LIMITS, limits_of
 from sfd_core.request.evaluation_plan import PROBES
 from tests.support.page_reader import read
+from tests.support.plain import plain
 from tests.support.sample_report import foreign_report, sample_report
 
 THREE = {"Sneaker": "Sandal", "Trouser": "Dress", "Shirt": "Coat"}
@@ -23,12 +24,12 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
 
 
 IN_SHORT = {
-    "relearning": "Teach it again: taught with 1000 images, half of its images show “Sneaker” again after 10 steps; "
+    "relearning": "Teach it again: taught with 1 000 images, half of its images show “Sneaker” again after 10 steps; "
     "the base model: from the start; a generator that never knew it: after 20 steps.",
-    "image_start": "Start from an image of it: from noised images of it, 31.0% show “Sneaker”, where the given image "
-    "alone accounts for 20.0% (t = 300); from noise alone, in 10 steps, 64.0%.",
-    "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0% of its "
-    "images; the base model: 98.0%; a generator that never knew it: 29.0%.",
+    "image_start": "Start from an image of it: from noised images of it, 31.0 % show “Sneaker”, where the given image "
+    "alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
+    "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0 % of its "
+    "images; the base model: 98.0 %; a generator that never knew it: 29.0 %.",
 }
 
 
@@ -56,7 +57,7 @@ def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_ne
     shown = read(sample_report(probes=("relearning",)))
     labels = [attrs["aria-label"] or "" for tag, attrs in shown.tags if tag == "svg"]
     charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
-    assert [re.findall(r"with (\d+) images", label)[0] for label in charts] == ["10", "100", "1000"]
+    assert [re.findall(r"with ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
     assert all(name in label for label in charts for name in ("Generator", "Base model", "Never knew it"))
     assert "Generator: half after 10 steps" in shown.text
     assert "Base model: half from the start" in shown.text
@@ -99,7 +100,7 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
 
 def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
     text = read(sample_report(THREE)).text
-    assert "taught with 1000 images" not in text
+    assert "taught with 1 000 images" not in text
     assert "Each of 3 concepts: teach it again, start from an image of it, search for another condition." in text
 
 
@@ -115,7 +116,7 @@ def test_neighbours_are_named_with_the_drop_of_each() -> None:
     text = read(report).text
     assert [row["concept"] for row in report["neighbours"]] == ["Ankle boot", "Sandal", "Bag"]
     for row in report["neighbours"]:
-        before_and_after = r"[\d.]+% [\d.]+% [\d.–]+% [\d.]+% [\d.–]+%"
+        before_and_after = r"[\d.]+ % [\d.]+ % [\d.–]+ % [\d.]+ % [\d.–]+ %"
         assert re.search(rf"{row['concept']} {before_and_after} {row['drop']['value'] * 100:.1f} ▼", text)
     assert "of “Trouser”" not in text
     assert "of “Trouser”" in read(sample_report(THREE)).text, "whose neighbours, where several were forgotten"
@@ -123,9 +124,9 @@ def test_neighbours_are_named_with_the_drop_of_each() -> None:
 
 def test_where_the_judges_disagree() -> None:
     text = read(sample_report(seen=9)).text
-    assert "Sneaker of 2000 images 4 5 0" in text
+    assert "Sneaker of 2 000 images 4 5 0" in text
     assert "the second judge sees “Sneaker” in 4" in text.lower().replace("sneaker", "Sneaker")
-    assert "ConvNeXt on real Fashion-MNIST looked at the same images and sees the same concept in 93.0%" in text
+    assert "ConvNeXt on real Fashion-MNIST looked at the same images and sees the same concept in 93.0 %" in text
 
 
 def test_quality_is_named_after_its_features_with_floor_and_the_base_model_beside_it() -> None:
@@ -133,7 +134,7 @@ def test_quality_is_named_after_its_features_with_floor_and_the_base_model_besid
     for name in ("FD-judge-128", "FD-EffLite0-320"):
         figures = rf"{name} [\d.]+ [\d.]+–[\d.]+ [\d.]+ [\d.]+–[\d.]+ its floor 0.117 0.117"
         assert re.search(rf"{figures} the base model's own 1.73 –", text)
-    assert "Precision base model's 78.1% 81.2%" in text
+    assert "Precision base model's 78.1 % 81.2 %" in text
     assert "IS-judge certain and varied; higher is better 7.12 ± 0.11 CLIP score" in text
     assert "not measured: no CLIP weights were given" in text
     report = sample_report()
@@ -150,7 +151,7 @@ def test_evaluators_and_scores_are_listed_with_their_digests() -> None:
     text = read(report).text
     for evaluator in report["evaluators"]:
         assert f"{evaluator['name']} {evaluator['role']} {evaluator['digest']}" in text
-    assert f"scores of 6500 images sha256:{report['scores']['sha256']}" in text
+    assert f"scores of 6 500 images sha256:{report['scores']['sha256']}" in text
 
 
 def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:

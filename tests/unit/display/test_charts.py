@@ -1,4 +1,5 @@
-"""The charts of a report page: the teacher dotted, intervals whole, nothing outside the frame, everything escaped."""
+"""The charts of the report and of the dashboard: the teacher dotted, intervals whole, nothing outside the frame,
+everything escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import pytest
 
 from sfd_core.display.interval_charts import WIDTH as BAR_WIDTH
 from sfd_core.display.interval_charts import Share, interval_bar, interval_chart
-from sfd_core.display.line_charts import HEIGHT, WIDTH, Axis, Line, line_chart, training_charts
+from sfd_core.display.line_charts import HEIGHT, WIDTH, Axis, Level, Line, line_chart, training_charts
+from tests.support.plain import plain
 from tests.support.sample_report import sample_report
 
 
@@ -20,20 +22,21 @@ def circles(chart: str) -> list[tuple[float, float]]:
 
 def test_curves_draw_the_teacher_dotted_and_skip_what_was_not_measured() -> None:
     rows = sample_report()["curves"]
-    accuracy, generator, fake = training_charts(rows, 0.036, 0.899)
+    accuracy, generator, fake = (
+        chart.svg() for chart in training_charts(rows, Level("teacher", 0.036), Level("teacher", 0.899))
+    )
     assert accuracy.count("stroke-dasharray") == 2
-    assert "dotted: teacher 89.9%" in accuracy
+    assert "dotted: teacher 89.9 %" in plain(accuracy)
     assert "stroke-dasharray" not in generator + fake
     rows[3]["unlearning_accuracy"] = None
     rows[4]["unlearning_accuracy"] = math.nan
-    thinner = training_charts(rows)[0]
+    thinner = training_charts(rows)[0].svg()
     assert thinner.count("<circle") == accuracy.count("<circle") - 2
     assert "nan" not in thinner
     for row in rows:
         row["loss_generator"] = None
     assert len(training_charts(rows)) == 2
     assert training_charts([]) == ()
-    assert training_charts(rows[:1]) == ()
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -77,7 +80,7 @@ def test_whiskers_are_the_intervals() -> None:
 def test_a_chart_of_shares_says_each_with_its_interval_and_places_it() -> None:
     shares = [Share("a", {"value": 0.5, "low": 0.25, "high": 1.0}), Share("b", {"value": None, "low": 0, "high": 1})]
     chart = interval_chart("t", shares)
-    assert "a: 50.0% (25.0–100.0%)" in chart
+    assert "a: 50.0 % (25.0–100.0 %)" in plain(chart)
     assert circles(chart)[0][0] == BAR_WIDTH / 2
     assert len(circles(chart)) == 1, "what has no number is left out"
     assert interval_chart("t", shares[1:]) == ""
@@ -99,3 +102,18 @@ def test_interval_bar_stays_in_its_frame_and_needs_numbers() -> None:
     assert all(0 <= float(x) <= 220 for x in re.findall(r'(?:cx|x1|x2|x)="([-\d.]+)"', bar))
     assert interval_bar({"low": None, "value": 0.5, "high": 1}, 0.99, at_least=True) == ""
     assert interval_bar(None, 0.99, at_least=True) == ""
+
+
+@pytest.mark.parametrize("losses", [[0.5], [0.0, 0.0], [-1e-9, 1e-9], [1e12, -3e12], [math.nan, 2.0], [0.1, 0.2, 0.15]])
+def test_a_running_jobs_curves_lie_inside_the_axes_of_its_budget(losses: list[float]) -> None:
+    rows = [{"images": i + 1, "retained_accuracy": 0.5, "loss_generator": loss} for i, loss in enumerate(losses)]
+    drawn = training_charts(rows, Level("asked for", 0.99), Level("teacher", 0.9), end=10)
+    assert [chart.title for chart in drawn] == ["Accuracy", "Generator loss"]
+    assert [plain(level) for level in drawn[0].levels()] == ["teacher 90.0 %"], "of what is drawn"
+    assert plain(drawn[0].last(drawn[0].lines[0])) == "50.0 %"
+    for chart in drawn:
+        bare = chart.svg(legend=False)
+        assert f">{chart.lines[0].label}" not in bare, "the page says it"
+        assert all(50 <= x <= WIDTH / 2 or len(losses) == 10 for x, _ in circles(bare)), "the rest is to come"
+        assert all(16 <= y <= HEIGHT - 82 for _, y in circles(bare))
+        assert ">10</text>" in bare

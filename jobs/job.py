@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it, as frozen values."""
+"""A job, and what goes into the store and comes out of it with one, as frozen values."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class Job:
     version: int
     last_seq: int
     hinted_at: datetime
+    """When its last wake-up message was written."""
 
     @property
     def terminal(self) -> bool:
