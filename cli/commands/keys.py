@@ -34,12 +34,14 @@ class Scope(StrEnum):
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for; shown in the list.")],
+    name: Annotated[str, typer.Option(help="What the key is for; shown in the list.")],
     scope: Annotated[
         list[Scope] | None, typer.Option(help="Repeat it for several. By default submit and read.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose jobs it opens.")] = DEFAULT_TENANT,
-    days: Annotated[int | None, typer.Option(min=1, help="Ends after so many days. By default never.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Expires after N days. By default never.", metavar="N")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a key. Its secret goes to stdout, this once: it is not stored."""
@@ -87,7 +89,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, key_...: see `lethe keys list`.")],
     data_dir: DataDir = None,
 ) -> None:
-    """End a key, from the next request on."""
+    """Revoke a key, effective immediately."""
     from cli.database import database
     from jobs import keys
 

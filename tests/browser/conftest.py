@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.api.conftest import bearer, guarded, service, settings
+from tests.support.programs import find_chromium
 
 __all__ = ["bearer", "guarded", "service", "settings"]
 
@@ -27,9 +27,9 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = find_chromium()
     if executable is None:
-        pytest.fail("Chromium is not installed: on Debian, apt-get install chromium")
+        pytest.fail("there is no Chromium: python -m tests.support.programs")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield running

@@ -37,7 +37,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def test_create_list_revoke(on: Command, engine: Engine) -> None:
-    made = on("keys", "create", "ci [bot]", "--scope", "read", "--tenant", "acme", "--days", "30")
+    made = on("keys", "create", "--name", "ci [bot]", "--scope", "read", "--tenant", "acme", "--days", "30")
     assert made.exit_code == 0
     secret = made.stdout.strip()
     key = keys.authenticate(engine, secret)
@@ -61,7 +61,7 @@ def test_create_list_revoke(on: Command, engine: Engine) -> None:
 
 
 def test_by_default_a_key_may_submit_and_read(on: Command, engine: Engine) -> None:
-    key = keys.authenticate(engine, on("keys", "create", "laptop").stdout.strip())
+    key = keys.authenticate(engine, on("keys", "create", "--name", "laptop").stdout.strip())
     assert (key.tenant, sorted(key.scopes), key.expires_at) == ("default", ["read", "submit"], None)
 
 
@@ -69,13 +69,13 @@ def test_what_is_refused(on: Command) -> None:
     result = on("keys", "revoke", "key_1")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "there is no API key 'key_1'" in result.stderr
-    assert on("keys", "create", "x", "--scope", "everything").exit_code == 2
-    assert on("keys", "create", "x", "--days", "0").exit_code == 2
+    assert on("keys", "create", "--name", "x", "--scope", "everything").exit_code == 2
+    assert on("keys", "create", "--name", "x", "--days", "0").exit_code == 2
 
 
 def test_the_key_opens_the_service(api: Service) -> None:
     on = Command(dict(api.settings))
-    secret = on("keys", "create", "laptop", "--tenant", "keys-test").stdout.strip()
+    secret = on("keys", "create", "--name", "laptop", "--tenant", "keys-test").stdout.strip()
     with Lethe(api.url, secret) as lethe:
         assert list(lethe.jobs()) == []
     revoked = re.search(r"key_[0-9a-f]{32}", on("keys", "list", "--tenant", "keys-test").stdout)
@@ -97,7 +97,7 @@ def refused(lethe: Lethe) -> bool:
 def test_keys_of_the_embedded_database(data_dir: Path) -> None:
     """Started for as long as the command needs it; the key is there when `lethe up` comes."""
     on = Command({"LETHE_DATABASE_URL": "", "LETHE_DATA_DIR": str(data_dir)})
-    made = on("keys", "create", "first")
+    made = on("keys", "create", "--name", "first")
     assert made.exit_code == 0
     assert made.stdout.startswith("lethe_")
     assert "first" in on("keys", "list").stdout
