@@ -95,8 +95,8 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     ("how", "override"),
     [
         ("A random concept of its kind", {"random": True}),
-        ("What the empty prompt shows", {"empty": True}),
-        ("One of other prompts", {"prompts": ["a bowl of fruit", "a glass of water"]}),
+        ("The empty prompt", {"empty": True}),
+        ("One of a list of prompts", {"prompts": ["a bowl of fruit", "a glass of water"]}),
     ],
 )
 def test_other_ways_to_answer(service: Service, page: Page, how: str, override: dict[str, object]) -> None:
