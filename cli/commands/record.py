@@ -53,7 +53,7 @@ def verify(
     ] = None,
     key: Keys = None,
     unsigned: Annotated[
-        bool, typer.Option("--unsigned", help="Take a record without a signature, which anybody may have written.")
+        bool, typer.Option("--unsigned", help="Accept a record without a signature, which anybody may have written.")
     ] = False,
 ) -> None:
     """Check a record, and a generator against it. Needs no service and no network.
@@ -87,8 +87,8 @@ def rerun(
 ) -> None:
     """Repeat the run of a record here, and compare.
 
-    With the code, the versions and the processor of then, the weights are equal to the last bit; elsewhere, what
-    differs is listed. Exit status 0 only if they are equal.
+    With the recorded code, versions and processor the weights are equal to the last bit; elsewhere the differences
+    are listed. Exit status 0 only if they are equal.
     """
     import tempfile
 
@@ -145,7 +145,7 @@ def _story(verified: Verified) -> Iterator[str]:
     from jobs.record import RecordMismatch
 
     if verified.key_id is None:
-        yield "UNSIGNED: nobody vouches for this record; what follows is only what it says"
+        yield "UNSIGNED: the record is unsigned; what follows is only what it says"
     else:
         yield f"signature: valid, by key {verified.key_id}"
     if verified.files is None:
