@@ -41,6 +41,11 @@ test: install $(CHROMIUM) ## the tests
 test-all: install $(CHROMIUM) ## the tests, and those that take minutes each
 	@$(TEST)
 	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m benchmarks --quick
+
+.PHONY: bench
+bench: install ## every benchmark in its quick form, with a table
+	@$(BIN)/python -m benchmarks --quick
 
 $(CHROMIUM):
 	@echo "the browser tests need Chromium at $@: on Debian, apt-get install chromium" >&2; exit 1

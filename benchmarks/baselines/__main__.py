@@ -51,7 +51,7 @@ ROWS = (
 COMMAND = Command(
     "baselines",
     __doc__,
-    Option("--rows", ROWS, "of the table", quick=("filter, 10 steps", "ESD, 10 steps", "SFD, 1 step"), choices=ROWS),
+    Option("--rows", ROWS, "of the table", quick=("ESD, 10 steps", "SFD, 1 step"), choices=ROWS),
     Option("--images", 250, "a remaining concept", quick=4),
     Option("--forgotten-images", 2000, "of the forgotten concept", quick=16),
     Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),

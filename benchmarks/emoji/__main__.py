@@ -18,7 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.emoji.jobs import BASE, DISTILLED, EVALUATED, IMAGES, JOBS, PARTS, SECONDS, SPEED, Job, Sizes
+from benchmarks.emoji.jobs import (
+    BASE,
+    DISTILLED,
+    EVALUATED,
+    FROM_BASE_MODEL,
+    IMAGES,
+    JOBS,
+    PARTS,
+    SECONDS,
+    SPEED,
+    Job,
+    Sizes,
+)
 from benchmarks.emoji.picture import Block, Line, picture
 from benchmarks.emoji.shown import SHOWN, SHOWN_BY_BASE_MODEL
 from benchmarks.emoji.table import all_targets, document, missing
@@ -28,7 +40,7 @@ from benchmarks.shared.page import write
 COMMAND = Command(
     "emoji",
     __doc__,
-    Option("--only", PARTS, "parts to run", quick=("distilled-pistol", "pistol", SPEED), choices=PARTS),
+    Option("--only", PARTS, "parts to run", quick=("pistol", SPEED), choices=PARTS),
     Option("--table", False, "run nothing: the page of what is there"),
     Option("--list", False, "say which parts are finished"),
     Option("--images", IMAGES, "a job's budget", quick=8),
@@ -50,7 +62,7 @@ def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
 
 
 def _lines(job: Job, work: Path, results: dict[str, dict[str, Any]]) -> tuple[Line, ...]:
-    after = "in one stage" if results[job.name]["text"]["start"] == "teacher" else "1 step"
+    after = "in one stage" if results[job.name]["text"]["start"] == FROM_BASE_MODEL else "1 step"
     rows = [("After forgetting", after, work / job.name / SHOWN)]
     if (beside := DISTILLED + job.beside) in results:
         distilled, folder = results[beside], work / beside

@@ -48,7 +48,11 @@ def keep_commit(folder: Path) -> None:
 
 def kept_commits(folders: Iterable[Path]) -> list[str]:
     """What :func:`keep_commit` has said in ``folders``, each commit once."""
-    return list(dict.fromkeys((folder / COMMIT).read_text().strip() for folder in folders))
+    files = [folder / COMMIT for folder in folders]
+    for file in files:
+        if not file.is_file():
+            raise SystemExit(f"{file.parent}: nothing says at which commit it was made; remove it to have it made anew")
+    return list(dict.fromkeys(file.read_text().strip() for file in files))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
