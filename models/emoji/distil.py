@@ -1,4 +1,4 @@
-"""Stage one: distil the teacher into a one-step generator that has forgotten nothing. Made once, kept with the base
+"""Stage one: distil the base model into a one-step generator that has forgotten nothing. Made once, kept with the base
 model; every forget job starts from it.
 
     python models/emoji/distil.py                  # resumes from build/emoji-distilled if it was interrupted

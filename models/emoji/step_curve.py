@@ -24,6 +24,7 @@ from measure import CYCLE, FIRST_SEED, HERE, Judges, made_pictures, real_picture
 from vocabulary import OBJECTS
 
 from sfd_core.display.line_charts import Axis, Line, line_chart
+from sfd_core.environment import environment
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
 from sfd_core.families.device import device_name
@@ -124,10 +125,13 @@ def document(
 ) -> str:
     """``emoji-steps.md``. ``arguments``: of the command that measured it."""
     command = " ".join(["python models/emoji/step_curve.py", *arguments])
+    revision = environment(torch.device("cpu"))["code"]["revision"] or "unknown"
     lines = [
-        "# Where the emoji teacher's quality saturates",
+        "# Where the emoji base model's quality saturates",
         "",
-        f"`{command}`: DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
+        f"Made by `{command}` at commit `{revision[:12]}`.",
+        "",
+        f"DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
         f"object, the same prompts and seeds in every row), {device}. Shares judged right by the object's and",
         "the style's judge; FD to real pictures. A guided step is two network evaluations.",
         "",
@@ -160,15 +164,22 @@ def charts(points: Sequence[Point]) -> dict[str, str]:
     }
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=CYCLE, help=f"an object, a multiple of {CYCLE}")
     parser.add_argument("--guidance", type=float, help="instead of choosing it")
     parser.add_argument("--steps", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--out", type=Path, default=HERE.parents[1] / "docs/results")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = parser().parse_args()
     if arguments.images % CYCLE:
-        parser.error(f"--images must be a multiple of {CYCLE}, so that every template and style is asked for as often")
+        parser().error(
+            f"--images must be a multiple of {CYCLE}, so that every template and style is asked for as often"
+        )
     meter = Meter(base_of(HERE), arguments.images)
 
     def measured(steps: int, guidance: float) -> Point:
