@@ -21,7 +21,7 @@ import numpy as np
 
 from cli.demo_run import IMAGES, SEED, THRESHOLDS
 from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.reference import Reference
 from sfd_core.run import Finished, unlearn
@@ -53,7 +53,7 @@ def check_overrides(model: BaseModel) -> None:
 
 def run(model: BaseModel, forgotten: str, out: Path) -> dict[str, Any]:
     """Forget one class; returns its row."""
-    request = parse_request(
+    admitted = admit(
         {
             "forget": [{"concept": forgotten, "override": OVERRIDES[forgotten]}],
             "budget": {"images": IMAGES},
@@ -63,7 +63,7 @@ def run(model: BaseModel, forgotten: str, out: Path) -> dict[str, Any]:
         model,
     )
     began, report = time.monotonic(), {}
-    for event in unlearn(model, request, out):
+    for event in unlearn(admitted, out):
         if isinstance(event, Finished):
             report = event.report
     ua, retained = report["unlearning"][0], report["retained_accuracy"]

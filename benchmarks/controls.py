@@ -22,7 +22,7 @@ from rich.progress import track
 from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.evaluation.evaluate import evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.intervals import wilson
@@ -54,7 +54,7 @@ def main() -> None:
         "images_per_concept": arguments.images,
         "images_per_forgotten_concept": arguments.forgotten_images,
     }
-    request = parse_request(body, base.model)
+    request = admit(body, base.model).request
     # No verdict is decided by the further extractors or the second judge.
     evaluators = dataclasses.replace(Evaluators.load(base.model), second_judge=None, extractors=(), references={})
     remembers = distil(base, request, arguments.work / "distilled-generator", False, False)

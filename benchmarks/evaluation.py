@@ -26,7 +26,7 @@ def one(generator: Path, images: int, forgotten: int) -> None:
 
     from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE
     from jobs.settings import load_settings
-    from sfd_core.admission import parse_request
+    from sfd_core.admission import admit
     from sfd_core.evaluation.evaluators import Evaluators
     from sfd_core.evaluation.subject import open_generator
     from sfd_core.families.loading import load_base
@@ -35,7 +35,7 @@ def one(generator: Path, images: int, forgotten: int) -> None:
     base = load_base(load_settings().models()["fashion"])
     plan = {"images_per_concept": images, "images_per_forgotten_concept": forgotten}
     body = {"forget": [{"concept": FORGOTTEN, "override": OVERRIDE}], "budget": {"images": 64}, "evaluation": plan}
-    request = parse_request(body, base.model)
+    request = admit(body, base.model).request
     subject, evaluators = open_generator(generator, base), Evaluators.load(base.model)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, examined = time.perf_counter(), None

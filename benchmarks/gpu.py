@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.memory import GB
 from benchmarks.sd15 import SCHEDULE, SETTINGS, UNET, VAE, Bench, Setting
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256, load_manifest
 from sfd_core.families.class_unet.generator import SAMPLE_BATCH, one_step_scheduler
 from sfd_core.families.parameterization import schedule_from_config
@@ -133,8 +133,8 @@ def job(device: torch.device) -> list[dict[str, Any]]:
     with TemporaryDirectory(prefix="lethe-gpu-") as scratch:
         model = _written(Path(scratch) / "base", device)
         _forget_memory(device)
-        request = parse_request(JOB, model)
-        for event in unlearn(model, request, Path(scratch) / "out", device=str(device)):
+        admitted = admit(JOB, model)
+        for event in unlearn(admitted, Path(scratch) / "out", device=str(device)):
             if isinstance(event, PhaseStarted | Progress):
                 print(event, f"peak {torch.cuda.max_memory_allocated(device) / GB:.1f}", flush=True)
     assert isinstance(event, Finished)

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 import torch
 
-from sfd_core.base_model.manifest import BaseModel, digest_of
+from sfd_core.admission import Admitted
+from sfd_core.base_model.manifest import digest_of
 from sfd_core.display.pictures import strip_picture
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
@@ -33,6 +34,7 @@ from sfd_core.families.registry import Prepared, prepare
 from sfd_core.report.card import model_card
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.report.strip import Strip
+from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import TrainingState, start, train
@@ -88,8 +90,7 @@ class Checkpoints:
 
 
 def unlearn(
-    model: BaseModel,
-    request: UnlearningRequest,
+    admitted: Admitted,
     out: Path,
     *,
     checkpoints: Checkpoints | None = None,
@@ -97,7 +98,7 @@ def unlearn(
     weights: GivenWeights | None = None,
     should_stop: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """Run ``request`` on ``model`` and write ``out/generator`` (a diffusers folder) and ``out/report``.
+    """Run what was admitted and write ``out/generator`` (a diffusers folder) and ``out/report``.
 
     ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
     with a checkpoint if it has a folder for them and without :class:`Finished`.
@@ -109,17 +110,17 @@ def unlearn(
     """
     yield PhaseStarted("preparing")
     began = time.monotonic()
-    where = pick_device(device)
-    base = load_base(model.view_for(request.forget), where)
+    request, plan, where = admitted.request, admitted.plan, pick_device(device)
+    base = load_base(admitted.model, where)
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    prepared = prepare(base, request, where)
+    prepared = prepare(base, request, plan, where)
     state = start(base, request.recipe, request.seed, where)
     if checkpoints is not None:
         checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
     seconds = {"preparing": time.monotonic() - began}
 
     yield PhaseStarted("training")
-    strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
+    strip = Strip(base, request, plan, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
     for event in _training(state, base, prepared, evaluators, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
@@ -134,13 +135,13 @@ def unlearn(
     generator = generator_of(state, base, request.recipe)
     examined: Examined | None = None
     subject, pace = Evaluated.one_step(generator), Pace()
-    for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last one is used
+    for done, of, examined in examine(subject, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
         yield Progress(done, of, time.monotonic() - began, *pace(done, of))
         if should_stop is not None and should_stop.is_set():
             return
     assert examined is not None
     seconds["evaluating"] = time.monotonic() - began
-    asked = request.to_json()
+    asked = written(request)
     examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
     examined.report["text"] = _text_facts(base, prepared, request)
     _add_strip(examined, strip)
@@ -224,7 +225,7 @@ def _text_facts(base: LoadedBase, prepared: Prepared, request: UnlearningRequest
             "dropped": plan.dropped,
             "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.parts().cut(sorted(asked)).items()],
         },
-        "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
+        "start": "distilled" if distilled is not None and request.recipe.start != "base_model" else "base_model",
     }
 
 

@@ -25,7 +25,7 @@ from benchmarks.baselines.esd import esd
 from benchmarks.baselines.table import picture, table
 from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import seeds_of
@@ -59,7 +59,7 @@ def main() -> None:
         },
         "seed": SEED,
     }
-    request = parse_request(body, base.model)
+    request = admit(body, base.model).request
     evaluators = Evaluators.load(base.model)
     rows, pictures = [], {}
     for name, make in subjects(base, request, arguments.work, arguments.without).items():

@@ -109,7 +109,7 @@ JOBS = {
             (_PISTOL,),
             _PISTOL_SHOWN,
             "pistol",
-            recipe={"start": "teacher"},
+            recipe={"start": "base_model"},
             held=False,
         ),
     )

@@ -18,13 +18,12 @@ from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import DISTILLED, IMAGES, JOBS, SECONDS, SPEED, Job
 from benchmarks.emoji.shown import SHOWN, keep_shown
 from benchmarks.emoji.speed import speeds
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.device import describe
 from sfd_core.families.generators import load_generator
 from sfd_core.families.loading import load_base
 from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress, unlearn
 
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
@@ -70,10 +69,10 @@ class Bench:
     def _made(self, part: str, job: Job | None, folder: Path) -> dict[str, Any]:
         if job is None:
             return speeds(self.model, folder, self.device)
-        request = parse_request(self._body(part, job) or {}, self.model)
+        admitted = admit(self._body(part, job) or {}, self.model)
         if part == job.name:
-            return forgotten(self.model, request, job, folder, self.device)
-        return beside(load_base(self.model.view_for(request.forget), self.device), request, job, folder, self.device)
+            return forgotten(admitted, job, folder, self.device)
+        return beside(load_base(admitted.model, self.device), admitted.request, job, folder, self.device)
 
 
 def job_of(part: str) -> Job | None:
@@ -81,15 +80,13 @@ def job_of(part: str) -> Job | None:
     return None if part == SPEED else JOBS.get(part) or JOBS[part.removeprefix(DISTILLED)]
 
 
-def forgotten(
-    model: BaseModel, request: UnlearningRequest, job: Job, folder: Path, device: torch.device
-) -> dict[str, Any]:
+def forgotten(admitted: Admitted, job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     """A job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
     checkpoints = Checkpoints(folder / CHECKPOINTS, every_seconds=CHECKPOINT_SECONDS)
     resumed, seconds, began, said_at = checkpoints.folder.is_dir(), {}, time.monotonic(), 0.0
     finished: Finished | None = None
     with EncoderCalls() as calls:
-        for event in unlearn(model, request, folder, checkpoints=checkpoints, device=str(device)):
+        for event in unlearn(admitted, folder, checkpoints=checkpoints, device=str(device)):
             now = time.monotonic()
             match event:
                 case PhaseStarted(phase):
@@ -104,7 +101,7 @@ def forgotten(
     print(f"{job.name}: {cost['seconds']['training']} s and {cost['images']} images of training", flush=True)
     generator = load_generator(finished.generator, str(device))
     assert isinstance(generator, TextGenerator)
-    keep_shown(generator.sample_prompts, job.shown, model.vocabulary, folder / SHOWN)
+    keep_shown(generator.sample_prompts, job.shown, admitted.model.vocabulary, folder / SHOWN)
     return {
         "figures": figures_of(finished.report),
         "training_seconds": cost["seconds"]["training"],

@@ -14,7 +14,7 @@ from sfd_core.families.loading import LoadedBase
 from sfd_core.families.protocol import Score
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
-from sfd_core.prompts.plan import PromptPlan, plan_prompts
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.conditions import ConditionSampler
 
@@ -32,16 +32,19 @@ class Prepared:
     plan: PromptPlan | None = None
 
 
-def prepare(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
+def prepare(base: LoadedBase, request: UnlearningRequest, plan: PromptPlan | None, device: torch.device) -> Prepared:
     """What the loop needs to know of ``base``. A text-to-image model's prompts are all encoded here, once.
+    ``plan``: these, as admission made them.
 
     Raises:
-        InvalidRequest: for prompts that cannot be planned.
+        ValueError: without a plan, of a text-to-image model.
     """
-    return _FAMILIES[base.model.family](base, request, device)
+    return _FAMILIES[base.model.family](base, request, plan, device)
 
 
-def _class_unet(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
+def _class_unet(
+    base: LoadedBase, request: UnlearningRequest, plan: PromptPlan | None, device: torch.device
+) -> Prepared:
     recipe, concepts = request.recipe, base.model.concepts
     schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
     return Prepared(
@@ -51,10 +54,13 @@ def _class_unet(base: LoadedBase, request: UnlearningRequest, device: torch.devi
     )
 
 
-def _stable_diffusion(base: LoadedBase, request: UnlearningRequest, device: torch.device) -> Prepared:
+def _stable_diffusion(
+    base: LoadedBase, request: UnlearningRequest, plan: PromptPlan | None, device: torch.device
+) -> Prepared:
+    if plan is None:
+        raise ValueError(f"{base.model.name} is asked by prompts: hand on the plan that admission made of them")
     recipe = request.recipe
     schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
-    plan = plan_prompts(request, base.model)
     table = PromptTable(plan.conditions(), base.parts(), dtype)
     rows = table.rows
     remaining = [rows[condition] for condition in plan.remaining()]
@@ -71,7 +77,7 @@ def _stable_diffusion(base: LoadedBase, request: UnlearningRequest, device: torc
     )
 
 
-_FAMILIES: Mapping[str, Callable[[LoadedBase, UnlearningRequest, torch.device], Prepared]] = {
+_FAMILIES: Mapping[str, Callable[[LoadedBase, UnlearningRequest, PromptPlan | None, torch.device], Prepared]] = {
     "class_unet": _class_unet,
     "stable_diffusion": _stable_diffusion,
 }

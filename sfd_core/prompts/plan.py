@@ -102,7 +102,8 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
                 message = f"{asked.prompt!r} would be answered with {wrong[0]!r}, which names what is to be forgotten"
                 errors.append(FieldError(f"/forget/{i}/override", message))
                 break
-    candidates = list(dict.fromkeys(request.retain or (vocabulary.prompts() if vocabulary else captions())))
+    kept = request.retain.prompts if request.retain else vocabulary.prompts() if vocabulary else captions()
+    candidates = list(dict.fromkeys(kept))
     retained = tuple(p for p in candidates if not gone.are_in(p) and p not in owners)
     if not retained:
         errors.append(FieldError("/retain/prompts", "every prompt names what is to be forgotten: nothing would remain"))

@@ -79,7 +79,8 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
     """
     for name in ("t_init", "t_max"):
         if (t := getattr(recipe, name)) >= base.schedule.steps:
-            message = f"{t} lies outside the base model's schedule of {base.schedule.steps} steps"
+            steps = base.schedule.steps
+            message = f"must be 0 to {steps - 1} (the schedule has {steps} timesteps), not {t}"
             raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
     theta, psi = (unet.to(device) for unet in _networks(base, recipe))
     generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed) for _ in range(2))
@@ -112,15 +113,13 @@ def _own(unet: Network, rank: int, name: str, seed: int) -> Network:
 def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
     """What the generator and the fake score start as."""
     distilled = base.model.distilled
-    if recipe.start == "teacher" or (recipe.start == "auto" and distilled is None):
+    if recipe.start == "base_model" or (recipe.start == "auto" and distilled is None):
         return base.unet, base.unet
     if distilled is None:
-        message = f"{base.model.name} ships no distilled generator: say teacher, or auto"
+        message = f"{base.model.name} ships no distilled generator: say base_model, or auto"
         raise InvalidRequest((FieldError("/recipe/start", message),))
     if distilled.t_init != recipe.t_init:
-        message = (
-            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: say that, or start teacher"
-        )
+        message = f"must be {distilled.t_init}, at which the distilled generator starts, not {recipe.t_init}"
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
     kind, folder = type(base.unet), base.model.folder
     return load_unet(folder / distilled.generator, kind), load_unet(folder / distilled.fake_score, kind)
@@ -137,7 +136,8 @@ def train(
 ) -> Iterator[Step]:
     """Advance ``state`` until the budget is spent, yielding after every step.
 
-    ``prepared``: what :func:`sfd_core.families.registry.prepare` made of the same arguments, if it was called before.
+    ``prepared``: what :func:`sfd_core.families.registry.prepare` made of the same arguments; a text-to-image model
+    needs it.
     ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every`` steps
     and after the last; ``budget.stop_when_unlearned`` needs it.
 
@@ -146,7 +146,7 @@ def train(
     """
     recipe, budget = request.recipe, request.budget
     device = next(state.generator.parameters()).device
-    prepared = prepared or prepare(base, request, device)
+    prepared = prepared or prepare(base, request, None, device)
     teacher = sharing(base.unet.to(device)).eval().requires_grad_(False)
     phi, psi, theta = (prepared.score(unet) for unet in (teacher, state.fake_score, state.generator))
     stage = Stage(phi, psi, theta, base.schedule.to(device), recipe, judge, prepared.dropped)
