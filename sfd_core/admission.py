@@ -7,6 +7,7 @@ admits that again, against the base model that it found.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     if recipe is not None and budget is not None:
         attempt(lambda: _check_stages(recipe, budget))
     if collected.errors:
-        raise InvalidRequest(tuple(collected.errors))
+        raise InvalidRequest(_in_order(collected.errors))
 
     request = UnlearningRequest(**right)
     seen = model.view_for(request.forget)
@@ -75,6 +76,14 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
         return Admitted(request, seen, None)
     _check_stopping(request, seen)
     return Admitted(request, seen, plan_prompts(request, seen))
+
+
+def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
+    """As the parts of a request are in order, those that are unknown at the end."""
+    parts = [f"/{field.name}" for field in dataclasses.fields(UnlearningRequest)]
+    found = ["/".join(error.pointer.split("/")[:2]) for error in errors]
+    places = [parts.index(part) if part in parts else len(parts) for part in found]
+    return tuple(error for _, error in sorted(zip(places, errors, strict=True), key=lambda pair: pair[0]))
 
 
 def _check_retain(retain: Retain | None, text: bool) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.auth import ANYBODY, Identity
 from jobs.generators import Report
+from sfd_core.display.overrides import written_in_words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -26,8 +27,6 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """No script or style but our own files; pictures also from an answer that a script has at hand."""
-
-Override = str | Mapping[str, Any]
 
 
 def ago(then: datetime) -> str:
@@ -78,26 +77,6 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError("the loop returns")
-
-
-def override(value: Override) -> str:
-    """What is drawn instead of a forgotten concept."""
-    match value:
-        case str():
-            return value
-        case {"random": True}:
-            return "a random concept"
-        case {"judge": True}:
-            return "the judge’s choice"
-        case {"negative": text}:
-            return f"away from “{text}”"
-        case {"prompts": [only]}:
-            return f"“{only}”"
-        case {"prompts": prompts}:
-            return f"one of {len(prompts)} prompts"
-        case {"empty": True}:
-            return "the empty prompt"
-    return "another concept"
 
 
 def short(identifier: str) -> str:
@@ -185,7 +164,7 @@ _environment.filters |= {
     "percent": percent,
     "number": number,
     "size": size,
-    "override": override,
+    "override": written_in_words,
     "short": short,
     "utc": utc,
     "moment": datetime.fromisoformat,

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sfd_core.display.overrides import written_in_words
+
 
 def model_card(report: Mapping[str, Any]) -> str:
     """The card as Markdown, from a finished report."""
     base = report["base_model"]
     forgotten = [item["concept"] for item in report["forget"]]
     unlearned = "\n".join(
-        f"| {row['concept']} | {_override(row['override'])} | {_interval(row['accuracy'])} | {row['n']} |"
+        f"| {row['concept']} | {written_in_words(row['override'])} | {_interval(row['accuracy'])} | {row['n']} |"
         for row in report["unlearning"]
     )
     return f"""---
@@ -54,21 +56,6 @@ Seed {report["seed"]}; {report["cost"]["images"]} generated images in {report["c
 
 Weights and configuration: `{report["generator"]["digest"]}`; versions: {json.dumps(report["versions"])}.
 """
-
-
-def _override(override: Any) -> str:
-    match override:
-        case str():
-            return override
-        case {"prompts": prompts}:
-            return f"{len(prompts)} other prompts"
-        case {"negative": text}:
-            return f"guided away from “{text}”"
-        case {"empty": _}:
-            return "the empty prompt"
-        case {"judge": _}:
-            return "by the judge"
-    return "by the draw"
 
 
 def _interval(measured: Mapping[str, Any] | None) -> str:

@@ -10,8 +10,8 @@ from tests.support.sample_text_report import text_report, unjudged_report, zero_
 def test_a_class_model_s_card_says_how_its_own_pipeline_is_used() -> None:
     card = model_card(sample_report({"Sneaker": "Bag", "Shirt": {"judge": True}, "Trouser": {"random": True}}))
     assert "| Sneaker | Bag | 0.9985 [0.9956, 0.9995] | 2000 |" in card
-    assert "| Shirt | by the judge |" in card
-    assert "| Trouser | by the draw |" in card
+    assert "| Shirt | what the judge finds nearest |" in card
+    assert "| Trouser | a random remaining concept |" in card
     assert 'image = pipe("T-shirt", generator' in card
     assert "whose accuracy on real images is\n0.927." in card
     assert "at 10 network evaluations an image." in card
@@ -33,6 +33,6 @@ def test_what_was_not_measured_is_said_to_be_so() -> None:
     assert "whose accuracy on real images was never measured." in model_card(zero_shot_report())
     report = text_report()
     report["unlearning"][0]["override"] = {"negative": "blood"}
-    assert "| guided away from “blood” |" in model_card(report)
+    assert "| the prompt, guided away from “blood” |" in model_card(report)
     report["unlearning"][0]["override"] = {"prompts": ["a dog", "a cat"]}
-    assert "| 2 other prompts |" in model_card(report)
+    assert "| one of 2 other prompts |" in model_card(report)
