@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.words import Words
@@ -18,9 +18,6 @@ from sfd_core.request.concepts import (
 )
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
 from sfd_core.request.recipe import Recipe
-
-if TYPE_CHECKING:
-    from sfd_core.base_model.manifest import BaseModel
 
 NAMED = 8
 """Words of a concept that an error lists."""

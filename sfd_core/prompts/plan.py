@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from sfd_core.base_model.english import article
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.items import forgotten_words, known_words, words_of
@@ -26,10 +26,7 @@ from sfd_core.request.concepts import (
     PromptsOverride,
     RandomOverride,
 )
-
-if TYPE_CHECKING:
-    from sfd_core.base_model.manifest import BaseModel
-    from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 CAPTIONS = "captions.txt"
 

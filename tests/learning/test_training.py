@@ -206,7 +206,7 @@ def test_an_infinite_gradient_never_reaches_a_weight(tiny_base: LoadedBase, requ
 
 
 def test_times_outside_the_schedule_are_refused(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    with pytest.raises(InvalidRequest, match="/recipe/t_max: 1000 lies outside"):
+    with pytest.raises(InvalidRequest, match="/recipe/t_max: must be 0 to 999 .the schedule has 1000 timesteps."):
         begin(tiny_base, request_for({"t_max": 1000}))
 
 

@@ -139,3 +139,37 @@ def test_more_forgotten_concepts_than_forgotten_images_a_step() -> None:
 def test_every_wrong_field_is_listed_not_only_the_first() -> None:
     found = errors_of({"forget": [{"concept": "x", "override": "a"}], "budget": {"images": 0}, "seed": -1})
     assert set(found) == {"/forget/0/concept", "/budget/images", "/seed"}
+
+
+def test_a_mistake_of_shape_hides_none_of_meaning() -> None:
+    found = errors_of(
+        {
+            "forget": [{"concept": "x", "override": "b"}],
+            "budget": {"images": "640"},
+            "recipe": {"alpha": 9, "distil_image": 1},
+            "thresholds": {"fid": 1},
+            "evaluation": {"nsfw": True},
+            "seed": True,
+            "retain": {"prompts": ["a cat"]},
+            "priority": 1,
+        }
+    )
+    assert list(found) == [
+        *("/forget/0/concept", "/budget/images", "/recipe/alpha", "/recipe/distil_image", "/thresholds/fid"),
+        *("/evaluation/nsfw", "/seed", "/retain", "/priority"),
+    ]
+    assert "known: base_model, forget" in found["/priority"]
+
+
+def test_a_request_goes_by_the_models_name_and_its_notes_are_not_part_of_it() -> None:
+    request = admit(BODY | {"base_model": "models/m", "metadata": {"ticket": "T-123"}}, MODEL).request
+    assert request.base_model == "m"
+    assert "metadata" not in written(request)
+
+
+def test_messages_say_what_would_be_right() -> None:
+    assert errors_of(BODY | {"recipe": {"distil_images": 640}}) == {
+        "/recipe/distil_images": "must be smaller than budget.images (640), not 640"
+    }
+    assert errors_of(BODY | {"recipe": {"kappa1": 2}}) == {"/recipe/kappa1": "supported for text-to-image models only"}
+    assert errors_of(BODY | {"recipe": []}) == {"/recipe": "must be an object"}

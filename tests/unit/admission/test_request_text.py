@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sfd_core.admission import admit
-from sfd_core.base_model.manifest import BaseModel, Domain, ImageFormat, JudgeInfo, plain_text_model
+from sfd_core.base_model.manifest import BaseModel, Distilled, Domain, ImageFormat, JudgeInfo, plain_text_model
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
 from sfd_core.prompts.plan import Condition, PromptPlan, captions, plan_prompts
@@ -355,6 +355,31 @@ def test_to_stop_when_unlearned_takes_a_judge_that_knows_what_is_forgotten() -> 
     assert "no judge of this model knows what is forgotten" in message
     assert errors_of(WITH_WORDS, ("bazooka", "banana"), budget=budget).keys() == {"/budget/stop_when_unlearned"}
     assert admit(body(("pistol", "banana"), budget=budget), WITH_WORDS).request.budget.stop_when_unlearned
+
+
+DISTILLED = dataclasses.replace(PLAIN, name="shipped", distilled=Distilled("generator", "fake", 625))
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "pointer", "says"),
+    [
+        (PLAIN, {"start": "distilled"}, "/recipe/start", "plain ships no distilled generator"),
+        (CLASSES, {"start": "distilled"}, "/recipe/start", "say base_model, or auto"),
+        (DISTILLED, {"start": "distilled", "t_init": 500}, "/recipe/t_init", "must be 625"),
+        (DISTILLED, {"t_init": 500}, "/recipe/t_init", "say that, or start from base_model"),
+        (PLAIN, {"start": "teacher"}, "/recipe/start", '"teacher" is called "base_model" now'),
+        (PLAIN, {"start": "anywhere"}, "/recipe/start", "'base_model' or 'distilled'"),
+    ],
+)
+def test_a_start_that_there_is_not(model: BaseModel, recipe: dict[str, Any], pointer: str, says: str) -> None:
+    found = errors_of(model, ("pistol", "banana"), recipe=recipe)
+    assert list(found) == [pointer]
+    assert says in found[pointer]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"start": "distilled"}, {"start": "base_model", "t_init": 500}])
+def test_a_start_that_there_is(recipe: dict[str, Any]) -> None:
+    assert admit(body(("pistol", "banana"), recipe=recipe), DISTILLED).plan
 
 
 def test_guidance_is_needed_for_a_negative_prompt_alone() -> None:
