@@ -39,8 +39,8 @@ from sfd_core.families.parameterization import schedule_from_config
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.stable_diffusion.text_parts import TextParts
-from sfd_core.request.recipe import STABLE_DIFFUSION
 from sfd_core.run import Finished, PhaseStarted, Progress
 
 BATCH, STEPS, ROUNDS = 8, 3, 3

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
@@ -22,8 +22,8 @@ from sfd_core.families.loading import load_base
 from sfd_core.families.lora import sharing
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
-from sfd_core.families.registry import describe, family_of
-from sfd_core.prompts.plan import plan_prompts
+from sfd_core.families.registry import family_of
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -51,20 +51,19 @@ class Experiment:
 
     base: LoadedBase
     request: UnlearningRequest
+    prompts: PromptPlan | None = None
     device: torch.device = CPU
 
     @classmethod
     def of(cls, model: BaseModel, body: Mapping[str, Any], device: torch.device = CPU) -> Experiment:
         """Check ``body``, a request as a user would send it, against ``model`` and load the model."""
-        request = parse_request(body, model)
-        return cls(load_base(model.view_for(request.forget), device), request, device)
+        admitted = admit(body, model)
+        return cls(load_base(admitted.model, device), admitted.request, admitted.plan, device)
 
     @cached_property
     def plan(self) -> TrainingPlan:
         """The conditions of the request, and how a network is asked."""
-        family = self.base.model.family
-        prompts = plan_prompts(self.request, self.base.model) if describe(family).takes_prompts else None
-        return family_of(family).plan(self.base, self.request, prompts, self.device)
+        return family_of(self.base.model.family).plan(self.base, self.request, self.prompts, self.device)
 
     def sampler(self) -> ConditionSampler:
         """Draws the conditions of a step that forgets."""
@@ -96,7 +95,7 @@ class Experiment:
         """Evaluate ``subject`` as a job evaluates its generator."""
         examined: Examined | None = None
         for done, of, examined in examine(  # noqa: B007 - the last one is used
-            subject, self.base, self.evaluators, self.request, self.device
+            subject, self.base, self.evaluators, self.request, self.device, self.prompts
         ):
             say(done, of)
         assert examined is not None
@@ -130,7 +129,7 @@ def job(
     checkpoints: Checkpoints | None = None,
 ) -> Iterator[Event]:
     """The library's whole run of ``body``: train, evaluate, report."""
-    return unlearn(model, parse_request(body, model), out, checkpoints=checkpoints, device=str(device))
+    return unlearn(admit(body, model), out, checkpoints=checkpoints, device=str(device))
 
 
 def finished(events: Iterator[Event]) -> Finished:

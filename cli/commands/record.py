@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -143,6 +142,7 @@ def _base_name(predicate: dict[str, object]) -> str:
 def _story(verified: Verified) -> Iterator[str]:
     """What was checked, and what the record tells of the run."""
     from jobs.record import RecordMismatch
+    from sfd_core.display.overrides import written_in_words
 
     if verified.key_id is None:
         yield "UNSIGNED: the record is unsigned; what follows is only what it says"
@@ -156,7 +156,7 @@ def _story(verified: Verified) -> Iterator[str]:
     try:
         model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
         forgotten = ", ".join(
-            f"{each['concept']} -> {_words(each['override'])}" for each in predicate["request"]["forget"]
+            f"{each['concept']} -> {written_in_words(each['override'])}" for each in predicate["request"]["forget"]
         )
         yield f"run: {predicate['job'] or 'lethe unlearn'}, asked for by {asked_by['tenant'] or 'whoever ran it'}"
         yield f"base model: {model['name']} {model['digest']}"
@@ -166,7 +166,3 @@ def _story(verified: Verified) -> Iterator[str]:
             yield f"released by {release['by']} at {release['at']}: {release['reason']}"
     except (KeyError, TypeError) as error:
         raise RecordMismatch("payload.predicate", f"does not tell of a run: {error!r}") from None
-
-
-def _words(override: object) -> str:
-    return override if isinstance(override, str) else json.dumps(override)

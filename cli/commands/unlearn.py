@@ -60,15 +60,15 @@ def unlearn(
 
     from cli.base_model import base_model
     from jobs.settings import load_settings
-    from sfd_core.admission import parse_request
+    from sfd_core.admission import admit
 
     settings = load_settings()
     model = base_model(body["base_model"], settings)
-    request = parse_request(body, model)
+    admitted = admit(body, model)
 
     from cli.local_run import run
 
-    result = run(model, request, out, device, settings)
+    result = run(model, admitted, out, device, settings)
     for line in result.lines():
         typer.echo(line)
     if result.verdict != "pass":

@@ -10,7 +10,7 @@ from distil import RECIPE
 from vocabulary import OBJECTS, STYLES
 
 from sfd_core.base_model.manifest import digest_of, file_sha256
-from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 
 DOMAINS = ("object", "style")
 CONCEPTS = {"object": OBJECTS, "style": STYLES}

@@ -23,9 +23,12 @@ from sfd_core.base_model.vocabulary import load_vocabulary
 from sfd_core.families.parameterization import schedule_from_config
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion import plain_text_model
+from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget
-from sfd_core.request.recipe import STABLE_DIFFUSION, Recipe
+from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
@@ -71,11 +74,12 @@ def main() -> None:
     recipe: Recipe = dataclasses.replace(RECIPE, **arguments.recipe)
     request = UnlearningRequest("emoji", (), Budget(arguments.images), recipe, seed=SEED)
     base = base_of(HERE)
+    plan = FAMILY.plan(base, request, plan_prompts(request, base.model), torch.device("cpu"))
     state = start(base, recipe, SEED, torch.device("cpu"))
     checkpoint.restore_newest(state, [arguments.work])
     with Progress() as progress, (arguments.out / "distil.log.jsonl").open("a") as log:
         task = progress.add_task("distil", total=arguments.images, completed=state.images)
-        for step in train(state, base, request):
+        for step in train(state, base, request, plan=plan):
             progress.update(task, completed=step.images)
             if step.step % 50 == 0 or step.finished:
                 line = {

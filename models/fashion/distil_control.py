@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.loading import load_base
@@ -41,7 +41,7 @@ def main() -> None:
     base = dataclasses.replace(load_base(model), unet=load_unet(arguments.network / "unet"))
     other = next(concept for concept in model.concepts if concept != arguments.concept)
     body = {"forget": [{"concept": arguments.concept, "override": other}], "budget": {"images": IMAGES}, "seed": SEED}
-    request = parse_request(body, model)
+    request = admit(body, model).request
     # No image of the class in any batch: it is left out, not remapped.
     request = dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, forgotten_share=0.0))
     state = start(base, request.recipe, request.seed, torch.device("cpu"))
