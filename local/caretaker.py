@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from local import locks
+from local.servers import stop_servers, users_lock
 from processes.process import Process
 
 _PAUSE = 1.0  # seconds between two looks
@@ -49,8 +50,6 @@ def stop(root: Path, ours: Process | None) -> None:
 
 
 def _watch(root: Path) -> None:
-    from local.services import stop_servers, users_lock  # it imports us to start us
-
     while (alone := locks.try_alone(users_lock(root))) is None:
         time.sleep(_PAUSE)
     try:

@@ -48,7 +48,7 @@ def test_an_end_is_seen_with_its_status_and_its_last_words(tmp_path: Path) -> No
 
 def test_it_has_a_session_of_its_own_and_what_it_was_given(tmp_path: Path) -> None:
     code = (
-        "import os, sys; print(os.getsid(0) == os.getpid(), os.environ['GIVEN'], os.getcwd(), sys.stdin.read() == '')"
+        "import os, sys; print(os.getsid(0) == os.getpid(), os.environ['GIVEN'], os.getcwd(), repr(sys.stdin.read()))"
     )
     process = Process(python(code), tmp_path / "log", environment={"GIVEN": "here"}, folder="/")
     assert process.wait(30) == 0
