@@ -1,7 +1,7 @@
 """Stage one: distil the teacher into a one-step generator that has forgotten nothing. Made once, kept with the base
 model; every forget job starts from it.
 
-    python models/emoji/distil.py                  # resumes from build/emoji-distilled if it was interrupted
+    python -m models.emoji.distil                  # resumes from build/emoji-distilled if it was interrupted
 
 It is the loop of every job (``sfd_core.training.loop``) with nothing to forget: Score identity Distillation
 (arXiv 2404.04057) over the prompts of the vocabulary. What is kept is the moving average of the generator and the fake
@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from sfd_core.base_model.manifest import plain_text_model
 from sfd_core.base_model.safe_files import load_unet, read_config
-from sfd_core.base_model.vocabulary import load_vocabulary
+from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import schedule_from_config
 from sfd_core.families.stable_diffusion.loading import load_text_parts
@@ -55,6 +55,17 @@ def base_of(folder: Path) -> LoadedBase:
     )
     schedule = schedule_from_config(read_config(folder / "scheduler" / "scheduler_config.json"))
     return LoadedBase(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
+
+
+def vocabulary_of(base: LoadedBase) -> Vocabulary:
+    """The words that the teacher knows.
+
+    Raises:
+        ValueError: for a model that is not asked by words.
+    """
+    if base.model.vocabulary is None:
+        raise ValueError(f"{base.model.name} has no vocabulary")
+    return base.model.vocabulary
 
 
 def main() -> None:

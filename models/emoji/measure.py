@@ -1,9 +1,9 @@
 """Measure the emoji model: both judges of each domain on real pictures, the teacher at its own sampler, and the
 one-step generator that has forgotten nothing; write the reference files, the manifest and the card's figures.
 
-    python models/emoji/measure.py teacher       # after step_curve.py, which chose the sampler
-    python models/emoji/measure.py distilled     # after distil.py
-    python models/emoji/measure.py manifest      # nothing is measured again: manifest and card from measured.json
+    python -m models.emoji.measure teacher       # after step_curve.py, which chose the sampler
+    python -m models.emoji.measure distilled     # after distil.py
+    python -m models.emoji.measure manifest      # nothing is measured again: manifest and card from measured.json
 
 Every figure of the card comes from here. The pictures of both networks are asked for as an evaluation asks, by objects;
 a picture shows a style too, so the same pictures are judged in both domains.
@@ -22,14 +22,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from card import DOMAINS, FEATURES, REFERENCE, SAMPLES, SAMPLES_DISTILLED, manifest, with_figures
 from diffusers import UNet2DConditionModel
-from distil import RECIPE, base_of
 from numpy.typing import NDArray
 from rich.progress import track
-from train_judge import CONCEPTS, held_out, labels_of, tests_of
-from vocabulary import OBJECTS, STYLES
 
+from models.emoji.card import DOMAINS, FEATURES, REFERENCE, SAMPLES, SAMPLES_DISTILLED, manifest, with_figures
+from models.emoji.distil import RECIPE, base_of, vocabulary_of
+from models.emoji.train_judge import CONCEPTS, held_out, labels_of, tests_of
+from models.emoji.vocabulary import OBJECTS, STYLES
+from models.shared.judges import second_seen
 from sfd_core.base_model.manifest import JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
@@ -97,7 +98,7 @@ def real_pictures() -> Pictures:
 
 def made_pictures(sample: Sample, base: LoadedBase, each: int, first_seed: int, title: str) -> tuple[Pictures, float]:
     """``each`` images an object, asked for as an evaluation asks; and the seconds that they took."""
-    prompts = EvaluationPrompts(base.model.vocabulary, "object")
+    prompts = EvaluationPrompts(vocabulary_of(base), "object")
     labels = np.repeat(np.arange(len(CONCEPTS["object"])), each)
     seeds = list(range(first_seed, first_seed + len(labels)))
     asked = [prompts.asked(int(label), seed) for label, seed in zip(labels, seeds, strict=True)]
@@ -120,8 +121,8 @@ def figures(part: ReferenceSet, real: ReferenceSet, concepts: int) -> dict[str, 
     return {
         "images": len(part.labels),
         **shares(part.seen, part, concepts),
-        "second_judge": shares(part.second_seen, part, concepts),
-        "judges_agree": round(float((part.seen == part.second_seen).mean()), 4),
+        "second_judge": shares(second_seen(part), part, concepts),
+        "judges_agree": round(float((part.seen == second_seen(part)).mean()), 4),
         "features": f"judge-{part.features.shape[1]}",
         "fd_against_real": round(frechet_distance(real.features, part.features), 3),
         "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
@@ -150,7 +151,7 @@ def judges_on_real(judges: Judges, real: ReferenceSet, domain: str) -> dict[str,
     }
     return {
         "judge": {"accuracy_images": len(real.labels), **shares(real.seen, real, concepts)},
-        "second_judge": {"accuracy_images": len(real.labels), **shares(real.second_seen, real, concepts)},
+        "second_judge": {"accuracy_images": len(real.labels), **shares(second_seen(real), real, concepts)},
         "robustness": {"images": len(labels), **worse},
     }
 
@@ -176,7 +177,7 @@ def further_reference(
 
 def contact_sheet(sample: Sample, base: LoadedBase) -> bytes:
     """Two images of each object in each style, four objects a row: what was asked for is in reading order."""
-    vocabulary = base.model.vocabulary
+    vocabulary = vocabulary_of(base)
     prompts = [
         vocabulary.prompt(vocabulary.templates[0], {"object": thing.name, "style": style.name}, thing.adjective)
         for thing in vocabulary.domains["object"]

@@ -1,8 +1,8 @@
 """Distil the network that never saw a class to one step: the control that ``relearning`` and ``condition_attack`` are
 held against, and the gold standard of ``benchmarks/baselines.py``.
 
-    python models/fashion/train.py --without Sneaker --work build/without-sneaker --out build/without-sneaker
-    python models/fashion/distil_control.py Sneaker build/without-sneaker
+    python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker
+    python -m models.fashion.distil_control Sneaker build/without-sneaker
 
 The same loop, budget and seed as the demonstration's, with the retrained network as the teacher. The class that it
 never saw is never asked for: its embedding stays as it was drawn at random.
