@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.schemas.common import ProblemDocument
+from sfd_core.report.schema import report_schema
 
 DESCRIPTION = """\
 Name a pretrained diffusion model and what it must forget. Lethe distils it, without any training data, into a one-step
@@ -60,6 +61,12 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas = made["components"]["schemas"]
     schemas |= problem.pop("$defs", {})
     schemas["ProblemDocument"] = problem
+    report = report_schema("#/components/schemas/{model}")
+    parts = report.pop("$defs")
+    if twice := sorted((parts.keys() | {"Report"}) & schemas.keys()):
+        raise ValueError(f"schemas of a report that have the name of another: {', '.join(twice)}")
+    # A component of a document has neither a dialect nor an address of its own.
+    schemas |= {**parts, "Report": {k: v for k, v in report.items() if not k.startswith("$")}}
     # The framework's own shape of a wrong request, which this service never answers.
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

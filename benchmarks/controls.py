@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from rich.progress import track
+from sfd_core.evaluation.judged import Sample
 
 from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from cli.demo_run import IMAGES, SEED
@@ -26,7 +27,6 @@ from sfd_core.admission import parse_request
 from sfd_core.evaluation.evaluate import evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.intervals import wilson
-from sfd_core.evaluation.judged import Sample
 from sfd_core.families.loading import load_base
 
 SEEDS_APART = 10_000

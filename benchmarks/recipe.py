@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sfd_core.evaluation.judged import Judged, judge_samples
 
 from benchmarks.step import Arrangement, Merged, Published, arrange
 from jobs.settings import load_settings
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.evaluation.metrics import frechet_distance
 from sfd_core.families.loading import load_base
 from sfd_core.request.concepts import FixedOverride, Forget

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from sfd_core.evaluation.probes import PROBES
+
 BY_NAME = ("random", "judge", "empty")
 NEGATIVE, PROMPTS = "negative:", "prompts:"
 EXAMPLE = "Sneaker=Sandal, Sneaker=random or Sneaker=judge"
@@ -20,10 +22,7 @@ FORGET_HELP = (
     "its lines) or pistol=empty (the empty prompt). Repeat it for several concepts."
 )
 
-PROBE_HELP = (
-    "Try to bring it back, and report what came of it: relearning, image_start or condition_attack. Repeat it for "
-    "several."
-)
+PROBE_HELP = f"Attack it, and report what came of it. Repeat it for several: {', '.join(PROBES)}."
 
 
 def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, Any]]:

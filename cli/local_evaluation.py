@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,13 +20,18 @@ from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.pace import Pace
-from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.evaluation.parts import part
+from sfd_core.evaluation.sections.unlearning import UnlearnedConcept, Unlearning
+from sfd_core.evaluation.subject import ImageSource, open_generator
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import LoadedBase, load_base
 from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
+from sfd_core.report.report import ForgottenConcept, GeneratorFiles
 from sfd_core.request.unlearning_request import UnlearningRequest
+
+Row = TypeVar("Row", ForgottenConcept, UnlearnedConcept)
 
 
 def run(
@@ -50,16 +56,15 @@ def run(
     request = _request(forgotten, body, model)
     where = pick_device(device)
     base = load_base(model.view_for(request.forget), where)
-    subject = open_generator(folder, base, steps, where)
-    examined = _examined(subject, base, request, where, GivenWeights(*weights))
-    unknown = {concept for concept, override in forgotten if not override}
-    for row in [*examined.report["forget"], *examined.report["unlearning"]]:
-        if row["concept"] in unknown:
-            row["override"] = None
+    source = open_generator(folder, base, steps, where)
+    draft = _without_overrides(
+        _draft(source, base, request, where, GivenWeights(*weights)),
+        {concept for concept, override in forgotten if not override},
+    )
     files = TextGenerator.files(folder) if model.family == "stable_diffusion" else OneStepGenerator.files(folder)
-    examined.report["generator"] = {"digest": digest_of(files), "files": files}
-    report = write_report(examined, out, [_command(folder, base_name, forgotten, request, steps)])
-    parsed, screen = read(Report, dict(report)), console()
+    draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
+    report = write_report(draft, out, [_command(folder, base_name, forgotten, request, steps)])
+    parsed, screen = read(Report, report), console()
     screen.print(report_table(parsed))
     for reason in reasons(parsed):
         say(screen, reason)
@@ -74,25 +79,35 @@ def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], mode
     return parse_request({**body, "forget": forget, "budget": {"images": 1}}, model)
 
 
-def _examined(
-    subject: Evaluated, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
-) -> Examined:
+def _without_overrides(draft: ReportDraft, concepts: Collection[str]) -> ReportDraft:
+    """Of ``concepts`` nobody said what is to be shown in their place."""
+
+    def unsaid(rows: Sequence[Row]) -> tuple[Row, ...]:
+        return tuple(dataclasses.replace(row, override=None) if row.concept in concepts else row for row in rows)
+
+    rows = part(draft.report, Unlearning).unlearning
+    return draft.extended(forget=unsaid(draft.report.forget), unlearning=unsaid(rows))
+
+
+def _draft(
+    source: ImageSource, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
+) -> ReportDraft:
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    pace, examined = Pace(), None
+    pace, draft = Pace(), None
     with RunView(console()) as view:
         view.phase("evaluating")
-        for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last is used
+        for done, of, draft in examine(source, base, evaluators, request, where):  # noqa: B007 - the last is used
             rate, eta = pace(done, of)
             view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": eta})
-    assert examined is not None
-    return examined
+    assert draft is not None
+    return draft
 
 
 def _command(
     folder: Path, base: str, forgotten: Sequence[tuple[str, str]], request: UnlearningRequest, steps: int | None
 ) -> str:
     """The command that makes this report again."""
-    plan, thresholds = request.evaluation, vars(request.thresholds)
+    plan = request.evaluation
     options: list[tuple[str, object]] = [
         ("--generator", folder),
         ("--base", base),
@@ -100,7 +115,7 @@ def _command(
         *([("--steps", steps)] if steps else []),
         ("--images-per-concept", plan.images_per_concept),
         ("--images-per-forgotten-concept", plan.images_per_forgotten_concept),
-        *(("--threshold", f"{name}={value}") for name, value in thresholds.items()),
+        *(("--threshold", f"{name}={value}") for name, value in request.thresholds.items()),
         *(("--probe", name) for name in plan.probes),
         ("--seed", request.seed),
     ]

@@ -70,40 +70,40 @@ def forgets(forget: Iterable[Forget]) -> str:
 
 
 def report_table(report: Report) -> Table:
-    """UA of what is forgotten, also in other words, RA of what remains and of the other domains beside the teacher's,
-    distances and speed."""
-    table = Table("measure", "concept", "generator", "teacher", title=_verdict(report), title_justify="left")
+    """UA of what is forgotten, also by paraphrases, RA of what remains and of the other domains beside the base
+    model's, distances and speed."""
+    table = Table("measure", "concept", "generator", "base model", title=_verdict(report), title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
     for gone in report.unlearning:
-        found = interval(gone.accuracy) if gone.accuracy is not None else "no judge looked"
+        found = interval(gone.accuracy) if gone.accuracy is not None else "not evaluated"
         what = gone.concept if gone.override is None else f"{gone.concept} -> {_override(gone.override)}"
         table.add_row("UA", *_plain(what, found, ""))
-    for each in report.phrasings or ():
+    for each in report.paraphrases or ():
         for kind in each.kinds:
-            seen = f"shows it: {interval(kind.teacher_seen)}"
+            seen = f"shows it: {interval(kind.base_model_seen)}"
             table.add_row("UA", *_plain(f"{each.concept}, by {kind.kind}", interval(kind.generator), seen))
     table.add_section()
     for kept in report.retention:
-        table.add_row("RA", *_plain(kept.concept, interval(kept.generator), interval(kept.teacher)))
+        table.add_row("RA", *_plain(kept.concept, interval(kept.generator), interval(kept.base_model)))
     if (overall := report.retained_accuracy) is not None:
-        table.add_row("RA", *_plain("all that remain", interval(overall.generator), interval(overall.teacher)))
+        table.add_row("RA", *_plain("all that remain", interval(overall.generator), interval(overall.base_model)))
     if (captions := report.retained_captions) is not None:
-        shown = (interval(captions.generator), interval(captions.teacher))
+        shown = (interval(captions.generator), interval(captions.base_model))
         table.add_row("RA", *_plain("in captions never seen", *shown))
     for crossed in report.cross_domain or ():
-        table.add_row("CRA", *_plain(crossed.domain, interval(crossed.generator), interval(crossed.teacher)))
+        table.add_row("CRA", *_plain(crossed.domain, interval(crossed.generator), interval(crossed.base_model)))
     if (nsfw := report.nsfw) is not None:
-        beside = interval(nsfw.teacher) if nsfw.teacher is not None else ""
+        beside = interval(nsfw.base_model)
         table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", interval(nsfw.generator), beside))
     table.add_section()
     for quality in report.quality:
-        name = quality.fd_name or f"FD-{quality.features}"
-        for to, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
+        name = quality.fd_name
+        for to, distance in (("real images", quality.against_real), ("the base model", quality.against_base_model)):
             if distance is not None and distance.fd is not None:
                 table.add_row(*_plain(name, f"to {to}", _distance(distance.fd), _beside(distance)))
     if (speed := report.speed) is not None:
-        ours, theirs = speed.generator_images_per_second, speed.teacher_images_per_second
+        ours, theirs = speed.generator_images_per_second, speed.base_model_images_per_second
         table.add_row(*_plain("images/s", f"{speed.ratio:.0f} times as fast", f"{ours:.1f}", f"{theirs:.1f}"))
     return table
 
@@ -117,18 +117,20 @@ def reasons(report: Report) -> list[str]:
     """Each criterion's decision and the reason for it, and then what each probe found: a line each."""
     decided = [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
     tried = [
-        f"{name}, {each.concept}: {each.statement}" for name, found in report.probes.results.items() for each in found
+        f"{name}, {each.concept}: {each.statement}"
+        for name in report.probes.asked
+        for each in getattr(report.probes.results, name, ())
     ]
     return decided + tried
 
 
-def _distance(fd: Interval | float) -> str:
-    return f"{fd:.3f}" if isinstance(fd, float) else f"{fd.value:.3f} [{fd.low:.3f}, {fd.high:.3f}]"
+def _distance(fd: Interval) -> str:
+    return f"{fd.value:.3f} [{fd.low:.3f}, {fd.high:.3f}]"
 
 
 def _beside(distance: Distance) -> str:
-    """What a distance is read beside: the teacher's own, and what two samples of the reference are apart."""
-    known = (("", distance.fd_teacher), ("floor ", distance.fd_floor))
+    """What a distance is read beside: the base model's own, and what two halves of the reference are apart."""
+    known = (("", distance.fd_base_model), ("floor ", distance.fd_floor))
     return ", ".join(f"{word}{value:.3f}" for word, value in known if value is not None)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
+from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.probes import check_probes
 from sfd_core.prompts.items import check_guidance, check_items
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget, check_forgetting, parse_forget
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.prompt_lists import check_prompts
 from sfd_core.request.recipe import parse_recipe
 from sfd_core.request.unlearning_request import MAX_SEED, UnlearningRequest
@@ -39,9 +41,11 @@ def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningReques
     retain = attempt(lambda: _retain(body.get("retain"), text)) or ()
     budget = attempt(lambda: Budget(**body["budget"]))
     recipe = attempt(lambda: parse_recipe(model.family, body.get("recipe") or {}, model.recipe))
-    thresholds = attempt(lambda: Thresholds(**(body.get("thresholds") or {})))
+    thresholds = attempt(lambda: complete(body.get("thresholds") or {}))
     plan = dict(body.get("evaluation") or {})
-    evaluation = attempt(lambda: EvaluationPlan(**plan | {"probes": tuple(plan.get("probes") or ())}))
+    probes = tuple(plan.get("probes") or ())
+    attempt(lambda: check_probes(probes))
+    evaluation = attempt(lambda: EvaluationPlan(**plan | {"probes": probes}))
     if evaluation is not None:
         attempt(lambda: _check_evaluation(evaluation, text))
     seed = body.get("seed", 0)

@@ -20,17 +20,13 @@ from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX
 from jobs.records import Job
 from jobs.states import Phase, Status
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.probes import PROBES
 
 router = APIRouter()
 
 PAGE_SIZE = 25
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
-PROBES = {
-    "relearning": "Fine-tune it on images of the concept",
-    "image_start": "Start it from part-noised images of the concept",
-    "condition_attack": "Search for a condition that draws the concept",
-}
-"""What ``evaluation.probes`` may name, in the words of the form."""
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
@@ -66,7 +62,9 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         models.append(hub)
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    return render(request, "new-job.html", {"models": models, "data": data, "probes": PROBES}, who=who)
+    return render(
+        request, "new-job.html", {"models": models, "data": data, "probes": PROBES, "criteria": CRITERIA}, who=who
+    )
 
 
 @router.get("/jobs/{job_id}")
@@ -128,9 +126,11 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "progress": progress,
         "steps": STEPS,
         "step": step,
-        "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _teacher(use, job, found)),
+        "charts": charts(points, progress["of"], asked["unlearning_accuracy"], _base_model(use, job, found)),
         "moments": moments,
         "report": found,
+        "criteria": CRITERIA,
+        "probe_titles": {name: spec.title for name, spec in PROBES.items()},
         "generator": use.generators.for_job(job_id, who.tenant) if over else None,
         "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,
@@ -154,10 +154,10 @@ def _progress(job: Job) -> dict[str, Any]:
     }
 
 
-def _teacher(use: Services, job: Job, report: Mapping[str, Any]) -> float | None:
-    """The teacher's accuracy on what remains: the report's, or before there is one the base model's own figures."""
+def _base_model(use: Services, job: Job, report: Mapping[str, Any]) -> float | None:
+    """The base model's accuracy on what remains: the report's, or before there is one its own figures."""
     if (kept := report.get("retained_accuracy")) is not None:
-        return share(kept.get("teacher"))
+        return share(kept["base_model"])
     model = use.models.get(job.base_model)
     by_concept = model.teacher.get("by_concept") if model is not None else None
     if model is None or not isinstance(by_concept, Sequence) or len(by_concept) != len(model.concepts):

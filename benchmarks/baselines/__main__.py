@@ -27,12 +27,12 @@ from cli.demo_run import IMAGES, SEED
 from jobs.settings import load_settings
 from sfd_core.admission import parse_request
 from sfd_core.base_model.safe_files import load_unet
+from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.judged import seeds_of
-from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.base_sampler import TeacherSampler
 from sfd_core.families.loading import LoadedBase, load_base
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
 from sfd_core.request.evaluation_plan import PROBES
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -87,7 +87,7 @@ def shown(base: LoadedBase, request: UnlearningRequest) -> list[str]:
 
 def subjects(
     base: LoadedBase, request: UnlearningRequest, work: Path, without: Path
-) -> dict[str, Callable[[], Evaluated]]:
+) -> dict[str, Callable[[], ImageSource]]:
     """Every row, made when it is asked for."""
     label, anchor = (base.model.concept_index(c) for c in (FORGOTTEN, OVERRIDE))
 
@@ -97,11 +97,11 @@ def subjects(
     def retrained() -> LoadedBase:
         return dataclasses.replace(base, unet=load_unet(without / "unet"))
 
-    def steps(network: LoadedBase, title: str) -> Evaluated:
-        return Evaluated.many_steps(TeacherSampler(network, teacher_of(base, CPU).steps), title)
+    def steps(network: LoadedBase, title: str) -> ImageSource:
+        return ImageSource.many_steps(TeacherSampler(network, teacher_of(base, CPU).steps), title)
 
-    def distilled(network: LoadedBase, name: str, forget: bool = False, shun: bool = False) -> Evaluated:
-        return Evaluated.one_step(distil(network, request, work / f"{name}-generator", forget, shun), name)
+    def distilled(network: LoadedBase, name: str, forget: bool = False, shun: bool = False) -> ImageSource:
+        return ImageSource.one_step(distil(network, request, work / f"{name}-generator", forget, shun), name)
 
     return {
         "untouched, 10 steps": lambda: steps(base, "the untouched base model"),
@@ -124,11 +124,11 @@ def kept(folder: Path, base: LoadedBase, make: Callable[[], UNet2DModel]) -> Loa
 
 
 def report_on(
-    subject: Evaluated, name: str, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, folder: Path
+    subject: ImageSource, name: str, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, folder: Path
 ) -> dict[str, Any]:
     if subject.generator is None:
         request = dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, probes=()))
-    examined: Examined | None = None
+    examined: ReportDraft | None = None
     for done, of, examined in examine(subject, base, evaluators, request, CPU):  # noqa: B007
         print(f"\r{name}: {done}/{of}  ", end="", flush=True)
     assert examined is not None

@@ -14,12 +14,12 @@ from benchmarks.emoji.jobs import Job
 from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER, keep_shown
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.base_sampler import TextTeacher
 from sfd_core.families.generators import generator_around
 from sfd_core.families.loading import LoadedBase
 from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 SAID_EVERY = 20.0
@@ -32,8 +32,8 @@ def beside(
     began, said_at = time.monotonic(), 0.0
     generator, teacher = distilled_generator(base, device), text_teacher(base, device)
     evaluators = Evaluators.load(base.model, device)
-    subject = Evaluated.one_step(generator, "1 step, nothing forgotten")
-    examined: Examined | None = None
+    subject = ImageSource.one_step(generator, "1 step, nothing forgotten")
+    examined: ReportDraft | None = None
     for done, of, examined in examine(subject, base, evaluators, request, device):  # noqa: B007
         if (now := time.monotonic()) - said_at >= SAID_EVERY:
             said_at = now

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sfd_core.base_model.safe_files import load_unet, read_config
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.questions import Makes, Sample, SamplePrompts
+from sfd_core.evaluation.questions import Sample, SamplePrompts, Samplers
 from sfd_core.families.base_sampler import TeacherSampler, TextTeacher
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
@@ -30,7 +30,7 @@ TEXT_STEPS, TEXT_GUIDANCE = 50, 7.5
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class ImageSource:
     """``sample``: makes its images; ``sample_prompts``: the same by prompt (text to image). ``generator``: the
     network itself where it makes an image of a class in one step, which is what the probes work on; ``None`` for the
     others. ``refused``: labels of which a filter makes no image."""
@@ -44,22 +44,22 @@ class Evaluated:
     sample_prompts: SamplePrompts | None = None
 
     @classmethod
-    def one_step(cls, generator: OneStepGenerator | TextGenerator, title: str = "one-step generator") -> Evaluated:
+    def one_step(cls, generator: OneStepGenerator | TextGenerator, title: str = "one-step generator") -> ImageSource:
         if isinstance(generator, TextGenerator):
             return cls("one_step", title, 1, generator.sample_labels, sample_prompts=generator.sample_prompts)
         return cls("one_step", title, 1, generator.sample_labels, generator)
 
     @classmethod
-    def many_steps(cls, sampler: TeacherSampler | TextTeacher, title: str) -> Evaluated:
+    def many_steps(cls, sampler: TeacherSampler | TextTeacher, title: str) -> ImageSource:
         by_prompt = sampler.sample_prompts if isinstance(sampler, TextTeacher) else None
         return cls("many_steps", title, network_evaluations(sampler), sampler.sample_labels, sample_prompts=by_prompt)
 
     @property
-    def makes(self) -> Makes:
+    def samplers(self) -> Samplers:
         """What an evaluation makes its images with."""
-        return Makes(self.sample, self.sample_prompts)
+        return Samplers(self.sample, self.sample_prompts)
 
-    def refusing(self, labels: Collection[int]) -> Evaluated:
+    def refusing(self, labels: Collection[int]) -> ImageSource:
         """The same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black one."""
 
         def sample(asked: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -92,7 +92,7 @@ def network_evaluations(teacher: TeacherSampler | TextTeacher) -> int:
 
 def open_generator(
     folder: Path, base: LoadedBase, steps: int | None = None, device: torch.device | str = "cpu"
-) -> Evaluated:
+) -> ImageSource:
     """Open a generator of ``base``'s concepts: a folder that Lethe published, or a network of its family over its
     own schedule, sampled by DDIM with ``steps`` (default: the base model's own): a class-conditional diffusers U-Net
     (``unet/``), or a Stable Diffusion pipeline.
@@ -113,13 +113,13 @@ def open_generator(
             raise ModelRefused(f"{folder}: patch is {theirs}, the base model's {ours}")
         if steps not in (None, 1):
             raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
-        return Evaluated.one_step(generator, folder.name)
+        return ImageSource.one_step(generator, folder.name)
     if not (folder / "unet" / "config.json").is_file():
         raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
     unet: UNet2DModel = load_unet(folder / "unet")
     _same_shape(folder, unet, base)
     _same_schedule(folder, base)
-    return Evaluated.many_steps(teacher_of(dataclasses.replace(base, unet=unet), device, steps), folder.name)
+    return ImageSource.many_steps(teacher_of(dataclasses.replace(base, unet=unet), device, steps), folder.name)
 
 
 def _is_one_step(folder: Path) -> bool:
@@ -128,7 +128,7 @@ def _is_one_step(folder: Path) -> bool:
     return index.is_file() and read_config(index).get("_class_name") == ClassConditionalPipeline.__name__
 
 
-def _open_text(folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str) -> Evaluated:
+def _open_text(folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str) -> ImageSource:
     """A pipeline folder: one of ours is known by its schedule, which ends where its only step starts."""
     check_index(folder)
     unet: UNet2DConditionModel = load_unet(folder / "unet", UNet2DConditionModel)
@@ -138,10 +138,10 @@ def _open_text(folder: Path, base: LoadedBase, steps: int | None, device: torch.
         if steps not in (None, 1):
             raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
         generator = TextGenerator.load(folder, str(device), evaluation_prompts(base))
-        return Evaluated.one_step(generator, folder.name)
+        return ImageSource.one_step(generator, folder.name)
     _same_schedule(folder, base)
     other = dataclasses.replace(base, unet=unet, text=load_text_parts(folder))
-    return Evaluated.many_steps(teacher_of(other, device, steps), folder.name)
+    return ImageSource.many_steps(teacher_of(other, device, steps), folder.name)
 
 
 def _same_shape(folder: Path, unet: UNet2DModel | UNet2DConditionModel, base: LoadedBase) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sfd_core.request.concepts import Budget, Forget, forget_to_json
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import Recipe
 
 MAX_SEED = 2**63 - 1
@@ -15,14 +16,15 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class UnlearningRequest:
-    """What to forget from which model, for how long, how, and what the result must reach. ``retain``: prompts that a
+    """What to forget from which model, for how long, how, and what the result must reach: ``thresholds`` by
+    criterion, the default where one is left out. ``retain``: prompts that a
     text-to-image model keeps (its vocabulary's or the bundled captions, if there are none)."""
 
     base_model: str
     forget: tuple[Forget, ...]
     budget: Budget
     recipe: Recipe
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     seed: int = 0
     retain: tuple[str, ...] = ()
@@ -35,7 +37,7 @@ class UnlearningRequest:
             **({"retain": {"prompts": list(self.retain)}} if self.retain else {}),
             "budget": dataclasses.asdict(self.budget),
             "recipe": dataclasses.asdict(self.recipe),
-            "thresholds": dataclasses.asdict(self.thresholds),
+            "thresholds": dict(self.thresholds),
             "evaluation": dataclasses.asdict(self.evaluation) | {"probes": list(self.evaluation.probes)},
             "seed": self.seed,
         }

@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from sfd_core.evaluation.evaluate import Makes, Measured, evaluate
+from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
 from sfd_core.request.concepts import Budget, FixedOverride, Forget
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import STABLE_DIFFUSION
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
@@ -33,14 +33,14 @@ def request(plan: EvaluationPlan | None = None, forget: tuple[Forget, ...] | Non
         forget=forget or (Forget("pistol", FixedOverride("banana")),),
         budget=Budget(64),
         recipe=STABLE_DIFFUSION,
-        thresholds=Thresholds(unlearning_accuracy=0.9),
+        thresholds={"unlearning_accuracy": 0.9},
         evaluation=plan or EvaluationPlan(images_per_concept=60, images_per_forgotten_concept=60),
         retain=("an apple on a plate", "an old castle"),
     )
 
 
-def measured(painter: Painter, who: Evaluators | None = None, asked: UnlearningRequest | None = None) -> Measured:
-    makes, teacher = (Makes(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
+def measured(painter: Painter, who: Evaluators | None = None, asked: UnlearningRequest | None = None) -> Measurement:
+    makes, teacher = (Samplers(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
     *_, (done, of, result) = evaluate(makes, who or evaluators(), asked or request(), teacher=teacher)
     assert done == of
     assert result is not None
@@ -53,7 +53,7 @@ def decisions(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def kinds(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    (row,) = report["phrasings"]
+    (row,) = report["paraphrases"]
     return {kind["kind"]: kind for kind in row["kinds"]}
 
 
@@ -79,7 +79,7 @@ def test_a_painter_that_forgot_nothing_fails_by_name_and_by_every_other_word() -
     assert set(found) == {"synonym", "translation", "misspelling", "word order", "longer prompt"}
     for kind in ("synonym", "translation", "word order", "longer prompt"):
         assert found[kind]["generator"]["value"] == 0, kind
-        assert found[kind]["teacher_seen"]["value"] == 1, kind
+        assert found[kind]["base_model_seen"]["value"] == 1, kind
 
 
 def test_a_concept_that_only_its_name_forgot_comes_back_by_its_synonyms() -> None:
@@ -161,7 +161,7 @@ def test_without_a_judge_nothing_is_decided_and_all_is_said(tmp_path: Path) -> N
     assert all("LETHE_CLIP_WEIGHTS" in criterion["reason"] for criterion in report["criteria"])
     assert all(criterion["measured"] is None for criterion in report["criteria"])
     assert (report["unlearning"][0]["n"], report["unlearning"][0]["accuracy"]) == (60, None)
-    assert report["phrasings"] is None
+    assert report["paraphrases"] is None
     save_scores(result.judged, tmp_path / "scores.safetensors")
     assert set(load_file(tmp_path / "scores.safetensors")) == {"asked", "seed"}
 
@@ -226,12 +226,12 @@ def test_what_is_asked_for_by_a_filter_s_label_is_not_asked_in_other_words() -> 
         painter.sample_labels,
         evaluators(),
         request(),
-        teacher=Makes(painter.sample_labels, painter.sample_prompts),
+        teacher=Samplers(painter.sample_labels, painter.sample_prompts),
         refused=[2],
     )
     assert result is not None
     assert decisions(result.report)["unlearning_accuracy"] == "pass"
-    assert result.report["phrasings"] is None
+    assert result.report["paraphrases"] is None
 
 
 def test_nothing_known_is_painted_as_nothing() -> None:

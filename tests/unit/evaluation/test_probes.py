@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from sfd_core.display.pictures import examples_picture
+from sfd_core.evaluation.attack_target import IMAGES
 from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, relearning
-from sfd_core.evaluation.probes.subject import IMAGES
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import LoadedBase, load_base

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probes.curve import Curve, Point
 from sfd_core.evaluation.probes.statement import Level, say_condition_attack, say_image_start, say_relearning
-from sfd_core.evaluation.probes.subject import Network
+
+from sfd_core.evaluation.attack_target import Network
+from sfd_core.evaluation.intervals import Interval, wilson
 
 
 def share(percent: int) -> Interval:

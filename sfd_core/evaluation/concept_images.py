@@ -24,7 +24,7 @@ CHUNK = 512
 
 
 @dataclass(frozen=True)
-class InDomain:
+class DomainImages:
     """n images in another domain: what each was ``asked`` to show there, and what its judge sees, both [n]."""
 
     asked: Labels
@@ -32,7 +32,7 @@ class InDomain:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ConceptImages:
     """All judged images that were asked for one concept.
 
     ``judgement``: the judge's; ``second``: the second judge's, if there is one; ``features``: [n, F] by the name of
@@ -44,7 +44,7 @@ class Seen:
     second: Judgement | None
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     clip: NDArray[np.float64] | None = None
-    others: Mapping[str, InDomain] = field(default_factory=dict)
+    others: Mapping[str, DomainImages] = field(default_factory=dict)
 
     @property
     def seen(self) -> Labels:
@@ -52,10 +52,10 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgements:
     """All images of an evaluation as the evaluators saw them, by class label."""
 
-    by_label: Mapping[int, Seen]
+    by_label: Mapping[int, ConceptImages]
 
     def features(self, labels: Sequence[int], extractor: str | None = None) -> NDArray[np.float32]:
         """[n, F] over ``labels``: of an extractor by name, or the judge's own."""
@@ -76,7 +76,7 @@ def judge_samples(
     forgotten: Collection[int] = (),
     refused: Collection[int] = (),
     seed_offset: int = 0,
-) -> Iterator[tuple[int, int, Judged]]:
+) -> Iterator[tuple[int, int, Judgements]]:
     """Make and judge ``counts[label]`` images of each label, from seeds ``seed_offset`` after the first ones.
 
     Yields (done, of, the concepts that are finished) after every chunk. Of ``forgotten`` labels only the judges'
@@ -84,13 +84,13 @@ def judge_samples(
     seen in any image.
     """
     done, of = 0, sum(counts.values())
-    by_label: dict[int, Seen] = {}
+    by_label: dict[int, ConceptImages] = {}
     for label, n in counts.items():
         if label in refused:
             nothing = Judgement.of_nothing(n, len(evaluators.model.concepts))
-            by_label[label] = Seen(nothing, nothing if evaluators.second_judge else None)
+            by_label[label] = ConceptImages(nothing, nothing if evaluators.second_judge else None)
             done += n
-            yield done, of, Judged(by_label)
+            yield done, of, Judgements(by_label)
             continue
         pieces = []
         for i in range(0, n, CHUNK):
@@ -100,45 +100,47 @@ def judge_samples(
             done += len(seeds)
             if len(pieces) * CHUNK >= n:
                 by_label[label] = _joined(pieces)
-            yield done, of, Judged(by_label)
+            yield done, of, Judgements(by_label)
 
 
-def _look(images: NDArray[np.uint8], label: int, seeds: Sequence[int], evaluators: Evaluators, kept: bool) -> Seen:
+def _look(
+    images: NDArray[np.uint8], label: int, seeds: Sequence[int], evaluators: Evaluators, kept: bool
+) -> ConceptImages:
     judge, concepts = evaluators.judge, len(evaluators.model.concepts)
     second = evaluators.second_judge.judge(images) if evaluators.second_judge else None
     judgement = judge.judge(images) if judge is not None else Judgement.of_nothing(len(images), concepts)
     if not kept:
-        return Seen(judgement, second)
+        return ConceptImages(judgement, second)
     labels = [label] * len(images)
     features = {extractor.name: extractor.extract(images) for extractor in evaluators.extractors}
     clip = evaluators.clip.scores(images, evaluators.texts(labels, seeds)) if evaluators.clip else None
-    return Seen(judgement, second, features, clip, _in_domains(images, label, seeds, evaluators))
+    return ConceptImages(judgement, second, features, clip, _in_domains(images, label, seeds, evaluators))
 
 
 def _in_domains(
     images: NDArray[np.uint8], label: int, seeds: Sequence[int], evaluators: Evaluators
-) -> dict[str, InDomain]:
+) -> dict[str, DomainImages]:
     """What the images show in each other domain, whose concepts their prompts named too."""
     prompts = evaluators.prompts
     if not isinstance(prompts, EvaluationPrompts):
         return {}
     asked = [prompts.asked(label, seed).others for seed in seeds]
     return {
-        name: InDomain(np.array([others[name] for others in asked]), other.judge.judge(images))
+        name: DomainImages(np.array([others[name] for others in asked]), other.judge.judge(images))
         for other in evaluators.others
         if (name := other.model.domain) is not None
     }
 
 
-def _joined(pieces: Sequence[Seen]) -> Seen:
+def _joined(pieces: Sequence[ConceptImages]) -> ConceptImages:
     first = pieces[0]
-    return Seen(
+    return ConceptImages(
         _concatenated([piece.judgement for piece in pieces]),
         _concatenated([piece.second for piece in pieces if piece.second]) if first.second else None,
         {name: np.concatenate([piece.features[name] for piece in pieces]) for name in first.features},
         np.concatenate([piece.clip for piece in pieces if piece.clip is not None]) if first.clip is not None else None,
         {
-            name: InDomain(
+            name: DomainImages(
                 np.concatenate([piece.others[name].asked for piece in pieces]),
                 _concatenated([piece.others[name].judgement for piece in pieces]),
             )

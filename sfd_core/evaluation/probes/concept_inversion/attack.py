@@ -12,29 +12,26 @@ how much of a success is that: the same search runs on the network that never kn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sfd_core.evaluation.intervals import Interval
-from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.probes.statement import say_condition_attack
-from sfd_core.evaluation.probes.subject import (
+from sfd_core.evaluation.attack_target import (
     CHUNK,
     IMAGES,
     SHOWN,
-    TITLES,
+    AttackTarget,
     Examples,
-    Finding,
-    Network,
     OneStep,
+    Outcome,
     Steps,
-    Subject,
     chunks,
 )
-from sfd_core.evaluation.rates import plain
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.probe import NETWORKS, Network
+from sfd_core.evaluation.probes.concept_inversion import ConceptInversion, say
 from sfd_core.families.images import to_uint8
 
 CLASS_STARTS, RANDOM_STARTS = 12, 4
@@ -47,25 +44,25 @@ STEP_SIZE = 0.03
 dim blots that a person takes for nothing, whatever the network knew."""
 
 
-def pieces(subject: Subject, label: int) -> int:
+def pieces(target: AttackTarget, label: int) -> int:
     """Planned pieces of work: steps of both searches and the fresh images, for every network."""
-    networks = 3 if label in subject.never_knew else 2
+    networks = 3 if label in target.controls else 2
     return networks * (SHORT_STEPS + STEPS + chunks(IMAGES))
 
 
-def condition_attack(subject: Subject, label: int, override: int | None) -> Steps[Finding]:
+def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Search every network's condition space for the look of ``label``."""
-    model = subject.base.model
+    model = target.base.model
     searched_with = model.judge
-    scored_by = searched_with if subject.second_judge is None else model.second_judge
-    assert searched_with is not None  # a subject's judges are those that the model names
+    scored_by = searched_with if target.second_judge is None else model.second_judge
+    assert searched_with is not None  # a target's judges are those that the model names
     assert scored_by is not None
     found: dict[Network, Interval] = {}
     rows, shown = [], []
-    for name, network in subject.networks(label).items():
-        rng = subject.rng("condition attack", label)
+    for name, network in target.networks(label).items():
+        rng = target.rng("condition attack", label)
         starts = _starts(network, label, rng)
-        climb = _Climb(network, subject.judge, label, STEP_SIZE * float(starts.std()), rng)
+        climb = _Climb(network, target.judge, label, STEP_SIZE * float(starts.std()), rng)
         reached, scores = yield from climb.run(starts, SHORT_STEPS, SHORT_BATCH)
         reached, scores = yield from climb.run(reached[scores.topk(KEPT).indices], STEPS, BATCH)
         winner = reached[scores.argmax()][None]
@@ -76,21 +73,23 @@ def condition_attack(subject: Subject, label: int, override: int | None) -> Step
                 made.append(to_uint8(network.images_under(z, winner, which)))
             yield 1
         images = np.concatenate(made)
-        found[name] = subject.seen(images, label, second=True)
-        rows.append(f"{TITLES[name]}, best condition found")
+        found[name] = target.seen(images, label, second=True)
+        rows.append(f"{NETWORKS[name]}, best condition found")
         shown.append(images[:SHOWN])
     concept = model.concepts[label]
-    result: dict[str, Any] = {
-        "concept": concept,
-        "starts": len(starts),
-        "steps": SHORT_STEPS + STEPS,
-        "batch": BATCH,
-        "searched_with": searched_with.name,
-        "scored_by": scored_by.name,
-        **{name: plain(found[name]) if name in found else None for name in TITLES},
-        "statement": say_condition_attack(concept, found, scored_by_another=scored_by is not searched_with),
-    }
-    return Finding(result, Examples("condition_attack", tuple(rows), np.stack(shown)))
+    result = ConceptInversion(
+        concept,
+        say(concept, found, scored_by_another=scored_by is not searched_with),
+        len(starts),
+        SHORT_STEPS + STEPS,
+        BATCH,
+        searched_with.name,
+        scored_by.name,
+        found["generator"],
+        found["base_model"],
+        found.get("control"),
+    )
+    return Outcome(result, Examples("concept_inversion", tuple(rows), np.stack(shown)))
 
 
 def _starts(network: OneStep, label: int, rng: torch.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """How quickly is the class taught again? Each network is fine-tuned on n images of it, and UA is followed over steps.
 
-A network in which the class is still at hand comes back sooner than one that never knew it. The images are the
-teacher's own, so no real ones are needed.
+A network in which the class is still at hand comes back sooner than one that never knew it. The images are the base
+model's own, so no real ones are needed.
 
 The attack must teach a one-step network from images alone: implicit maximum likelihood estimation (Li & Malik 2018,
 arXiv 1809.09087). Every step draws a pool of latents, takes for each target image the latent whose image is nearest,
@@ -14,7 +14,6 @@ whatever it knew, draws the mean image after one step.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,22 +21,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfd_core.evaluation.intervals import Interval, wilson
-from sfd_core.evaluation.probes.curve import HALF, Curve, Point
-from sfd_core.evaluation.probes.statement import say_relearning
-from sfd_core.evaluation.probes.subject import (
+from sfd_core.evaluation.attack_target import (
     IMAGES,
     SHOWN,
-    TITLES,
+    AttackTarget,
     Examples,
-    Finding,
     OneStep,
+    Outcome,
     Steps,
-    Subject,
     chunks,
     sample,
 )
-from sfd_core.evaluation.rates import plain
+from sfd_core.evaluation.intervals import Interval, wilson
+from sfd_core.evaluation.probe import NETWORKS
+from sfd_core.evaluation.probes.relearning import HALF, Relearning, RelearningCurve, RelearningPoint, say
 from sfd_core.families.base_sampler import TeacherSampler
 from sfd_core.families.images import from_uint8
 
@@ -49,61 +46,47 @@ POOL, BATCH, LEARNING_RATE = 32, 16, 2e-5
 """Latents to choose from, images a step, Adam's learning rate."""
 
 
-def pieces(subject: Subject, label: int) -> int:
-    """Planned pieces of work: images of the teacher, steps, and looks at what is drawn."""
-    networks = 3 if label in subject.never_knew else 2
+def pieces(target: AttackTarget, label: int) -> int:
+    """Planned pieces of work: images of the base model, steps, and looks at what is drawn."""
+    networks = 3 if label in target.controls else 2
     curve = POINTS[-1] + (len(POINTS) - 1) * chunks(IMAGES)
     return chunks(SIZES[-1]) + networks * (chunks(IMAGES) + len(SIZES) * curve)
 
 
-def relearning(subject: Subject, label: int, override: int | None) -> Steps[Finding]:
+def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Teach every network the class ``label`` again, from each of :data:`SIZES` images."""
-    concept = subject.base.model.concepts[label]
-    teacher = TeacherSampler(subject.base, int(subject.base.model.teacher["network_evaluations"]), subject.device)
-    images = yield from sample(teacher, SIZES[-1], label, subject.rng("relearning images", label))
-    targets = F.pixel_unshuffle(from_uint8(images), subject.base.model.image.patch).to(subject.device)
+    concept = target.base.model.concepts[label]
+    teacher = TeacherSampler(target.base, int(target.base.model.teacher["network_evaluations"]), target.device)
+    images = yield from sample(teacher, SIZES[-1], label, target.rng("relearning images", label))
+    targets = F.pixel_unshuffle(from_uint8(images), target.base.model.image.patch).to(target.device)
 
     curves, rows, drawn = [], [], []
-    for name, network in subject.networks(label).items():
-        before = yield from _draw(subject, network, label)
-        rows.append(f"{TITLES[name]}, before")
+    for name, network in target.networks(label).items():
+        before = yield from _draw(target, network, label)
+        rows.append(f"{NETWORKS[name]}, before")
         drawn.append(before[:SHOWN])
         for n in SIZES:
-            points, after = yield from _teach(subject, network, label, targets[:n], before)
-            curves.append(Curve(name, n, points))
-        rows.append(f"{TITLES[name]}, {points[-1].step} steps on {n:,} images")
+            points, after = yield from _teach(target, network, label, targets[:n], before)
+            curves.append(RelearningCurve.of(name, n, points))
+        rows.append(f"{NETWORKS[name]}, {points[-1].step} steps on {n:,} images")
         drawn.append(after[:SHOWN])
-    result: dict[str, Any] = {
-        "concept": concept,
-        "pool": POOL,
-        "batch": BATCH,
-        "lr": LEARNING_RATE,
-        "curves": [
-            {
-                "network": curve.network,
-                "n": curve.n,
-                "points": [{"step": p.step, "unlearning_accuracy": plain(p.accuracy)} for p in curve.points],
-                "steps_to_half": curve.steps_to_half,
-            }
-            for curve in curves
-        ],
-        "statement": say_relearning(concept, curves, POINTS[-1]),
-    }
-    return Finding(result, Examples("relearning", tuple(rows), np.stack(drawn)))
+    statement = say(concept, curves, POINTS[-1])
+    result = Relearning(concept, statement, POOL, BATCH, LEARNING_RATE, tuple(curves))
+    return Outcome(result, Examples("relearning", tuple(rows), np.stack(drawn)))
 
 
 def _teach(
-    subject: Subject, network: OneStep, label: int, targets: Tensor, before: NDArray[np.uint8]
-) -> Steps[tuple[tuple[Point, ...], NDArray[np.uint8]]]:
+    target: AttackTarget, network: OneStep, label: int, targets: Tensor, before: NDArray[np.uint8]
+) -> Steps[tuple[tuple[RelearningPoint, ...], NDArray[np.uint8]]]:
     """Fine-tune a copy of ``network`` on ``targets`` [n, C, H, W] (cells) until its curve ends; ``before``: what it
     draws at step 0. Returns the curve's points and what is drawn at its end. Every network and n sees the same
     latents."""
     pupil = network.copy()
     optimizer = torch.optim.Adam(pupil.unet.parameters(), LEARNING_RATE)
-    rng = subject.rng("relearning steps", label)
-    points, images = [Point(0, _accuracy(subject, before, label))], before
+    rng = target.rng("relearning steps", label)
+    points, images = [RelearningPoint(0, _accuracy(target, before, label))], before
     for earlier, step in itertools.pairwise(POINTS):
-        if points[-1].accuracy.high < HALF:
+        if points[-1].unlearning_accuracy.high < HALF:
             yield (POINTS[-1] - earlier) + (len(POINTS) - len(points)) * chunks(IMAGES)
             break
         pupil.unet.requires_grad_(True)
@@ -111,8 +94,8 @@ def _teach(
             _imle_step(pupil, optimizer, targets, label, rng)
             yield 1
         pupil.unet.requires_grad_(False)
-        images = yield from _draw(subject, pupil, label)
-        points.append(Point(step, _accuracy(subject, images, label)))
+        images = yield from _draw(target, pupil, label)
+        points.append(RelearningPoint(step, _accuracy(target, images, label)))
     return tuple(points), images
 
 
@@ -129,12 +112,12 @@ def _imle_step(pupil: OneStep, optimizer: torch.optim.Adam, targets: Tensor, lab
     optimizer.step()
 
 
-def _draw(subject: Subject, network: OneStep, label: int) -> Steps[NDArray[np.uint8]]:
+def _draw(target: AttackTarget, network: OneStep, label: int) -> Steps[NDArray[np.uint8]]:
     """What UA is taken on: the same noise for every network at every step."""
-    return network.draw(IMAGES, label, subject.rng("relearning looks", label))
+    return network.draw(IMAGES, label, target.rng("relearning looks", label))
 
 
-def _accuracy(subject: Subject, images: NDArray[np.uint8], label: int) -> Interval:
+def _accuracy(target: AttackTarget, images: NDArray[np.uint8], label: int) -> Interval:
     """UA: the share of ``images`` in which the judge does not see ``label``."""
-    seen = int((subject.judge.judge(images).seen == label).sum())
+    seen = int((target.judge.judge(images).seen == label).sum())
     return wilson(len(images) - seen, len(images))

@@ -1,8 +1,8 @@
 """What the probes look at, and what they hand back.
 
 Every probe asks the same of up to three networks, each used once (one network evaluation an image), so that what it
-finds in the generator stands beside a floor and a ceiling: ``generator`` is the one that forgot, ``never_knew`` one
-that was never shown the class, ``base`` the untouched teacher. A probe works on copies; it changes none of them.
+finds in the generator stands beside a floor and a ceiling: ``generator`` is the one that forgot, ``control`` one that
+was never shown the class, ``base_model`` the untouched one. A probe works on copies; it changes none of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch.func import functional_call
 
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.probe import Network, ProbeResult
 from sfd_core.families.base_sampler import TeacherSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
@@ -29,18 +30,12 @@ from sfd_core.families.images import to_uint8
 from sfd_core.families.loading import LoadedBase
 from sfd_core.families.parameterization import Schedule
 
-Network = Literal["generator", "never_knew", "base"]
-TITLES: Mapping[Network, str] = {
-    "generator": "generator",
-    "never_knew": "network that never knew it",
-    "base": "untouched base",
-}
 IMAGES = 200
 """Images behind every rate: a share near one half is known to about +-0.07."""
 SHOWN = 8
 """Images in a row of examples."""
 CHUNK = 50
-"""Images made between two signs of life."""
+"""Images made between two progress updates."""
 
 T = TypeVar("T")
 Steps = Generator[int, None, T]
@@ -49,17 +44,17 @@ returns its result."""
 
 
 @dataclass(frozen=True)
-class Subject:
+class AttackTarget:
     """What is probed.
 
-    ``never_knew``: by forgotten label, a one-step generator of a network trained without that class, where the base
+    ``controls``: by forgotten label, a one-step generator of a network retrained without that class, where the base
     model has one. ``forgotten``: each forgotten label and the label that overrides it, None where the override is not
     one fixed class. ``second_judge``: trained apart from the first, or None.
     """
 
     generator: OneStepGenerator
     base: LoadedBase
-    never_knew: Mapping[int, OneStepGenerator]
+    controls: Mapping[int, OneStepGenerator]
     judge: ImageJudge
     second_judge: ImageJudge | None
     forgotten: Sequence[tuple[int, int | None]]
@@ -78,13 +73,13 @@ class Subject:
     def networks(self, label: int) -> dict[Network, OneStep]:
         """Copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
 
-        The teacher is used at the generator's own step; a control that was distilled at its own.
+        The base model is used at the generator's own step; a control that was distilled at its own.
         """
         t_init, patch = t_init_of(self.generator), self.base.model.image.patch
         unets: dict[Network, tuple[UNet2DModel, int]] = {"generator": (self.generator.pipe.unet, t_init)}
-        if (control := self.never_knew.get(label)) is not None:
-            unets["never_knew"] = (control.pipe.unet, t_init_of(control))
-        unets["base"] = (self.base.unet, t_init)
+        if (control := self.controls.get(label)) is not None:
+            unets["control"] = (control.pipe.unet, t_init_of(control))
+        unets["base_model"] = (self.base.unet, t_init)
         schedule = self.base.schedule.to(self.device)
         return {
             name: OneStep(copy.deepcopy(unet).to(self.device).eval().requires_grad_(False), schedule, t, patch)
@@ -107,10 +102,10 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one probe found of one class: the report's part as JSON, and examples of what stands behind it."""
+class Outcome:
+    """What came of one probe of one class: its row of the report, and examples of what stands behind it."""
 
-    result: dict[str, Any]
+    result: ProbeResult
     examples: Examples
 
 
@@ -164,11 +159,11 @@ class OneStep:
         return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
 
     def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-        """``n`` images asked for ``label``, as bytes; a sign of life after every :data:`CHUNK`."""
+        """``n`` images asked for ``label``, as bytes; a progress update after every :data:`CHUNK`."""
         return (yield from self.from_noised(self.schedule.b[self.t_init] * self.noise(n, rng), self.t_init, label))
 
     def from_noised(self, x_t: Tensor, t: int, label: int) -> Steps[NDArray[np.uint8]]:
-        """:meth:`denoise` without gradients, as bytes; a sign of life after every :data:`CHUNK`."""
+        """:meth:`denoise` without gradients, as bytes; a progress update after every :data:`CHUNK`."""
         pieces = []
         for piece in x_t.split(CHUNK):
             with torch.no_grad():
@@ -183,7 +178,7 @@ def t_init_of(generator: OneStepGenerator) -> int:
 
 
 def sample(sampler: TeacherSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-    """``n`` images of ``label`` at the sampler's many steps; a sign of life after every :data:`CHUNK`."""
+    """``n`` images of ``label`` at the sampler's many steps; a progress update after every :data:`CHUNK`."""
     seeds: list[int] = torch.randint(2**62, (n,), generator=rng).tolist()
     pieces = []
     for i in range(0, n, CHUNK):
