@@ -74,7 +74,7 @@ def run(model: BaseModel, forgotten: str, out: Path) -> dict[str, Any]:
         "ua": ua["accuracy"],
         "share_override": ua["share_override"],
         "ra": retained["generator"]["value"],
-        "teacher_ra": retained["teacher"]["value"],
+        "teacher_ra": retained["base_model"]["value"],
         "drop": retained["drop"],
         "fd": report["quality"][0]["against_real"]["fd"]["value"],
         "seconds": round(time.monotonic() - began, 1),

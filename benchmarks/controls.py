@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from rich.progress import track
-from sfd_core.evaluation.judged import Sample
 
 from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
 from cli.demo_run import IMAGES, SEED
@@ -27,6 +26,7 @@ from sfd_core.admission import parse_request
 from sfd_core.evaluation.evaluate import evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.intervals import wilson
+from sfd_core.evaluation.questions import Sample
 from sfd_core.families.loading import load_base
 
 SEEDS_APART = 10_000
@@ -81,8 +81,8 @@ def main() -> None:
         for i in track(range(evaluations), description=name):
             measured = list(evaluate(sample, evaluators, request, seed_offset=(i + 1) * SEEDS_APART))[-1][2]
             assert measured is not None
-            verdicts[measured.report["verdict"]] += 1
-            failed.update(c["name"] for c in measured.report["criteria"] if c["decision"] == "fail")
+            verdicts[measured.verdict] += 1
+            failed.update(c.name for c in measured.criteria if c.decision == "fail")
         print(json.dumps({"control": name, "verdicts": verdicts, "failed": failed}), flush=True)
         on = ", ".join(f"{criterion} {n}" for criterion, n in sorted(failed.items())) or "nothing"
         lines.append(

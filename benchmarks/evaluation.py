@@ -30,7 +30,7 @@ def one(generator: Path, images: int, forgotten: int) -> None:
     from sfd_core.evaluation.evaluators import Evaluators
     from sfd_core.evaluation.subject import open_generator
     from sfd_core.families.loading import load_base
-    from sfd_core.report.examine import Examined, examine, write_report
+    from sfd_core.report.examine import ReportDraft, examine, write_report
 
     base = load_base(load_settings().models()["fashion"])
     plan = {"images_per_concept": images, "images_per_forgotten_concept": forgotten}
@@ -41,7 +41,7 @@ def one(generator: Path, images: int, forgotten: int) -> None:
     began, examined = time.perf_counter(), None
     for _, _, examined in examine(subject, base, evaluators, request, torch.device("cpu")):  # noqa: B007
         pass
-    assert isinstance(examined, Examined)
+    assert isinstance(examined, ReportDraft)
     with tempfile.TemporaryDirectory() as folder:
         report = write_report(examined, Path(folder), [])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from sfd_core.evaluation.judged import Judged, judge_samples
 
 from benchmarks.step import Arrangement, Merged, Published, arrange
 from jobs.settings import load_settings
+from sfd_core.evaluation.concept_images import Judgements, judge_samples
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.metrics import frechet_distance
@@ -45,7 +45,7 @@ def main() -> None:
     counts = {i: IMAGES * (4 if i == forgotten else 1) for i in range(len(base.model.concepts))}
 
     def measure(run: Arrangement) -> tuple[float, float, float]:
-        judged = Judged({})
+        judged = Judgements({})
         sample = generator_of(run.state, base, recipe).sample_labels
         for _, _, judged in judge_samples(sample, evaluators, counts):  # noqa: B007
             pass

@@ -9,8 +9,6 @@ from typing import Any
 
 import typer
 
-from sfd_core.evaluation.probes import PROBES
-
 BY_NAME = ("random", "judge", "empty")
 NEGATIVE, PROMPTS = "negative:", "prompts:"
 EXAMPLE = "Sneaker=Sandal, Sneaker=random or Sneaker=judge"
@@ -22,7 +20,10 @@ FORGET_HELP = (
     "its lines) or pistol=empty (the empty prompt). Repeat it for several concepts."
 )
 
-PROBE_HELP = f"Attack it, and report what came of it. Repeat it for several: {', '.join(PROBES)}."
+PROBE_HELP = (
+    "Attack it with this probe, such as relearning, and report what came of it; docs/report.md has all. Repeat it for "
+    "several."
+)
 
 
 def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, Any]]:

@@ -29,11 +29,11 @@ from sfd_core.admission import parse_request
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.probes import PROBES
 from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.base_sampler import TeacherSampler
 from sfd_core.families.loading import LoadedBase, load_base
 from sfd_core.report.examine import ReportDraft, examine, write_report
-from sfd_core.request.evaluation_plan import PROBES
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 CPU = torch.device("cpu")

@@ -60,7 +60,7 @@ def _row(name: str, report: Mapping[str, Any]) -> str:
 
 def _probes(name: str, report: Mapping[str, Any]) -> str:
     found = report["probes"]["results"]
-    start, attack, relearning = (found[key][0] for key in ("image_start", "condition_attack", "relearning"))
+    start, attack, relearning = (found[key][0] for key in ("image_to_image", "concept_inversion", "relearning"))
     level = next(row for row in start["levels"] if row["t"] == 300)
     curves = {c["n"]: c["steps_to_half"] for c in relearning["curves"] if c["network"] == "generator"}
     steps = " | ".join("not reached" if curves[n] is None else str(curves[n]) for n in sorted(curves))

@@ -31,7 +31,7 @@ def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
 
 
 def _lines(job: Job, work: Path, results: dict[str, dict[str, Any]]) -> tuple[Line, ...]:
-    after = "in one stage" if results[job.name]["text"]["start"] == "teacher" else "1 step"
+    after = "in one stage" if results[job.name]["text"]["start"] == "base_model" else "1 step"
     rows = [("After forgetting", after, work / job.name / SHOWN)]
     if (beside := DISTILLED + job.beside) in results:
         distilled, folder = results[beside], work / beside

@@ -189,6 +189,6 @@ def test_a_whole_run_says_where_it_started_and_what_it_was_asked_with(known: Loa
 
 def test_a_whole_run_of_a_plain_pipeline_has_no_curves_and_all_pictures(unknown: LoadedBase, tmp_path: Path) -> None:
     report = finished(unknown, tmp_path)
-    assert report["text"]["start"] == "teacher"
+    assert report["text"]["start"] == "base_model"
     assert report["curves"] == []
     assert set(report["pictures"]) == {"pairs", "pairs_narrow", "strip", "strip_narrow"}

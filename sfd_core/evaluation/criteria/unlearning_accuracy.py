@@ -41,12 +41,12 @@ MEASURED = """
 {% if c.measured and item %}
 Measured: of {{ item.n | number }} images asked for “{{ item.concept }}”, the judge sees “{{ item.concept }}” in
 {{ item.seen | number }} ({{ item.shown.value | percent(2) }}; {{ confidence(item.shown, 2) }}).
-{% if before[item.concept] is not none %}The base model shows it in {{ before[item.concept] | percent }}.{% endif %}
+{% if before[item.concept] is not none %} The base model shows it in {{ before[item.concept] | percent }}.{% endif %}
 {% if item.share_override is number and item.override is string %}
-In {{ item.share_override | percent }} the judge sees {{ item.override | override }} instead, as was asked.
+ In {{ item.share_override | percent }} the judge sees {{ item.override | override }} instead, as was asked.
 {% endif %}
 {% if item.second_judge %}
-The second judge sees “{{ item.concept }}” in {{ item.second_judge.seen | number }}.
+ The second judge sees “{{ item.concept }}” in {{ item.second_judge.seen | number }}.
 {% endif %}
 {% endif %}
 """

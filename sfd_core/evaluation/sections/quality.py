@@ -176,7 +176,7 @@ and there are {{ q.n | number }}.</p>
 {% endfor %}
 </div>
 <dl class="facts spaced">
-  {% for fact in facts %}{{ fact }}{% endfor %}
+  {{ facts | join("\n") }}
 </dl>
 <p class="note">FD and KID: Fréchet and kernel distance between {{ report.quality[0].n | number }} images of the
 generator and the reference; lower is better. Precision: share of the generator's images that look like the reference's.

@@ -43,8 +43,8 @@ def test_defaults_are_written_out_and_read_back() -> None:
 
 
 def test_probes_are_read_back_in_their_order() -> None:
-    request = parse_request(BODY | {"evaluation": {"probes": ["condition_attack", "relearning"]}}, MODEL)
-    assert request.evaluation.probes == ("condition_attack", "relearning")
+    request = parse_request(BODY | {"evaluation": {"probes": ["concept_inversion", "relearning"]}}, MODEL)
+    assert request.evaluation.probes == ("concept_inversion", "relearning")
     assert parse_request(request.to_json(), MODEL) == request
 
 
