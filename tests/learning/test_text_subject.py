@@ -154,7 +154,7 @@ def test_a_report_in_two_domains_holds_to_the_schema(known: LoadedBase, tmp_path
     assert scores["judge.style"].shape == (3 * 3 + 5, 2)
     assert {row["role"] for row in report["evaluators"]} == {"judge", "judge of another domain", "reference"}
     page = (tmp_path / "report.html").read_text()
-    assert "In other words" in page
+    assert "Robustness to paraphrase" in page
     assert (tmp_path / "pairs.png").stat().st_size > 0
 
 
@@ -162,7 +162,7 @@ def test_words_that_replace_others_need_be_no_concept(known: LoadedBase, tmp_pat
     report = reported(known, asked(known, Forget("pistol", FixedOverride("bunch of flowers"))), tmp_path)
     (row,) = report["unlearning"]
     assert row["share_override"] is None
-    assert "override_share_note" not in row
+    assert row["override_share_note"] is None
 
 
 def test_a_topic_s_nsfw_rate_is_measured_unasked_and_nothing_else_where_nobody_judges(

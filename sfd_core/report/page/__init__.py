@@ -81,7 +81,7 @@ def _criterion(shown: Any, context: Mapping[str, Any]) -> dict[str, Any]:
         **vars(shown),
         "asked": filled(spec.asked, here),
         "figures": filled(spec.figures, here) if one.measured is not None else "not measured",
-        "said": filled(spec.measured, here) or f"{one.reason}.",
+        "said": filled(spec.measured, here) or f"{one.reason[:1].upper()}{one.reason[1:]}.",
     }
 
 
