@@ -116,11 +116,12 @@ for name in ("sections", "criteria", "probes"):
 
 from api import client_types, openapi
 from api.dashboard import rendering
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.families.registry import load_manifest
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.report.schema import report_schema
+from sfd_core.request.reading import written
 
 assert not {"torch", "numpy"} & set(sys.modules), "the api, its schemas and its form stay plain"
 body = {
@@ -129,7 +130,7 @@ body = {
     "thresholds": {"least_brightness": 0.5},
     "evaluation": {"probes": ["politeness"]},
 }
-request = parse_request(body, load_manifest(Path("models/fashion")))
+request = admit(body, load_manifest(Path("models/fashion"))).request
 form = rendering._environment.get_template("new-job.html").render(
     models=[], data="[]", criteria=CRITERIA, probes=PROBES, path="", who=None, keys=False, version=""
 )
@@ -138,7 +139,7 @@ told = {
     "openapi": json.loads(openapi.text()),
     "client": client_types.text(),
     "form": form,
-    "request": request.to_json(),
+    "request": written(request),
 }
 
 from tests.support.sample_report import sample_report  # numpy, for its figures

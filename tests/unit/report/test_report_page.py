@@ -203,7 +203,7 @@ def test_features_without_real_images_leave_their_column_empty() -> None:
 def test_the_curve_of_several_concepts_is_of_the_worst() -> None:
     text = read(sample_report(THREE)).text
     assert "of the concept where that is lowest" in text
-    assert "dotted: teacher 2.0 %" in text, "the teacher shows a Trouser most often, in 98.0 %"
+    assert "dotted: base model 2.0 %" in text, "the base model shows a Trouser most often, in 98.0 %"
 
 
 def test_what_users_typed_is_escaped_everywhere() -> None:
