@@ -1,31 +1,21 @@
-"""Which modules are mutated, and the tests that belong to each, the quickest to find something first."""
+"""Which modules are mutated, and the tests that belong to each. Those that find most come first."""
 
 from __future__ import annotations
 
-STEP = ("tests/unit/training/test_step.py", "tests/unit/training/test_loop.py")
-LOOP = ("tests/learning/test_training.py",)
+STEP = ("tests/unit/training/test_step.py",)
+LOOP = ("tests/unit/training/test_loop.py",)
 DECISIONS = ("tests/unit/evaluation/test_decisions.py", "tests/unit/evaluation/test_verdict.py")
 STORE = ("tests/store/test_moves.py", "tests/store/test_fence.py")
-RECORD = (
-    "tests/record/test_small_record.py",
-    "tests/record/test_signing.py",
-    "tests/record/test_statement.py",
-    "tests/record/test_corpus.py",
-)
+RECORD = ("tests/record/test_small_record.py",)
 
 TESTS: dict[str, tuple[str, ...]] = {
     "sfd_core.training.losses": ("tests/unit/training/test_losses.py",),
-    "sfd_core.training.step": (*STEP, *LOOP),
-    "sfd_core.training.loop": (*STEP, *LOOP),
-    "sfd_core.training.conditions": (
-        "tests/unit/training/test_conditions.py",
-        *STEP,
-        "tests/unit/evaluation/test_metrics.py",
-        *LOOP,
-    ),
-    "sfd_core.training.state": ("tests/unit/training/test_state.py", *STEP, *LOOP),
-    "sfd_core.training.stopping": (*STEP, *LOOP),
-    "sfd_core.training.checkpoint": ("tests/unit/training/test_checkpoint.py", *LOOP),
+    "sfd_core.training.step": STEP,
+    "sfd_core.training.loop": LOOP,
+    "sfd_core.training.conditions": ("tests/unit/training/test_conditions.py", *STEP),
+    "sfd_core.training.state": ("tests/unit/training/test_state.py", *LOOP),
+    "sfd_core.training.stopping": LOOP,
+    "sfd_core.training.checkpoint": ("tests/unit/training/test_checkpoint_parts.py",),
     "sfd_core.families.parameterization": (
         "tests/unit/families/test_parameterization.py",
         "tests/unit/families/test_noise.py",
@@ -33,7 +23,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sfd_core.evaluation.intervals": DECISIONS,
     "sfd_core.evaluation.verdict": DECISIONS,
     "sfd_core.evaluation.metrics": ("tests/unit/evaluation/test_metrics.py",),
-    "jobs.states": ("tests/store/test_states.py", *STORE),
+    "jobs.states": ("tests/store/test_states.py",),
     "jobs.fence": STORE,
     "jobs.outbox": ("tests/store/test_outbox.py",),
     "jobs.record.signing": RECORD,

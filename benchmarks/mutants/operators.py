@@ -45,7 +45,7 @@ FUNCTIONS = {
     **{"sum": "mean", "mean": "sum", "zeros": "ones", "ones": "zeros", "sorted": "list"},
 }
 """Called by this name, and by that instead."""
-COMMUTATIVE = {"min", "max", "hypot", "equal", "isinstance", "outer", "zip"}
+COMMUTATIVE = {"min", "max", "hypot", "equal", "isinstance", "outer", "zip", "_relative", "omega_of"}
 """Whose arguments, exchanged, give the same (or, of ``zip`` and ``isinstance``, no program)."""
 SILENT_DECORATORS = {"dataclass", "abstractmethod", "runtime_checkable"}
 TEXT = '"mutant"'
@@ -151,9 +151,7 @@ class _Walk:
                 skipped = [*node.values]
             case ast.Assert():
                 return
-            case (
-                ast.Return(value=ast.Tuple() as values) | ast.Assign(targets=[ast.Tuple()], value=ast.Tuple() as values)
-            ):
+            case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple() as values):
                 yield from values.elts
                 return
             case ast.Call(func=ast.Name(id="zip")):

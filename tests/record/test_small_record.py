@@ -15,7 +15,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 from securesystemslib.signer import CryptoSigner
 
 from jobs.record.releasing import released
@@ -448,7 +457,7 @@ def test_reading_a_record_from_a_file(tmp_path: Path) -> None:
     path.write_bytes(b"{}\r\n")
     assert read_record(path) == "{}\r\n"
     path.write_bytes(b"{}\xc3\xa9")
-    with pytest.raises(RecordMismatch, match="^envelope: byte 2 is not ASCII$"):
+    with pytest.raises(RecordMismatch, match=r"^envelope: byte 2 is not ASCII$"):
         read_record(path)
 
 
@@ -459,7 +468,7 @@ def test_a_record_of_sixteen_megabytes_is_read_and_a_larger_one_is_not(tmp_path:
     os.truncate(path, MAX_RECORD_BYTES)
     assert len(read_record(path)) == MAX_RECORD_BYTES
     os.truncate(path, MAX_RECORD_BYTES + 1)
-    with pytest.raises(RecordMismatch, match="larger than 16777216 bytes, no record is") as refused:
+    with pytest.raises(RecordMismatch, match=r"larger than 16777216 bytes, no record is") as refused:
         read_record(path)
     assert refused.value.where == str(path)
 
@@ -501,3 +510,27 @@ def test_what_is_no_key_is_refused_with_what_would_be_right(tmp_path: Path, load
     with pytest.raises(KeyRefused) as refused:
         load(path)
     assert str(refused.value).startswith(f"{path}: not {right}: ")
+
+
+def _locked() -> bytes:
+    locked = BestAvailableEncryption(b"x")
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
+
+
+def test_a_key_with_a_password_or_of_another_kind_is_refused_with_what_would_be_right(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    right = "an Ed25519 private key in PEM without a password, as `lethe record keygen` makes"
+    path.write_bytes(_locked())
+    with pytest.raises(KeyRefused) as refused:
+        load_signer(path)
+    assert str(refused.value).startswith(f"{path}: not {right}: ")
+    other = X25519PrivateKey.generate()
+    path.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(KeyRefused) as refused:
+        load_signer(path)
+    assert str(refused.value) == f"{path}: a key of another kind; it must be {right}"
+    path.write_bytes(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(KeyRefused) as refused:
+        load_public_key(path)
+    right = "an Ed25519 public key in PEM, as `lethe record keygen` writes beside the private one"
+    assert str(refused.value) == f"{path}: a key of another kind; it must be {right}"

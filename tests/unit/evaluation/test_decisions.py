@@ -78,7 +78,9 @@ def test_a_ratio_against_the_delta_method_written_out() -> None:
 
 def test_a_ratio_to_a_bound_of_nought_is_finite() -> None:
     found = ratio_of(Interval(1.0, 0.0, 2.0, 10), Interval(1.0, 1.0, 1.0, 10))
-    assert (found.low, found.high) == (pytest.approx(1e-12), pytest.approx(2.0))
+    assert (found.low, found.high) == (pytest.approx(1e-12, rel=1e-6, abs=0), pytest.approx(2.0))
+    tiny = ratio_of(Interval(1e-13, 1e-13, 1e-6, 10), Interval(1.0, 1.0, 1.0, 10))
+    assert tiny.high == pytest.approx(1e-13 * 1e6, rel=1e-6, abs=0)
     assert ratio_of(Interval(0.0, 0.0, 1e-12, 10), Interval(1.0, 1.0, 1.0, 10)).high == 0.0
 
 
@@ -171,6 +173,12 @@ def test_ten_images_without_a_miss_become_about_four_hundred() -> None:
     assert not decides(1.0, 380, 0.99)
     assert decides(1.0, 381, 0.99)
     assert would_decide(judge_unlearning("x", 10, 10, 0.99)) == 397
+
+
+def test_a_bound_of_so_many_images_on_the_threshold_itself_reaches_it_and_does_not_fall_below() -> None:
+    """45 of 50 against the bounds of 90 of 100."""
+    assert would_decide(judge_unlearning("x", 45, 50, wilson(90, 100).low)) == 100
+    assert would_decide(judge_unlearning("x", 45, 50, wilson(90, 100).high)) > 100
 
 
 def test_what_lies_on_the_threshold_is_decided_by_no_reasonable_number() -> None:

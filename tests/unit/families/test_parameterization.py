@@ -125,6 +125,7 @@ def test_the_only_step_of_the_stock_scheduler_is_the_generators_formula(predicti
     stock.set_timesteps(1)
     assert stock.timesteps.tolist() == [t_init]
     assert stock.config.num_train_timesteps == t_init + 1
+    assert stock.config.steps_offset == 1, "it is published, and its bytes stay"
     start = z * stock.init_noise_sigma
     given = stock.scale_model_input(start, stock.timesteps[0])
     t = torch.full((2,), t_init)
