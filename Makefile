@@ -44,6 +44,11 @@ test: install ## the tests; finds or installs the browser that they need
 
 test-all: test ## the tests, and those that take minutes each
 	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m benchmarks --quick
+
+.PHONY: bench
+bench: install ## every benchmark in its quick form, with a table
+	@$(BIN)/python -m benchmarks --quick
 
 lint: install ## style, types, and who may import whom
 	@$(BIN)/ruff check

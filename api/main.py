@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from api import dashboard, openapi, problems
+from api import dashboard, description, problems
 from api.auth import Authenticator
 from api.dashboard.story import Stories
 from api.feed import Feed
@@ -49,8 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="Lethe",
         version=version("lethe"),
         summary="Unlearning as a service.",
-        description=openapi.DESCRIPTION,
-        openapi_tags=openapi.TAGS,
+        description=description.DESCRIPTION,
+        openapi_tags=description.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         docs_url=None,  # the framework's page loads its scripts from elsewhere; the dashboard has one of its own
         redoc_url=None,
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (base_models, jobs, events, reports, generators, samples, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
-    openapi.install(app)
+    description.install(app)
     return app
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.controls [--evaluations 40] [--out docs/results]
 
-Three controls, each evaluated from other seeds every time: the base model distilled
-with nothing forgotten, a forgetting generator with two remaining classes swapped, a constant image. A wrong pass of any
-is a broken verdict. The generator that forgot is evaluated beside them: a verdict that always says no is broken too.
+Three controls, each evaluated from other seeds every time: the base model distilled with nothing forgotten, a
+forgetting generator with two remaining classes swapped, a constant image. A wrong pass of any is a broken verdict. The
+generator that forgot is evaluated beside them: a verdict that always says no is broken too. What is finished is kept in
+``--work`` and not made again.
 """
 
 from __future__ import annotations
@@ -14,21 +15,29 @@ import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.progress import track
 
-from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
-from cli.demo_run import IMAGES, SEED
-from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from benchmarks.shared.command import OUT, Command, Folder, Option
+from benchmarks.shared.distil import demonstration, distil
+from benchmarks.shared.experiment import Experiment
+from benchmarks.shared.page import commit, kept_commits, page, table, write
+from cli.demo_run import SNEAKERS
 from sfd_core.evaluation.evaluate import evaluate
-from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.intervals import wilson
-from sfd_core.evaluation.judged import Sample
-from sfd_core.families.loading import load_base
+from sfd_core.evaluation.questions import Sample
 
+COMMAND = Command(
+    "controls",
+    __doc__,
+    Option("--evaluations", 40, "of each control", quick=1),
+    Option("--images", 100, "a remaining concept", quick=4),
+    Option("--forgotten-images", 1000, "of the forgotten concept", quick=16),
+    Option("--budget", SNEAKERS.images, "images of training of each generator", quick=64),
+    Folder("--work", Path("build/baselines"), "where generators are kept"),
+    OUT,
+)
 SEEDS_APART = 10_000
 """Between two evaluations: more than the images of any concept."""
 MUST_PASS = "forgot (must not fail)"
@@ -36,79 +45,72 @@ MUST_PASS = "forgot (must not fail)"
 SWAPPED = ("Trouser", "Pullover")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--evaluations", type=int, default=40)
-    parser.add_argument("--images", type=int, default=100, help="a remaining concept")
-    parser.add_argument("--forgotten-images", type=int, default=1000)
-    parser.add_argument("--work", type=Path, default=Path("build/baselines"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results"))
-    arguments = parser.parse_args()
-    base = load_base(load_settings().models()["fashion"])
-    body: dict[str, Any] = {
-        "forget": [{"concept": FORGOTTEN, "override": OVERRIDE}],
-        "budget": {"images": IMAGES},
-        "seed": SEED,
-    }
-    body["evaluation"] = {
-        "images_per_concept": arguments.images,
-        "images_per_forgotten_concept": arguments.forgotten_images,
-    }
-    request = parse_request(body, base.model)
-    # No verdict is decided by the further extractors or the second judge.
-    evaluators = dataclasses.replace(Evaluators.load(base.model), second_judge=None, extractors=(), references={})
-    remembers = distil(base, request, arguments.work / "distilled-generator", False, False)
-    forgot = distil(base, request, arguments.work / "sfd-generator", True, False)
-    one, other = (base.model.concept_index(c) for c in SWAPPED)
+def run(arguments: argparse.Namespace) -> str:
+    """Evaluate every control again and again. Exits with 1 if one has passed."""
+    experiment = demonstration(
+        arguments.budget,
+        images_per_concept=arguments.images,
+        images_per_forgotten_concept=arguments.forgotten_images,
+    )
+    rows, wrong = [], 0
+    for name, sample in controls(experiment, arguments.work).items():
+        evaluations = arguments.evaluations if name != MUST_PASS else max(1, arguments.evaluations // 4)
+        verdicts, failed = judged(name, sample, experiment, evaluations)
+        print(json.dumps({"control": name, "verdicts": verdicts, "failed": failed}), flush=True)
+        on = ", ".join(f"{criterion} {n}" for criterion, n in sorted(failed.items())) or "nothing"
+        rows.append((name, evaluations, verdicts["pass"], verdicts["fail"], verdicts["inconclusive"], on))
+        wrong += verdicts["pass"] if name != MUST_PASS else 0
+    of = (len(rows) - 1) * arguments.evaluations
+    figure = f"Wrong passes: {wrong} of {of} (95 % interval up to {wilson(wrong, of).high:.3f})."
+    plan = experiment.request.evaluation
+    text = page(
+        "Wrong verdicts",
+        f"{arguments.evaluations} evaluations a control, other seeds every time, {plan.images_per_concept} images a "
+        f"remaining concept and {plan.images_per_forgotten_concept} of the forgotten one.",
+        table(("control", "evaluations", "pass", "fail", "inconclusive", "failed on"), rows),
+        figure,
+        commits=[commit(), *kept_commits(arguments.work / name for name in GENERATORS)],
+    )
+    write(arguments.out, "controls.md", text)
+    if wrong:
+        raise SystemExit(1)
+    return figure
+
+
+GENERATORS = ("distilled-generator", "sfd-generator")
+"""Folders of the generator that forgot nothing, and of the one that forgot."""
+
+
+def controls(experiment: Experiment, work: Path) -> dict[str, Sample]:
+    """What makes the images of every control, and of the generator that forgot."""
+    model = experiment.base.model
+    remembers, forgot = (distil(experiment, work / name, name == GENERATORS[1]) for name in GENERATORS)
+    one, other = (model.concept_index(concept) for concept in SWAPPED)
     swap = {one: other, other: one}
-    controls: dict[str, Sample] = {
+    shape = (model.image.height, model.image.width)
+    return {
         "nothing forgotten": remembers.sample_labels,
         f"forgot, {SWAPPED[0]} and {SWAPPED[1]} swapped": lambda labels, seeds: forgot.sample_labels(
             [swap.get(label, label) for label in labels], seeds
         ),
-        "a constant image": lambda labels, seeds: np.zeros((len(labels), 28, 28), np.uint8),
+        "a constant image": lambda labels, seeds: np.zeros((len(labels), *shape), np.uint8),
         MUST_PASS: forgot.sample_labels,
     }
-    lines = [
-        "| control | evaluations | pass | fail | inconclusive | failed on |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    wrong = 0
-    for name, sample in controls.items():
-        verdicts: Counter[str] = Counter()
-        failed: Counter[str] = Counter()
-        evaluations = arguments.evaluations if name != MUST_PASS else arguments.evaluations // 4
-        for i in track(range(evaluations), description=name):
-            measured = list(evaluate(sample, evaluators, request, seed_offset=(i + 1) * SEEDS_APART))[-1][2]
-            assert measured is not None
-            verdicts[measured.report["verdict"]] += 1
-            failed.update(c["name"] for c in measured.report["criteria"] if c["decision"] == "fail")
-        print(json.dumps({"control": name, "verdicts": verdicts, "failed": failed}), flush=True)
-        on = ", ".join(f"{criterion} {n}" for criterion, n in sorted(failed.items())) or "nothing"
-        lines.append(
-            f"| {name} | {evaluations} | {verdicts['pass']} | {verdicts['fail']} | {verdicts['inconclusive']} | {on} |"
-        )
-        wrong += verdicts["pass"] if name != MUST_PASS else 0
-    most = wilson(wrong, 3 * arguments.evaluations).high
-    text = "\n".join(
-        [
-            "# Wrong verdicts",
-            "",
-            f"`python -m benchmarks.controls`: {arguments.evaluations} evaluations a control, other seeds every time, "
-            f"{request.evaluation.images_per_concept} images a remaining concept and "
-            f"{request.evaluation.images_per_forgotten_concept} of the forgotten one.",
-            "",
-            *lines,
-            "",
-            f"Wrong passes: {wrong} of {3 * arguments.evaluations} (95 % interval up to {most:.3f}).",
-        ]
-    )
-    print(text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "controls.md").write_text(text + "\n")
-    if wrong:
-        raise SystemExit(1)
+
+
+def judged(name: str, sample: Sample, experiment: Experiment, evaluations: int) -> tuple[Counter[str], Counter[str]]:
+    """How often each verdict came, and how often each criterion failed."""
+    # No verdict is decided by the further extractors or the second judge.
+    evaluators = dataclasses.replace(experiment.evaluators, second_judge=None, extractors=(), references={})
+    verdicts: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for i in track(range(evaluations), description=name):
+        measured = list(evaluate(sample, evaluators, experiment.request, seed_offset=(i + 1) * SEEDS_APART))[-1][2]
+        assert measured is not None
+        verdicts[measured.report["verdict"]] += 1
+        failed.update(c["name"] for c in measured.report["criteria"] if c["decision"] == "fail")
+    return verdicts, failed
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

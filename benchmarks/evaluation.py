@@ -1,93 +1,99 @@
 """What an evaluation costs: seconds by image count, and memory, which holds scores and features but no images.
 
-    python -m benchmarks.evaluation --generator DIR [--out docs/results]
+    python -m benchmarks.evaluation [--out docs/results]
 
-Each size runs in a process of its own, without probes: all judges, both feature extractors, pictures and page.
+Each size runs in a process of its own, without probes: all judges, both feature extractors, pictures and page. The
+generator is the demonstration's, kept in ``--work`` and not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-SIZES = ((125, 500), (500, 2000), (1000, 4000))
-"""Images a remaining and a forgotten concept; the second is the default."""
+import torch
 
+from benchmarks.shared.command import OUT, Command, Folder, Option
+from benchmarks.shared.distil import demonstration, distil
+from benchmarks.shared.page import commit, kept_commits, page, table, write
+from cli.demo_run import SNEAKERS
+from sfd_core.evaluation.subject import Evaluated
 
-def one(generator: Path, images: int, forgotten: int) -> None:
-    """One evaluation; prints its figures as JSON."""
-    import torch
-
-    from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE
-    from jobs.settings import load_settings
-    from sfd_core.admission import parse_request
-    from sfd_core.evaluation.evaluators import Evaluators
-    from sfd_core.evaluation.subject import open_generator
-    from sfd_core.families.loading import load_base
-    from sfd_core.report.examine import Examined, examine, write_report
-
-    base = load_base(load_settings().models()["fashion"])
-    plan = {"images_per_concept": images, "images_per_forgotten_concept": forgotten}
-    body = {"forget": [{"concept": FORGOTTEN, "override": OVERRIDE}], "budget": {"images": 64}, "evaluation": plan}
-    request = parse_request(body, base.model)
-    subject, evaluators = open_generator(generator, base), Evaluators.load(base.model)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began, examined = time.perf_counter(), None
-    for _, _, examined in examine(subject, base, evaluators, request, torch.device("cpu")):  # noqa: B007
-        pass
-    assert isinstance(examined, Examined)
-    with tempfile.TemporaryDirectory() as folder:
-        report = write_report(examined, Path(folder), [])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        json.dumps(
-            {
-                "images": report["scores"]["images"],
-                "seconds": round(time.perf_counter() - began, 1),
-                "megabytes_before": round(before / 1024),
-                "megabytes_peak": round(peak / 1024),
-            }
-        )
-    )
+COMMAND = Command(
+    "evaluation",
+    __doc__,
+    Option(
+        "--sizes",
+        ("125:500", "500:2000", "1000:4000"),
+        "images of a remaining and of a forgotten concept; the second is a job's default",
+        quick=("4:16",),
+    ),
+    Option("--budget", SNEAKERS.images, "images of training of the generator", quick=64),
+    Folder("--work", Path("build/baselines"), "where the generator is kept"),
+    OUT,
+    Option("--one", "", "one size in this process: how the others are run"),
+)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", type=Path, default=Path("build/baselines/sfd-generator"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results"))
-    parser.add_argument("--one", type=int, nargs=2, metavar=("IMAGES", "FORGOTTEN"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> str:
+    """Evaluate at every size."""
+    generator = arguments.work / "sfd-generator"
     if arguments.one:
-        one(arguments.generator, *arguments.one)
-        return
-    lines = ["| judged images | seconds | memory before, MB | at its peak, MB |", "| --- | --- | --- | --- |"]
-    for images, forgotten in SIZES:
-        command = [sys.executable, "-m", "benchmarks.evaluation", "--generator", str(arguments.generator)]
-        command += ["--one", str(images), str(forgotten)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        lines.append(
-            f"| {found['images']} | {found['seconds']} | {found['megabytes_before']} | {found['megabytes_peak']} |"
-        )
-        print(lines[-1], flush=True)
-    text = "\n".join(
-        [
-            "# What an evaluation costs",
-            "",
-            "`python -m benchmarks.evaluation`, `models/fashion`, 2 CPU cores, both judges, both feature extractors, "
-            "pictures and page, no probes; the default is 6500 images.",
-            "",
-            *lines,
-        ]
+        print(json.dumps(one(generator, arguments.budget, *map(int, arguments.one.split(":")))))
+        return ""
+    distil(demonstration(arguments.budget), generator, forget=True)
+    found = [measured(arguments.work, arguments.budget, size) for size in arguments.sizes]
+    names = ("images", "seconds", "megabytes_before", "megabytes_peak")
+    text = page(
+        "What an evaluation costs",
+        f"`models/{SNEAKERS.base}`, {torch.get_num_threads()} threads, both judges, both feature extractors, pictures "
+        "and page, no probes; the default is 6500 images.",
+        table(
+            ("judged images", "seconds", "memory before, MB", "at its peak, MB"),
+            [[size[name] for name in names] for size in found],
+        ),
+        commits=[commit(), *kept_commits([generator])],
     )
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "evaluation.md").write_text(text + "\n")
+    write(arguments.out, "evaluation.md", text)
+    return f"{found[-1]['images']} images in {found[-1]['seconds']} s, {found[-1]['megabytes_peak']} MB at the peak"
+
+
+def measured(work: Path, budget: int, size: str) -> dict[str, Any]:
+    """The figures of one size, from a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.evaluation", "--work", str(work), "--budget", str(budget)]
+    done = subprocess.run([*command, "--one", size], check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-2]))
+
+
+def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, Any]:
+    """One evaluation in this process."""
+    experiment = demonstration(budget, images_per_concept=images, images_per_forgotten_concept=forgotten)
+    subject, _ = Evaluated.one_step(distil(experiment, generator, forget=True)), experiment.evaluators
+    before = peak_megabytes()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        report = experiment.report(subject, Path(folder), "python -m benchmarks.evaluation")
+    return {
+        "images": report["scores"]["images"],
+        "seconds": round(time.perf_counter() - began, 1),
+        "megabytes_before": before,
+        "megabytes_peak": peak_megabytes(),
+    }
+
+
+def peak_megabytes() -> int:
+    """The most memory that this program has held. Not from ``getrusage``, which starts at what the parent held."""
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

@@ -4,10 +4,12 @@
     python -m benchmarks.gpu sampling [--json FILE]
     python -m benchmarks.gpu job [--json FILE]
 
-Training: ``sfd_core.training.loop.Stage``'s own step, beside what ``python -m benchmarks.memory`` counts for it.
-Sampling: the generator as it is published, one step, and the same pipeline asked as a teacher is, both through stock
+Training: ``sfd_core.training.step.TrainingStep``'s own step, beside what ``python -m benchmarks.memory`` counts for it.
+Sampling: the generator as it is published, one step, and the same pipeline asked as a base model is, both through stock
 diffusers in turns. Job: a whole one, from a pipeline's folder to its report, allowed no more memory than a card of
 24 GB has. What random weights draw is noise; what it costs is the same.
+
+The quick form runs all three on the CPU, in miniature: it measures no memory, which needs a GPU.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,18 +30,21 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.memory import GB
-from benchmarks.sd15 import SCHEDULE, SETTINGS, UNET, VAE, Bench, Setting
-from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256, load_manifest
-from sfd_core.families.class_unet.generator import SAMPLE_BATCH, one_step_scheduler
+from benchmarks.shared.command import Command, Option
+from benchmarks.shared.experiment import job
+from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, Bench, Setting, Shapes
+from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256
+from sfd_core.families.device import device_name
 from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.registry import load_manifest
+from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.stable_diffusion.text_parts import TextParts
-from sfd_core.request.recipe import STABLE_DIFFUSION
-from sfd_core.run import Finished, PhaseStarted, Progress, unlearn
+from sfd_core.run import Finished, PhaseStarted, Progress
 
 BATCH, STEPS, ROUNDS = 8, 3, 3
-TEACHER_STEPS, GUIDANCE = 50, 7.5
+BASE_MODEL_STEPS, GUIDANCE = 50, 7.5
 """What diffusers asks a Stable Diffusion pipeline for unless it is told otherwise."""
 TOKENIZER = Path("models/emoji/tokenizer")
 """CLIP's, from the bundled model: only how long a prompt becomes matters here, and every prompt becomes 77 tokens."""
@@ -47,110 +53,208 @@ CARD = 24 * 2**30 - 10**9
 JOB: dict[str, Any] = {
     "forget": [{"concept": "pistol", "override": {"prompts": ["a banana"]}}],
     "retain": {"prompts": ["a red apple", "an old castle", "a house by the sea"]},
-    "budget": {"images": 16},
-    "recipe": {**SETTINGS[-1].changes, "micro_batch": 1},
     "evaluation": {"images_per_concept": 4, "images_per_forgotten_concept": 4},
 }
 PROMPT = "a photograph of a red apple on a table"
+PARTS = ("training", "sampling", "job")
+NUMBERS = tuple(range(1, len(SETTINGS) + 1))
+COMMAND = Command(
+    "gpu",
+    __doc__,
+    Option("parts", ("training",), "what is measured", quick=PARTS, choices=PARTS),
+    Option("--micro-batch", 1, f"images at once, of the {BATCH} of a step"),
+    Option("--settings", NUMBERS, "rows by number", quick=(len(SETTINGS),), choices=NUMBERS),
+    Option("--steps", STEPS, "measured of each setting", quick=1),
+    Option("--rounds", ROUNDS, "of each way to sample, in turns", quick=1),
+    Option("--base-model-steps", BASE_MODEL_STEPS, "of the base model's sampler", quick=2),
+    Option("--budget", 2 * BATCH, "images of training of the job", quick=BATCH),
+    Option("--shapes", "sd15", "of the networks", quick="small", choices=tuple(SHAPES)),
+    Option("--device", "cuda", "where it runs", quick="cpu"),
+    Option("--json", None, "where to keep the figures", kind=Path),
+)
 
 
-def trained(setting: Setting, micro_batch: int, device: torch.device) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Meter:
+    """Time and memory of a device. On the CPU no memory is measured: its figures are None."""
+
+    device: torch.device
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+    def timed(self, call: Callable[[], Any]) -> float:
+        """Seconds of a call, to the end of what it has started on the device."""
+        self._wait()
+        began = time.perf_counter()
+        call()
+        self._wait()
+        return time.perf_counter() - began
+
+    def forget(self) -> None:
+        """Give back what is no longer used, and forget the peaks."""
+        gc.collect()
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def forget_peak(self) -> None:
+        """Forget the peaks alone."""
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def peaks(self) -> tuple[int | None, int | None]:
+        """The most bytes that were allocated and reserved since."""
+        if not self.on_gpu:
+            return None, None
+        return torch.cuda.max_memory_allocated(self.device), torch.cuda.max_memory_reserved(self.device)
+
+    def allow(self, memory: int) -> None:
+        """Let torch have no more than so many bytes."""
+        if self.on_gpu:
+            total = torch.cuda.get_device_properties(self.device).total_memory
+            torch.cuda.set_per_process_memory_fraction(memory / total, self.device)
+
+    def _wait(self) -> None:
+        if self.on_gpu:
+            torch.cuda.synchronize(self.device)
+
+
+def billions(memory: int | None) -> str:
+    """Bytes in units of 10^9."""
+    return "not measured (needs a GPU)" if memory is None else f"{memory / GB:.1f}"
+
+
+def trained(setting: Setting, arguments: argparse.Namespace, meter: Meter) -> dict[str, Any]:
     """The second step and those after it: what Adam keeps is there from then on."""
-    _forget_memory(device)
-    bench = Bench(setting, BATCH, micro_batch, device)
+    meter.forget()
+    bench = Bench(setting, BATCH, arguments.micro_batch, meter.device, SHAPES[arguments.shapes])
     bench.step()
-    torch.cuda.reset_peak_memory_stats(device)
-    seconds = [_timed(bench.step) for _ in range(STEPS)]
+    meter.forget_peak()
+    seconds = [meter.timed(bench.step) for _ in range(arguments.steps)]
     weights, optimizer, gradients = bench.kept()
+    peak, reserved = meter.peaks()
     row = {
         "setting": setting.name,
-        "micro_batch": micro_batch,
+        "micro_batch": arguments.micro_batch,
         "weights": weights,
         "optimizer": optimizer,
         "gradients": gradients,
-        "peak": torch.cuda.max_memory_allocated(device),
-        "reserved": torch.cuda.max_memory_reserved(device),
+        "peak": peak,
+        "reserved": reserved,
         "images_per_second": round(BATCH / statistics.median(seconds), 2),
     }
     print(
-        f"{setting.name}, {micro_batch} at once: peak {row['peak'] / GB:.1f}, reserved {row['reserved'] / GB:.1f}, "
+        f"{setting.name}, {arguments.micro_batch} at once: peak {billions(peak)}, reserved {billions(reserved)}, "
         f"{row['images_per_second']} images/s",
         flush=True,
     )
     return row
 
 
-def sampling(device: torch.device) -> list[dict[str, Any]]:
-    """One step and the teacher's steps, a picture and four, in bf16; the published sampler's own batch, in float32."""
-    _forget_memory(device)
+def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]:
+    """One step and the base model's steps, a picture and four, in bf16; the published sampler's own batch, in
+    float32."""
+    meter.forget()
+    parts = Parts.of(SHAPES[arguments.shapes], meter.device)
     schedule = schedule_from_config(SCHEDULE)
-    unet, vae, text_encoder, tokenizer = _parts(device)
-    parts = TextParts(tokenizer, text_encoder, vae.to(memory_format=torch.channels_last))
-    generator = TextGenerator(unet, one_step_scheduler(schedule, STABLE_DIFFUSION.t_init), parts)
-    torch.cuda.reset_peak_memory_stats(device)
+    text = TextParts(parts.tokenizer, parts.text_encoder, parts.vae.to(memory_format=torch.channels_last))
+    generator = TextGenerator(parts.unet, schedule.one_step_scheduler(STABLE_DIFFUSION.t_init), text)
+    meter.forget_peak()
     generator.sample(PROMPT, SAMPLE_BATCH, 0)
-    seconds = statistics.median(_timed(lambda: generator.sample(PROMPT, SAMPLE_BATCH, 0)) for _ in range(ROUNDS))
+    times = [meter.timed(lambda: generator.sample(PROMPT, SAMPLE_BATCH, 0)) for _ in range(arguments.rounds)]
     rows: list[dict[str, Any]] = [
         {
             "name": f"{SAMPLE_BATCH} pictures by the endpoint's sampler, float32",
-            "images_per_second": round(SAMPLE_BATCH / seconds, 2),
-            "peak": torch.cuda.max_memory_allocated(device),
+            "images_per_second": round(SAMPLE_BATCH / statistics.median(times), 2),
+            "peak": meter.peaks()[0],
         }
     ]
     print(rows[0], flush=True)
-    one_step, teacher = (
-        _pipeline(unet, vae, text_encoder, tokenizer, scheduler)
-        for scheduler in (generator.scheduler, DDIMScheduler(**SCHEDULE, clip_sample=False, steps_offset=1))
-    )
+    one_step, base_model = parts.pipeline(generator.scheduler), parts.pipeline(base_model_scheduler())
+    for pipe in (one_step, base_model):
+        pipe.to(torch.bfloat16)
     for n in (1, 4):
-        rows.append(_in_turns(n, one_step, teacher))
+        rows.append(in_turns(n, one_step, base_model, arguments, meter))
         print(rows[-1], flush=True)
     return rows
 
 
-def _in_turns(n: int, one_step: Any, teacher: Any) -> dict[str, Any]:
+def in_turns(n: int, one_step: Any, base_model: Any, arguments: argparse.Namespace, meter: Meter) -> dict[str, Any]:
+    """``n`` pictures at once by one step and by the base model's steps, through stock diffusers."""
+
     def ours() -> Any:
         return one_step([PROMPT] * n, num_inference_steps=1, guidance_scale=1, output_type="np")
 
     def theirs() -> Any:
-        return teacher([PROMPT] * n, num_inference_steps=TEACHER_STEPS, guidance_scale=GUIDANCE, output_type="np")
+        steps = arguments.base_model_steps
+        return base_model([PROMPT] * n, num_inference_steps=steps, guidance_scale=GUIDANCE, output_type="np")
 
     ours(), theirs()
-    times = [(_timed(ours), _timed(theirs)) for _ in range(ROUNDS)]
+    times = [(meter.timed(ours), meter.timed(theirs)) for _ in range(arguments.rounds)]
     return {
         "name": f"{n} at once, stock diffusers, bf16",
         "one_step_seconds": round(statistics.median(a for a, _ in times), 4),
-        "teacher_seconds": round(statistics.median(b for _, b in times), 4),
+        "base_model_seconds": round(statistics.median(b for _, b in times), 4),
         "ratio": round(statistics.median(b / a for a, b in times), 1),
         "ratios": [round(b / a, 1) for a, b in times],
     }
 
 
-def job(device: torch.device) -> list[dict[str, Any]]:
+def whole_job(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]:
     """By adapters on both sides, as docs/memory.md has it."""
-    total = torch.cuda.get_device_properties(device).total_memory
-    torch.cuda.set_per_process_memory_fraction(CARD / total, device)
+    meter.allow(CARD)
+    shapes = SHAPES[arguments.shapes]
+    recipe = {**SETTINGS[-1].changes(shapes.rank), "micro_batch": 1}
+    body = {**JOB, "budget": {"images": arguments.budget}, "recipe": recipe}
     with TemporaryDirectory(prefix="lethe-gpu-") as scratch:
-        model = _written(Path(scratch) / "base", device)
-        _forget_memory(device)
-        request = parse_request(JOB, model)
-        for event in unlearn(model, request, Path(scratch) / "out", device=str(device)):
+        model = written(Path(scratch) / "base", shapes, meter.device)
+        meter.forget()
+        for event in job(model, body, Path(scratch) / "out", meter.device):
             if isinstance(event, PhaseStarted | Progress):
-                print(event, f"peak {torch.cuda.max_memory_allocated(device) / GB:.1f}", flush=True)
+                print(event, f"peak {billions(meter.peaks()[0])}", flush=True)
     assert isinstance(event, Finished)
-    cost, reserved = event.report["cost"], torch.cuda.max_memory_reserved(device)
-    print(f"{cost}, reserved {reserved / GB:.1f}", flush=True)
-    return [{"allowed": CARD, "request": JOB, "cost": cost, "reserved": reserved}]
+    cost, (_, reserved) = event.report["cost"], meter.peaks()
+    print(f"{cost}, reserved {billions(reserved)}", flush=True)
+    return [{"allowed": CARD if meter.on_gpu else None, "request": body, "cost": cost, "reserved": reserved}]
 
 
-def _written(folder: Path, device: torch.device) -> BaseModel:
+@dataclass(frozen=True)
+class Parts:
+    """A pipeline's parts, with random weights."""
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+
+    @classmethod
+    def of(cls, shapes: Shapes, device: torch.device) -> Parts:
+        """New networks of ``shapes``."""
+        text = CLIPTextConfig(**shapes.text_encoder)
+        with device:
+            networks = UNet2DConditionModel(**shapes.unet), AutoencoderKL(**shapes.vae), CLIPTextModel(text)
+        unet, vae, text_encoder = (network.eval().requires_grad_(False) for network in networks)
+        return cls(unet, vae, text_encoder, CLIPTokenizer.from_pretrained(TOKENIZER, local_files_only=True))
+
+    def pipeline(self, scheduler: Any) -> Any:
+        """The stock pipeline around them."""
+        parts = (self.vae, self.text_encoder, self.tokenizer, self.unet, scheduler, None, None)
+        pipe = StableDiffusionPipeline(*parts, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+
+def base_model_scheduler() -> DDIMScheduler:
+    """The base model's own sampler."""
+    return DDIMScheduler(**SCHEDULE, clip_sample=False, steps_offset=1)
+
+
+def written(folder: Path, shapes: Shapes, device: torch.device) -> BaseModel:
     """A pipeline's folder with a manifest, and no judge."""
-    unet, vae, text_encoder, tokenizer = _parts(device)
-    scheduler = DDIMScheduler(**SCHEDULE, clip_sample=False, steps_offset=1)
-    parts = (vae, text_encoder, tokenizer, unet, scheduler, None, None)
-    StableDiffusionPipeline(*parts, requires_safety_checker=False).save_pretrained(folder)
+    Parts.of(shapes, device).pipeline(base_model_scheduler()).save_pretrained(folder)
     files = {str(p.relative_to(folder)): file_sha256(p) for p in folder.rglob("*") if p.is_file()}
-    size = VAE["sample_size"]
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": "random-sd15",
@@ -158,65 +262,36 @@ def _written(folder: Path, device: torch.device) -> BaseModel:
         "family": "stable_diffusion",
         "license": "CC0-1.0",
         "data": "none",
-        "image": {"channels": 3, "height": size, "width": size, "patch": 1},
+        "image": {"channels": 3, "height": shapes.pixels, "width": shapes.pixels, "patch": 1},
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest))
     return load_manifest(folder)
 
 
-def _parts(device: torch.device) -> tuple[UNet2DConditionModel, AutoencoderKL, CLIPTextModel, CLIPTokenizer]:
-    text = CLIPTextConfig(
-        vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
-    )
-    with device:
-        networks = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE), CLIPTextModel(text)
-    unet, vae, text_encoder = (network.eval().requires_grad_(False) for network in networks)
-    return unet, vae, text_encoder, CLIPTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
-
-
-def _pipeline(unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, scheduler: Any) -> Any:
-    parts = (vae, text_encoder, tokenizer, unet, scheduler, None, None)
-    pipe = StableDiffusionPipeline(*parts, requires_safety_checker=False).to(torch.bfloat16)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def _timed(call: Callable[[], Any]) -> float:
-    torch.cuda.synchronize()
-    began = time.perf_counter()
-    call()
-    torch.cuda.synchronize()
-    return time.perf_counter() - began
-
-
-def _forget_memory(device: torch.device) -> None:
-    gc.collect()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(device)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("training", "sampling", "job"))
-    parser.add_argument("--micro-batch", type=int, default=1, help=f"images at once, of the {BATCH} of a step")
-    parser.add_argument("--settings", type=int, nargs="+", default=range(1, len(SETTINGS) + 1), help="rows, from 1")
-    parser.add_argument("--json", type=Path, help="where to keep the figures")
-    arguments = parser.parse_args()
-    if not torch.cuda.is_available():
-        raise SystemExit("benchmarks.gpu needs a GPU; python -m benchmarks.memory counts without one")
-    device = torch.device("cuda", torch.cuda.current_device())
-    match arguments.part:
-        case "training":
-            rows = [trained(SETTINGS[i - 1], arguments.micro_batch, device) for i in arguments.settings]
-        case "sampling":
-            rows = sampling(device)
-        case _:
-            rows = job(device)
+def run(arguments: argparse.Namespace) -> str:
+    """Measure the parts that are asked for."""
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(
+            "benchmarks.gpu needs a GPU; without one: --quick runs its code on the CPU in miniature, and "
+            "python -m benchmarks.memory counts"
+        )
+    meter = Meter(torch.device(arguments.device))
+    rows: list[dict[str, Any]] = []
+    for part in arguments.parts:
+        match part:
+            case "training":
+                rows += [trained(SETTINGS[i - 1], arguments, meter) for i in arguments.settings]
+            case "sampling":
+                rows += sampled(arguments, meter)
+            case _:
+                rows += whole_job(arguments, meter)
+    where = device_name(meter.device)
     if arguments.json is not None:
-        result = {"device": torch.cuda.get_device_name(device), "torch": torch.__version__, "rows": rows}
+        result = {"device": where, "torch": torch.__version__, "rows": rows}
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    return f"{', '.join(arguments.parts)} on {where}" + ("" if meter.on_gpu else "; memory needs a GPU")
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

@@ -2,16 +2,16 @@
 
     python -m benchmarks.memory            # prints the table
 
-The step is ``sfd_core.training.loop.Stage``'s own, over networks of SD 1.5's shapes, run with fake tensors: they have
-shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every byte of
-every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own buffers.
+The step is ``sfd_core.training.step.TrainingStep``'s own, over networks of SD 1.5's shapes, run with fake tensors: they
+have shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every
+byte of every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own
+buffers.
 """
 
 from __future__ import annotations
 
 import argparse
 import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -23,19 +23,30 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.sd15 import LATENT, SETTINGS, VAE, Bench, Setting
-from sfd_core.families.class_unet.generator import SAMPLE_BATCH
-from sfd_core.training.loop import Stage
+from benchmarks.shared.command import Command, Option
+from benchmarks.shared.experiment import CPU
+from benchmarks.shared.page import table
+from benchmarks.shared.sd15 import SD15, SETTINGS, SHAPES, Bench, Setting, Shapes
+from sfd_core.families.sampling import SAMPLE_BATCH
+from sfd_core.training.step import TrainingStep
 
 GB = 1e9
-CPU = torch.device("cpu")
+NUMBERS = tuple(range(1, len(SETTINGS) + 1))
+COMMAND = Command(
+    "memory",
+    __doc__,
+    Option("--micro-batch", 1, "images at once"),
+    Option("--only", NUMBERS, "rows by number", choices=NUMBERS, quick=(1, len(SETTINGS))),
+    Option("--shapes", "sd15", "of the networks", quick="small", choices=tuple(SHAPES)),
+)
+HEADS = ("setting", "weights", "what Adam keeps", "gradients", "activations and copies", "peak")
 
 
 class Alive(TorchDispatchMode):
     """While entered, counts the bytes of all storages that an operation puts out and that are still referred to."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._known: set[int] = set()
 
@@ -69,8 +80,9 @@ class _Fakes(FakeTensorMode):
 
 @dataclass(frozen=True)
 class Row:
-    """Bytes on the GPU. ``weights``: of teacher, generator, fake score and average, each storage once; ``optimizer``:
-    what Adam keeps; ``gradients``: of both trained networks; ``peak``: the most at any time of a step, all of it."""
+    """Bytes on the GPU. ``weights``: of base model, generator, fake score and average, each storage once;
+    ``optimizer``: what Adam keeps; ``gradients``: of both trained networks; ``peak``: the most at any time of
+    a step, all of it."""
 
     name: str
     weights: int
@@ -84,14 +96,14 @@ class Row:
         return self.peak - self.weights - self.optimizer - self.gradients
 
 
-class _Step(Stage):
+class _Step(TrainingStep):
     """A step without the checks that read values, which fake tensors do not have."""
 
     def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
         optimizer.step()
 
 
-def counted(setting: Setting, micro_batch: int) -> Row:
+def counted(setting: Setting, micro_batch: int, shapes: Shapes = SD15) -> Row:
     """A second step, so that what Adam keeps is there from the start."""
     # A fake tensor's value is asked for by the logged losses, the check of the images, and Adam's count of steps; a
     # network of fake tensors is where it shall be, and cannot be moved.
@@ -99,42 +111,37 @@ def counted(setting: Setting, micro_batch: int) -> Row:
         patch.object(Tensor, "item", lambda self: 1.0),
         patch.object(nn.Module, "to", lambda self, *_, **__: self),
     )
-    with _Fakes(), no_values, stays, Alive() as alive:
-        bench = Bench(setting, 2 * micro_batch, micro_batch, CPU, _Step)
+    with _Fakes(), no_values, stays, (alive := Alive()):
+        bench = Bench(setting, 2 * micro_batch, micro_batch, CPU, shapes, _Step)
         for _ in range(2):
             alive.most = alive.now
             bench.step()
         return Row(setting.name, *bench.kept(), alive.most)
 
 
-def decoding(images: int) -> int:
+def decoding(images: int, shapes: Shapes = SD15) -> int:
     """Bytes alive while ``images`` latents are decoded in float32, the autoencoder's own included."""
-    with _Fakes(), torch.no_grad(), Alive() as alive:
-        vae = AutoencoderKL(**VAE).eval()
-        vae.decode(torch.zeros(images, 4, LATENT, LATENT))
+    with _Fakes(), torch.no_grad(), (alive := Alive()):
+        vae = AutoencoderKL(**shapes.vae).eval()
+        vae.decode(torch.zeros(images, 4, shapes.latent, shapes.latent))
         return alive.most
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    """Markdown, in units of 10^9 bytes."""
-    heads = ("setting", "weights", "what Adam keeps", "gradients", "activations and copies", "peak")
-    lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
-    for row in rows:
-        values = (row.weights, row.optimizer, row.gradients, row.activations, row.peak)
-        lines.append(f"| {row.name} | " + " | ".join(f"{value / GB:.1f}" for value in values) + " |")
-    return lines
+def cells(row: Row) -> tuple[str, ...]:
+    """In units of 10^9 bytes."""
+    values = (row.weights, row.optimizer, row.gradients, row.activations, row.peak)
+    return (row.name, *(f"{value / GB:.1f}" for value in values))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--micro-batch", type=int, default=1, help="images at once")
-    parser.add_argument("--only", type=int, nargs="+", help="rows by number, from 1")
-    arguments = parser.parse_args()
-    chosen = [SETTINGS[i - 1] for i in arguments.only] if arguments.only else list(SETTINGS)
-    print("\n".join(table([counted(setting, arguments.micro_batch) for setting in chosen])))
+def run(arguments: argparse.Namespace) -> str:
+    """Count every setting, then decoding."""
+    shapes = SHAPES[arguments.shapes]
+    rows = [counted(SETTINGS[i - 1], arguments.micro_batch, shapes) for i in arguments.only]
+    print(table(HEADS, [cells(row) for row in rows]))
     for images in (1, SAMPLE_BATCH):
-        print(f"decoding {images} at 512 pixels: {decoding(images) / GB:.1f}")
+        print(f"decoding {images} at {shapes.pixels} pixels: {decoding(images, shapes) / GB:.1f}")
+    return f"peak {rows[-1].peak / GB:.3g} x 10^9 bytes, {rows[-1].name}"
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

@@ -3,7 +3,7 @@
     python -m benchmarks.recipe [--seconds 90] [--every 15] [--forget Sneaker=Bag]
 
 Both arrangements train in turns on the same machine, with the same networks, losses, learning rates and average; only
-training time counts. FD is on the judge's features, remaining concepts only, against the teacher's own samples.
+training time counts. FD is on the judge's features, remaining concepts only, against the base model's own samples.
 """
 
 from __future__ import annotations
@@ -11,76 +11,68 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.step import Arrangement, Merged, Published, arrange
-from jobs.settings import load_settings
-from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.in_training import generator_of
+from benchmarks.shared.arrangements import Arrangement, both
+from benchmarks.shared.command import OUT, Command, Option
+from benchmarks.shared.experiment import Experiment
+from benchmarks.shared.page import page, table, write
 from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.evaluation.metrics import frechet_distance
-from sfd_core.families.loading import load_base
-from sfd_core.request.concepts import FixedOverride, Forget
-from sfd_core.request.recipe import RECIPES
 
-IMAGES = 64
-"""Judged images a concept at each point; four times as many of the forgotten one."""
+COMMAND = Command(
+    "recipe",
+    __doc__,
+    Option("--seconds", 90.0, "of training for each arrangement", quick=0.1),
+    Option("--every", 15.0, "seconds of training between two points", quick=0.1),
+    Option("--forget", "Sneaker=Bag", "a concept and its override"),
+    Option("--images", 64, "judged a concept at each point; four times as many of the forgotten one", quick=16),
+    OUT,
+)
+HEADS = ("arrangement", "training s", "steps", "UA", "RA", "FD against the base model")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=90)
-    parser.add_argument("--every", type=float, default=15)
-    parser.add_argument("--forget", default="Sneaker=Bag")
-    parser.add_argument("--out", type=Path, default=Path("docs/results"))
-    arguments = parser.parse_args()
-    base = load_base(load_settings().models()["fashion"])
-    evaluators = Evaluators.load(base.model).judge_alone()
-    recipe = RECIPES[base.model.family]
+def run(arguments: argparse.Namespace) -> str:
+    """Train both arrangements in turns, and measure each at every point."""
     concept, override = arguments.forget.split("=")
-    forgotten = base.model.concept_index(concept)
-    kept = [i for i in range(len(base.model.concepts)) if i != forgotten]
-    counts = {i: IMAGES * (4 if i == forgotten else 1) for i in range(len(base.model.concepts))}
-
-    def measure(run: Arrangement) -> tuple[float, float, float]:
-        judged = Judged({})
-        sample = generator_of(run.state, base, recipe).sample_labels
-        for _, _, judged in judge_samples(sample, evaluators, counts):  # noqa: B007
-            pass
-        ua = float((judged.by_label[forgotten].seen != forgotten).mean())
-        ra = float(np.mean([(judged.by_label[i].seen == i).mean() for i in kept]))
-        return ua, ra, frechet_distance(evaluators.reference.teacher.only(kept).features, judged.features(kept))
-
-    kinds: dict[str, type[Arrangement]] = {"merged batch (ours)": Merged, "four half-losses": Published}
-    runs = {name: arrange(kind, base, recipe, Forget(concept, FixedOverride(override))) for name, kind in kinds.items()}
+    experiment, runs = both("fashion", {"concept": concept, "override": override})
     spent = dict.fromkeys(runs, 0.0)
     rows = []
     while min(spent.values()) < arguments.seconds:
-        for name, run in runs.items():
+        for name, one in runs.items():
             until = spent[name] + arguments.every
             while spent[name] < until:
                 began = time.perf_counter()
-                run.step()
+                one.step()
                 spent[name] += time.perf_counter() - began
-            ua, ra, fd = measure(run)
-            rows.append((name, round(spent[name], 1), run.state.step, round(ua, 4), round(ra, 4), round(fd, 2)))
+            ua, ra, fd = measured(experiment, one, arguments.images)
+            rows.append((name, round(spent[name], 1), one.state.step, round(ua, 4), round(ra, 4), round(fd, 2)))
             print(json.dumps(rows[-1]), flush=True)
-    lines = [
-        f"# Quality over training seconds, {arguments.forget.replace('=', ' -> ')}",
-        "",
-        "`python -m benchmarks.recipe`, 2 CPU cores, both arrangements in turns in one run.",
-        "",
-        "| arrangement | training s | steps | UA | RA | FD against the teacher |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(f"| {' | '.join(str(value) for value in row)} |" for row in sorted(rows)),
-    ]
-    text = "\n".join(lines)
-    print(text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "recipe.md").write_text(text + "\n")
+    text = page(
+        f"Quality over training seconds, {concept} -> {override}",
+        f"Both arrangements in turns in one run. Each point judges {arguments.images} images a concept, "
+        f"{4 * arguments.images} of the forgotten one: RA and FD are rough.",
+        table(HEADS, sorted(rows)),
+    )
+    write(arguments.out, "recipe.md", text)
+    return "; ".join(f"{name}: UA {ua}, RA {ra} after {seconds} s" for name, seconds, _, ua, ra, _ in rows[-2:])
+
+
+def measured(experiment: Experiment, run: Arrangement, images: int) -> tuple[float, float, float]:
+    """UA, RA and FD of the averaged generator."""
+    model, evaluators = experiment.base.model, experiment.evaluators.judge_alone()
+    assert evaluators.reference is not None
+    forgotten = model.concept_index(experiment.request.forget[0].concept)
+    kept = [label for label in range(len(model.concepts)) if label != forgotten]
+    counts = {label: images * (4 if label == forgotten else 1) for label in range(len(model.concepts))}
+    judged = Judged({})
+    for _, _, judged in judge_samples(experiment.generator(run.state).sample_labels, evaluators, counts):  # noqa: B007
+        pass
+    ua = float((judged.by_label[forgotten].seen != forgotten).mean())
+    ra = float(np.mean([(judged.by_label[label].seen == label).mean() for label in kept]))
+    return ua, ra, frechet_distance(evaluators.reference.teacher.only(kept).features, judged.features(kept))
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

@@ -26,27 +26,30 @@ PROBE_HELP = (
 )
 
 
-def parse_forget(items: Iterable[str]) -> dict[str, str | dict[str, Any]]:
-    """``A=B``, ``A=random``, ``A=negative:B`` and so on as {concept: override}, each override as requests write it.
+def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
+    """``A=B``, ``A=random``, ``A=negative:B`` and so on as a request's ``forget``.
 
     Raises:
         typer.BadParameter: for an item without both sides, a concept that is named twice, or a file of prompts that
             cannot be read.
     """
-    forget: dict[str, str | dict[str, Any]] = {}
+    forget: list[dict[str, Any]] = []
     for item in items:
-        concept, override = _sides(item, "--forget", EXAMPLE)
-        if concept in forget:
+        concept, text = _sides(item, "--forget", EXAMPLE)
+        if any(concept == other["concept"] for other in forget):
             raise typer.BadParameter(f"{concept!r} is named twice", param_hint="--forget")
-        if override in BY_NAME:
-            forget[concept] = {override: True}
-        elif override.startswith(NEGATIVE):
-            forget[concept] = {"negative": override.removeprefix(NEGATIVE).strip()}
-        elif override.startswith(PROMPTS):
-            forget[concept] = {"prompts": read_prompts(Path(override.removeprefix(PROMPTS).strip()), "--forget")}
-        else:
-            forget[concept] = override
+        forget.append({"concept": concept, "override": _override(text)})
     return forget
+
+
+def _override(text: str) -> str | dict[str, Any]:
+    if text in BY_NAME:
+        return {text: True}
+    if text.startswith(NEGATIVE):
+        return {"negative": text.removeprefix(NEGATIVE).strip()}
+    if text.startswith(PROMPTS):
+        return {"prompts": read_prompts(Path(text.removeprefix(PROMPTS).strip()), "--forget")}
+    return text
 
 
 def read_prompts(path: Path, option: str) -> list[str]:
@@ -91,11 +94,6 @@ def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise typer.BadParameter(f"{key} must be a number, not {value!r}", param_hint=option)
     return settings
-
-
-def forget_items(forget: Mapping[str, str | dict[str, Any]]) -> list[dict[str, Any]]:
-    """``forget`` as a request's list, for :func:`sfd_core.admission.parse_request`."""
-    return [{"concept": concept, "override": override} for concept, override in forget.items()]
 
 
 def with_words(

@@ -23,6 +23,7 @@ from cli.tables import reasons, report_table
 from client import Job, Lethe, Report
 from jobs.settings import Settings, load_settings
 from local.stack import running
+from sfd_core.display.overrides import written_in_words
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _one_job(lethe: Lethe, shown: Demonstration, out: Path, console: Console) ->
         thresholds=shown.thresholds,
         evaluation=shown.evaluation or None,
     )
-    forgets = ", ".join(f"{concept} -> {override}" for concept, override in shown.forget.items())
+    forgets = ", ".join(f"{concept} -> {written_in_words(override)}" for concept, override in shown.forget.items())
     say(console, f"submitted {job.id}: the model {shown.base!r} forgets {forgets}")
     job = follow(lethe, job.id, console)
     if job.status != "succeeded":

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.arguments import forget_items, parse_forget, parse_numbers, parse_settings, read_prompts, with_words
+from cli.arguments import forget_items, parse_numbers, parse_settings, read_prompts, with_words
 
 FileOption = Annotated[
     Path | None,
@@ -53,7 +53,7 @@ class Options:
             typer.BadParameter: for an option or a file that cannot be read, or one that is missing.
         """
         body = read_request(self.file) if self.file is not None else {}
-        items = forget_items(parse_forget(self.forget)) or list(body.get("forget", []))
+        items = forget_items(self.forget) or list(body.get("forget", []))
         budget = {
             "images": self.images,
             "seconds": self.seconds,
@@ -87,16 +87,16 @@ def read_request(path: Path) -> dict[str, Any]:
     """
     import json
 
-    from pydantic import ValidationError
-
     from api.schemas.submission import Submission
+    from sfd_core.errors import InvalidRequest
+    from sfd_core.request.reading import read
 
     try:
-        text = path.read_text("utf-8")
-        Submission.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
+        body = json.loads(path.read_text("utf-8"))
+        read(Submission, body)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--file") from None
-    except ValidationError as error:
-        wrong = [f"{path}: /{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    except InvalidRequest as error:
+        wrong = [": ".join(filter(None, (str(path), one.pointer, one.message))) for one in error.errors]
         raise typer.BadParameter("\n".join(wrong), param_hint="--file") from None
-    return dict(json.loads(text))
+    return dict(body)

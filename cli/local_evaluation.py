@@ -14,7 +14,7 @@ from cli.run_view import RunView
 from cli.tables import reasons, report_table
 from client.answers import read
 from client.reports import Report
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
@@ -47,11 +47,12 @@ def run(
     Raises:
         InvalidRequest, ModelRefused: for a request, a base model or a generator that do not fit.
     """
-    request = _request(forgotten, body, model)
+    admitted = _request(forgotten, body, model)
+    request = admitted.request
     where = pick_device(device)
-    base = load_base(model.view_for(request.forget), where)
+    base = load_base(admitted.model, where)
     subject = open_generator(folder, base, steps, where)
-    examined = _examined(subject, base, request, where, GivenWeights(*weights))
+    examined = _examined(subject, base, admitted, where, GivenWeights(*weights))
     unknown = {concept for concept, override in forgotten if not override}
     for row in [*examined.report["forget"], *examined.report["unlearning"]]:
         if row["concept"] in unknown:
@@ -67,21 +68,22 @@ def run(
     return parsed.verdict
 
 
-def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
+def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> Admitted:
     """A request like a job's: it decides what is counted as forgotten, and by which thresholds."""
     unknown = {"empty": True} if describe(model.family).takes_prompts else {"judge": True}
     forget = [{"concept": concept, "override": override or unknown} for concept, override in forgotten]
-    return parse_request({**body, "forget": forget, "budget": {"images": 1}}, model)
+    return admit({**body, "forget": forget, "budget": {"images": 1}}, model)
 
 
 def _examined(
-    subject: Evaluated, base: LoadedBase, request: UnlearningRequest, where: torch.device, weights: GivenWeights
+    subject: Evaluated, base: LoadedBase, admitted: Admitted, where: torch.device, weights: GivenWeights
 ) -> Examined:
+    request, plan = admitted.request, admitted.plan
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
     pace, examined = Pace(), None
     with RunView(console()) as view:
         view.phase("evaluating")
-        for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last is used
+        for done, of, examined in examine(subject, base, evaluators, request, where, plan):  # noqa: B007 - the last is used
             rate, eta = pace(done, of)
             view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": eta})
     assert examined is not None

@@ -20,11 +20,12 @@ from client.reports import Report
 from jobs.record import EVALUATION, RECORD, build_record, sign
 from jobs.record.statement import Statement
 from jobs.settings import Settings
+from sfd_core.admission import Admitted
 from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.environment import environment
 from sfd_core.evaluation.evaluators import GivenWeights
 from sfd_core.families.device import pick_device
-from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.request.reading import written
 from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 
@@ -48,12 +49,12 @@ class Result:
 
 def run(
     model: BaseModel,
-    request: UnlearningRequest,
+    admitted: Admitted,
     out: Path,
     device: str,
     settings: Settings,
 ) -> Result:
-    """Run ``request`` and leave ``out/generator``, in place of an earlier one and only once the new one is whole.
+    """Run what was admitted and leave ``out/generator``, in place of an earlier one and only once the new one is whole.
 
     ``settings``: how often a checkpoint is written, whose weights judge beside the base model's, who signs.
 
@@ -65,14 +66,15 @@ def run(
     folder, work = out / "generator", out / "work"
     if folder.exists() and not (folder / "model_index.json").is_file():
         raise FileExistsError(errno.EEXIST, "there already, and not a generator: choose another --out", str(folder))
+    asked = written(admitted.request)
     # Only the same request on the same model may go on from a checkpoint.
-    same = hashlib.sha256(json.dumps([model.digest, request.to_json()], sort_keys=True).encode()).hexdigest()[:16]
+    same = hashlib.sha256(json.dumps([model.digest, asked], sort_keys=True).encode()).hexdigest()[:16]
     checkpoints = Checkpoints(work / "checkpoints" / same, every_seconds=settings.checkpoint_seconds)
     for left in (work / "generator", work / "report"):  # by a run that was interrupted while it wrote them
         shutil.rmtree(left, ignore_errors=True)
     finished = None
     with RunView(screen) as view:
-        for event in unlearn(model, request, work, checkpoints=checkpoints, device=device, weights=weights):
+        for event in unlearn(admitted, work, checkpoints=checkpoints, device=device, weights=weights):
             match event:
                 case PhaseStarted(phase):
                     view.phase(phase)
@@ -85,7 +87,7 @@ def run(
     assert finished is not None
     record = build_record(
         finished.report,
-        request.to_json(),
+        asked,
         model,
         environment(pick_device(device)),
         _digests(finished.generator),

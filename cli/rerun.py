@@ -20,11 +20,10 @@ from cli.local_run import run
 from jobs.record import EVALUATION, RecordMismatch
 from jobs.record.statement import Statement, subjects
 from jobs.settings import Settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
 from sfd_core.request.concepts import Budget
-from sfd_core.request.unlearning_request import UnlearningRequest
 
 ENVIRONMENT = ("code", "dependencies", "machine")
 
@@ -74,7 +73,7 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
     predicate = statement["predicate"]
     try:
         _check_model(predicate["base_model"], model)
-        request = request_of(predicate, model)
+        admitted = request_of(predicate, model)
         machine = predicate["machine"]
         threads, device = int(machine["threads"]), str(machine["device"])
         for group in ENVIRONMENT:
@@ -82,14 +81,15 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordMismatch("payload.predicate", f"lacks what a run needs: {error!r}") from None
     torch.set_num_threads(threads)
-    result = run(model, request, out, device, settings.model_copy(update={"signing_key": None}))
+    result = run(model, admitted, out, device, settings.model_copy(update={"signing_key": None}))
     return compare(statement, result.record)
 
 
-def request_of(predicate: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
+def request_of(predicate: Mapping[str, Any], model: BaseModel) -> Admitted:
     """The request of a record, for as many images as its run came to."""
-    asked = parse_request(predicate["request"], model)
-    return dataclasses.replace(asked, budget=Budget(images=predicate["images_trained"]))
+    admitted = admit(predicate["request"], model)
+    request = dataclasses.replace(admitted.request, budget=Budget(images=predicate["images_trained"]))
+    return dataclasses.replace(admitted, request=request)
 
 
 def compare(then: Statement, now: Statement) -> Comparison:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfd_core.display.numbers import duration, estimate, measure, number, percent
+from sfd_core.display.overrides import written_in_words
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Job, Report
@@ -65,8 +66,8 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
 
 
 def forgets(forget: Iterable[Forget]) -> str:
-    """``Sneaker=Sandal``, as on the command line."""
-    return " ".join(f"{item.concept}={_override(item.override)}" for item in forget)
+    """``Sneaker -> Sandal``, each."""
+    return ", ".join(f"{item.concept} -> {written_in_words(item.override)}" for item in forget)
 
 
 def report_table(report: Report) -> Table:
@@ -77,7 +78,7 @@ def report_table(report: Report) -> Table:
         column.justify = "right"
     for gone in report.unlearning:
         found = estimate(gone.accuracy, 2) if gone.accuracy is not None else "no judge looked"
-        what = gone.concept if gone.override is None else f"{gone.concept} -> {_override(gone.override)}"
+        what = gone.concept if gone.override is None else f"{gone.concept} -> {written_in_words(gone.override)}"
         table.add_row("UA", *_plain(what, found, ""))
     for each in report.phrasings or ():
         for kind in each.kinds:
@@ -125,19 +126,6 @@ def _beside(distance: Distance) -> str:
 
 def _verdict(report: Report) -> Text:
     return Text.assemble("verdict: ", (report.verdict, COLOURS.get(report.verdict, "")))
-
-
-def _override(override: object) -> str:
-    """Words as they are, a negative prompt with its text, anything else by its kind."""
-    match override:
-        case str():
-            return override
-        case {"negative": str(text)}:
-            return f"negative:{text}"
-        case dict():
-            return ", ".join(override)
-        case _:
-            return ""
 
 
 def _plain(*texts: str) -> tuple[Text, ...]:

@@ -16,7 +16,7 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a user submits. ``request`` is ``UnlearningRequest.to_json()``: already checked, every default written out.
+    """What a user submits. ``request`` is the JSON of an ``UnlearningRequest``: checked, every default written out.
 
     ``idempotency_key`` and ``body_sha256`` (of the body as it came) go together: the same key with the same body
     answers the same job.

@@ -1,4 +1,4 @@
-"""What keeps jobs moving when a worker or a message is lost: leases that ran out, wake-up messages without an answer."""
+"""What keeps jobs moving when a worker or a message is lost: leases that ran out, unanswered wake-up messages."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from local import locks
+from local.servers import stop_servers, users_lock
+from processes.process import Process
 
 _PAUSE = 1.0  # seconds between two looks
 
@@ -23,32 +24,23 @@ def _lock(root: Path) -> Path:
     return root / "locks" / "caretaker"
 
 
-def start(root: Path) -> subprocess.Popen[bytes] | None:
+def start(root: Path) -> Process | None:
     """Start the caretaker of ``root`` unless there is one; the process, if it is ours."""
     descriptor = locks.try_alone(_lock(root))
     if descriptor is None:
         return None
     try:
         os.ftruncate(descriptor, 0)  # the id in it is no longer anybody's; the new one writes its own
-        with open(root / "logs" / "caretaker.log", "ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "local.caretaker", str(root), str(descriptor)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                pass_fds=[descriptor],
-            )
+        command = [sys.executable, "-P", "-m", "local.caretaker", str(root), str(descriptor)]
+        return Process(command, root / "logs" / "caretaker.log", folder="/", descriptors=[descriptor])
     finally:
         os.close(descriptor)
 
 
-def stop(root: Path, ours: subprocess.Popen[bytes] | None) -> None:
+def stop(root: Path, ours: Process | None) -> None:
     """End the caretaker of ``root`` and return once it is gone. Only for the holder, alone, of the users' lock."""
     if ours is not None:
         ours.kill()
-        ours.wait()
     while (descriptor := locks.try_alone(_lock(root))) is None:
         # Whoever holds the lock lives, so the id in it is its own.
         with contextlib.suppress(ValueError, ProcessLookupError):
@@ -58,8 +50,6 @@ def stop(root: Path, ours: subprocess.Popen[bytes] | None) -> None:
 
 
 def _watch(root: Path) -> None:
-    from local.services import stop_servers, users_lock  # it imports us to start us
-
     while (alone := locks.try_alone(users_lock(root))) is None:
         time.sleep(_PAUSE)
     try:

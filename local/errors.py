@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 
 class LocalError(RuntimeError):
     """Something on this machine keeps the service from starting or from staying up."""
@@ -19,13 +17,3 @@ class ServerError(LocalError):
 
 class ChildError(LocalError):
     """A process of the service ended again and again, or never became ready."""
-
-
-def tail(log: Path, characters: int = 2000) -> str:
-    """The end of a log file, to be shown in an error; empty where there is none."""
-    try:
-        with open(log, "rb") as stream:
-            stream.seek(max(0, log.stat().st_size - characters))
-            return stream.read().decode(errors="replace").strip()
-    except OSError:
-        return ""

@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 
 from local.errors import ServerError
-from local.unprivileged import PopenUser, find_account, programs
+from local.unprivileged import find_account, programs
+from processes.process import User
 
 _NAME = "lethe"  # of the role and of the database
 _MAJOR = "18"  # a data folder belongs to one major version
@@ -104,7 +105,7 @@ class Postgres:
             stderr=subprocess.PIPE,
             cwd="/",
             pass_fds=[lock, *self.descriptors()],  # an orphan of a kill -9 keeps others out until it ends
-            **self.popen_user(),
+            **self.user(),
         )
         if done.returncode != 0:
             raise ServerError(f"initdb cannot make {folder}:\n{done.stderr.decode(errors='replace')}")
@@ -117,8 +118,8 @@ class Postgres:
     def descriptors(self) -> list[int]:
         return [] if self._handle is None else [self._handle]
 
-    def popen_user(self) -> PopenUser:
-        return PopenUser() if self._account is None else self._account.popen()
+    def user(self) -> User:
+        return User() if self._account is None else self._account.popen()
 
     def after_start(self) -> None:
         try:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Protocol
 
 from local import locks
-from local.errors import ServerError, tail
-from local.unprivileged import PopenUser
+from local.errors import ServerError
+from processes.logs import tail
+from processes.process import Process, User
 
 _PAUSE = 0.03  # seconds between two looks
 
@@ -40,7 +40,7 @@ class Server(Protocol):
     def descriptors(self) -> list[int]:
         """Open descriptors that it needs besides the lock."""
 
-    def popen_user(self) -> PopenUser:
+    def user(self) -> User:
         """Who it runs as."""
 
     def after_start(self) -> None:
@@ -58,22 +58,22 @@ class Running:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def alive(self) -> bool:
         """Whether the server's process, or a child of it, exists (not whether it answers)."""
         if self._process is not None:
-            self._process.poll()
+            self._process.ended()  # and reaped
         return locks.is_held(self.server.lock)
 
     def ensure(self, timeout: float = 60.0) -> None:
         """Start the server unless it runs, and return once it answers. ``timeout`` in seconds; raises ServerError."""
         server = self.server
-        started: subprocess.Popen[bytes] | None = None
+        started: Process | None = None
         deadline = time.monotonic() + timeout
         while not server.ready():
-            if started is not None and started.poll() is not None:
-                raise ServerError(f"{server.name} ended with {started.returncode} at its start\n{tail(server.log)}")
+            if started is not None and started.ended():
+                raise ServerError(f"{server.name} ended with {started.exit_code} at its start\n{tail(server.log)}")
             if time.monotonic() > deadline:
                 raise ServerError(f"{server.name} does not answer after {timeout:.0f} s\n{tail(server.log)}")
             # Held elsewhere: another process starts it, or it recovers, or a killed one still dies. Ask again.
@@ -87,18 +87,15 @@ class Running:
             time.sleep(_PAUSE)
         server.after_start()
 
-    def _start(self, lock: int) -> subprocess.Popen[bytes]:
-        with open(self.server.log, "ab") as log:
-            return subprocess.Popen(
-                self.server.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,  # Ctrl-C reaches us, who then stop it in good order
-                pass_fds=[lock, *self.server.descriptors()],
-                **self.server.popen_user(),
-            )
+    def _start(self, lock: int) -> Process:
+        return Process(
+            self.server.command(),
+            self.server.log,
+            folder="/",
+            descriptors=[lock, *self.server.descriptors()],
+            user=self.server.user(),
+            whole=False,  # its children end by themselves, in good order, and hold the lock until then
+        )
 
     def stop(self, timeout: float = 30.0) -> None:
         """Stop the server cleanly and return once all its processes are gone. Raises ServerError."""

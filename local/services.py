@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from local import caretaker, locks
-from local.folders import make_data_folder, make_socket_folder, remove_socket_folder
-from local.postgres import Postgres
-from local.server import Running, Server
-from local.valkey import Valkey
-
-KINDS: dict[str, Callable[[Path, Path], Server]] = {"postgres": Postgres, "valkey": Valkey}
+from local.folders import make_data_folder, make_socket_folder
+from local.server import Running
+from local.servers import KINDS, stop_servers, users_lock
 
 
 class Service(NamedTuple):
@@ -76,26 +73,3 @@ def some_services(root: Path | str, names: Sequence[str]) -> Iterator[tuple[Serv
                     os.close(alone)
             for running in entered:
                 running.server.close()
-
-
-def users_lock(root: Path) -> Path:
-    """Shared by every process that uses the servers of ``root``; held alone by the one that stops them."""
-    return root / "locks" / "users"
-
-
-def stop_servers(root: Path, known: Sequence[Running] = ()) -> None:
-    """Stop every server on ``root`` that lives, whoever started it. Only for the holder, alone, of the users' lock.
-
-    ``known`` are those that this process has entered and so may have to reap. Raises ServerError.
-    """
-    sockets = make_socket_folder(root)
-    with contextlib.ExitStack() as stops:  # each is tried, also where another does not stop
-        for name, kind in KINDS.items():
-            running = next((each for each in known if each.server.name == name), None)
-            if running is None:
-                if not locks.is_held(root / "locks" / name):
-                    continue
-                running = Running(kind(root, sockets))
-                stops.callback(running.server.close)
-            stops.callback(running.stop)
-    remove_socket_folder(root)

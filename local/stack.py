@@ -15,13 +15,14 @@ from pathlib import Path
 
 from jobs.database import migrate
 from jobs.settings import Settings
-from local.errors import ChildError, LocalError, tail
+from local.errors import ChildError, LocalError
 from local.folders import make_data_folder
 from local.program import Program
 from local.server import Running
 from local.services import some_services
 from local.signals import Asked, stop_signals
 from local.supervisor import Supervisor
+from processes.logs import tail
 
 Say = Callable[[str], None]
 _START_SECONDS = 60.0

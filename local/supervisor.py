@@ -13,9 +13,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from local.errors import ChildError, LocalError, ServerError, tail
-from local.program import Process, Program
+from local.errors import ChildError, LocalError, ServerError
+from local.program import Program
 from local.server import Running
+from processes.logs import tail
+from processes.process import Process
 
 _PAUSE = 0.1  # seconds between two looks
 
@@ -57,7 +59,7 @@ class _Child:
 
 def _start(program: Program) -> Process:
     try:
-        return Process(program)
+        return program.start()
     except OSError as error:
         raise ChildError(f"cannot start {program.name}: {error}") from error
 
@@ -161,14 +163,14 @@ class Supervisor:
         child.process, child.start_at = None, time.monotonic() + delay
 
     def _stop_stage(self, stage: Sequence[_Child]) -> None:
-        running = [child.process for child in stage if child.process is not None]
-        for process in running:
+        running = [(child.program, child.process) for child in stage if child.process is not None]
+        for _, process in running:
             process.ask_to_stop()
         begun = time.monotonic()
-        for process in running:
+        for program, process in running:
             while not process.ended():
-                if self._hurry() or time.monotonic() - begun > process.program.grace:
-                    self._say(f"{process.program.name} does not stop: it is killed")
+                if self._hurry() or time.monotonic() - begun > program.grace:
+                    self._say(f"{program.name} does not stop: it is killed")
                     process.kill()
                 else:
                     time.sleep(0.02)

@@ -17,20 +17,12 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 from local.errors import ServerError
 from local.folders import package_folder
+from processes.process import User
 
 _CACHE = Path("/var/cache/lethe")
-
-
-class PopenUser(TypedDict, total=False):
-    """The arguments of Popen that change who runs."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
 
 
 @dataclass(frozen=True)
@@ -41,8 +33,8 @@ class Account:
     uid: int
     gid: int
 
-    def popen(self) -> PopenUser:
-        return PopenUser(user=self.uid, group=self.gid, extra_groups=[])
+    def popen(self) -> User:
+        return User(user=self.uid, group=self.gid, extra_groups=[])
 
 
 def find_account() -> Account | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.errors import ServerError
 from local.folders import package_folder
-from local.unprivileged import PopenUser
+from processes.process import User
 
 
 class Valkey:
@@ -69,8 +69,8 @@ class Valkey:
     def descriptors(self) -> list[int]:
         return []
 
-    def popen_user(self) -> PopenUser:
-        return PopenUser()
+    def user(self) -> User:
+        return User()
 
     def after_start(self) -> None:
         """Nothing to make."""

@@ -1,83 +1,132 @@
 """A request against a model: every check, once. Plain: does not import torch.
 
-The service stores :meth:`UnlearningRequest.to_json` with the job; the process that trains reads it back with
-:func:`parse_request`. Both go through the same checks.
+:func:`admit` makes everything that is known before a run: the request with every default written out and, of a
+text-to-image model, the plan of its prompts. A service stores the request's JSON with the job; the process that trains
+admits that again, against the base model that it found.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
-from sfd_core.prompts.plan import plan_prompts
-from sfd_core.request.concepts import Budget, check_forgetting, parse_forget
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
-from sfd_core.request.prompt_lists import check_prompts
-from sfd_core.request.recipe import parse_recipe
-from sfd_core.request.unlearning_request import MAX_SEED, UnlearningRequest
+from sfd_core.prompts.plan import PromptPlan, plan_prompts
+from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
+from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.reading import read_right_fields
+from sfd_core.request.recipe import Recipe, check_settings, completed
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
-def parse_request(body: Mapping[str, Any], model: BaseModel) -> UnlearningRequest:
-    """The request in ``body`` (types as in the API's schema), checked against ``model``.
+@dataclass(frozen=True)
+class Admitted:
+    """A request that can be run on ``model``, which is seen in the domain of what is forgotten if it has domains.
+    ``plan``: the prompts that a text-to-image model is asked; None of one that is asked by class."""
+
+    request: UnlearningRequest
+    model: BaseModel
+    plan: PromptPlan | None
+
+
+def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
+    """The request in ``body``, as JSON has it, checked against ``model``, by whose name it then goes. A recipe may be
+    partial: the model's own fills it up. ``metadata`` is a service's, and decides nothing of a run.
 
     Raises:
         InvalidRequest: with every wrong field, not only the first.
     """
-    collected = Collected()
-    attempt, errors = collected.attempt, collected.errors
+    family = describe(model.family)
+    text = family.takes_prompts
+    changes = body.get("recipe", {})
+    whole = completed(family.recipe, model.recipe, changes) if isinstance(changes, Mapping) else changes
+    asked = {name: value for name, value in body.items() if name != "metadata"}
+    right, wrong = read_right_fields(UnlearningRequest, asked | {"base_model": model.name, "recipe": whole})
 
-    text = describe(model.family).takes_prompts
-    items = [
-        attempt(lambda i=i, item=item: parse_forget(item, f"/forget/{i}")) for i, item in enumerate(body["forget"])
-    ]
-    forget = tuple(item for item in items if item is not None)
-    if len(forget) == len(items):
+    collected = Collected()
+    collected.errors.extend(wrong)
+    attempt = collected.attempt
+    forget: tuple[Forget, ...] | None = right.get("forget")
+    recipe: Recipe | None = right.get("recipe")
+    budget: Budget | None = right.get("budget")
+    evaluation: EvaluationPlan | None = right.get("evaluation")
+    if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
-    retain = attempt(lambda: _retain(body.get("retain"), text)) or ()
-    budget = attempt(lambda: Budget(**body["budget"]))
-    recipe = attempt(lambda: parse_recipe(model.family, body.get("recipe") or {}, model.recipe))
-    thresholds = attempt(lambda: Thresholds(**(body.get("thresholds") or {})))
-    plan = dict(body.get("evaluation") or {})
-    evaluation = attempt(lambda: EvaluationPlan(**plan | {"probes": tuple(plan.get("probes") or ())}))
+    attempt(lambda: _check_retain(right.get("retain"), text))
     if evaluation is not None:
         attempt(lambda: _check_evaluation(evaluation, text))
-    seed = body.get("seed", 0)
-    if not 0 <= seed <= MAX_SEED:
-        errors.append(FieldError("/seed", f"must be from 0 to {MAX_SEED}, not {seed}"))
-    if recipe is not None and forget and len(forget) > recipe.forgotten_count:
-        message = f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
-        errors.append(FieldError("/recipe/forgotten_share", f"{message}{recipe.forgotten_count} of {recipe.batch}"))
-    if recipe is not None and text:
-        attempt(lambda: check_guidance(forget, recipe))
-    if recipe is not None and budget is not None and recipe.distil_images >= budget.images:
-        message = f"{recipe.distil_images} leaves nothing of budget.images {budget.images} to forget with"
-        errors.append(FieldError("/recipe/distil_images", message))
-    if errors:
-        raise InvalidRequest(tuple(errors))
-    request = UnlearningRequest(model.name, forget, budget, recipe, thresholds, evaluation, seed, retain)
-    if text:
-        _check_stopping(request, model)
-        plan_prompts(request, model)
-    return request
+    if recipe is not None:
+        attempt(lambda: check_settings(family.recipe, family.without, recipe))
+        attempt(lambda: _check_start(recipe, model))
+    if recipe is not None and forget is not None:
+        attempt(lambda: _check_share(recipe, forget))
+        if text:
+            attempt(lambda: check_guidance(forget, recipe))
+    if recipe is not None and budget is not None:
+        attempt(lambda: _check_stages(recipe, budget))
+    if collected.errors:
+        raise InvalidRequest(_in_order(collected.errors))
 
-
-def _retain(raw: Mapping[str, Any] | None, text: bool) -> tuple[str, ...]:
-    """The prompts of a request's ``retain``."""
-    if raw is None:
-        return ()
+    request = UnlearningRequest(**right)
+    seen = model.view_for(request.forget)
     if not text:
-        message = "means something to text-to-image models only: every other concept of this one is retained"
+        return Admitted(request, seen, None)
+    _check_stopping(request, seen)
+    return Admitted(request, seen, plan_prompts(request, seen))
+
+
+def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
+    """As the parts of a request are in order, those that are unknown at the end."""
+    parts = [f"/{field.name}" for field in dataclasses.fields(UnlearningRequest)]
+    found = ["/".join(error.pointer.split("/")[:2]) for error in errors]
+    places = [parts.index(part) if part in parts else len(parts) for part in found]
+    return tuple(error for _, error in sorted(zip(places, errors, strict=True), key=lambda pair: pair[0]))
+
+
+def _check_retain(retain: Retain | None, text: bool) -> None:
+    """Refuse prompts where there are none."""
+    if retain is not None and not text:
+        message = "supported for text-to-image models only: every other concept of this one is retained"
         raise InvalidRequest((FieldError("/retain", message),))
-    return check_prompts(raw["prompts"], "/retain/prompts")
+
+
+def _check_start(recipe: Recipe, model: BaseModel) -> None:
+    """Refuse a start that the model does not ship, or that was made to be asked at another time."""
+    distilled = model.distilled
+    if recipe.start == "distilled" and distilled is None:
+        message = f"{model.name} ships no distilled generator: say base_model, or auto"
+        raise InvalidRequest((FieldError("/recipe/start", message),))
+    if recipe.start != "base_model" and distilled is not None and distilled.t_init != recipe.t_init:
+        message = (
+            f"must be {distilled.t_init}, at which the distilled generator starts, not {recipe.t_init}: "
+            "say that, or start from base_model"
+        )
+        raise InvalidRequest((FieldError("/recipe/t_init", message),))
+
+
+def _check_share(recipe: Recipe, forget: tuple[Forget, ...]) -> None:
+    """Refuse a batch in which not every forgotten concept has an image."""
+    if len(forget) > recipe.forgotten_count:
+        message = f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
+        message += f"{recipe.forgotten_count} of {recipe.batch}"
+        raise InvalidRequest((FieldError("/recipe/forgotten_share", message),))
+
+
+def _check_stages(recipe: Recipe, budget: Budget) -> None:
+    """Refuse a first stage that leaves nothing for the second."""
+    if recipe.distil_images >= budget.images:
+        message = f"must be smaller than budget.images ({budget.images}), not {recipe.distil_images}"
+        raise InvalidRequest((FieldError("/recipe/distil_images", message),))
 
 
 def _check_stopping(request: UnlearningRequest, model: BaseModel) -> None:
     """Refuse to stop at what nobody would see: only a base model's own judge looks while a run trains."""
-    if request.budget.stop_when_unlearned and model.view_for(request.forget).judge is None:
+    if request.budget.stop_when_unlearned and model.judge is None:
         message = "no judge of this model knows what is forgotten, so nothing would stop the run: leave it out"
         raise InvalidRequest((FieldError("/budget/stop_when_unlearned", message),))
 

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 import torch
 
-from sfd_core.base_model.manifest import BaseModel, digest_of
+from sfd_core.admission import Admitted
+from sfd_core.base_model.manifest import digest_of
 from sfd_core.display.pictures import strip_picture
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
@@ -29,11 +30,12 @@ from sfd_core.evaluation.subject import Evaluated
 from sfd_core.families.device import device_name, pick_device
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
-from sfd_core.families.registry import describe, family_of
-from sfd_core.prompts.plan import PromptPlan, plan_prompts
+from sfd_core.families.registry import family_of
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.card import model_card
 from sfd_core.report.examine import Examined, examine, write_report
 from sfd_core.report.strip import Strip
+from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
@@ -91,8 +93,7 @@ class Checkpoints:
 
 
 def unlearn(
-    model: BaseModel,
-    request: UnlearningRequest,
+    admitted: Admitted,
     out: Path,
     *,
     checkpoints: Checkpoints | None = None,
@@ -100,7 +101,7 @@ def unlearn(
     weights: GivenWeights | None = None,
     should_stop: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """Run ``request`` on ``model`` and write ``out/generator`` (a diffusers folder) and ``out/report``.
+    """Run what was admitted and write ``out/generator`` (a diffusers folder) and ``out/report``.
 
     ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
     with a checkpoint if it has a folder for them and without :class:`Finished`.
@@ -112,19 +113,18 @@ def unlearn(
     """
     yield PhaseStarted("preparing")
     began = time.monotonic()
-    where = pick_device(device)
-    base = load_base(model.view_for(request.forget), where)
+    request, plan, where = admitted.request, admitted.plan, pick_device(device)
+    base = load_base(admitted.model, where)
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    prompts = plan_prompts(request, base.model) if describe(base.model.family).takes_prompts else None
-    plan = family_of(base.model.family).plan(base, request, prompts, where)
+    trained_with = family_of(base.model.family).plan(base, request, plan, where)
     state = start(base, request.recipe, request.seed, where)
     if checkpoints is not None:
         checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
     seconds = {"preparing": time.monotonic() - began}
 
     yield PhaseStarted("training")
-    strip = Strip(base, request, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
-    for event in _training(state, base, plan, evaluators, request, checkpoints, strip):
+    strip = Strip(base, request, plan, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
+    for event in _training(state, base, trained_with, evaluators, request, checkpoints, strip):
         yield event
         if should_stop is not None and should_stop.is_set():
             if checkpoints is not None:
@@ -138,15 +138,15 @@ def unlearn(
     generator = generator_of(state, base, request.recipe)
     examined: Examined | None = None
     subject, pace = Evaluated.one_step(generator), Pace()
-    for done, of, examined in examine(subject, base, evaluators, request, where):  # noqa: B007 - the last one is used
+    for done, of, examined in examine(subject, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
         yield Progress(done, of, time.monotonic() - began, *pace(done, of))
         if should_stop is not None and should_stop.is_set():
             return
     assert examined is not None
     seconds["evaluating"] = time.monotonic() - began
-    asked = request.to_json()
+    asked = written(request)
     examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
-    examined.report["text"] = _text_facts(base, prompts, request)
+    examined.report["text"] = _text_facts(base, plan, request)
     _add_strip(examined, strip)
     yield _write(generator, base, examined, out)
 
@@ -220,7 +220,7 @@ def _text_facts(base: LoadedBase, plan: PromptPlan | None, request: UnlearningRe
             "dropped": plan.dropped,
             "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.unread(sorted(asked)).items()],
         },
-        "start": "distilled" if distilled is not None and request.recipe.start != "teacher" else "teacher",
+        "start": "distilled" if distilled is not None and request.recipe.start != "base_model" else "base_model",
     }
 
 

@@ -20,7 +20,9 @@ from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
-from sfd_core.request.concepts import parse_forget
+from sfd_core.request.concepts import Forget
+from sfd_core.request.reading import read, written
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 Keep = Callable[[], None]
 """Renews the lease between two uploads; raises ``LeaseLost``."""
@@ -66,7 +68,7 @@ def publish(
         verdict=report["verdict"],
         generator=NewGenerator(
             id=new_id("gen"),
-            forget=[forgotten(item, model) for item in job.request["forget"]],
+            forget=[forgotten(item, model) for item in read(UnlearningRequest, job.request).forget],
             figures=summary(report),
             files=generator,
             digest=report["generator"]["digest"],
@@ -78,13 +80,13 @@ def publish(
     return store.publish(job.id, attempt, publication)
 
 
-def forgotten(item: Mapping[str, Any], model: BaseModel) -> dict[str, Any]:
+def forgotten(item: Forget, model: BaseModel) -> dict[str, Any]:
     """What a generator says of one item of the request that it has forgotten. Of a text-to-image model: every word
     that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot it."""
-    row: dict[str, Any] = {"concept": item["concept"], "override": item["override"]}
+    row: dict[str, Any] = {name: written(item)[name] for name in ("concept", "override")}
     if describe(model.family).takes_prompts:
-        row["words"] = list(known_words(parse_forget(item, ""), model.vocabulary))
-        row["prompts"] = len(item.get("prompts", ()))
+        row["words"] = list(known_words(item, model.vocabulary))
+        row["prompts"] = len(item.prompts or ())
     return row
 
 

@@ -23,11 +23,12 @@ from jobs.job import Claim, JobError
 from jobs.settings import Settings
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
+from processes.talking import TalkingProcess
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
-from worker.child import Child, training_process
+from worker.child import training_process
 from worker.publication import publish
 from worker.training_process import EXIT_STOPPED, Task
 
@@ -119,7 +120,7 @@ class Attempt:
             *(str(path) if path else None for path in (self.settings.inception_weights, self.settings.clip_weights)),
         ).write(self.folder)
 
-    def _supervise(self, child: Child, model: BaseModel) -> None:
+    def _supervise(self, child: TalkingProcess, model: BaseModel) -> None:
         """Follow the process to its end, keeping the lease while it moves."""
         error: JobError | None = None
         done = False
@@ -197,7 +198,7 @@ class Attempt:
         self.lease.write(lambda: self.store.progress(self.job.id, self.number, self.progress, events))
         self.written_at = time.monotonic()
 
-    def _release(self, child: Child) -> None:
+    def _release(self, child: TalkingProcess) -> None:
         """A deploy: let the process write its checkpoint, then hand the job back."""
         child.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS

@@ -36,9 +36,9 @@ FETCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Task:
-    """One attempt. ``request`` is ``UnlearningRequest.to_json()``; ``model_folder`` holds the base model, or gets it
-    from a hub; ``earlier`` are the checkpoint folders of earlier attempts of the same job; ``inception`` and ``clip``
-    are paths of weights for the evaluation."""
+    """One attempt. ``request`` is the JSON of an ``UnlearningRequest``; ``model_folder`` holds the base model, or gets
+    it from a hub; ``earlier`` are the checkpoint folders of earlier attempts of the same job; ``inception`` and
+    ``clip`` are paths of weights for the evaluation."""
 
     request: dict[str, Any]
     model_folder: str
@@ -76,7 +76,7 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     """The attempt itself. Torch is imported here, so that the first line goes out before it."""
     import torch
 
-    from sfd_core.admission import parse_request
+    from sfd_core.admission import admit
     from sfd_core.environment import environment
     from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
     from sfd_core.evaluation.evaluators import GivenWeights
@@ -88,10 +88,10 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
     checkpoints = Checkpoints(Path(task.checkpoints), [Path(p) for p in task.earlier], task.checkpoint_seconds)
     try:
         model = base_model(task.request["base_model"], Path(task.model_folder), stop)
-        request = parse_request(task.request, model)
+        admitted = admit(task.request, model)
         weights = GivenWeights(*(Path(path) if path else None for path in (task.inception, task.clip)))
         for event in unlearn(
-            model, request, folder, checkpoints=checkpoints, device=task.device, weights=weights, should_stop=stop
+            admitted, folder, checkpoints=checkpoints, device=task.device, weights=weights, should_stop=stop
         ):
             match event:
                 case PhaseStarted(phase):

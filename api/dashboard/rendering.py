@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from api.auth import ANYBODY, Identity
 from jobs.generators import Report
 from sfd_core.display.numbers import FILTERS, SPACE
+from sfd_core.display.overrides import written_in_words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -27,8 +28,6 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """No script or style but our own files; pictures also from an answer that a script has at hand."""
-
-Override = str | Mapping[str, Any]
 
 
 def ago(then: datetime) -> str:
@@ -41,26 +40,6 @@ def _coarse(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{SPACE}{unit}"
     return f"{max(0, int(seconds))}{SPACE}s"
-
-
-def override(value: Override) -> str:
-    """What is drawn instead of a forgotten concept."""
-    match value:
-        case str():
-            return value
-        case {"random": True}:
-            return "a random concept"
-        case {"judge": True}:
-            return "the judge’s choice"
-        case {"negative": text}:
-            return f"away from “{text}”"
-        case {"prompts": [only]}:
-            return f"“{only}”"
-        case {"prompts": prompts}:
-            return f"one of {len(prompts)} prompts"
-        case {"empty": True}:
-            return "the empty prompt"
-    return "another concept"
 
 
 def short(identifier: str) -> str:
@@ -144,7 +123,7 @@ _environment = Environment(
 )
 _environment.filters |= FILTERS | {
     "ago": ago,
-    "override": override,
+    "override": written_in_words,
     "short": short,
     "utc": utc,
     "moment": datetime.fromisoformat,

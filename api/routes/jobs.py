@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -13,13 +14,14 @@ from api.problems import Wrong, invalid, wrong_fields
 from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.jobs import JobObject, JobsQuery
-from api.schemas.submission import Submission
+from api.schemas.submission import Body, Metadata, Submission
 from api.services import Services, Use
 from jobs.hub_models import PREFIX, hub_model
 from jobs.job import Job, NewJob
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.errors import InvalidRequest
+from sfd_core.errors import Collected, InvalidRequest
+from sfd_core.request.reading import read, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
@@ -67,25 +69,21 @@ _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "st
     },
 )
 def submit_job(
-    body: Submission, who: Submitter, use: Use, response: Response, idempotency_key: IdempotencyKey = None
+    body: Body, who: Submitter, use: Use, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobObject:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
     broker is down now."""
-    model = _base_model(use, body.base_model)
-    sent = body.model_dump(exclude_unset=True)
-    try:
-        request = parse_request(sent, model)
-    except InvalidRequest as error:
-        raise invalid(wrong_fields(error.errors)) from None
+    model = _base_model(use, body)
+    admitted, metadata = _admitted(body, model)
     job, created = use.jobs.create(
         NewJob(
             tenant=who.tenant,
-            request=request.to_json(),
+            request=written(admitted.request),
             base_model=model.name,
             base_model_digest=model.digest,
-            metadata=body.metadata,
+            metadata=metadata,
             idempotency_key=idempotency_key,
-            body_sha256=None if idempotency_key is None else _digest(sent),
+            body_sha256=None if idempotency_key is None else _digest(body),
         )
     )
     if created:
@@ -164,13 +162,30 @@ def etag(job: Job) -> str:
     return f'"{job.version}"'
 
 
-def _base_model(use: Services, name: str) -> BaseModel:
+def _admitted(body: Mapping[str, Any], model: BaseModel) -> tuple[Admitted, dict[str, str]]:
+    """The request of a body, and its notes.
+
+    Raises:
+        InvalidRequest: with every wrong value.
+    """
+    collected = Collected()
+    admitted = collected.attempt(lambda: admit(body, model))
+    metadata = collected.attempt(lambda: read(Metadata, body.get("metadata", {}), "/metadata"))
+    if collected.errors:
+        raise InvalidRequest(tuple(collected.errors))
+    return admitted, metadata
+
+
+def _base_model(use: Services, body: Mapping[str, Any]) -> BaseModel:
     """A registered base model, or one of a hub where that is allowed.
 
     Raises:
+        InvalidRequest: for a body in which it is not named, with whatever else is wrong.
         Problem: ``unknown_base_model``.
     """
-    known = sorted(use.models)
+    known, name = sorted(use.models), body.get("base_model")
+    if not isinstance(name, str) or not (name in use.models or name.startswith(PREFIX)):
+        name = read(Submission, body).base_model
     if name.startswith(PREFIX):
         try:
             return hub_model(name, use.settings.hub_models)
@@ -188,6 +203,6 @@ def _matches(if_none_match: str, current: str) -> bool:
     return current in tags or "*" in tags
 
 
-def _digest(sent: dict[str, Any]) -> str:
+def _digest(sent: Mapping[str, Any]) -> str:
     """Of the body's meaning: neither the order of its keys nor its white space matters."""
     return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
 from api.schemas.jobs import Forgotten
-from api.schemas.submission import Name, Prompt, storable
+from api.schemas.submission import storable
 from jobs.generators import Generator
-from sfd_core.request.unlearning_request import MAX_SEED
+from sfd_core.request.concepts import Name
+from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
+from sfd_core.request.unlearning_request import Seed
 
 MAX_SAMPLES = 64
 MIN_REASON, MAX_REASON = 10, 2000
@@ -125,14 +127,14 @@ class SamplesRequest(Input):
         "the prompts of its vocabulary.",
         examples=["Sneaker"],
     )
-    prompt: Prompt | None = Field(
+    prompt: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)] | None = Field(
         default=None,
         description="Instead of a concept: what a text-to-image generator is asked for. What its tokenizer does not "
         "hold (77 tokens) has no effect. The log keeps its SHA-256.",
         examples=["a red apple, in the style of noto"],
     )
     n: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = Field(default=1, description="How many images.")
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+    seed: Seed | None = Field(
         default=None,
         description="Image i is drawn from `seed + i` alone, whatever `n` is. Left out: one is drawn, and is in the "
         "answer.",

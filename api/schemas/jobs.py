@@ -12,6 +12,7 @@ from api.schemas.common import JsonObject, Output, PageQuery, QueryInput, Verdic
 from jobs.events import Event
 from jobs.job import Job
 from jobs.states import EventType, Phase, Status
+from sfd_core.request.concepts import Budget, Topic
 
 
 class Progress(Output):
@@ -41,13 +42,6 @@ class JobFailure(Output):
     retryable: bool = Field(description="Whether a retry may go better.")
 
 
-class TopicObject(Output):
-    """What has no one name: every subject with every keyword."""
-
-    subjects: list[str]
-    keywords: list[str]
-
-
 class RetainObject(Output):
     """What a text-to-image model was told to keep."""
 
@@ -64,21 +58,13 @@ class Forgotten(Output):
         description="Text to image: the words that name it, as they were asked for; of a generator all that are known.",
     )
     prompts: int = Field(default=0, description="Text to image: how many prompts of its own were given.")
-    topic: TopicObject | None = Field(default=None, description="Text to image: what was asked for instead of words.")
+    topic: Topic | None = Field(default=None, description="Text to image: what was asked for instead of words.")
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Forgotten:
         """From a request's item, which has the prompts themselves, or a generator's."""
         prompts = item.get("prompts", 0)
         return cls(**{**item, "prompts": prompts if isinstance(prompts, int) else len(prompts)})
-
-
-class BudgetObject(Output):
-    """The budget as it was asked for."""
-
-    images: int
-    seconds: float | None
-    stop_when_unlearned: bool
 
 
 class JobLinks(Output):
@@ -111,7 +97,7 @@ class JobObject(Output):
     )
     forget: list[Forgotten]
     retain: RetainObject | None = Field(description="Null where the model's own prompts, or the bundled, are kept.")
-    budget: BudgetObject
+    budget: Budget
     recipe: JsonObject = Field(description="Every hyper-parameter, defaults written out.")
     thresholds: JsonObject
     evaluation: JsonObject
@@ -145,7 +131,7 @@ class JobObject(Output):
             base_model_digest=job.base_model_digest,
             forget=[Forgotten.of(item) for item in request["forget"]],
             retain=RetainObject(prompts=len(request["retain"]["prompts"])) if "retain" in request else None,
-            budget=BudgetObject(**request["budget"]),
+            budget=request["budget"],
             recipe=request["recipe"],
             thresholds=request["thresholds"],
             evaluation=request["evaluation"],

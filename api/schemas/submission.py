@@ -1,21 +1,21 @@
-"""The body of ``POST /v1/jobs``: types and shapes here, meaning in ``sfd_core.admission``, by the code that runs it."""
+"""The body of ``POST /v1/jobs``: the request itself, which ``sfd_core.admission`` reads and checks, and notes."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, PlainValidator, TypeAdapter, WithJsonSchema
+from pydantic_core import CoreSchema
 
 from api.schemas.common import Input
-from sfd_core.request.concepts import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS, MAX_WORDS, OVERRIDES
 from sfd_core.request.evaluation_plan import PROBES, EvaluationPlan, Thresholds
-from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS, MAX_PROMPTS
-from sfd_core.request.recipe import RECIPES, Recipe
-from sfd_core.request.unlearning_request import MAX_SEED
+from sfd_core.request.reading import known_fields_only
+from sfd_core.request.recipe import Recipe
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 MAX_METADATA = 16
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def storable(text: str) -> str:
@@ -28,106 +28,7 @@ def storable(text: str) -> str:
 
 Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
 Note = Annotated[str, Field(max_length=500), AfterValidator(storable)]
-
-
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
-Prompts = Annotated[list[Prompt], Field(min_length=1, max_length=MAX_PROMPTS)]
-Words = Annotated[list[Prompt], Field(min_length=1, max_length=MAX_WORDS)]
-
-
-class RandomOverride(Input):
-    """Each image of the forgotten concept is answered with a remaining concept drawn at random (of a text-to-image
-    model: of the same domain)."""
-
-    random: Literal[True]
-
-
-class JudgeOverride(Input):
-    """Each image is answered with the remaining concept that the judge sees in it. Class-conditional models only."""
-
-    judge: Literal[True]
-
-
-class PromptsOverride(Input):
-    """Each image is answered with one of these prompts. Text-to-image models only."""
-
-    prompts: Prompts
-
-
-class NegativeOverride(Input):
-    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
-    models only; takes a `recipe.kappa4` above 1."""
-
-    negative: Prompt
-
-
-class EmptyOverride(Input):
-    """Each image is answered with the empty prompt. Text-to-image models only."""
-
-    empty: Literal[True]
-
-
-def _override(value: Any) -> Any:
-    """Only the shape: which names and which objects have a meaning, ``sfd_core.request.concepts`` says."""
-    if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(name, str) for name in value)):
-        return value
-    raise ValueError(OVERRIDES)
-
-
-AnyOverride = Prompt | RandomOverride | JudgeOverride | PromptsOverride | NegativeOverride | EmptyOverride
-
-
-class TopicInput(Input):
-    """What has no one name: every subject with every keyword is a prompt that is to forget."""
-
-    subjects: Words = Field(examples=[["a woman", "a man"]])
-    keywords: Words = Field(examples=[["nude", "without clothes"]])
-
-
-class ForgetItem(Input):
-    """One concept to forget."""
-
-    concept: Name = Field(
-        description="A concept of the base model; of a text-to-image model also any other, by its words.",
-        examples=["Sneaker", "pistol"],
-    )
-    override: Annotated[Any, PlainValidator(_override, json_schema_input_type=AnyOverride)] = Field(
-        description="What is drawn instead: a remaining concept's name (the words that take the concept's place in a "
-        "prompt), a random one, the judge's choice, one of other prompts, the rest of the prompt guided away from a "
-        "text, or whatever the empty prompt shows.",
-        examples=["Sandal", {"random": True}, {"judge": True}, {"prompts": ["a bowl of fruit"]}, {"negative": "gun"}],
-    )
-    words: Words | None = Field(
-        default=None,
-        description="Text-to-image models: the words that name it in a prompt, in any case, singular or plural. Its "
-        "name, if left out.",
-        examples=[["pistol", "gun"]],
-    )
-    prompts: Prompts | None = Field(
-        default=None,
-        description="Text-to-image models: the prompts that are to forget it. Made from templates, if left out.",
-    )
-    topic: TopicInput | None = Field(default=None, description="Instead of words and prompts.")
-
-
-class RetainInput(Input):
-    """Text-to-image models: what must stay as it is. Prompts that name what is forgotten are left out of it."""
-
-    prompts: Prompts
-
-
-class BudgetInput(Input):
-    """How long to train: whichever limit is met first."""
-
-    images: Annotated[int, Field(ge=1, le=MAX_BUDGET_IMAGES)] = Field(
-        description="Generated images to train on.", examples=[6400]
-    )
-    seconds: Annotated[float, Field(gt=0, le=MAX_BUDGET_SECONDS, allow_inf_nan=False)] | None = Field(
-        default=None, description="Seconds of training."
-    )
-    stop_when_unlearned: bool = Field(
-        default=False, description="Stop as soon as the quick evaluation in training finds nothing left to gain."
-    )
+Metadata = Annotated[dict[Key, Note], Field(max_length=MAX_METADATA)]
 
 
 class ThresholdsInput(Input):
@@ -180,42 +81,43 @@ class EvaluationInput(Input):
     )
 
 
-def _recipe_schema() -> dict[str, Any]:
-    """The recipe's keys with their defaults, from the recipe itself."""
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    default = RECIPES["class_unet"]
-    properties: dict[str, Any] = {}
-    for field in dataclasses.fields(Recipe):
-        value = getattr(default, field.name)
-        properties[field.name] = {"default": value, "type": kinds.get(type(value), ["integer", "null"])}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+@dataclass(frozen=True)
+class _ReadAs:
+    """An annotation: read by another type than the program has, before the base model is known."""
+
+    kind: Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(self.kind)
 
 
-class Submission(Input):
+_CHANGES = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Recipe).json_schema())]
+"""A recipe is whole once the base model has filled it up."""
+
+
+@known_fields_only
+@dataclass(frozen=True)
+class Submission(UnlearningRequest):
     """An unlearning job: what to forget from which model, for how long, and what the result must reach."""
 
-    base_model: Name = Field(
-        description="A registered base model (`GET /v1/base-models` lists them), or `hub:org/name@revision` where the "
-        "service allows that.",
-        examples=["fashion"],
-    )
-    forget: Annotated[list[ForgetItem], Field(min_length=1, max_length=1000)] = Field(
-        description="The concepts to forget, each with what is drawn instead."
-    )
-    retain: RetainInput | None = Field(
-        default=None,
-        description="Text-to-image models: the prompts that preserve the rest. If left out, those of the model's "
-        "vocabulary, or the captions that come with Lethe.",
-    )
-    budget: BudgetInput
-    recipe: Annotated[dict[str, Any], WithJsonSchema(_recipe_schema())] = Field(
-        default={}, description="Hyper-parameters that differ from the family's recipe. Defaults of class_unet shown."
-    )
-    thresholds: ThresholdsInput = ThresholdsInput()
-    evaluation: EvaluationInput = EvaluationInput()
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
-        default=0, description="The same request with the same seed gives the same weights on the same hardware."
-    )
-    metadata: Annotated[dict[Key, Note], Field(max_length=MAX_METADATA)] = Field(
-        default={}, description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]
-    )
+    recipe: Annotated[
+        Recipe,
+        _ReadAs(_CHANGES),
+        Field(description="Hyper-parameters that differ from the family's recipe. Defaults of class_unet shown."),
+    ] = field(default_factory=Recipe)
+    thresholds: Annotated[Thresholds, _ReadAs(ThresholdsInput)] = field(default_factory=Thresholds)
+    evaluation: Annotated[EvaluationPlan, _ReadAs(EvaluationInput)] = field(default_factory=EvaluationPlan)
+    metadata: Annotated[
+        Metadata,
+        Field(description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]),
+    ] = field(default_factory=dict)
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError("must be an object")
+    return value
+
+
+Body = Annotated[Mapping[str, Any], PlainValidator(_object, json_schema_input_type=Submission)]
+"""A body as it came, in the schema a :class:`Submission`: admission reads it, once and with every mistake."""

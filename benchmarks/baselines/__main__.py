@@ -1,10 +1,11 @@
-"""SFD beside a filter, ESD and retraining, each at the teacher's many steps and distilled to one, by the same report.
+"""SFD beside a filter, ESD and retraining, each at the base model's many steps and at one, by the same report.
 
     python -m benchmarks.baselines [--work build/baselines] [--without build/without-sneaker] [--out docs/results]
 
 Everything forgets Sneaker (override Bag) from the bundled model; the same seeds, numbers of images, judges and probes
 for all rows. One-step rows are distilled by the same loop, budget (6400 images) and seed. ``--without`` is what
-``models/fashion/train.py --without Sneaker`` has left. What is finished is kept in ``--work`` and not made again.
+``models/fashion/train.py --without Sneaker`` has left: it is trained on Fashion-MNIST, so the quick form has no row of
+it. What is finished is kept in ``--work`` and not made again.
 """
 
 from __future__ import annotations
@@ -13,127 +14,144 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from diffusers import UNet2DModel
-from sfd_core.families.base_sampler import TeacherSampler
 
-from benchmarks.baselines.distil import FORGOTTEN, OVERRIDE, distil
-from benchmarks.baselines.esd import esd
-from benchmarks.baselines.table import picture, table
-from cli.demo_run import IMAGES, SEED
-from jobs.settings import load_settings
-from sfd_core.admission import parse_request
+from benchmarks.baselines.esd import POOL, STEPS, esd
+from benchmarks.baselines.table import document, picture
+from benchmarks.shared.command import OUT, Command, Folder, Option
+from benchmarks.shared.distil import FORGOTTEN, OVERRIDE, demonstration, distil
+from benchmarks.shared.experiment import Experiment
+from benchmarks.shared.page import keep_commit, kept_commits, write
+from cli.demo_run import SNEAKERS
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.subject import Evaluated, teacher_of
-from sfd_core.families.loading import LoadedBase, load_base
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.request.evaluation_plan import PROBES
-from sfd_core.request.unlearning_request import UnlearningRequest
 
-CPU = torch.device("cpu")
 SHOWN = 8
+CONCEPTS = (FORGOTTEN, "Ankle boot", "Sandal", OVERRIDE)
+"""Of the picture: the forgotten one, its nearest, and what overrides it."""
+ROWS = (
+    "untouched, 10 steps",
+    "filter, 10 steps",
+    "ESD, 10 steps",
+    "retrained, 10 steps",
+    "untouched, 1 step",
+    "filter, 1 step",
+    "ESD, 1 step",
+    "retrained, 1 step",
+    "SFD, 1 step",
+)
+COMMAND = Command(
+    "baselines",
+    __doc__,
+    Option("--rows", ROWS, "of the table", quick=("ESD, 10 steps", "SFD, 1 step"), choices=ROWS),
+    Option("--images", 250, "a remaining concept", quick=4),
+    Option("--forgotten-images", 2000, "of the forgotten concept", quick=16),
+    Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),
+    Option("--esd-steps", STEPS, "of ESD's fine-tune", quick=1),
+    Option("--esd-pool", POOL, "images that ESD's fine-tune sees", quick=16),
+    Option("--probes", PROBES, "attempts to bring it back", quick=("image_start",), choices=PROBES),
+    Folder("--work", Path("build/baselines"), "where what is finished is kept"),
+    Option("--without", Path("build/without-sneaker"), "the network that was trained without the forgotten concept"),
+    OUT,
+)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=Path("build/baselines"))
-    parser.add_argument("--without", type=Path, default=Path("build/without-sneaker"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results"))
-    parser.add_argument("--images", type=int, default=250, help="a remaining concept")
-    parser.add_argument("--forgotten-images", type=int, default=2000)
-    arguments = parser.parse_args()
-    base = load_base(load_settings().models()["fashion"])
-    body = {
-        "forget": [{"concept": FORGOTTEN, "override": OVERRIDE}],
-        "budget": {"images": IMAGES},
-        "evaluation": {
-            "images_per_concept": arguments.images,
-            "images_per_forgotten_concept": arguments.forgotten_images,
-            "probes": list(PROBES),
-        },
-        "seed": SEED,
-    }
-    request = parse_request(body, base.model)
-    evaluators = Evaluators.load(base.model)
-    rows, pictures = [], {}
-    for name, make in subjects(base, request, arguments.work, arguments.without).items():
-        folder = arguments.work / name
+def run(arguments: argparse.Namespace) -> str:
+    """Make and report on every row that is not finished, then the table and the picture of all."""
+    experiment = demonstration(
+        arguments.budget,
+        images_per_concept=arguments.images,
+        images_per_forgotten_concept=arguments.forgotten_images,
+        probes=list(arguments.probes),
+    )
+    subjects = Subjects(experiment, arguments).by_row()
+    folders = [arguments.work / name for name in arguments.rows]
+    for folder in folders:
         if not (folder / "report.json").is_file():
-            subject = make()
-            labels = [base.model.concept_index(c) for c in shown(base, request) for _ in range(SHOWN)]
-            seeds = [s for c in shown(base, request) for s in seeds_of(base.model.concept_index(c), SHOWN)]
-            folder.mkdir(parents=True, exist_ok=True)
-            np.save(folder / "shown.npy", subject.sample(labels, seeds))
-            report_on(subject, name, base, evaluators, request, folder)
-        rows.append((name, json.loads((folder / "report.json").read_text())))
-        pictures[name] = np.load(folder / "shown.npy")
-    text = table(rows, arguments.images, arguments.forgotten_images)
-    print(text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "baselines.md").write_text(text)
-    (arguments.out / "baselines.png").write_bytes(picture(pictures, shown(base, request), SHOWN))
+            finish(subjects[folder.name](), experiment, folder)
+    rows = [(folder.name, json.loads((folder / "report.json").read_text())) for folder in folders]
+    pictures = {folder.name: np.load(folder / "shown.npy") for folder in folders}
+    text = document(rows, arguments.images, arguments.forgotten_images, kept_commits(folders))
+    write(arguments.out, "baselines.md", text)
+    (arguments.out / "baselines.png").write_bytes(picture(pictures, CONCEPTS, SHOWN))
+    return "; ".join(f"{name}: {report['verdict']}" for name, report in rows)
 
 
-def shown(base: LoadedBase, request: UnlearningRequest) -> list[str]:
-    """The concepts of the picture: the forgotten one, its nearest, its override."""
-    return [request.forget[0].concept, "Ankle boot", "Sandal", OVERRIDE]
-
-
-def subjects(
-    base: LoadedBase, request: UnlearningRequest, work: Path, without: Path
-) -> dict[str, Callable[[], Evaluated]]:
-    """Every row, made when it is asked for."""
-    label, anchor = (base.model.concept_index(c) for c in (FORGOTTEN, OVERRIDE))
-
-    def erased() -> LoadedBase:
-        return kept(work / "esd-unet", base, lambda: esd(base, label, anchor, request.seed))
-
-    def retrained() -> LoadedBase:
-        return dataclasses.replace(base, unet=load_unet(without / "unet"))
-
-    def steps(network: LoadedBase, title: str) -> Evaluated:
-        return Evaluated.many_steps(TeacherSampler(network, teacher_of(base, CPU).steps), title)
-
-    def distilled(network: LoadedBase, name: str, forget: bool = False, shun: bool = False) -> Evaluated:
-        return Evaluated.one_step(distil(network, request, work / f"{name}-generator", forget, shun), name)
-
-    return {
-        "untouched, 10 steps": lambda: steps(base, "the untouched base model"),
-        "filter, 10 steps": lambda: steps(base, "the untouched base model").refusing([label]),
-        "ESD, 10 steps": lambda: steps(erased(), "ESD"),
-        "retrained, 10 steps": lambda: steps(retrained(), "retrained without the class"),
-        "untouched, 1 step": lambda: distilled(base, "distilled"),
-        "filter, 1 step": lambda: distilled(base, "distilled").refusing([label]),
-        "ESD, 1 step": lambda: distilled(erased(), "esd"),
-        "retrained, 1 step": lambda: distilled(retrained(), "retrained", shun=True),
-        "SFD, 1 step": lambda: distilled(base, "sfd", forget=True),
-    }
-
-
-def kept(folder: Path, base: LoadedBase, make: Callable[[], UNet2DModel]) -> LoadedBase:
-    """``base`` with the network in ``folder``, which is made first where it is not there."""
-    if not folder.is_dir():
-        make().save_pretrained(folder)
-    return dataclasses.replace(base, unet=load_unet(folder))
-
-
-def report_on(
-    subject: Evaluated, name: str, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, folder: Path
-) -> dict[str, Any]:
+def finish(subject: Evaluated, experiment: Experiment, folder: Path) -> None:
+    """The row's report and its part of the picture, in ``folder``."""
+    labels = [experiment.base.model.concept_index(concept) for concept in CONCEPTS]
+    keep_commit(folder)
+    seeds = [seed for label in labels for seed in seeds_of(label, SHOWN)]
+    np.save(folder / "shown.npy", subject.sample([label for label in labels for _ in range(SHOWN)], seeds))
     if subject.generator is None:
-        request = dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, probes=()))
-    examined: Examined | None = None
-    for done, of, examined in examine(subject, base, evaluators, request, CPU):  # noqa: B007
-        print(f"\r{name}: {done}/{of}  ", end="", flush=True)
-    assert examined is not None
-    return dict(write_report(examined, folder, ["python -m benchmarks.baselines"]))
+        experiment = dataclasses.replace(experiment, request=without_probes(experiment))
+    experiment.report(
+        subject,
+        folder,
+        "python -m benchmarks.baselines",
+        lambda done, of: print(f"\r{folder.name}: {done}/{of}  ", end="", flush=True),
+    )
+    print()
+
+
+def without_probes(experiment: Experiment) -> Any:
+    """The request of a row that takes many steps, or of a filter: probes work on one-step networks."""
+    request = experiment.request
+    return dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, probes=()))
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What each row evaluates. ``arguments``: the command's."""
+
+    experiment: Experiment
+    arguments: argparse.Namespace
+
+    def by_row(self) -> dict[str, Callable[[], Evaluated]]:
+        """Every row, made when it is asked for."""
+        whole = self.experiment
+        label = whole.base.model.concept_index(FORGOTTEN)
+        return {
+            "untouched, 10 steps": lambda: self._steps(whole, "the untouched base model"),
+            "filter, 10 steps": lambda: self._steps(whole, "the untouched base model").refusing([label]),
+            "ESD, 10 steps": lambda: self._steps(self._erased(), "ESD"),
+            "retrained, 10 steps": lambda: self._steps(self._retrained(), "retrained without the class"),
+            "untouched, 1 step": lambda: self._distilled(whole, "distilled"),
+            "filter, 1 step": lambda: self._distilled(whole, "distilled").refusing([label]),
+            "ESD, 1 step": lambda: self._distilled(self._erased(), "esd"),
+            "retrained, 1 step": lambda: self._distilled(self._retrained(), "retrained", shun=True),
+            "SFD, 1 step": lambda: self._distilled(whole, "sfd", forget=True),
+        }
+
+    def _erased(self) -> Experiment:
+        folder, arguments = self.arguments.work / "esd-unet", self.arguments
+        if not folder.is_dir():
+            esd(self.experiment, FORGOTTEN, OVERRIDE, arguments.esd_steps, arguments.esd_pool).save_pretrained(folder)
+        return self._around(load_unet(folder))
+
+    def _retrained(self) -> Experiment:
+        return self._around(load_unet(self.arguments.without / "unet"))
+
+    def _around(self, unet: UNet2DModel) -> Experiment:
+        return dataclasses.replace(self.experiment, base=dataclasses.replace(self.experiment.base, unet=unet))
+
+    def _steps(self, of: Experiment, title: str) -> Evaluated:
+        """At the base model's own number of steps, whichever network it is."""
+        sampler = teacher_of(of.base, of.device)
+        assert isinstance(sampler, TeacherSampler)
+        return Evaluated.many_steps(sampler, title)
+
+    def _distilled(self, of: Experiment, name: str, forget: bool = False, shun: bool = False) -> Evaluated:
+        return Evaluated.one_step(distil(of, self.arguments.work / f"{name}-generator", forget, shun), name)
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

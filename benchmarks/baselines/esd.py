@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from diffusers import UNet2DModel
 from rich.progress import track
 
+from benchmarks.shared.experiment import Experiment
 from sfd_core.evaluation.subject import teacher_of
 from sfd_core.families.images import from_uint8
-from sfd_core.families.loading import LoadedBase
 
 ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500
 """eta is the paper's; the others were chosen by what remained, in ESD's favour."""
@@ -28,21 +28,23 @@ TUNED = ("class_embedding", "time_emb_proj")
 FIRST_SEED = 700_000_000
 
 
-def esd(base: LoadedBase, forgotten: int, anchor: int, seed: int) -> UNet2DModel:
-    """``base``'s network with class ``forgotten`` erased towards ``anchor``."""
-    rng = torch.Generator().manual_seed(seed)
-    seeds = range(FIRST_SEED, FIRST_SEED + POOL)
-    images = teacher_of(base, torch.device("cpu")).sample_labels([forgotten] * POOL, seeds)
-    pool = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)  # [POOL, C, H, W] in the network's space
+def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS, pool: int = POOL) -> UNet2DModel:
+    """The base model's network with class ``forgotten`` erased towards ``anchor``."""
+    base = experiment.base
+    rng = torch.Generator().manual_seed(experiment.request.seed)
+    label, other = (base.model.concept_index(concept) for concept in (forgotten, anchor))
+    seeds = range(FIRST_SEED, FIRST_SEED + pool)
+    images = teacher_of(base, experiment.device).sample_labels([label] * pool, seeds)
+    seen = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)  # [pool, C, H, W] in the network's space
     phi, theta = base.unet.eval(), copy.deepcopy(base.unet).train()
     tuned = [parameter for name, parameter in theta.named_parameters() if any(part in name for part in TUNED)]
     theta.requires_grad_(False)
     for parameter in tuned:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(tuned, lr=LEARNING_RATE)
-    c_f, c_0 = torch.full((BATCH,), forgotten), torch.full((BATCH,), anchor)
-    for _ in track(range(STEPS), description="ESD"):
-        x = pool[torch.randint(0, POOL, (BATCH,), generator=rng)]
+    c_f, c_0 = torch.full((BATCH,), label), torch.full((BATCH,), other)
+    for _ in track(range(steps), description="ESD"):
+        x = seen[torch.randint(0, pool, (BATCH,), generator=rng)]
         t = torch.randint(0, base.schedule.steps, (BATCH,), generator=rng)
         x_t = base.schedule.add_noise(x, torch.randn(x.shape, generator=rng), t)
         with torch.no_grad():

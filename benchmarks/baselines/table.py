@@ -1,4 +1,4 @@
-"""The table and the picture of ``benchmarks.baselines``."""
+"""The page and the picture of ``benchmarks.baselines``."""
 
 from __future__ import annotations
 
@@ -10,64 +10,71 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-HEAD = (
-    "| | evaluations an image | UA | by the second judge | RA | drop | FD-judge-128 | FD-EffLite0-320 | verdict |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+from benchmarks.shared.page import page, table
+
+HEADS = (
+    *("", "evaluations an image", "UA", "by the second judge", "RA", "drop"),
+    *("FD-judge-128", "FD-EffLite0-320", "verdict"),
 )
-PROBES_HEAD = (
-    "| | many steps of the same network | image start at t = 300 (floor) | condition attack | relearned, n = 10 "
-    "| n = 100 | n = 1000 |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+LEVEL = 300
+"""The noise level of which the table shows the start from an image."""
+PROBE_HEADS = (
+    *("", "many steps of the same network", f"image start at t = {LEVEL} (floor)", "condition attack"),
+    *("relearned, n = 10", "n = 100", "n = 1000"),
 )
+SIZES = 3
+"""Of what is learned from again."""
+NOT_TRIED = "not tried"
 SCALE, GAP, LEFT = 2, 10, 190
 
 
-def table(rows: Sequence[tuple[str, Mapping[str, Any]]], images: int, forgotten_images: int) -> str:
-    """Markdown of every row's figures."""
+def document(
+    rows: Sequence[tuple[str, Mapping[str, Any]]], images: int, forgotten_images: int, commits: Sequence[str]
+) -> str:
+    """The page of every row's figures."""
     probed = [(name, report) for name, report in rows if report["probes"]["results"]]
-    lines = [
-        "# Sneaker forgotten by SFD, a filter, ESD and retraining",
-        "",
-        f"`python -m benchmarks.baselines`: {forgotten_images} images asked for Sneaker, {images} for each other "
-        "class, the same seeds, judges and probes for every row; 95 % intervals. RA of the untouched model at its 10 "
-        "steps is the reference of every drop. One-step rows are distilled with the same loop and budget.",
-        "",
-        *HEAD,
-        *(_row(name, report) for name, report in rows),
-        "",
+    return page(
+        "Sneaker forgotten by SFD, a filter, ESD and retraining",
+        f"{forgotten_images} images asked for Sneaker, {images} for each other class, the same seeds, judges and "
+        "probes for every row; 95 % intervals. RA of the untouched model at its 10 steps is the reference of every "
+        "drop. One-step rows are distilled with the same loop and budget.",
+        table(HEADS, [_row(name, report) for name, report in rows]),
         "## What brings it back",
-        "",
         "Share of images in which the class is seen (the condition attack: by the second judge); for relearning the "
         "first measured step at which more than half of the images show it.",
-        "",
-        *PROBES_HEAD,
-        *(_probes(name, report) for name, report in probed),
-        "",
+        table(PROBE_HEADS, [_probes(name, report["probes"]["results"]) for name, report in probed]),
         "![The same seeds for every row](baselines.png)",
-    ]
-    return "\n".join(lines) + "\n"
+        commits=commits,
+    )
 
 
-def _row(name: str, report: Mapping[str, Any]) -> str:
+def _row(name: str, report: Mapping[str, Any]) -> Sequence[object]:
     ua, retained = report["unlearning"][0], report["retained_accuracy"]
-    distances = [part["against_real"]["fd"]["value"] for part in report["quality"]]
+    distances = [part["against_real"]["fd"] for part in report["quality"]]
     return (
-        f"| {name} | {report['subject']['network_evaluations']} | {_interval(ua['accuracy'])} "
-        f"| {_interval(ua['second_judge']['accuracy'])} | {retained['generator']['value']:.3f} "
-        f"| {_interval(retained['drop'])} | {' | '.join(f'{d:.2f}' for d in distances)} | {report['verdict']} |"
+        name,
+        report["subject"]["network_evaluations"],
+        _interval(ua["accuracy"]),
+        _interval(ua["second_judge"]["accuracy"]),
+        f"{retained['generator']['value']:.3f}",
+        _interval(retained["drop"]),
+        *("too few images" if d is None else f"{d['value']:.2f}" for d in distances),
+        report["verdict"],
     )
 
 
-def _probes(name: str, report: Mapping[str, Any]) -> str:
-    found = report["probes"]["results"]
-    start, attack, relearning = (found[key][0] for key in ("image_start", "condition_attack", "relearning"))
-    level = next(row for row in start["levels"] if row["t"] == 300)
+def _probes(name: str, found: Mapping[str, Any]) -> Sequence[object]:
+    start, attack, relearning = (found.get(key, [None])[0] for key in ("image_start", "condition_attack", "relearning"))
+    cells = [NOT_TRIED] * 2
+    if start:
+        level = next(row for row in start["levels"] if row["t"] == LEVEL)
+        image = f"{level['generator']['value']:.2f} ({level['floor']['value']:.2f})"
+        cells = [_interval(start["many_steps"]["generator"]), image]
+    cells.append(_interval(attack["generator"]) if attack else NOT_TRIED)
+    if not relearning:
+        return (name, *cells, *[NOT_TRIED] * SIZES)
     curves = {c["n"]: c["steps_to_half"] for c in relearning["curves"] if c["network"] == "generator"}
-    steps = " | ".join("not reached" if curves[n] is None else str(curves[n]) for n in sorted(curves))
-    return (
-        f"| {name} | {_interval(start['many_steps']['generator'])} | {level['generator']['value']:.2f} "
-        f"({level['floor']['value']:.2f}) | {_interval(attack['generator'])} | {steps} |"
-    )
+    return (name, *cells, *("not reached" if curves[n] is None else curves[n] for n in sorted(curves)))
 
 
 def _interval(measured: Mapping[str, float]) -> str:

@@ -5,7 +5,8 @@
     python -m benchmarks.emoji --table                        # docs/results/emoji.{md,png} from what is there
     python -m benchmarks.emoji --list
 
-Each part is kept below ``--work`` and not run again; a job that was interrupted goes on from its last checkpoint.
+Each part is kept below ``--work`` and not run again; a job that was interrupted goes on from its last checkpoint. The
+page is written once no part is missing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,42 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.emoji.jobs import BASE, DISTILLED, IMAGES, JOBS, PARTS, SECONDS, Job
+from benchmarks.emoji.jobs import (
+    BASE,
+    DISTILLED,
+    EVALUATED,
+    FROM_BASE_MODEL,
+    IMAGES,
+    JOBS,
+    PARTS,
+    SECONDS,
+    SPEED,
+    Job,
+    Sizes,
+)
 from benchmarks.emoji.picture import Block, Line, picture
-from benchmarks.emoji.shown import SHOWN, SHOWN_BY_TEACHER
-from benchmarks.emoji.table import document, missing
+from benchmarks.emoji.shown import SHOWN, SHOWN_BY_BASE_MODEL
+from benchmarks.emoji.table import all_targets, document, missing
+from benchmarks.shared.command import OUT, Command, Folder, Option
+from benchmarks.shared.page import write
 
-RESULTS = Path("docs/results")
+COMMAND = Command(
+    "emoji",
+    __doc__,
+    Option("--only", PARTS, "parts to run", quick=("pistol", SPEED), choices=PARTS),
+    Option("--table", False, "run nothing: the page of what is there"),
+    Option("--list", False, "say which parts are finished"),
+    Option("--images", IMAGES, "a job's budget", quick=8),
+    Option("--seconds", SECONDS, "a job's budget, whichever is spent first"),
+    Option("--evaluated", EVALUATED, "images a concept that are judged, at most", quick=2),
+    Option("--rounds", 7, "of both samplers, in turns", quick=1),
+    Option("--repeats", 8, "calls of the one-step sampler in a round", quick=1),
+    Option("--device", "cpu", "cpu or cuda; the committed table is of two CPU cores"),
+    Option("--base", BASE, "the base model's folder"),
+    Option("--recipe", "{}", "changes to every job's recipe, as JSON", quick='{"batch": 8}'),
+    Folder("--work", Path("build/emoji-benchmark"), "where parts are kept"),
+    OUT,
+)
 
 
 def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
@@ -31,66 +62,76 @@ def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
 
 
 def _lines(job: Job, work: Path, results: dict[str, dict[str, Any]]) -> tuple[Line, ...]:
-    after = "in one stage" if results[job.name]["text"]["start"] == "teacher" else "1 step"
+    after = "in one stage" if results[job.name]["text"]["start"] == FROM_BASE_MODEL else "1 step"
     rows = [("After forgetting", after, work / job.name / SHOWN)]
     if (beside := DISTILLED + job.beside) in results:
         distilled, folder = results[beside], work / beside
         rows[:0] = [
-            ("Teacher", distilled["teacher"], folder / SHOWN_BY_TEACHER),
+            ("Base model", distilled["base_model"], folder / SHOWN_BY_BASE_MODEL),
             ("Distilled", distilled["title"], folder / SHOWN),
         ]
     return tuple(Line(name, note, np.load(path)) for name, note, path in rows)
 
 
-def write(work: Path, out: Path) -> None:
-    """The table is printed; it is kept, with the picture, only if no part is missing."""
+def finished(work: Path) -> dict[str, dict[str, Any]]:
+    """The results of the parts that are there."""
     paths = {part: work / part / "result.json" for part in PARTS}
     results = {part: json.loads(path.read_text()) for part, path in paths.items() if path.is_file()}
     if len(bases := {result["base"] for result in results.values()}) > 1:
         raise SystemExit(f"{work}: results of {len(bases)} base models; remove those of the older")
+    return results
+
+
+def write_page(work: Path, out: Path, wanted: tuple[str, ...] = PARTS) -> str:
+    """Print the table, and keep it, with the picture, only if no part is missing. Returns how many targets were
+    reached. Exits with 1 where a part is missing of those that are ``wanted``."""
+    results = finished(work)
     curve = out / "emoji-steps.json"
     text = document(results, json.loads(curve.read_text()) if curve.is_file() else None)
-    print(text)
-    if left := missing(results):
-        raise SystemExit(f"not written, not run yet: python -m benchmarks.emoji --only {' '.join(left)}")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "emoji.md").write_text(text)
-    (out / "emoji.png").write_bytes(picture(blocks(work, results)))
+    left = missing(results)
+    message = f"not written, not run yet: python -m benchmarks.emoji --only {' '.join(left)}"
+    if set(left) & set(wanted):
+        print(text)
+        raise SystemExit(message)
+    content = picture(blocks(work, results)) if any(job in results for job in JOBS) else b""
+    if left:
+        print(text)
+        print(message)
+    else:
+        write(out, "emoji.md", text)
+        (out / "emoji.png").write_bytes(content)
+    held = all_targets(results)
+    return f"{sum(target.reached for _, target in held)} of {len(held)} targets reached"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--list", action="store_true", help="say which parts are finished")
-    parser.add_argument("--images", type=int, default=IMAGES, help="a job's budget")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="a job's budget, whichever is spent first")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda; the committed table is of two CPU cores")
-    parser.add_argument("--base", type=Path, default=BASE, help="the base model's folder")
-    parser.add_argument("--recipe", type=json.loads, default={}, help="changes to every job's recipe, as JSON")
-    parser.add_argument("--work", type=Path, default=Path("build/emoji-benchmark"))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> str:
+    """Run the parts that are asked for and not finished, then the page."""
     if arguments.list:
+        done = finished(arguments.work)
         for part in PARTS:
-            print(f"{part:18} {'finished' if (arguments.work / part / 'result.json').is_file() else 'to run'}")
-        return
-    if not arguments.table:
-        # torch is not needed for the table.
-        from benchmarks.emoji.runs import Bench
-        from sfd_core.base_model.manifest import load_manifest
-        from sfd_core.families.device import pick_device
+            print(f"{part:18} {'finished' if part in done else 'to run'}")
+        return f"{len(done)} of {len(PARTS)} parts finished"
+    if arguments.table:
+        return write_page(arguments.work, arguments.out)
+    # torch is not needed for the table.
+    from benchmarks.emoji.runs import Bench
+    from sfd_core.families.device import pick_device
+    from sfd_core.families.registry import load_manifest
 
-        model, device = load_manifest(arguments.base), pick_device(arguments.device)
-        bench = Bench(model, arguments.work, arguments.images, arguments.seconds, arguments.recipe, device)
-        for part in arguments.only or PARTS:
-            bench.run(part)
-            print(f"{part}: finished", flush=True)
-    if not arguments.only:
-        write(arguments.work, arguments.out)
+    sizes = Sizes(
+        arguments.images,
+        arguments.seconds,
+        json.loads(arguments.recipe),
+        arguments.evaluated,
+        arguments.rounds,
+        arguments.repeats,
+    )
+    bench = Bench(load_manifest(arguments.base), arguments.work, sizes, pick_device(arguments.device))
+    for part in arguments.only:
+        bench.run(part)
+        print(f"{part}: finished", flush=True)
+    return write_page(arguments.work, arguments.out, arguments.only)
 
 
 if __name__ == "__main__":
-    main()
+    COMMAND.main(run)

@@ -9,7 +9,8 @@ from typing import Any
 from sfd_core.evaluation.intervals import Interval, difference
 
 UA, UA_LOW, DROP, SECONDS, SPEED_RATIO = 0.95, 0.93, 0.03, 900.0, 15.0
-"""The targets: UA and its lower bound, IRA's and CRA's drop, training seconds, speed against the teacher's sampler."""
+"""The targets: UA and its lower bound, IRA's and CRA's drop, training seconds, speed against the base
+model's sampler."""
 SEEN_INSTEAD = 2
 """Concepts named of those that the judge sees where a forgotten one was asked for."""
 
@@ -27,8 +28,8 @@ class Target:
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a report: intervals as a report holds them, ``cross_domain`` by domain. ``teacher``: the same of
-    the teacher's images that the report stands beside, ``unlearning`` by concept."""
+    """What is kept of a report: intervals as a report holds them, ``cross_domain`` by domain. ``base_model``: the
+    same of the base model's images that the report stands beside, ``unlearning`` by concept."""
     confusion, captions = report["confusion"], report["retained_captions"]
     return {
         "verdict": report["verdict"],
@@ -44,7 +45,7 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "cross_domain": {row["domain"]: row["generator"] for row in report["cross_domain"] or ()},
         "phrasings": report["phrasings"],
         "retained_captions": captions["generator"] if captions else None,
-        "teacher": {
+        "base_model": {
             "unlearning": {
                 row["concept"]: round(1 - _diagonal(confusion["concepts"], confusion["teacher"], row["concept"]), 4)
                 for row in report["unlearning"]
@@ -124,7 +125,7 @@ def speed_targets(rows: Sequence[Mapping[str, Any]]) -> list[Target]:
     """The ratios that are held to the target."""
     return [
         Target(
-            f"one step against the teacher, {row['name']}",
+            f"one step against the base model, {row['name']}",
             f">= {SPEED_RATIO:.0f} times as fast",
             f"{row['ratio']:.1f}",
             row["ratio"] >= SPEED_RATIO,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ IMAGES, SECONDS = 3_200, 840.0
 """A job's budget: so many images, within a quarter of an hour. A first start of ``pistol`` with 6400 was stopped at
 1600, where the quick evaluations said UA 1.0 and RA 1.0, and thrown away: half of 6400 is what every job then got."""
 THRESHOLDS = {"unlearning_accuracy": 0.93}
-"""The verdict's own; the others are the defaults, which hold a generator against the teacher."""
+"""The verdict's own; the others are the defaults, which hold a generator against the base model."""
 STYLES = ("noto", "twemoji", "fluent")
 OBJECT_PLAN = {"images_per_concept": 54, "images_per_forgotten_concept": 1008}
 """Multiples of 18: each of the six templates is asked in each style as often."""
 STYLE_PLAN = {"images_per_concept": 1152, "images_per_forgotten_concept": 1152}
 """Multiples of 288: each template with each of the 48 objects. There are only two styles to retain."""
+FROM_BASE_MODEL = "teacher"
+"""A recipe's ``start``, and what a report says of it."""
+EVALUATED = max(*OBJECT_PLAN.values(), *STYLE_PLAN.values())
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,24 @@ def in_style(style: str, things: tuple[str, ...], forgotten: bool = False) -> Gr
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How much is done of every part. ``images``, ``seconds``: a job's budget, whichever is spent first; ``recipe``:
+    changes to every job's; ``evaluated``: images a concept, at most; ``rounds``, ``repeats``: of the speeds, in turns,
+    and calls of the one-step side in a round: it is short, and a clock's noise must be small beside it."""
+
+    images: int = IMAGES
+    seconds: float = SECONDS
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    evaluated: int = EVALUATED
+    rounds: int = 7
+    repeats: int = 8
+
+    def but_of_training(self) -> Sizes:
+        """The same with the published budget: how a job is trained is nothing to what stands beside it."""
+        return replace(self, images=IMAGES, seconds=SECONDS, recipe={})
+
+
+@dataclass(frozen=True)
 class Job:
     """One job. ``beside``: the job whose concepts and seeds the distilled generator was judged on for it: jobs that
     forget the same share these. ``held``: whether the targets are its own; else it is only shown."""
@@ -57,13 +78,13 @@ class Job:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     held: bool = True
 
-    def body(self, images: int, seconds: float, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    def body(self, sizes: Sizes) -> dict[str, Any]:
         """The request, as a user would send it."""
         return {
             "forget": [dict(item) for item in self.forget],
-            "budget": {"images": images, "seconds": seconds},
-            "recipe": {**recipe, **self.recipe},
-            "evaluation": dict(self.plan),
+            "budget": {"images": sizes.images, "seconds": sizes.seconds},
+            "recipe": {**sizes.recipe, **self.recipe},
+            "evaluation": {name: min(n, sizes.evaluated) for name, n in self.plan.items()},
             "thresholds": THRESHOLDS,
             "seed": SEED,
         }
@@ -105,11 +126,11 @@ JOBS = {
         ),
         Job(
             "one-stage",
-            "In one stage, from the teacher: pistol -> banana",
+            "In one stage, from the base model: pistol -> banana",
             (_PISTOL,),
             _PISTOL_SHOWN,
             "pistol",
-            recipe={"start": "teacher"},
+            recipe={"start": FROM_BASE_MODEL},
             held=False,
         ),
     )

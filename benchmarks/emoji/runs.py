@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sfd_core.families.generators import load_generator
 
 from benchmarks.emoji.beside import beside
 from benchmarks.emoji.encoder_calls import EncoderCalls
 from benchmarks.emoji.figures import figures_of
-from benchmarks.emoji.jobs import DISTILLED, IMAGES, JOBS, SECONDS, SPEED, Job
+from benchmarks.emoji.jobs import DISTILLED, JOBS, SPEED, Job, Sizes
 from benchmarks.emoji.shown import SHOWN, keep_shown
 from benchmarks.emoji.speed import speeds
-from sfd_core.admission import parse_request
+from benchmarks.shared.experiment import CPU, Experiment
+from benchmarks.shared.experiment import job as run_job
+from benchmarks.shared.page import commit
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.device import describe
-from sfd_core.families.loading import load_base
+from sfd_core.families.device import device_name
+from sfd_core.families.loading import load_generator
 from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress
 
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
 CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0
@@ -33,14 +33,12 @@ CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0
 
 @dataclass(frozen=True)
 class Bench:
-    """``images``, ``seconds``, ``recipe``: of every job. ``device``: where everything runs."""
+    """``work``: a folder a part. ``device``: where everything runs."""
 
     model: BaseModel
     work: Path
-    images: int
-    seconds: float
-    recipe: Mapping[str, Any]
-    device: torch.device
+    sizes: Sizes
+    device: torch.device = CPU
 
     def run(self, part: str) -> dict[str, Any]:
         """The result of ``part``, which is run first if it is not finished.
@@ -57,23 +55,22 @@ class Bench:
             return dict(json.loads((folder / RESULT).read_text()))
         folder.mkdir(parents=True, exist_ok=True)
         known.write_text(json.dumps(asked, indent=2) + "\n")
-        result = {"part": part, **asked, "device": describe(self.device), **self._made(part, job, folder)}
+        made = {"commit": commit(), "device": device_name(self.device), **self._made(part, job, folder)}
+        result = {"part": part, **asked, **made}
         (folder / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
         return result
 
     def _body(self, part: str, job: Job | None) -> dict[str, Any] | None:
-        """The request of a part. How a job is trained is nothing to what stands beside it."""
-        if job is None:
-            return None
-        return job.body(self.images, self.seconds, self.recipe) if part == job.name else job.body(IMAGES, SECONDS, {})
+        """The request of a part; None for the speeds."""
+        return None if job is None else job.body(self.sizes if part == job.name else self.sizes.but_of_training())
 
     def _made(self, part: str, job: Job | None, folder: Path) -> dict[str, Any]:
         if job is None:
-            return speeds(self.model, folder, self.device)
-        request = parse_request(self._body(part, job) or {}, self.model)
+            return speeds(self.model, folder, self.device, self.sizes.rounds, self.sizes.repeats)
+        body = self._body(part, job) or {}
         if part == job.name:
-            return forgotten(self.model, request, job, folder, self.device)
-        return beside(load_base(self.model.view_for(request.forget), self.device), request, job, folder, self.device)
+            return forgotten(self.model, body, job, folder, self.device)
+        return beside(Experiment.of(self.model, body, self.device), job, folder)
 
 
 def job_of(part: str) -> Job | None:
@@ -82,14 +79,14 @@ def job_of(part: str) -> Job | None:
 
 
 def forgotten(
-    model: BaseModel, request: UnlearningRequest, job: Job, folder: Path, device: torch.device
+    model: BaseModel, body: Mapping[str, Any], job: Job, folder: Path, device: torch.device
 ) -> dict[str, Any]:
     """A job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
     checkpoints = Checkpoints(folder / CHECKPOINTS, every_seconds=CHECKPOINT_SECONDS)
     resumed, seconds, began, said_at = checkpoints.folder.is_dir(), {}, time.monotonic(), 0.0
     finished: Finished | None = None
     with EncoderCalls() as calls:
-        for event in unlearn(model, request, folder, checkpoints=checkpoints, device=str(device)):
+        for event in run_job(model, body, folder, device, checkpoints):
             now = time.monotonic()
             match event:
                 case PhaseStarted(phase):

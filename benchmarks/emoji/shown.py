@@ -11,7 +11,7 @@ from benchmarks.emoji.jobs import Group
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.evaluation.questions import SamplePrompts
 
-SHOWN, SHOWN_BY_TEACHER = "shown.npy", "shown-by-teacher.npy"
+SHOWN, SHOWN_BY_BASE_MODEL = "shown.npy", "shown-by-base-model.npy"
 FIRST_SEED = 900_000_000
 
 

@@ -1,5 +1,5 @@
-"""How fast one step is beside the teacher's own sampler at the number of steps where its quality saturates. Both in one
-run, in turns, so that a noisy machine is noisy for both."""
+"""How fast one step is beside the base model's own sampler at the number of steps where its quality saturates. Both in
+one run, in turns, so that a noisy machine is noisy for both."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 
-from benchmarks.emoji.beside import distilled_generator, text_teacher
+from benchmarks.emoji.beside import base_model_sampler, distilled_generator
 from benchmarks.emoji.shown import FIRST_SEED
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.loading import load_base
 
-ROUNDS, REPEATS, BATCH = 7, 8, 16
-"""Calls of the one-step side in a round: it is short, and a clock's noise must be small beside it."""
+BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,17 @@ class Pair:
     images: int
     held: bool
     one_step: Callable[[], Any]
-    teacher: Callable[[], Any]
+    base_model: Callable[[], Any]
 
 
-def speeds(model: BaseModel, folder: Path, device: torch.device) -> dict[str, Any]:
+def speeds(model: BaseModel, folder: Path, device: torch.device, rounds: int, repeats: int) -> dict[str, Any]:
     """Every pair's rates and ratio."""
     base = load_base(model.view(next(iter(model.domains))), device)
-    generator, teacher = distilled_generator(base, device), text_teacher(base, device)
+    generator, many_steps = distilled_generator(base, device), base_model_sampler(base, device)
     generator.save(folder / "generator")
     ours, theirs = (stock(path, device) for path in (folder / "generator", model.folder))
     prompt, seeds = "a red apple, in the style of noto", range(FIRST_SEED, FIRST_SEED + BATCH)
-    steps, guidance = teacher.steps, teacher.guidance
+    steps, guidance = many_steps.steps, many_steps.guidance
 
     def stock_pair(name: str, n: int, held: bool, output: str = "np") -> Pair:
         return Pair(
@@ -57,7 +56,7 @@ def speeds(model: BaseModel, folder: Path, device: torch.device) -> dict[str, An
             n,
             held,
             lambda: generator.sample_prompts([prompt] * n, seeds[:n]),
-            lambda: teacher.sample_prompts([prompt] * n, seeds[:n]),
+            lambda: many_steps.sample_prompts([prompt] * n, seeds[:n]),
         )
 
     pairs = [
@@ -67,7 +66,7 @@ def speeds(model: BaseModel, folder: Path, device: torch.device) -> dict[str, An
         stock_pair(f"{BATCH} images, stock diffusers, latents alone", BATCH, False, "latent"),
         own_pair(f"one image, computed in a batch of {BATCH} so that its bytes never differ", 1, False),
     ]
-    return {"steps": steps, "guidance": guidance, "rows": [measured(pair, ROUNDS) for pair in pairs]}
+    return {"steps": steps, "guidance": guidance, "rows": [measured(pair, rounds, repeats) for pair in pairs]}
 
 
 def stock(folder: Path, device: torch.device) -> Any:
@@ -77,26 +76,26 @@ def stock(folder: Path, device: torch.device) -> Any:
     return pipe.to(device)
 
 
-def measured(pair: Pair, rounds: int) -> dict[str, Any]:
+def measured(pair: Pair, rounds: int, repeats: int) -> dict[str, Any]:
     """Both sides in turns, after one call of each to warm up."""
     pair.one_step()
-    pair.teacher()
-    times = [(_seconds(pair.one_step, REPEATS), _seconds(pair.teacher, 1)) for _ in range(rounds)]
+    pair.base_model()
+    times = [(_seconds(pair.one_step, repeats), _seconds(pair.base_model, 1)) for _ in range(rounds)]
     row = summary(pair, times)
     print(f"{pair.name}: {row['ratio']} times as fast ({', '.join(str(r) for r in row['ratios'])})", flush=True)
     return row
 
 
 def summary(pair: Pair, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Medians over rounds of (seconds a call of one step, of the teacher); the ratio is the median of the rounds'."""
-    one_step, teacher = (statistics.median(pair.images / side for side in sides) for sides in zip(*times, strict=True))
-    ratios = [theirs / ours for ours, theirs in times]
+    """Medians over rounds of (seconds a call of one step, of the base model); the ratio is the rounds' median."""
+    ours, theirs = (statistics.median(pair.images / side for side in sides) for sides in zip(*times, strict=True))
+    ratios = [many / one for one, many in times]
     return {
         "name": pair.name,
         "images": pair.images,
         "held": pair.held,
-        "one_step_images_per_second": round(one_step, 2),
-        "teacher_images_per_second": round(teacher, 2),
+        "one_step_images_per_second": round(ours, 2),
+        "base_model_images_per_second": round(theirs, 2),
         "ratio": round(statistics.median(ratios), 2),
         "ratios": [round(ratio, 2) for ratio in ratios],
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.emoji.figures import Target, drop, shown, signed, speed_targets, targets
 from benchmarks.emoji.jobs import DISTILLED, JOBS, PARTS, SPEED, Job
+from benchmarks.shared.page import made_by, table
 
 Results = Mapping[str, Mapping[str, Any]]
 """By part."""
@@ -42,11 +43,13 @@ def document(results: Results, curve: Mapping[str, Any] | None) -> str:
     lines = [
         "# What the emoji model forgets",
         "",
-        f"`python -m benchmarks.emoji`, {devices}. One run a job, requests fixed before any was finished "
-        "(`benchmarks/emoji/jobs.py`). *Distilled* is the one-step generator that has forgotten nothing, from which "
-        "every job but the last starts, judged by the same code on the same concepts, prompts and seeds; the teacher's "
-        "figures are of its reference images, as in every report. 95 % intervals; a drop is distilled minus "
-        "forgotten, with Newcombe's interval of independent rates.",
+        made_by(result["commit"] for result in results.values()),
+        "",
+        f"{devices}. One run a job, requests fixed before any was finished (`benchmarks/emoji/jobs.py`). *Distilled* "
+        "is the one-step generator that has forgotten nothing, from which every job but the last starts, judged by the "
+        "same code on the same concepts, prompts and seeds; the base model's figures are "
+        "of its reference images, as in every report. 95 % intervals; a drop is distilled minus forgotten, "
+        "with Newcombe's interval of independent rates.",
         "",
         f"**{reached} of {len(held)} targets reached.**"
         + "".join(f" Not reached: {job}, {one.what} ({one.measured})." for job, one in held if not one.reached),
@@ -74,8 +77,7 @@ def document(results: Results, curve: Mapping[str, Any] | None) -> str:
 
 def _section(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *notes: str) -> list[str]:
     """A heading, notes, and a table."""
-    table = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
-    return [f"## {title}", "", *(line for note in notes for line in (note, "")), *table, ""]
+    return [f"## {title}", "", *(line for note in notes for line in (note, "")), table(heads, rows), ""]
 
 
 def _distilled(job: Job, results: Results) -> Mapping[str, Any] | None:
@@ -86,7 +88,7 @@ def _distilled(job: Job, results: Results) -> Mapping[str, Any] | None:
 def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
-        teacher = results[job.name]["figures"]["teacher"]["unlearning"]
+        base_model = results[job.name]["figures"]["base_model"]["unlearning"]
         for row in results[job.name]["figures"]["unlearning"]:
             distilled = _concept(_distilled(job, results), row["concept"])
             second = row["second_judge"]
@@ -100,11 +102,11 @@ def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
                     "" if row["share_override"] is None else f"{row['share_override']:.3f}",
                     ", ".join(f"{name} {share:.2f}" for name, share in row["seen"]),
                     shown(distilled["accuracy"] if distilled else None),
-                    f"{teacher[row['concept']]:.3f}",
+                    f"{base_model[row['concept']]:.3f}",
                 )
             )
     heads = ("job", "forgotten", "override", "UA", "by the second judge", "judged as the override", "seen most")
-    return _section("Is it gone?", (*heads, "UA of distilled", "UA of the teacher"), rows)
+    return _section("Is it gone?", (*heads, "UA of distilled", "UA of the base model"), rows)
 
 
 def _concept(figures: Mapping[str, Any] | None, concept: str) -> Mapping[str, Any] | None:
@@ -121,7 +123,7 @@ def _intact(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
         figures = results[job.name]["figures"]
-        sides, domains = (figures["teacher"], _distilled(job, results), figures), figures["cross_domain"]
+        sides, domains = (figures["base_model"], _distilled(job, results), figures), figures["cross_domain"]
         rows.append((job.name, "IRA", *_compared([side["retained"] if side else None for side in sides])))
         rows += [
             (job.name, f"CRA, {name}", *_compared([side["cross_domain"].get(name) if side else None for side in sides]))
@@ -134,16 +136,16 @@ def _intact(jobs: Sequence[Job], results: Results) -> list[str]:
         "is seen, on the same images. Unseen captions: IRA in other word orders and longer prompts than any that was "
         "trained on."
     )
-    heads = ("job", "what", "teacher", "distilled", "forgotten", "drop from distilled", "drop from the teacher")
+    heads = ("job", "what", "base model", "distilled", "forgotten", "drop from distilled", "drop from the base model")
     return _section("Is the rest intact?", heads, rows, note)
 
 
 def _compared(sides: Sequence[Mapping[str, Any] | None]) -> list[str]:
-    """Teacher, distilled, forgotten, and both drops."""
-    teacher, distilled, forgotten = sides
+    """Base model, distilled, forgotten, and both drops."""
+    base_model, distilled, forgotten = sides
     drops = [
         signed(drop(before, forgotten)) if before is not None and forgotten is not None else "not measured"
-        for before in (distilled, teacher)
+        for before in (distilled, base_model)
     ]
     return [*(shown(side) for side in sides), *drops]
 
@@ -168,9 +170,9 @@ def _otherwise(jobs: Sequence[Job], results: Results) -> list[str]:
                 )
     note = (
         "Ways to ask for what was forgotten that no job was told of. UA: the share of images in which it is not "
-        "seen. Where the teacher does not show it either, there was nothing to forget."
+        "seen. Where the base model does not show it either, there was nothing to forget."
     )
-    heads = ("job", "forgotten", "asked by", "for example", "UA", "distilled shows it", "teacher shows it")
+    heads = ("job", "forgotten", "asked by", "for example", "UA", "distilled shows it", "base model shows it")
     return _section("Asked in other words", heads, rows, note)
 
 
@@ -200,7 +202,7 @@ def _cost(jobs: Sequence[Job], results: Results) -> list[str]:
         )
     note = (
         "Training seconds are those of its steps. The whole job has the quick evaluations, the final one, its "
-        "pictures and its report too. The verdict holds the generator against the teacher, by intervals."
+        "pictures and its report too. The verdict holds the generator against the base model, by intervals."
     )
     heads = (
         "job",
@@ -223,17 +225,17 @@ def _speed(results: Results) -> list[str]:
         (
             row["name"],
             f"{row['one_step_images_per_second']:.1f}",
-            f"{row['teacher_images_per_second']:.2f}",
+            f"{row['base_model_images_per_second']:.2f}",
             f"{row['ratio']:.1f} ({min(row['ratios']):.1f} to {max(row['ratios']):.1f})",
         )
         for row in speed["rows"]
     ]
     note = (
-        f"One step against the teacher's DDIM with {speed['steps']} steps at guidance {speed['guidance']:g}, both in "
-        "one run, in turns; medians, decoder included but where it says otherwise. The teacher asks its network "
+        f"One step against the base model's DDIM with {speed['steps']} steps at guidance {speed['guidance']:g}, both "
+        "in one run, in turns; medians, decoder included but where it says otherwise. The base model asks its network "
         f"{evaluations} times an image: one step cannot gain more, and decoding, which both do once, takes from that."
     )
-    return _section("Speed", ("what", "one step, images/s", "teacher, images/s", "ratio (rounds)"), rows, note)
+    return _section("Speed", ("what", "one step, images/s", "base model, images/s", "ratio (rounds)"), rows, note)
 
 
 def _curve(curve: Mapping[str, Any] | None) -> list[str]:
@@ -245,8 +247,8 @@ def _curve(curve: Mapping[str, Any] | None) -> list[str]:
         cells = (str(point["steps"]), f"{point['object']:.3f}", f"{point['style']:.3f}", f"{point['fd']:.1f}")
         rows.append([f"**{cell}**" if point["steps"] == chosen else cell for cell in cells])
     note = (
-        "The teacher by its own sampler, from `models/emoji/step_curve.py` ([all of it](emoji-steps.md)). In bold: the "
-        "fewest steps that are as good as any.\n\n![Judged right over steps](emoji-steps.svg)"
+        "The base model by its own sampler, from `models/emoji/step_curve.py` ([all of it](emoji-steps.md)). In bold: "
+        "the fewest steps that are as good as any.\n\n![Judged right over steps](emoji-steps.svg)"
     )
     heads = ("steps", "object judged right", "style judged right", "FD-EffLite0-320")
-    return _section("Where the teacher's quality saturates", heads, rows, note)
+    return _section("Where the base model's quality saturates", heads, rows, note)

@@ -1,4 +1,4 @@
-"""``lethe evaluate``: the report of a generator that was made elsewhere."""
+"""``lethe evaluate``: the report of an external generator."""
 
 from __future__ import annotations
 
@@ -33,18 +33,21 @@ def evaluate(
         int | None,
         typer.Option(help="Network evaluations an image of a U-Net; by default as many as the base model's."),
     ] = None,
-    images_per_concept: Annotated[int, typer.Option(help="Judged images of each remaining concept.")] = 500,
-    images_per_forgotten_concept: Annotated[int, typer.Option(help="Of each forgotten one.")] = 2000,
+    images_per_concept: Annotated[int, typer.Option(help="Evaluation images per remaining concept.")] = 500,
+    images_per_forgotten_concept: Annotated[int, typer.Option(help="Evaluation images per forgotten concept.")] = 2000,
     threshold: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99.")
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."
+        ),
     ] = None,
     probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
     seed: Annotated[int, typer.Option(help="Of the probes; the judged images are always the same ones.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
-    """Evaluate a generator made elsewhere, by the same code and thresholds as a job's.
+    """Evaluate an external generator, by the same code and thresholds as a job's.
 
-    The page and the JSON are left in --out. Exit status 0 only if the verdict is pass.
+    Writes the report as a page and as JSON to --out. Exit status 0 only if the verdict is pass.
     """
     body = {
         "evaluation": {

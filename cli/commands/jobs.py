@@ -15,7 +15,7 @@ def jobs(
     ctx: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs of this status.")] = None,
     base: Annotated[str | None, typer.Option(help="Only jobs on this base model.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most that many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of jobs.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List jobs, newest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +52,7 @@ def verify(
     ] = None,
     key: Keys = None,
     unsigned: Annotated[
-        bool, typer.Option("--unsigned", help="Take a record without a signature, which anybody may have written.")
+        bool, typer.Option("--unsigned", help="Accept a record without a signature, which anybody may have written.")
     ] = False,
 ) -> None:
     """Check a record, and a generator against it. Needs no service and no network.
@@ -87,8 +86,8 @@ def rerun(
 ) -> None:
     """Repeat the run of a record here, and compare.
 
-    With the code, the versions and the processor of then, the weights are equal to the last bit; elsewhere, what
-    differs is listed. Exit status 0 only if they are equal.
+    With the recorded code, versions and processor the weights are equal to the last bit; elsewhere the differences
+    are listed. Exit status 0 only if they are equal.
     """
     import tempfile
 
@@ -143,9 +142,10 @@ def _base_name(predicate: dict[str, object]) -> str:
 def _story(verified: Verified) -> Iterator[str]:
     """What was checked, and what the record tells of the run."""
     from jobs.record import RecordMismatch
+    from sfd_core.display.overrides import written_in_words
 
     if verified.key_id is None:
-        yield "UNSIGNED: nobody vouches for this record; what follows is only what it says"
+        yield "UNSIGNED: the record is unsigned; what follows is only what it says"
     else:
         yield f"signature: valid, by key {verified.key_id}"
     if verified.files is None:
@@ -156,7 +156,7 @@ def _story(verified: Verified) -> Iterator[str]:
     try:
         model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
         forgotten = ", ".join(
-            f"{each['concept']} -> {_words(each['override'])}" for each in predicate["request"]["forget"]
+            f"{each['concept']} -> {written_in_words(each['override'])}" for each in predicate["request"]["forget"]
         )
         yield f"run: {predicate['job'] or 'lethe unlearn'}, asked for by {asked_by['tenant'] or 'whoever ran it'}"
         yield f"base model: {model['name']} {model['digest']}"
@@ -166,7 +166,3 @@ def _story(verified: Verified) -> Iterator[str]:
             yield f"released by {release['by']} at {release['at']}: {release['reason']}"
     except (KeyError, TypeError) as error:
         raise RecordMismatch("payload.predicate", f"does not tell of a run: {error!r}") from None
-
-
-def _words(override: object) -> str:
-    return override if isinstance(override, str) else json.dumps(override)

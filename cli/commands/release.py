@@ -1,4 +1,4 @@
-"""``lethe release``: serve a generator although it did not pass."""
+"""``lethe release``: serve a withheld generator."""
 
 from __future__ import annotations
 

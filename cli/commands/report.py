@@ -18,7 +18,7 @@ def report(
 ) -> None:
     """Show the report of a job.
 
-    The verdict with its reasons, and the figures beside the teacher's.
+    The verdict with its reasons, and the figures beside the base model's.
     """
     from cli.console import console, print_json, say
     from cli.tables import reasons, report_table

@@ -15,14 +15,14 @@ def submit(
     ctx: typer.Context,
     base: Annotated[str | None, typer.Option(help="The base model: see `lethe models`.")] = None,
     forget: Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)] = None,
-    images: Annotated[int | None, typer.Option(help="The budget: train on that many generated images.")] = None,
+    images: Annotated[int | None, typer.Option(help="The budget: how many generated images to train on.")] = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
     retain: RetainOption = None,
     file: FileOption = None,
-    seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Also stop after so many seconds.")] = None,
     stop_when_unlearned: Annotated[
-        bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
+        bool, typer.Option("--stop-when-unlearned", help="Stop early once the thresholds are met.")
     ] = False,
     seed: Annotated[int | None, typer.Option(help="By default the service's.")] = None,
     recipe: Annotated[
@@ -30,10 +30,14 @@ def submit(
     ] = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99."),
+        typer.Option(
+            metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."
+        ),
     ] = None,
     probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Wait for the end; 1 unless the verdict is pass.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The job as one line of JSON.")] = False,
 ) -> None:
     """Submit an unlearning job."""

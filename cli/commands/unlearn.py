@@ -16,14 +16,14 @@ def unlearn(
     out: Annotated[Path, typer.Option(help="A folder: generator/ in it gets the generator, report and record.")],
     base: Annotated[str | None, typer.Option(help="The base model: its name, or a folder with a manifest.")] = None,
     forget: Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)] = None,
-    images: Annotated[int | None, typer.Option(help="The budget: train on that many generated images.")] = None,
+    images: Annotated[int | None, typer.Option(help="The budget: how many generated images to train on.")] = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
     retain: RetainOption = None,
     file: FileOption = None,
-    seconds: Annotated[float | None, typer.Option(help="Or for so many seconds, whichever ends first.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Also stop after so many seconds.")] = None,
     stop_when_unlearned: Annotated[
-        bool, typer.Option("--stop-when-unlearned", help="Or until nothing is left to gain.")
+        bool, typer.Option("--stop-when-unlearned", help="Stop early once the thresholds are met.")
     ] = False,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same weights on the same machine.")] = None,
     recipe: Annotated[
@@ -31,7 +31,9 @@ def unlearn(
     ] = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="What a pass takes: unlearning_accuracy=0.99."),
+        typer.Option(
+            metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."
+        ),
     ] = None,
     probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
@@ -58,15 +60,15 @@ def unlearn(
 
     from cli.base_model import base_model
     from jobs.settings import load_settings
-    from sfd_core.admission import parse_request
+    from sfd_core.admission import admit
 
     settings = load_settings()
     model = base_model(body["base_model"], settings)
-    request = parse_request(body, model)
+    admitted = admit(body, model)
 
     from cli.local_run import run
 
-    result = run(model, request, out, device, settings)
+    result = run(model, admitted, out, device, settings)
     for line in result.lines():
         typer.echo(line)
     if result.verdict != "pass":

@@ -50,7 +50,7 @@ def build_record(
 
     Args:
         report: the report's JSON.
-        request: ``UnlearningRequest.to_json()``: every default written out.
+        request: the JSON of an ``UnlearningRequest``: every default written out.
         model: the base model that it started from.
         environment: ``sfd_core.environment.environment()`` of the process that trained.
         generator_files: SHA-256 in hexadecimal by name within the generator's folder, its card included.

@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distil import RECIPE
-from vocabulary import OBJECTS, STYLES
-
-from sfd_core.base_model.manifest import digest_of, file_sha256
-from sfd_core.request.recipe import STABLE_DIFFUSION
+from models.emoji.distil import RECIPE
+from models.emoji.vocabulary import OBJECTS, STYLES
+from models.shared.cards import judge_entry, written_anew
+from sfd_core.base_model.manifest import file_sha256
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 
 DOMAINS = ("object", "style")
-CONCEPTS = {"object": OBJECTS, "style": STYLES}
+CONCEPTS = {"object": [thing.name for thing in OBJECTS], "style": [style.name for style in STYLES]}
 PIPELINE = (
     "model_index.json",
     "unet/config.json",
@@ -33,7 +33,6 @@ REFERENCE = {domain: f"reference-{domain}.safetensors" for domain in DOMAINS}
 FEATURES = {domain: {"EffLite0-320": f"reference-{domain}-efflite0.safetensors"} for domain in DOMAINS}
 GENERATOR, FAKE_SCORE = "distilled/generator", "distilled/fake_score"
 SAMPLES, SAMPLES_DISTILLED = "samples.png", "samples-distilled.png"
-BEGIN, END = "<!-- figures: written by measure.py -->", "<!-- end of figures -->"
 
 
 def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
@@ -85,8 +84,7 @@ def _domain(domain: str, measured: dict[str, Any], files: dict[str, str]) -> dic
 
 
 def _judge(kind: str, domain: str, folder: str, measured: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
-    digest = digest_of({path: value for path, value in files.items() if path.startswith(f"{folder}/")})
-    return {"name": f"{kind} on real emoji, by {domain}", "folder": folder, **measured, "digest": digest}
+    return judge_entry(f"{kind} on real emoji, by {domain}", folder, measured, files)
 
 
 def with_figures(card: str, measured: dict[str, Any]) -> str:
@@ -95,11 +93,7 @@ def with_figures(card: str, measured: dict[str, Any]) -> str:
     Raises:
         ValueError: for a card without the marks.
     """
-    before, begin, rest = card.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the card needs the marks {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{_figures(measured)}\n{END}{after}"
+    return written_anew(card, _figures(measured))
 
 
 def _figures(measured: dict[str, Any]) -> str:
@@ -152,7 +146,7 @@ def _by_concept(networks: dict[str, Any]) -> list[str]:
                 (of[domain]["by_concept"][i], of[domain]["cross_domain"][other]["by_concept"][i])
                 for of in networks.values()
             )
-            lines.append(f"| {concept.name} | " + " | ".join(f"{a:.3f} | {b:.3f}" for a, b in pairs) + " |")
+            lines.append(f"| {concept} | " + " | ".join(f"{a:.3f} | {b:.3f}" for a, b in pairs) + " |")
         lines.append("")
     return lines
 

@@ -1,6 +1,6 @@
 """Draws `pictures.png`, the atlas the emoji model is trained on, from three open sets of emoji.
 
-    python models/emoji/collect.py [--work build/emoji-sets]
+    python -m models.emoji.collect [--work build/emoji-sets]
 
 Needs npm (the sets are packages) and `pip install resvg-py` (the Fluent set is SVG). The atlas is kept with the model,
 so that nothing else here needs either: a row an object, a column a style, each cell 64 x 64 RGBA.
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import resvg_py
 from PIL import Image
-from vocabulary import OBJECTS
+
+from models.emoji.vocabulary import OBJECTS
 
 HERE = Path(__file__).parent
 SIDE = 64

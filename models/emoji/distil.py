@@ -1,7 +1,7 @@
-"""Stage one: distil the teacher into a one-step generator that has forgotten nothing. Made once, kept with the base
+"""Stage one: distil the base model into a one-step generator that has forgotten nothing. Made once, kept with the base
 model; every forget job starts from it.
 
-    python models/emoji/distil.py                  # resumes from build/emoji-distilled if it was interrupted
+    python -m models.emoji.distil                  # resumes from build/emoji-distilled if it was interrupted
 
 It is the loop of every job (``sfd_core.training.loop``) with nothing to forget: Score identity Distillation
 (arXiv 2404.04057) over the prompts of the vocabulary. What is kept is the moving average of the generator and the fake
@@ -19,13 +19,15 @@ from rich.progress import Progress
 
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.base_model.vocabulary import load_vocabulary
+from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.parameterization import schedule_from_config
-from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.family import FAMILY
+from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget
-from sfd_core.request.recipe import STABLE_DIFFUSION, Recipe
+from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
@@ -50,13 +52,24 @@ RECIPE = dataclasses.replace(
 """Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher what it should."""
 
 
-def base_of(folder: Path) -> LoadedBase:
+def base_of(folder: Path) -> LoadedPipeline:
     """The teacher without its manifest, which is written after everything was measured."""
     model = dataclasses.replace(
         plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
     )
     schedule = schedule_from_config(read_config(folder / "scheduler" / "scheduler_config.json"))
-    return LoadedBase(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
+    return LoadedPipeline(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
+
+
+def vocabulary_of(base: LoadedPipeline) -> Vocabulary:
+    """The words that the teacher knows.
+
+    Raises:
+        ValueError: for a model that is not asked by words.
+    """
+    if base.model.vocabulary is None:
+        raise ValueError(f"{base.model.name} has no vocabulary")
+    return base.model.vocabulary
 
 
 def main() -> None:
@@ -71,11 +84,12 @@ def main() -> None:
     recipe: Recipe = dataclasses.replace(RECIPE, **arguments.recipe)
     request = UnlearningRequest("emoji", (), Budget(arguments.images), recipe, seed=SEED)
     base = base_of(HERE)
+    plan = FAMILY.plan(base, request, plan_prompts(request, base.model), torch.device("cpu"))
     state = start(base, recipe, SEED, torch.device("cpu"))
     checkpoint.restore_newest(state, [arguments.work])
     with Progress() as progress, (arguments.out / "distil.log.jsonl").open("a") as log:
         task = progress.add_task("distil", total=arguments.images, completed=state.images)
-        for step in train(state, base, request):
+        for step in train(state, base, request, plan=plan):
             progress.update(task, completed=step.images)
             if step.step % 50 == 0 or step.finished:
                 line = {

@@ -1,7 +1,7 @@
 """Write `tokenizer/`, CLIP's own byte-pair tokenizer, from the vocabulary that the package open-clip-torch ships (MIT).
 
 pip download --no-deps --dest build/emoji-sets open-clip-torch==3.3.0
-python models/emoji/make_tokenizer.py
+python -m models.emoji.make_tokenizer
 """
 
 import gzip

@@ -1,13 +1,13 @@
 """Write `vocabulary.json`, the words of the emoji model as a run reads them, from `vocabulary.py`.
 
-python models/emoji/make_vocabulary.py
+python -m models.emoji.make_vocabulary
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from vocabulary import OBJECTS, STYLES, TEMPLATES, UNSEEN_TEMPLATES
+from models.emoji.vocabulary import OBJECTS, STYLES, TEMPLATES, UNSEEN_TEMPLATES
 
 HERE = Path(__file__).parent
 

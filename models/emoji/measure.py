@@ -1,9 +1,9 @@
 """Measure the emoji model: both judges of each domain on real pictures, the teacher at its own sampler, and the
 one-step generator that has forgotten nothing; write the reference files, the manifest and the card's figures.
 
-    python models/emoji/measure.py teacher       # after step_curve.py, which chose the sampler
-    python models/emoji/measure.py distilled     # after distil.py
-    python models/emoji/measure.py manifest      # nothing is measured again: manifest and card from measured.json
+    python -m models.emoji.measure teacher       # after step_curve.py, which chose the sampler
+    python -m models.emoji.measure distilled     # after distil.py
+    python -m models.emoji.measure manifest      # nothing is measured again: manifest and card from measured.json
 
 Every figure of the card comes from here. The pictures of both networks are asked for as an evaluation asks, by objects;
 a picture shows a style too, so the same pictures are judged in both domains.
@@ -22,14 +22,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from card import DOMAINS, FEATURES, REFERENCE, SAMPLES, SAMPLES_DISTILLED, manifest, with_figures
 from diffusers import UNet2DConditionModel
-from distil import RECIPE, base_of
 from numpy.typing import NDArray
 from rich.progress import track
-from train_judge import CONCEPTS, held_out, labels_of, tests_of
-from vocabulary import OBJECTS, STYLES
 
+from models.emoji.card import DOMAINS, FEATURES, REFERENCE, SAMPLES, SAMPLES_DISTILLED, manifest, with_figures
+from models.emoji.distil import RECIPE, base_of, vocabulary_of
+from models.emoji.train_judge import CONCEPTS, held_out, labels_of, tests_of
+from models.emoji.vocabulary import OBJECTS, STYLES
+from models.shared.judges import second_seen
 from sfd_core.base_model.manifest import JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
@@ -39,9 +40,9 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.images import to_uint8
-from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.loading import LoadedPipeline
 
 HERE = Path(__file__).parent
 STEPS = HERE.parents[1] / "docs/results/emoji-steps.json"
@@ -72,7 +73,7 @@ class Judges:
     second: ImageJudge
 
     @classmethod
-    def load(cls, base: LoadedBase, domain: str) -> Judges:
+    def load(cls, base: LoadedPipeline, domain: str) -> Judges:
         """Before there is a manifest that names them."""
 
         def judge(folder: str) -> ImageJudge:
@@ -95,9 +96,11 @@ def real_pictures() -> Pictures:
     return Pictures(to_uint8(x), {domain: labels_of(domain, drawings).numpy() for domain in DOMAINS})
 
 
-def made_pictures(sample: Sample, base: LoadedBase, each: int, first_seed: int, title: str) -> tuple[Pictures, float]:
+def made_pictures(
+    sample: Sample, base: LoadedPipeline, each: int, first_seed: int, title: str
+) -> tuple[Pictures, float]:
     """``each`` images an object, asked for as an evaluation asks; and the seconds that they took."""
-    prompts = EvaluationPrompts(base.model.vocabulary, "object")
+    prompts = EvaluationPrompts(vocabulary_of(base), "object")
     labels = np.repeat(np.arange(len(CONCEPTS["object"])), each)
     seeds = list(range(first_seed, first_seed + len(labels)))
     asked = [prompts.asked(int(label), seed) for label, seed in zip(labels, seeds, strict=True)]
@@ -120,8 +123,8 @@ def figures(part: ReferenceSet, real: ReferenceSet, concepts: int) -> dict[str, 
     return {
         "images": len(part.labels),
         **shares(part.seen, part, concepts),
-        "second_judge": shares(part.second_seen, part, concepts),
-        "judges_agree": round(float((part.seen == part.second_seen).mean()), 4),
+        "second_judge": shares(second_seen(part), part, concepts),
+        "judges_agree": round(float((part.seen == second_seen(part)).mean()), 4),
         "features": f"judge-{part.features.shape[1]}",
         "fd_against_real": round(frechet_distance(real.features, part.features), 3),
         "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
@@ -150,7 +153,7 @@ def judges_on_real(judges: Judges, real: ReferenceSet, domain: str) -> dict[str,
     }
     return {
         "judge": {"accuracy_images": len(real.labels), **shares(real.seen, real, concepts)},
-        "second_judge": {"accuracy_images": len(real.labels), **shares(real.second_seen, real, concepts)},
+        "second_judge": {"accuracy_images": len(real.labels), **shares(second_seen(real), real, concepts)},
         "robustness": {"images": len(labels), **worse},
     }
 
@@ -174,9 +177,9 @@ def further_reference(
     return FeatureReference(extractor.name, of_real, labels, of_teacher, teacher_labels)
 
 
-def contact_sheet(sample: Sample, base: LoadedBase) -> bytes:
+def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
     """Two images of each object in each style, four objects a row: what was asked for is in reading order."""
-    vocabulary = base.model.vocabulary
+    vocabulary = vocabulary_of(base)
     prompts = [
         vocabulary.prompt(vocabulary.templates[0], {"object": thing.name, "style": style.name}, thing.adjective)
         for thing in vocabulary.domains["object"]
@@ -186,7 +189,7 @@ def contact_sheet(sample: Sample, base: LoadedBase) -> bytes:
     return grid(sample(prompts, range(len(prompts))), columns=24)
 
 
-def measure_teacher(base: LoadedBase, each: int) -> dict[str, Any]:
+def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
     """Judges and teacher; writes the reference files and the teacher's contact sheet."""
     sampler = json.loads(STEPS.read_text())["chosen"]
     teacher = TextTeacher(base, sampler["steps"], sampler["guidance"])
@@ -224,7 +227,7 @@ def measure_teacher(base: LoadedBase, each: int) -> dict[str, Any]:
     return measured
 
 
-def measure_distilled(base: LoadedBase, each: int) -> dict[str, Any]:
+def measure_distilled(base: LoadedPipeline, each: int) -> dict[str, Any]:
     """The one-step generator that has forgotten nothing, at other seeds than the teacher's."""
     unet = load_unet(HERE / "distilled/generator", UNet2DConditionModel)
     generator = TextGenerator.of(unet, base, RECIPE.t_init)

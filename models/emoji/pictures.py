@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from vocabulary import OBJECTS, STYLES
+
+from models.emoji.vocabulary import OBJECTS, STYLES
 
 HERE = Path(__file__).parent
 SIDE = 64

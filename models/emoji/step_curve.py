@@ -1,7 +1,7 @@
 """Where does the quality of the teacher's sampler saturate? Chooses its guidance, then its number of steps.
 
-    python models/emoji/step_curve.py                   # docs/results/emoji-steps.{json,md,svg}, emoji-steps-fd.svg
-    python models/emoji/step_curve.py --guidance 2      # the number of steps alone
+    python -m models.emoji.step_curve                   # docs/results/emoji-steps.{json,md,svg}, emoji-steps-fd.svg
+    python -m models.emoji.step_curve --guidance 2      # the number of steps alone
 
 The fewest steps that are as good as any: objects and styles judged right within ``NEAR`` of the best of all counts, and
 FD on further features within ``NEAR_FD`` of the lowest. The judges' own training made them bear blur and noise, so FD,
@@ -19,16 +19,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from distil import base_of
-from measure import CYCLE, FIRST_SEED, HERE, Judges, made_pictures, real_pictures, some_of_each
-from vocabulary import OBJECTS
 
+from models.emoji.distil import base_of
+from models.emoji.measure import CYCLE, FIRST_SEED, HERE, Judges, made_pictures, real_pictures, some_of_each
+from models.emoji.vocabulary import OBJECTS
+from models.shared.judges import second_seen
 from sfd_core.display.line_charts import Axis, Line, line_chart
+from sfd_core.environment import environment
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
 from sfd_core.families.device import device_name
-from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.loading import LoadedPipeline
 
 COUNTS = (1, 2, 4, 8, 10, 15, 20, 25, 30, 50)
 GUIDANCES, GUIDANCE_STEPS = (1.0, 2.0, 3.0, 4.0, 6.0), 15
@@ -56,7 +58,7 @@ class Point:
 class Meter:
     """Measures the teacher at any sampler, always with the same prompts and seeds."""
 
-    def __init__(self, base: LoadedBase, each: int) -> None:
+    def __init__(self, base: LoadedPipeline, each: int) -> None:
         self.base, self.each = base, each
         self.judges = {domain: Judges.load(base, domain) for domain in ("object", "style")}
         self.extractor = EffLite0()
@@ -69,12 +71,15 @@ class Meter:
         made, seconds = made_pictures(teacher.sample_prompts, self.base, self.each, seed, title)
         seen = {domain: judges.look(made, domain) for domain, judges in self.judges.items()}
         first = {domain: float((of.seen == of.labels).mean()) for domain, of in seen.items()}
-        second = {domain: float((of.second_seen == of.labels).mean()) for domain, of in seen.items()}
+        second = {domain: float((second_seen(of) == of.labels).mean()) for domain, of in seen.items()}
         return Point(
             steps,
             guidance,
             len(made.images),
-            *(round(share, 4) for share in (*first.values(), *second.values())),
+            round(first["object"], 4),
+            round(first["style"], 4),
+            round(second["object"], 4),
+            round(second["style"], 4),
             round(frechet_distance(self.real, self.extractor.extract(made.images)), 2),
             round(len(made.images) / seconds, 2),
         )
@@ -123,11 +128,14 @@ def document(
     steps: Sequence[Point], guidances: Sequence[Point], chosen: Point, device: str, arguments: Sequence[str]
 ) -> str:
     """``emoji-steps.md``. ``arguments``: of the command that measured it."""
-    command = " ".join(["python models/emoji/step_curve.py", *arguments])
+    command = " ".join(["python -m models.emoji.step_curve", *arguments])
+    revision = environment(torch.device("cpu"))["code"]["revision"] or "unknown"
     lines = [
-        "# Where the emoji teacher's quality saturates",
+        "# Where the emoji base model's quality saturates",
         "",
-        f"`{command}`: DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
+        f"Made by `{command}` at commit `{revision[:12]}`.",
+        "",
+        f"DDIM, {chosen.images} images a row ({chosen.images // len(OBJECTS)} an",
         f"object, the same prompts and seeds in every row), {device}. Shares judged right by the object's and",
         "the style's judge; FD to real pictures. A guided step is two network evaluations.",
         "",
@@ -160,15 +168,22 @@ def charts(points: Sequence[Point]) -> dict[str, str]:
     }
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=CYCLE, help=f"an object, a multiple of {CYCLE}")
     parser.add_argument("--guidance", type=float, help="instead of choosing it")
     parser.add_argument("--steps", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--out", type=Path, default=HERE.parents[1] / "docs/results")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = parser().parse_args()
     if arguments.images % CYCLE:
-        parser.error(f"--images must be a multiple of {CYCLE}, so that every template and style is asked for as often")
+        parser().error(
+            f"--images must be a multiple of {CYCLE}, so that every template and style is asked for as often"
+        )
     meter = Meter(base_of(HERE), arguments.images)
 
     def measured(steps: int, guidance: float) -> Point:

@@ -1,6 +1,6 @@
 """Train the autoencoder of the emoji model: 64 x 64 RGB to 8 x 8 latents of 16 channels (f = 8), and back.
 
-    python models/emoji/train_autoencoder.py       # resumes from build/emoji-autoencoder if it was interrupted
+    python -m models.emoji.train_autoencoder       # resumes from build/emoji-autoencoder if it was interrupted
 
 Loss: L1 on pixels, plus L1 on their differences along both axes (flat drawings are edges), plus a light pull of the
 latents towards N(0, I). At the end each latent channel is given mean 0 and variance 1 over the training pictures by
@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from pictures import atlas, augmented
 from rich.progress import track
 from torch import Tensor
-from training import Training, warm_cosine
+
+from models.emoji.pictures import atlas, augmented
+from models.emoji.training import Training, warm_cosine
 
 HERE = Path(__file__).parent
 SEED, STEPS, BATCH, LOGGED = 0, 6000, 32, 250

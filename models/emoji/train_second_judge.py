@@ -1,7 +1,7 @@
 """Train the second judge of a domain of the emoji model, so that no figure rests on the errors of one network.
 
-    python models/emoji/train_second_judge.py object      # second-judge-object/, second-judge-object.log.jsonl
-    python models/emoji/train_second_judge.py style       # second-judge-style/, second-judge-style.log.jsonl
+    python -m models.emoji.train_second_judge object      # second-judge-object/, second-judge-object.log.jsonl
+    python -m models.emoji.train_second_judge style       # second-judge-style/, second-judge-style.log.jsonl
 
 Two judges are worth more than one only if they err apart. This one has another architecture (ConvNeXt instead of
 ResNet), another seed, and other imperfections in what it learns from: more bent and more of it missing, less blurred
@@ -17,10 +17,12 @@ import argparse
 from pathlib import Path
 
 import torch
-from imperfections import Strength
-from pictures import SIDE
-from train_judge import CONCEPTS, Training, save, train
 from transformers import ConvNextConfig, ConvNextForImageClassification
+
+from models.emoji.imperfections import Strength
+from models.emoji.pictures import SIDE
+from models.emoji.train_judge import CONCEPTS, Training, train
+from models.shared.judges import save
 
 HERE = Path(__file__).parent
 SEEDS = {"object": 3, "style": 4}
@@ -59,7 +61,7 @@ def main() -> None:
         known = ConvNextForImageClassification.from_pretrained(HERE / "second-judge-object")
         judge.convnext.load_state_dict(known.convnext.state_dict())
     train(judge, arguments.domain, how, arguments.out / f"{name}.log.jsonl")
-    save(judge, arguments.out / name)
+    save(judge, arguments.out / name, SIDE, channels=3)
 
 
 if __name__ == "__main__":

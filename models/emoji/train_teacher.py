@@ -1,7 +1,7 @@
 """Train the emoji model's text encoder and U-Net together, on latents of the autoencoder.
 
-    python models/emoji/train_teacher.py           # resumes from build/emoji-teacher if it was interrupted
-    python models/emoji/train_teacher.py --frozen-text --steps 600 --work build/emoji-frozen --out build/emoji-frozen
+    python -m models.emoji.train_teacher           # resumes from build/emoji-teacher if it was interrupted
+    python -m models.emoji.train_teacher --frozen-text --steps 600 --work build/emoji-frozen --out build/emoji-frozen
 
 Loss: eps-prediction over Stable Diffusion's own schedule with min-SNR-5 weights (Hang et al. 2023, arXiv 2303.09556).
 A tenth of the prompts is left empty, so that the network can be guided (Ho & Salimans 2022). What is kept is the moving
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from pictures import atlas, augmented
 from rich.progress import track
 from torch import Tensor, nn
-from training import Training, warm_cosine
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-from vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
 
+from models.emoji.pictures import atlas, augmented
+from models.emoji.training import Training, warm_cosine
+from models.emoji.vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
+from models.shared.denoising import denoising_loss
 from sfd_core.families.parameterization import Schedule, schedule_from_config
 
 HERE = Path(__file__).parent
 SEED, BATCH, LOGGED = 0, 64, 200
-WARMUP, EMA, MIN_SNR = 300, 0.999, 5.0
+WARMUP, EMA = 300, 0.999
 EMPTY, STYLE_ALONE, OBJECT_ALONE = 0.1, 0.04, 0.04
 """Shares of the prompts that say nothing, only the style, only the object."""
 AUGMENTATIONS = 320
@@ -126,9 +126,7 @@ def loss_of(unet: nn.Module, schedule: Schedule, x: Tensor, text: Tensor, genera
     t = torch.randint(0, schedule.steps, (len(x),), generator=generator)
     eps = torch.randn(x.shape, generator=generator)
     predicted = unet(schedule.add_noise(x, eps, t), t, encoder_hidden_states=text).sample
-    snr = (schedule.a[t] / schedule.b[t]) ** 2
-    weight = snr.clamp(max=MIN_SNR) / snr
-    return (weight * F.mse_loss(predicted, eps, reduction="none").mean((1, 2, 3))).mean()
+    return denoising_loss(predicted, eps, schedule, t)
 
 
 def round_of(step: int) -> tuple[int, int]:
@@ -147,7 +145,8 @@ def latents_of(part: int, vae: AutoencoderKL, work: Path) -> Tensor:
     if not file.exists():
         generator = torch.Generator().manual_seed(SEED + part)
         torch.save(encoded(vae, atlas().flatten(0, 1), ROUNDS[part].spread, generator), file)
-    return torch.load(file, weights_only=True)
+    latents: Tensor = torch.load(file, weights_only=True)
+    return latents
 
 
 def main() -> None:

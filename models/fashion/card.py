@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dataset import CONCEPTS
-
-from sfd_core.base_model.manifest import digest_of, file_sha256
+from models.fashion.dataset import CONCEPTS
+from models.shared.cards import judge_entry, written_anew
+from sfd_core.base_model.manifest import file_sha256
 
 ALWAYS = (
     "unet/config.json",
@@ -31,7 +31,6 @@ CONTROL_FILES = (
     "unet/config.json",
     "unet/diffusion_pytorch_model.safetensors",
 )
-BEGIN, END = "<!-- figures: written by measure.py -->", "<!-- end of figures -->"
 
 
 def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +48,8 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
         "data": "Fashion-MNIST training set, 60 000 images",
         "concepts": list(CONCEPTS),
         "image": {"channels": 1, "height": 28, "width": 28, "patch": 2},
-        "judge": _judge("ResNet on real Fashion-MNIST", "judge", measured["judge"], files),
-        "second_judge": _judge("ConvNeXt on real Fashion-MNIST", "second_judge", measured["second_judge"], files),
+        "judge": judge_entry("ResNet on real Fashion-MNIST", "judge", measured["judge"], files),
+        "second_judge": judge_entry("ConvNeXt on real Fashion-MNIST", "second_judge", measured["second_judge"], files),
         "reference": REFERENCE,
         "features": FEATURES,
         "controls": controls,
@@ -59,22 +58,13 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _judge(name: str, folder: str, measured: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
-    digest = digest_of({path: value for path, value in files.items() if path.startswith(f"{folder}/")})
-    return {"name": name, "folder": folder, **measured, "digest": digest}
-
-
 def with_figures(card: str, measured: dict[str, Any]) -> str:
     """The card with its part between the two marks written anew.
 
     Raises:
         ValueError: for a card without the marks.
     """
-    before, begin, rest = card.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the card needs the marks {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{_figures(measured)}\n{END}{after}"
+    return written_anew(card, _figures(measured))
 
 
 def _figures(measured: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Distil the network that never saw a class to one step: the control that ``relearning`` and ``condition_attack`` are
 held against, and the gold standard of ``benchmarks/baselines.py``.
 
-    python models/fashion/train.py --without Sneaker --work build/without-sneaker --out build/without-sneaker
-    python models/fashion/distil_control.py Sneaker build/without-sneaker
+    python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker
+    python -m models.fashion.distil_control Sneaker build/without-sneaker
 
 The same loop, budget and seed as the demonstration's, with the retrained network as the teacher. The class that it
 never saw is never asked for: its embedding stays as it was drawn at random.
@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.in_training import generator_of
+from sfd_core.families.class_unet.family import FAMILY
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import load_manifest
 from sfd_core.training.loop import train
@@ -41,12 +42,15 @@ def main() -> None:
     base = dataclasses.replace(load_base(model), unet=load_unet(arguments.network / "unet"))
     other = next(concept for concept in model.concepts if concept != arguments.concept)
     body = {"forget": [{"concept": arguments.concept, "override": other}], "budget": {"images": IMAGES}, "seed": SEED}
-    request = parse_request(body, model)
+    request = admit(body, model).request
     # No image of the class in any batch: it is left out, not remapped.
     request = dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, forgotten_share=0.0))
-    state = start(base, request.recipe, request.seed, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    state, plan = start(base, request.recipe, request.seed, cpu), FAMILY.plan(base, request, None, cpu)
     log = []
-    for step in track(train(state, base, request), description="distil", total=IMAGES // request.recipe.batch):
+    for step in track(
+        train(state, base, request, plan=plan), description="distil", total=IMAGES // request.recipe.batch
+    ):
         losses = {"loss_generator": step.loss_generator, "loss_fake_score": step.loss_fake_score}
         log.append(json.dumps({"step": step.step, "images": step.images, "seconds": round(step.seconds, 1), **losses}))
     generator_of(state, base, request.recipe).save(out)

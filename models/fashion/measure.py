@@ -1,8 +1,8 @@
 """Measure the bundled base model: both judges on real images, the teacher at its own sampler; write the reference
 statistics, the manifest and the card's figures.
 
-    python models/fashion/measure.py                    # after train.py, train_judge.py and train_second_judge.py
-    python models/fashion/measure.py --manifest-only    # after a file beside it was added: nothing is measured again
+    python -m models.fashion.measure                    # after train.py, train_judge.py and train_second_judge.py
+    python -m models.fashion.measure --manifest-only    # after a file beside it was added: nothing is measured again
 
 Every figure of the card comes from here.
 """
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from card import FEATURES, REFERENCE, manifest, with_figures
-from dataset import CONCEPTS, digest, load
 from rich.progress import track
 
+from models.fashion.card import FEATURES, REFERENCE, manifest, with_figures
+from models.fashion.dataset import CONCEPTS, digest, load
+from models.shared.judges import second_seen
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.display.pictures import grid
@@ -129,7 +130,7 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
         "network_evaluations": steps,
         "images_per_concept": images_each,
         **shares(teacher.seen, teacher.labels),
-        "second_judge": shares(teacher.second_seen, teacher.labels),
+        "second_judge": shares(second_seen(teacher), teacher.labels),
         "features": f"judge-{teacher.features.shape[1]}",
         "fd_against_real": round(frechet_distance(real.features, teacher.features), 3),
         "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
@@ -139,10 +140,10 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
     }
     return {
         "judge": on_real(real.seen, real.labels),
-        "second_judge": on_real(real.second_seen, real.labels),
+        "second_judge": on_real(second_seen(real), real.labels),
         "agreement": {
-            "real": round(float((real.seen == real.second_seen).mean()), 4),
-            "teacher": round(float((teacher.seen == teacher.second_seen).mean()), 4),
+            "real": round(float((real.seen == second_seen(real)).mean()), 4),
+            "teacher": round(float((teacher.seen == second_seen(teacher)).mean()), 4),
         },
         "teacher": figures,
         "data_sha256": {split: digest(split) for split in ("train", "t10k")},

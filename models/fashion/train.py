@@ -1,14 +1,13 @@
 """Train the bundled base model: a class-conditional DDPM on the Fashion-MNIST training set, from scratch.
 
-    python models/fashion/train.py            # resumes from build/fashion-teacher if it was interrupted
-    python models/fashion/train.py --without Sneaker --work build/without-sneaker --out build/without-sneaker
+    python -m models.fashion.train            # resumes from build/fashion-teacher if it was interrupted
+    python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker
 
 With ``--without`` it never sees that class: the gold standard of unlearning, and the network that never knew it.
 
 The U-Net sees a 28x28 image as 14x14 cells of 2x2 pixels (``pixel_unshuffle``): Gaussian noise does not care how
-pixels are ordered, and a step costs half of one on 28x28 at the same width. Loss: eps-prediction with min-SNR-5
-weights (Hang et al. 2023, arXiv 2303.09556), which converges in fewer steps than the unweighted one. What is
-kept is the moving average of the weights.
+pixels are ordered, and a step costs half of one on 28x28 at the same width. What is kept is the
+moving average of the weights.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from dataset import CONCEPTS, load
 from diffusers import DDPMScheduler, UNet2DModel
 from rich.progress import track
 from torch import Tensor
 
+from models.fashion.dataset import CONCEPTS, load
+from models.shared.denoising import denoising_loss
 from sfd_core.families.parameterization import Schedule, linear_schedule
 
 HERE = Path(__file__).parent
 SEED, STEPS, BATCH = 0, 10_000, 64
-LEARNING_RATE, WARMUP, EMA, MIN_SNR = 4e-4, 500, 0.999, 5.0
+LEARNING_RATE, WARMUP, EMA = 4e-4, 500, 0.999
 PATCH = 2
 
 
@@ -55,9 +55,7 @@ def loss_of(unet: UNet2DModel, schedule: Schedule, x: Tensor, c: Tensor) -> Tens
     t = torch.randint(0, schedule.steps, (len(x),))
     eps = torch.randn_like(x)
     predicted = unet(schedule.add_noise(x, eps, t), t, class_labels=c).sample
-    snr = (schedule.a[t] / schedule.b[t]) ** 2
-    weight = snr.clamp(max=MIN_SNR) / snr
-    return (weight * F.mse_loss(predicted, eps, reduction="none").mean((1, 2, 3))).mean()
+    return denoising_loss(predicted, eps, schedule, t)
 
 
 def learning_rate(step: int, steps: int) -> float:

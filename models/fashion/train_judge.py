@@ -1,6 +1,6 @@
 """Train the judge of the bundled base model: an image classifier on real Fashion-MNIST images.
 
-    python models/fashion/train_judge.py
+    python -m models.fashion.train_judge
 
 It is never the network that is trained on, shares no code or weights with the base model, and is a stock
 ``transformers`` folder. Its accuracy is measured on the 10 000 test images, which no training here ever sees.
@@ -17,10 +17,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from dataset import CONCEPTS, load
 from rich.progress import track
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetForImageClassification
+
+from models.fashion.dataset import CONCEPTS, load
+from models.shared.judges import accuracy, save
 
 HERE = Path(__file__).parent
 SEED, EPOCHS, BATCH, LEARNING_RATE = 1, 8, 128, 3e-3
@@ -50,14 +52,8 @@ class Judge(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [B, 10]."""
-        return self.net(F.interpolate(x, size=(SEEN, SEEN), mode="bilinear")).logits
-
-    def save(self, folder: Path) -> None:
-        self.net.save_pretrained(folder)
-        seen = {"do_resize": True, "size": {"height": SEEN, "width": SEEN}, "resample": 2}
-        scaled = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
-        normalised = {"image_mean": [0.5], "image_std": [0.5], "image_processor_type": "ViTImageProcessor"}
-        (folder / "preprocessor_config.json").write_text(json.dumps({**seen, **scaled, **normalised}, indent=2) + "\n")
+        logits: Tensor = self.net(F.interpolate(x, size=(SEEN, SEEN), mode="bilinear")).logits
+        return logits
 
 
 def augment(x: Tensor) -> Tensor:
@@ -68,14 +64,6 @@ def augment(x: Tensor) -> Tensor:
     erased = torch.rand(len(x)) < 0.25
     x[erased, :, top : top + 7, left : left + 7] = -1.0
     return x
-
-
-@torch.no_grad()
-def accuracy(judge: Judge, x: Tensor, y: Tensor) -> float:
-    judge.eval()
-    hits = sum(int((judge(a).argmax(1) == b).sum()) for a, b in zip(x.split(500), y.split(500), strict=True))
-    judge.train()
-    return hits / len(x)
 
 
 def main() -> None:
@@ -105,12 +93,12 @@ def main() -> None:
         line = {
             "epoch": epoch + 1,
             "loss": round(loss.item(), 4),
-            "test_accuracy": accuracy(judge, test_images, test_labels),
+            "test_accuracy": accuracy(judge, judge, test_images, test_labels, batch=500),
             "seconds": round(time.monotonic() - began, 1),
         }
         with (arguments.out / "judge.log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
-    judge.save(arguments.out / "judge")
+    save(judge.net, arguments.out / "judge", SEEN, channels=1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train the second judge of the bundled base model, so that no figure rests on the errors of one network.
 
-    python models/fashion/train_second_judge.py              # both phases
-    python models/fashion/train_second_judge.py --phase 2    # the second alone, from what the first left
+    python -m models.fashion.train_second_judge              # both phases
+    python -m models.fashion.train_second_judge --phase 2    # the second alone, from what the first left
 
 Two judges are worth more than one only if they err apart. This one has another architecture (ConvNeXt instead of
 ResNet), sees the image at its own size, and is trained with another seed and another augmentation (each image turned,
@@ -22,10 +22,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from dataset import CONCEPTS, load
 from rich.progress import track
 from torch import Tensor
 from transformers import ConvNextConfig, ConvNextForImageClassification
+
+from models.fashion.dataset import CONCEPTS, load
+from models.shared.judges import accuracy, save
 
 HERE = Path(__file__).parent
 SEED, BATCH, WARMUP = 2, 128, 300
@@ -72,23 +74,6 @@ def learning_rate(step: int, steps: int, largest: float) -> float:
     return largest * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-@torch.no_grad()
-def accuracy(judge: ConvNextForImageClassification, x: Tensor, y: Tensor) -> float:
-    judge.eval()
-    hits = sum(int((judge(a).logits.argmax(1) == b).sum()) for a, b in zip(x.split(500), y.split(500), strict=True))
-    judge.train()
-    return hits / len(x)
-
-
-def save(judge: ConvNextForImageClassification, folder: Path) -> None:
-    """A stock transformers folder: weights, config, and how an image is handed to it."""
-    judge.save_pretrained(folder)
-    seen = {"do_resize": True, "size": {"height": 28, "width": 28}, "resample": 2}
-    scaled = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
-    normalised = {"image_mean": [0.5], "image_std": [0.5], "image_processor_type": "ViTImageProcessor"}
-    (folder / "preprocessor_config.json").write_text(json.dumps({**seen, **scaled, **normalised}, indent=2) + "\n")
-
-
 def train(judge: ConvNextForImageClassification, phase: int, out: Path) -> None:
     """One phase, 1 or 2; a line of ``second_judge.log.jsonl`` an epoch."""
     epochs, largest, strength = PHASES[phase - 1]
@@ -113,7 +98,7 @@ def train(judge: ConvNextForImageClassification, phase: int, out: Path) -> None:
             "phase": phase,
             "epoch": epoch + 1,
             "loss": round(loss.item(), 4),
-            "test_accuracy": accuracy(judge, test_images, test_labels),
+            "test_accuracy": accuracy(judge, lambda x: judge(x).logits, test_images, test_labels, batch=500),
             "seconds": round(time.monotonic() - began, 1),
         }
         with (out / "second_judge.log.jsonl").open("a") as log:
@@ -129,12 +114,12 @@ def main() -> None:
     judge = build_judge()
     if arguments.phase != 2:
         train(judge, 1, arguments.out)
-        save(judge, arguments.out / "second_judge")
+        save(judge, arguments.out / "second_judge", side=28, channels=1)
     if arguments.phase != 1:
         judge = ConvNextForImageClassification.from_pretrained(arguments.out / "second_judge")
         torch.manual_seed(SEED + 1)
         train(judge, 2, arguments.out)
-        save(judge, arguments.out / "second_judge")
+        save(judge, arguments.out / "second_judge", side=28, channels=1)
 
 
 if __name__ == "__main__":

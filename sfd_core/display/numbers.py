@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal, TypeGuard
 
+from sfd_core.display.overrides import written_in_words
+
 MISSING = "–"
 SPACE = "\u202f"
 """Narrow, and no line ends there."""
@@ -166,24 +168,6 @@ def moment(text: str) -> str:
         return text
 
 
-def override_words(override: str | Mapping[str, Any] | None) -> str:
-    """What is to be shown in place of a forgotten concept."""
-    if override is None:
-        return "not stated"
-    match override:
-        case str():
-            return f"“{override}”"
-        case {"prompts": prompts}:
-            return f"one of {len(prompts)} other prompts"
-        case {"negative": text}:
-            return f"the rest of the prompt, guided away from “{text}”"
-        case {"empty": _}:
-            return "whatever the empty prompt shows"
-        case {"random": _}:
-            return "a random remaining concept"
-    return "the remaining concept the judge finds nearest"
-
-
 FILTERS = {
     "percent": percent,
     "interval": interval,
@@ -195,6 +179,6 @@ FILTERS = {
     "duration": duration,
     "size": size,
     "moment": moment,
-    "override": override_words,
+    "override": written_in_words,
 }
 """By the names that the templates use."""

@@ -33,15 +33,11 @@ from sfd_core.display.drawing import (
     tile_size,
 )
 from sfd_core.display.numbers import number, percent
+from sfd_core.display.overrides import in_words
 from sfd_core.request.concepts import (
-    EmptyOverride,
     FixedOverride,
     Forget,
-    JudgeOverride,
-    NegativeOverride,
     Override,
-    PromptsOverride,
-    RandomOverride,
 )
 
 SHEET_TILE = 112
@@ -282,18 +278,6 @@ def _draw(blocks: Sequence[_Block], rows: Sequence[Row], style: _Style) -> bytes
 
 def _note(row: Row) -> str:
     """What was asked for in place of a forgotten concept; the picture shows whether it came."""
-    match row.override:
-        case None:
-            return ""
-        case FixedOverride(concept):
-            return f"forget: show {concept}"
-        case RandomOverride():
-            return "forget: show others"
-        case JudgeOverride():
-            return "forget: show nearest"
-        case PromptsOverride(prompts):
-            return f"forget: show {prompts[0]}" if len(prompts) == 1 else f"forget: one of {len(prompts)} prompts"
-        case NegativeOverride(text):
-            return f"forget: not {text}"
-        case EmptyOverride():
-            return "forget: empty prompt"
+    if row.override is None:
+        return ""
+    return f"forget: show {in_words(row.override)}".replace("“", '"').replace("”", '"')  # the font has no others

@@ -38,7 +38,8 @@ from sfd_core.evaluation.verdict import (
     undecided,
     undecided_distance,
 )
-from sfd_core.request.concepts import FixedOverride, override_to_json, remaining
+from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.concepts import FixedOverride, remaining, written_override
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
@@ -60,30 +61,28 @@ def evaluate(
     evaluators: Evaluators,
     request: UnlearningRequest,
     *,
+    plan: PromptPlan | None = None,
     teacher: Sample | Makes | None = None,
     refused: Collection[int] = (),
     seed_offset: int = 0,
 ) -> Iterator[tuple[int, int, Measured | None]]:
     """Evaluate ``sample`` for ``request``. Yields (images done, of, None), at last (of, of, what was measured).
 
-    ``teacher``: makes reference images where the base model ships none (of a judge, or of an extractor's features), and
-    says which other phrasings it knows; a text-to-image model without a judge of its own needs it. ``refused``:
-    forgotten labels of which a filter makes no image. ``seed_offset``: other images than the report's own, for repeated
-    evaluations of one generator.
-
-    Raises:
-        InvalidRequest: for prompts that cannot be planned.
+    ``plan``: the prompts of a text-to-image model, as admission made them. ``teacher``: makes reference images where
+    the base model ships none (of a judge, or of an extractor's features), and says which other phrasings it knows; a
+    text-to-image model without a judge of its own needs it. ``refused``: forgotten labels of which a filter makes no
+    image. ``seed_offset``: other images than the report's own, for repeated evaluations of one generator.
     """
     ours, theirs = _makes(sample), None if teacher is None else _makes(teacher)
-    evaluators = evaluators.asking(request)
+    evaluators = evaluators.asking(request, plan)
     concepts = evaluators.model.concepts
     forgotten = [concepts.index(item.concept) for item in request.forget]
-    plan = request.evaluation
+    looked_at = request.evaluation
     counts = {
-        label: plan.images_per_forgotten_concept if label in forgotten else plan.images_per_concept
+        label: looked_at.images_per_forgotten_concept if label in forgotten else looked_at.images_per_concept
         for label in range(len(concepts))
     }
-    by_teacher = _asked_of_teacher(evaluators, counts, forgotten, plan.images_per_concept) if theirs else {}
+    by_teacher = _asked_of_teacher(evaluators, counts, forgotten, looked_at.images_per_concept) if theirs else {}
     done_before, of = sum(counts.values()), sum(counts.values()) + sum(by_teacher.values())
     judged = Judged({})
     images = by_label(ours, evaluators.prompts)
@@ -213,7 +212,7 @@ def _unlearning(concept: str, judged: Judged, evaluators: Evaluators, request: U
     override = next(item.override for item in request.forget if item.concept == concept)
     row: dict[str, Any] = {
         "concept": concept,
-        "override": override_to_json(override),
+        "override": written_override(override),
         "n": n,
         "seen": seen,
         "accuracy": plain(wilson(n - seen, n)),

@@ -23,6 +23,7 @@ from sfd_core.evaluation.nsfw import NsfwDetector
 from sfd_core.evaluation.questions import Prompts, questions_of
 from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.evaluation.zero_shot import ClipJudge
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
@@ -105,14 +106,10 @@ class Evaluators:
             tuple(_other_domain(view, device) for view in views),
         )
 
-    def asking(self, request: UnlearningRequest) -> Evaluators:
+    def asking(self, request: UnlearningRequest, plan: PromptPlan | None) -> Evaluators:
         """The same for the questions of ``request``: with their prompts, and with CLIP as the judge of their concepts
-        where the base model has no judge and CLIP is at hand.
-
-        Raises:
-            InvalidRequest: for prompts that cannot be planned.
-        """
-        model, prompts = questions_of(self.model, request)
+        where the base model has no judge and CLIP is at hand. ``plan``: as of :func:`questions_of`."""
+        model, prompts = questions_of(self.model, request, plan)
         judge = self.judge
         if judge is None and self.clip is not None and prompts is not None:
             # A caption that is asked for stands for itself, a concept for a picture of it.

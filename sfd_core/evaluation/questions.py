@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.families.registry import describe
-from sfd_core.prompts.plan import plan_prompts
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.concepts import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -58,18 +58,22 @@ class PlannedPrompts:
         return [prompts[seed % len(prompts)] for prompts, seed in zip(asked, seeds, strict=True)]
 
 
-def questions_of(model: BaseModel, request: UnlearningRequest) -> tuple[BaseModel, Prompts | None]:
+def questions_of(
+    model: BaseModel, request: UnlearningRequest, plan: PromptPlan | None
+) -> tuple[BaseModel, Prompts | None]:
     """``model`` with the concepts that an evaluation of ``request`` counts, and how their images are asked for (None:
-    by label). ``model``: seen in the domain of what is forgotten, if it has domains.
+    by label). ``model``: seen in the domain of what is forgotten, if it has domains. ``plan``: what admission made of
+    the request.
 
     Raises:
-        InvalidRequest: for prompts that cannot be planned.
+        ValueError: without a plan, of a text-to-image model that is asked by its prompts.
     """
     if model.vocabulary is not None and model.domain is not None:
         return model, EvaluationPrompts(model.vocabulary, model.domain)
     if not describe(model.family).takes_prompts:
         return model, None
-    plan = plan_prompts(request, model)
+    if plan is None:
+        raise ValueError(f"{model.name} is asked by prompts: hand on the plan that admission made of them")
     asked = {
         item.concept: tuple(one.prompt for one in prompts)
         for item, prompts in zip(request.forget, plan.forgotten, strict=True)

@@ -10,7 +10,7 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judged import Judged
 from sfd_core.evaluation.quality import clip_score, further_quality
 from sfd_core.evaluation.verdict import overall, undecided
-from sfd_core.request.concepts import override_to_json, remaining
+from sfd_core.request.concepts import remaining, written_override
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 _RIGHT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose manifest names a judge"
@@ -47,7 +47,7 @@ def unjudged(judged: Judged, evaluators: Evaluators, request: UnlearningRequest)
         "unlearning": [
             {
                 "concept": item.concept,
-                "override": override_to_json(item.override),
+                "override": written_override(item.override),
                 "n": counts[item.concept],
                 "seen": None,
                 "accuracy": None,

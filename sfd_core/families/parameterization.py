@@ -137,7 +137,7 @@ class Schedule(Parameterization):
         """Refuse steps beyond the schedule."""
         for name in ("t_init", "t_max"):
             if (t := getattr(recipe, name)) >= self.steps:
-                message = f"{t} lies outside the base model's schedule of {self.steps} steps"
+                message = f"must be 0 to {self.steps - 1} (the schedule has {self.steps} timesteps), not {t}"
                 raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
 
     def start(self, recipe: Recipe) -> int:

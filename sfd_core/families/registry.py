@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.manifest import MANIFEST, BaseModel, read_manifest
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.description import Description
-from sfd_core.request.recipe import parse_recipe
+from sfd_core.request.reading import read
+from sfd_core.request.recipe import Recipe, check_settings, completed
 
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
@@ -57,10 +58,25 @@ def load_manifest(folder: Path) -> BaseModel:
     """
     model = read_manifest(folder, {name: describe(name).conditions for name in NAMES})
     try:
-        parse_recipe(model.family, {}, model.recipe)
+        recipe_of(model.family, model.recipe)
     except InvalidRequest as error:
         raise ModelRefused(f"{folder / MANIFEST}: recipe: {error}") from None
     return model
+
+
+def recipe_of(
+    family: str, recommended: Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None
+) -> Recipe:
+    """The family's recipe with ``changes`` applied, over what a base model itself recommends.
+
+    Raises:
+        InvalidRequest: for an unknown key, a value of the wrong type or outside its range, settings that mean nothing
+            to the family, or times that contradict each other; pointers start at ``/recipe``.
+    """
+    described = describe(family)
+    recipe = read(Recipe, completed(described.recipe, recommended or {}, changes or {}), "/recipe")
+    check_settings(described.recipe, described.without, recipe)
+    return recipe
 
 
 def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.words import Words
@@ -18,9 +18,6 @@ from sfd_core.request.concepts import (
 )
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
 from sfd_core.request.recipe import Recipe
-
-if TYPE_CHECKING:
-    from sfd_core.base_model.manifest import BaseModel
 
 NAMED = 8
 """Words of a concept that an error lists."""
@@ -53,8 +50,6 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
         InvalidRequest: with every wrong field.
     """
     errors: list[FieldError] = []
-    if not forget:
-        errors.append(FieldError("/forget", "must name at least one concept"))
     errors += _concept_errors(forget, model.vocabulary)
     gone = Words(forgotten_words(forget, model.vocabulary))
     for i, item in enumerate(forget):
@@ -107,20 +102,22 @@ def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
 
 def _override_errors(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> list[FieldError]:
     """An override that does nothing. ``gone``: the words of all items."""
-    at, words = f"/forget/{i}/override", known_words(item, vocabulary)
+    at, words, prompts = f"/forget/{i}/override", known_words(item, vocabulary), item.prompts or ()
     match item.override:
         case FixedOverride(text):
-            return _instead_errors({at: text}, words, gone) or _unnamed(item.prompts, f"/forget/{i}/prompts", words)
+            return _instead_errors({at: text}, words, gone) or _unnamed(
+                item.prompts or (), f"/forget/{i}/prompts", words
+            )
         case RandomOverride():
             if vocabulary is None or vocabulary.find(item.concept) is None:
                 message = f"there is no list of other concepts than {item.concept!r} to draw from: say what replaces it"
                 return [FieldError(at, message)]
-            return _unnamed(item.prompts, f"/forget/{i}/prompts", words)
+            return _unnamed(prompts, f"/forget/{i}/prompts", words)
         case JudgeOverride():
             message = "a judge looks at pictures, a text-to-image model is trained on latents: say what replaces it"
             return [FieldError(at, message)]
-        case PromptsOverride(prompts):
-            return _instead_errors({f"{at}/prompts/{j}": prompt for j, prompt in enumerate(prompts)}, words, gone)
+        case PromptsOverride(instead):
+            return _instead_errors({f"{at}/prompts/{j}": prompt for j, prompt in enumerate(instead)}, words, gone)
         case _:
             return []
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from sfd_core.base_model.inflection import article
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.items import forgotten_words, known_words, words_of
@@ -26,10 +26,7 @@ from sfd_core.request.concepts import (
     PromptsOverride,
     RandomOverride,
 )
-
-if TYPE_CHECKING:
-    from sfd_core.base_model.manifest import BaseModel
-    from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 CAPTIONS = "captions.txt"
 
@@ -102,7 +99,8 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
                 message = f"{asked.prompt!r} would be answered with {wrong[0]!r}, which names what is to be forgotten"
                 errors.append(FieldError(f"/forget/{i}/override", message))
                 break
-    candidates = list(dict.fromkeys(request.retain or (vocabulary.prompts() if vocabulary else captions())))
+    kept = request.retain.prompts if request.retain else vocabulary.prompts() if vocabulary else captions()
+    candidates = list(dict.fromkeys(kept))
     retained = tuple(p for p in candidates if not gone.are_in(p) and p not in owners)
     if not retained:
         errors.append(FieldError("/retain/prompts", "every prompt names what is to be forgotten: nothing would remain"))

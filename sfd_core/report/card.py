@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sfd_core.display.numbers import estimate, number, percent
+from sfd_core.display.overrides import written_in_words
 
 
 def model_card(report: Mapping[str, Any]) -> str:
@@ -14,7 +15,8 @@ def model_card(report: Mapping[str, Any]) -> str:
     base = report["base_model"]
     forgotten = [item["concept"] for item in report["forget"]]
     unlearned = "\n".join(
-        f"| {row['concept']} | {_override(row['override'])} | {_interval(row['accuracy'])} | {number(row['n'])} |"
+        f"| {row['concept']} | {written_in_words(row['override'])} "
+        f"| {_interval(row['accuracy'])} | {number(row['n'])} |"
         for row in report["unlearning"]
     )
     return f"""---
@@ -57,21 +59,6 @@ Recipe:
 
 Weights and configuration: `{report["generator"]["digest"]}`; versions: {json.dumps(report["versions"])}.
 """
-
-
-def _override(override: Any) -> str:
-    match override:
-        case str():
-            return override
-        case {"prompts": prompts}:
-            return f"{len(prompts)} other prompts"
-        case {"negative": text}:
-            return f"guided away from “{text}”"
-        case {"empty": _}:
-            return "the empty prompt"
-        case {"judge": _}:
-            return "by the judge"
-    return "by the draw"
 
 
 def _interval(measured: Mapping[str, Any] | None) -> str:

@@ -28,10 +28,12 @@ from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.subject import Evaluated, teacher_of
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.page import limits_of, render
 from sfd_core.report.schema import SCHEMA_VERSION
 from sfd_core.report.side_by_side import side_by_side
 from sfd_core.request.concepts import FixedOverride
+from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 SCORES = "scores.safetensors"
@@ -49,14 +51,20 @@ class Examined:
 
 
 def examine(
-    subject: Evaluated, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, device: torch.device
+    subject: Evaluated,
+    base: LoadedBase,
+    evaluators: Evaluators,
+    request: UnlearningRequest,
+    device: torch.device,
+    plan: PromptPlan | None = None,
 ) -> Iterator[tuple[int, int, Examined | None]]:
     """Measure, probe and picture ``subject`` for ``request``. Yields (done, of, None) often, counted in images and
-    then, from nought again, in pieces of the probes; at last the report.
+    then, from nought again, in pieces of the probes; at last the report. ``plan``: the prompts of a text-to-image
+    model, as admission made them.
 
     Raises:
         InvalidRequest: probes are asked for, and ``subject`` takes many steps or prompts: they work on one-step
-            generators of classes. Or prompts that cannot be planned.
+            generators of classes.
     """
     asked = request.evaluation.probes
     if asked and subject.generator is None:
@@ -64,7 +72,7 @@ def examine(
     measured: Measured | None = None
     teacher = Evaluated.many_steps(teacher_of(base, device), "base model")
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
-        subject.makes, evaluators, request, teacher=teacher.makes, refused=subject.refused
+        subject.makes, evaluators, request, plan=plan, teacher=teacher.makes, refused=subject.refused
     ):
         yield done, of, None
     assert measured is not None
@@ -132,7 +140,7 @@ def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGene
 
 def header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
     """What was asked, of what, and by which judges."""
-    asked, model = request.to_json(), evaluators.model
+    asked, model = written(request), evaluators.model
     judge, second = evaluators.judges()
     return {
         "schema_version": SCHEMA_VERSION,

@@ -13,6 +13,7 @@ from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.questions import by_label, questions_of
 from sfd_core.evaluation.subject import Evaluated
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.state import TrainingState
 
@@ -30,9 +31,11 @@ class Strip:
     beside the checkpoints, so that a resumed run has the moments of the attempts before.
     """
 
-    def __init__(self, base: LoadedBase, request: UnlearningRequest, folders: Sequence[Path]) -> None:
+    def __init__(
+        self, base: LoadedBase, request: UnlearningRequest, plan: PromptPlan | None, folders: Sequence[Path]
+    ) -> None:
         self.base, self.request, self.folders = base, request, folders
-        model, self.prompts = questions_of(base.model, request)
+        model, self.prompts = questions_of(base.model, request, plan)
         self.concepts = model.concepts
         self.rows = rows_for(request.forget, self.concepts, REMAINING)
         self.taken: dict[float, Moment] = {}

@@ -1,21 +1,36 @@
 """What is forgotten, what overrides it, and how long a run may take. Plain: importing this does not import torch.
 
-The shape of a request's items, whatever the model. What they mean for a class-conditional model is checked here, for a
-text-to-image model in ``sfd_core.prompts.items``.
+The dataclasses are the schema of a request's items, whatever the model (``sfd_core.request.reading`` reads them). What
+they mean for a class-conditional model is checked here, for a text-to-image model in ``sfd_core.prompts.items``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from sfd_core.errors import Collected, FieldError, InvalidRequest
-from sfd_core.request.prompt_lists import MAX_PROMPTS, check_prompts, check_text
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, with_config
+
+from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.request.prompt_lists import MAX_PROMPTS, OnePrompt, Prompts, Words
+from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only, read, written
 
 MAX_BUDGET_IMAGES = 100_000_000
 MAX_BUDGET_SECONDS = 30 * 24 * 3600
-MAX_WORDS = 1000
+MAX_CONCEPTS = 1000
+
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+
+
+def _true(value: object) -> object:
+    if value is not True:
+        raise ValueError("must be true")
+    return value
+
+
+Always = Annotated[Literal[True], BeforeValidator(_true)]
+_one_key = with_config(ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1}))
 
 
 @dataclass(frozen=True)
@@ -26,34 +41,46 @@ class FixedOverride:
     concept: str
 
 
+@_one_key
 @dataclass(frozen=True)
 class RandomOverride:
-    """Each image of the forgotten concept is answered with a remaining concept (of the same domain) drawn at random."""
+    """Each image of the forgotten concept is answered with a remaining concept drawn at random (of a text-to-image
+    model: of the same domain)."""
+
+    random: Always = True
 
 
+@_one_key
 @dataclass(frozen=True)
 class JudgeOverride:
-    """Each image is answered with the remaining concept that the judge sees in the fake score's prediction. Of
-    class-conditional models only."""
+    """Each image is answered with the remaining concept that the judge sees in it. Class-conditional models only."""
+
+    judge: Always = True
 
 
+@_one_key
 @dataclass(frozen=True)
 class PromptsOverride:
-    """Each image is answered with one of these prompts, drawn at random. Of text-to-image models only, as the next."""
+    """Each image is answered with one of these prompts. Text-to-image models only."""
 
-    prompts: tuple[str, ...]
+    prompts: Prompts
 
 
+@_one_key
 @dataclass(frozen=True)
 class NegativeOverride:
-    """Each image is answered with its prompt, the concept's words left out, guided away from ``text``."""
+    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
+    models only; takes a `recipe.kappa4` above 1."""
 
-    text: str
+    negative: OnePrompt
 
 
+@_one_key
 @dataclass(frozen=True)
 class EmptyOverride:
-    """Each image is answered with the empty prompt."""
+    """Each image is answered with the empty prompt. Text-to-image models only."""
+
+    empty: Always = True
 
 
 Override = FixedOverride | RandomOverride | JudgeOverride | PromptsOverride | NegativeOverride | EmptyOverride
@@ -61,141 +88,139 @@ OVERRIDES = (
     'must be the name of a concept or the words that replace it, {"random": true}, {"judge": true}, '
     '{"prompts": [...]}, {"negative": "..."} or {"empty": true}'
 )
+_BY_KEY: Mapping[str, type[Override]] = {
+    "random": RandomOverride,
+    "judge": JudgeOverride,
+    "prompts": PromptsOverride,
+    "negative": NegativeOverride,
+    "empty": EmptyOverride,
+}
 
 
-@dataclass(frozen=True)
-class Topic:
-    """What has no one name: every subject with every keyword is a prompt; the keywords are its words."""
-
-    subjects: tuple[str, ...]
-    keywords: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Forget:
-    """One forgotten concept and its own override.
-
-    Of text-to-image models: ``words`` name it in a prompt (its own name, if there are none); ``prompts`` are those that
-    are to forget it (made from templates, if there are none); or it is a ``topic``, which brings both.
-    """
-
-    concept: str
-    override: Override
-    words: tuple[str, ...] = ()
-    prompts: tuple[str, ...] = ()
-    topic: Topic | None = None
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: until ``images`` generated images or ``seconds`` of training, whichever comes first;
-    with ``stop_when_unlearned`` also as soon as the quick evaluation in training says that nothing is left to gain.
-    """
-
-    images: int
-    seconds: float | None = None
-    stop_when_unlearned: bool = False
-
-    def __post_init__(self) -> None:
-        errors = []
-        if not 1 <= self.images <= MAX_BUDGET_IMAGES:
-            errors.append(FieldError("/budget/images", f"must be from 1 to {MAX_BUDGET_IMAGES}, not {self.images}"))
-        if self.seconds is not None and not 0 < self.seconds <= MAX_BUDGET_SECONDS:
-            errors.append(
-                FieldError("/budget/seconds", f"must be above 0 and at most {MAX_BUDGET_SECONDS}, not {self.seconds}")
-            )
-        if errors:
-            raise InvalidRequest(tuple(errors))
-
-
-def parse_forget(raw: Mapping[str, Any], pointer: str) -> Forget:
-    """One item of a request's ``forget`` (types as in the API's schema).
-
-    Raises:
-        InvalidRequest: with every wrong field.
-    """
-    collected = Collected()
-    attempt, errors = collected.attempt, collected.errors
-
-    override = attempt(lambda: parse_override(raw["override"], f"{pointer}/override"))
-    words = attempt(lambda: _words(raw.get("words"), f"{pointer}/words"))
-    given = raw.get("prompts")
-    prompts = () if given is None else attempt(lambda: check_prompts(given, f"{pointer}/prompts"))
-    topic = attempt(lambda: _topic(raw.get("topic"), f"{pointer}/topic"))
-    if raw.get("topic") is not None and (raw.get("words") is not None or given is not None):
-        errors.append(FieldError(f"{pointer}/topic", "brings its own prompts and words: give no others beside it"))
-    if errors:
-        raise InvalidRequest(tuple(errors))
-    return Forget(raw["concept"], override, words, prompts, topic)
-
-
-def parse_override(raw: str | Mapping[str, Any], pointer: str) -> Override:
+def read_override(raw: Any) -> Override:
     """An override as requests write it: words, or an object with one key; :data:`OVERRIDES` lists them.
 
     Raises:
-        InvalidRequest: for anything else.
+        ValueError: for anything else (``InvalidRequest`` where the key is known).
     """
     if isinstance(raw, str):
         return FixedOverride(raw)
-    match dict(raw):
-        case {"random": True, **rest} if not rest:
-            return RandomOverride()
-        case {"judge": True, **rest} if not rest:
-            return JudgeOverride()
-        case {"empty": True, **rest} if not rest:
-            return EmptyOverride()
-        case {"negative": str(text), **rest} if not rest:
-            return NegativeOverride(check_text(text, f"{pointer}/negative"))
-        case {"prompts": [*prompts], **rest} if not rest and all(isinstance(prompt, str) for prompt in prompts):
-            return PromptsOverride(check_prompts(prompts, f"{pointer}/prompts"))
-    raise InvalidRequest((FieldError(pointer, OVERRIDES),))
+    if isinstance(raw, Mapping) and len(raw) == 1 and (kind := _BY_KEY.get(next(iter(raw)))) is not None:
+        return read(kind, raw)
+    raise ValueError(OVERRIDES)
 
 
-def _words(raw: Sequence[str] | None, pointer: str, most: int = MAX_WORDS) -> tuple[str, ...]:
-    if raw is None:
-        return ()
-    if len(raw) > most:
-        raise InvalidRequest((FieldError(pointer, f"must be 1 to {most}, not {len(raw)}"),))
-    return check_prompts(raw, pointer)
+def written_override(override: Override) -> str | dict[str, Any]:
+    """``override`` as requests write it."""
+    return override.concept if isinstance(override, FixedOverride) else dict(written(override))
 
 
-def _topic(raw: Mapping[str, Any] | None, pointer: str) -> Topic | None:
-    if raw is None:
-        return None
-    topic = Topic(_words(raw["subjects"], f"{pointer}/subjects"), _words(raw["keywords"], f"{pointer}/keywords"))
-    if (made := len(topic.subjects) * len(topic.keywords)) > MAX_PROMPTS:
-        message = f"every subject with every keyword makes {made} prompts; at most {MAX_PROMPTS} are read"
-        raise InvalidRequest((FieldError(pointer, message),))
-    return topic
+AnyOverride = (
+    Annotated[str, Field(min_length=1, max_length=1000)]
+    | RandomOverride
+    | JudgeOverride
+    | PromptsOverride
+    | NegativeOverride
+    | EmptyOverride
+)
+"""How an override is written, for the schema."""
 
 
-def forget_to_json(item: Forget) -> dict[str, Any]:
-    """The inverse of :func:`parse_forget`: what was not given is left out."""
-    written: dict[str, Any] = {"concept": item.concept, "override": override_to_json(item.override)}
-    if item.words:
-        written["words"] = list(item.words)
-    if item.prompts:
-        written["prompts"] = list(item.prompts)
-    if item.topic is not None:
-        written["topic"] = {"subjects": list(item.topic.subjects), "keywords": list(item.topic.keywords)}
-    return written
+@known_fields_only
+@dataclass(frozen=True)
+class Topic:
+    """What has no one name: every subject with every keyword is a prompt that is to forget."""
+
+    subjects: Annotated[Words, Field(examples=[["a woman", "a man"]])]
+    keywords: Annotated[Words, Field(examples=[["nude", "without clothes"]])]
+
+    def __post_init__(self) -> None:
+        if (made := len(self.subjects) * len(self.keywords)) > MAX_PROMPTS:
+            message = f"every subject with every keyword makes {made} prompts; at most {MAX_PROMPTS} are read"
+            raise InvalidRequest((FieldError("", message),))
 
 
-def override_to_json(override: Override) -> str | dict[str, Any]:
-    """The inverse of :func:`parse_override`."""
-    match override:
-        case FixedOverride(concept):
-            return concept
-        case RandomOverride():
-            return {"random": True}
-        case JudgeOverride():
-            return {"judge": True}
-        case PromptsOverride(prompts):
-            return {"prompts": list(prompts)}
-        case NegativeOverride(text):
-            return {"negative": text}
-        case EmptyOverride():
-            return {"empty": True}
+def _not_given(value: object) -> bool:
+    return value is None
+
+
+@known_fields_only
+@dataclass(frozen=True)
+class Forget:
+    """One concept to forget."""
+
+    concept: Annotated[
+        Name,
+        Field(
+            description="A concept of the base model; of a text-to-image model also any other, by its words.",
+            examples=["Sneaker", "pistol"],
+        ),
+    ]
+    override: Annotated[
+        Override,
+        PlainValidator(read_override, json_schema_input_type=AnyOverride),
+        PlainSerializer(written_override),
+        Field(
+            description="What is drawn instead: a remaining concept's name (the words that take the concept's place in "
+            "a prompt), a random one, the judge's choice, one of other prompts, the rest of the prompt guided away "
+            "from a text, or whatever the empty prompt shows.",
+            examples=[
+                "Sandal",
+                {"random": True},
+                {"judge": True},
+                {"prompts": ["a bowl of fruit"]},
+                {"negative": "gun"},
+            ],
+        ),
+    ]
+    words: Annotated[
+        Words | None,
+        Field(
+            description="Text-to-image models: the words that name it in a prompt, in any case, singular or plural. "
+            "Its name, if left out.",
+            examples=[["pistol", "gun"]],
+            exclude_if=_not_given,
+        ),
+    ] = None
+    prompts: Annotated[
+        Prompts | None,
+        Field(
+            description="Text-to-image models: the prompts that are to forget it. Made from templates, if left out.",
+            exclude_if=_not_given,
+        ),
+    ] = None
+    topic: Annotated[Topic | None, Field(description="Instead of words and prompts.", exclude_if=_not_given)] = None
+
+    def __post_init__(self) -> None:
+        if self.topic is not None and (self.words is not None or self.prompts is not None):
+            message = "brings its own prompts and words: give no others beside it"
+            raise InvalidRequest((FieldError("/topic", message),))
+
+
+@known_fields_only
+@dataclass(frozen=True)
+class Retain:
+    """Text-to-image models: what must stay as it is. Prompts that name what is forgotten are left out of it."""
+
+    prompts: Prompts
+
+
+@known_fields_only
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: whichever limit is met first."""
+
+    images: Annotated[
+        Whole,
+        Field(ge=1, le=MAX_BUDGET_IMAGES, description="Generated images to train on.", examples=[6400]),
+    ]
+    seconds: Annotated[
+        Annotated[Number, Field(gt=0, le=MAX_BUDGET_SECONDS)] | None, Field(description="Seconds of training.")
+    ] = None
+    stop_when_unlearned: Annotated[
+        Flag,
+        Field(description="Stop as soon as the quick evaluation in training finds nothing left to gain."),
+    ] = False
 
 
 def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
@@ -209,8 +234,6 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
     errors: list[FieldError] = []
     forgotten = {item.concept for item in forget}
     known = ", ".join(concepts)
-    if not forget:
-        errors.append(FieldError("/forget", "must name at least one concept"))
     seen: set[str] = set()
     for i, item in enumerate(forget):
         at = f"/forget/{i}"
@@ -220,7 +243,7 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
             errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
         seen.add(item.concept)
         errors += [
-            FieldError(f"{at}/{name}", "means something to text-to-image models only: leave it out")
+            FieldError(f"{at}/{name}", "supported for text-to-image models only")
             for name in ("words", "prompts", "topic")
             if getattr(item, name)
         ]

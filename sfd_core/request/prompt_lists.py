@@ -5,17 +5,22 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sfd_core.errors import FieldError, InvalidRequest, PromptFileRefused
+from sfd_core.request.reading import Text
 
 MAX_PROMPTS = 10_000
+MAX_WORDS = 1000
 MAX_PROMPT_CHARACTERS = 1000
 MAX_FILE_BYTES = 4 * MAX_PROMPTS * (MAX_PROMPT_CHARACTERS + 1)
 MAX_ERRORS = 20
 """A list that is wrong throughout (another file's) is not told line by line."""
 
 
-def check_prompts(prompts: Sequence[str], pointer: str) -> tuple[str, ...]:
+def check_prompts(prompts: Sequence[str], pointer: str = "") -> tuple[str, ...]:
     """``prompts`` as they are asked: composed letters (NFC), no white space around.
 
     Raises:
@@ -30,7 +35,7 @@ def check_prompts(prompts: Sequence[str], pointer: str) -> tuple[str, ...]:
     return tuple(map(_as_asked, prompts))
 
 
-def check_text(text: str, pointer: str) -> str:
+def check_text(text: str, pointer: str = "") -> str:
     """The same of a single text: a word, a replacement, a negative prompt.
 
     Raises:
@@ -40,6 +45,17 @@ def check_text(text: str, pointer: str) -> str:
     if message := _wrong_text(asked):
         raise InvalidRequest((FieldError(pointer, message),))
     return asked
+
+
+_ONE = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS})
+OnePrompt = Annotated[Text, AfterValidator(check_text), _ONE]
+"""A prompt, or words of one. As it is asked, once it is read; so are the lists."""
+Prompts = Annotated[
+    tuple[Annotated[Text, _ONE], ...], Field(min_length=1, max_length=MAX_PROMPTS), AfterValidator(check_prompts)
+]
+Words = Annotated[
+    tuple[Annotated[Text, _ONE], ...], Field(min_length=1, max_length=MAX_WORDS), AfterValidator(check_prompts)
+]
 
 
 def read_prompt_file(path: Path) -> tuple[str, ...]:

@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
-from sfd_core.request.concepts import Budget, Forget, forget_to_json
+from pydantic import Field
+
+from sfd_core.request.concepts import MAX_CONCEPTS, Budget, Forget, Name, Retain
 from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.reading import Whole, known_fields_only
 from sfd_core.request.recipe import Recipe
 
 MAX_SEED = 2**63 - 1
+Seed = Annotated[Whole, Field(ge=0, le=MAX_SEED)]
 
 
+def _not_given(value: object) -> bool:
+    return value is None
+
+
+@known_fields_only
 @dataclass(frozen=True)
 class UnlearningRequest:
-    """What to forget from which model, for how long, how, and what the result must reach. ``retain``: prompts that a
-    text-to-image model keeps (its vocabulary's or the bundled captions, if there are none)."""
+    """What to forget from which model, for how long, how, and what the result must reach.
 
-    base_model: str
-    forget: tuple[Forget, ...]
+    ``sfd_core.admission.admit`` makes it of what a user sends; ``reading.written`` gives its JSON with every default
+    written out, which a job stores, a record states and ``admit`` reads again.
+    """
+
+    base_model: Annotated[
+        Name,
+        Field(
+            description="A registered base model (`GET /v1/base-models` lists them), or `hub:org/name@revision` where "
+            "the service allows that.",
+            examples=["fashion"],
+        ),
+    ]
+    forget: Annotated[
+        tuple[Forget, ...],
+        Field(
+            min_length=1,
+            max_length=MAX_CONCEPTS,
+            description="The concepts to forget, each with what is drawn instead.",
+        ),
+    ]
     budget: Budget
     recipe: Recipe
     thresholds: Thresholds = field(default_factory=Thresholds)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
-    seed: int = 0
-    retain: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The request with every default written out; :func:`parse_request` reads it back to an equal value."""
-        return {
-            "base_model": self.base_model,
-            "forget": [forget_to_json(item) for item in self.forget],
-            **({"retain": {"prompts": list(self.retain)}} if self.retain else {}),
-            "budget": dataclasses.asdict(self.budget),
-            "recipe": dataclasses.asdict(self.recipe),
-            "thresholds": dataclasses.asdict(self.thresholds),
-            "evaluation": dataclasses.asdict(self.evaluation) | {"probes": list(self.evaluation.probes)},
-            "seed": self.seed,
-        }
+    seed: Annotated[
+        Seed,
+        Field(description="The same request with the same seed gives the same weights on the same hardware."),
+    ] = 0
+    retain: Annotated[
+        Retain | None,
+        Field(
+            description="Text-to-image models: the prompts that preserve the rest. If left out, those of the model's "
+            "vocabulary, or the captions that come with Lethe.",
+            exclude_if=_not_given,
+        ),
+    ] = None

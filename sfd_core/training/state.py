@@ -78,15 +78,13 @@ def _own(unet: Network, rank: int, name: str, seed: int, adapters: Sequence[str]
 def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
     """What the generator and the fake score start as."""
     distilled = base.model.distilled
-    if recipe.start == "teacher" or (recipe.start == "auto" and distilled is None):
+    if recipe.start == "base_model" or (recipe.start == "auto" and distilled is None):
         return base.unet, base.unet
     if distilled is None:
-        message = f"{base.model.name} ships no distilled generator: say teacher, or auto"
+        message = f"{base.model.name} ships no distilled generator: say base_model, or auto"
         raise InvalidRequest((FieldError("/recipe/start", message),))
     if distilled.t_init != recipe.t_init:
-        message = (
-            f"{recipe.t_init}, but the distilled generator starts at {distilled.t_init}: say that, or start teacher"
-        )
+        message = f"must be {distilled.t_init}, at which the distilled generator starts, not {recipe.t_init}"
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
     family, folder = family_of(base.model.family), base.model.folder
     return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)

@@ -69,7 +69,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("forget", [{"concept": "Sneaker"}], "/forget/0/override"),
     ("forget", [{"concept": "Sneaker", "override": 3}], "/forget/0/override"),
     ("forget", [{"concept": "Sneaker", "override": None}], "/forget/0/override"),
-    ("forget", [{"concept": "Sneaker", "override": {"random": False}}], "/forget/0/override"),
+    ("forget", [{"concept": "Sneaker", "override": {"random": False}}], "/forget/0/override/random"),
+    ("forget", [{"concept": "Sneaker", "override": {"random": 1}}], "/forget/0/override/random"),
+    ("forget", [{"concept": "Sneaker", "override": {"prompts": ["a", 3]}}], "/forget/0/override/prompts/1"),
     ("forget", [{"concept": "Sneaker", "override": {"negative": "ugly"}}], "/forget/0/override"),
     ("forget", [{"concept": "Sneaker", "override": {}}], "/forget/0/override"),
     ("forget", [{"concept": 7, "override": "Sandal"}], "/forget/0/concept"),
@@ -103,6 +105,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("recipe", {"precision": ["fp32"]}, "/recipe/precision"),
     ("recipe", {"forgotten_share": 0.0}, "/recipe/forgotten_share"),
     ("recipe", {"distil_images": 6400}, "/recipe/distil_images"),
+    ("recipe", {"start": "teacher"}, "/recipe/start"),
+    ("recipe", {"start": "distilled"}, "/recipe/start"),
+    ("recipe", {"kappa1": 2}, "/recipe/kappa1"),
     ("thresholds", {"unlearning_accuracy": 1}, "/thresholds/unlearning_accuracy"),
     ("thresholds", {"unlearning_accuracy": "0.9"}, "/thresholds/unlearning_accuracy"),
     ("thresholds", {"retained_accuracy_drop": -0.1}, "/thresholds/retained_accuracy_drop"),
@@ -166,10 +171,17 @@ def test_each_needed_field_missing(service: Service, field: str) -> None:
 
 @pytest.mark.usefixtures("nothing_stored")
 def test_every_wrong_field_is_named_at_once(service: Service) -> None:
-    sent = body(forget=[{"concept": "Loafer", "override": "Sandal"}], recipe={"alfa": 1, "batch": 1})
+    sent = body(
+        forget=[{"concept": "Loafer", "override": "Sandal"}],
+        budget={"images": "64"},
+        recipe={"alfa": 1, "batch": 1},
+        metadata={"a": 1},
+    )
     document = is_problem(service.http.post("/v1/jobs", json=sent), 422, "invalid_request")
-    assert pointers(document) == ["/forget/0/concept", "/recipe/alfa", "/recipe/batch"]
-    assert "known: T-shirt, Trouser" in document["errors"][0]["detail"]
+    said = {error["pointer"]: error["detail"] for error in document["errors"]}
+    assert said.keys() == {"/forget/0/concept", "/budget/images", "/recipe/alfa", "/recipe/batch", "/metadata/a"}
+    assert "known: T-shirt, Trouser" in said["/forget/0/concept"]
+    assert "known: alpha, t_init" in said["/recipe/alfa"]
 
 
 @pytest.mark.usefixtures("nothing_stored")

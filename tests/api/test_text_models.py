@@ -131,7 +131,7 @@ def test_a_plain_pipeline_comes_to_a_report_that_nobody_judged(plain: Run) -> No
     assert all("no judge" in criterion.reason for criterion in report.criteria)
     assert [(gone.concept, gone.accuracy) for gone in report.unlearning] == [("pistol", None)]
     assert report.raw["text"]["prompts"] == {"forgotten": [2], "retained": 3, "dropped": 0, "cut": []}
-    assert report.raw["text"]["start"] == "teacher"
+    assert report.raw["text"]["start"] == "base_model"
     assert plain.generator.takes_prompts
     (forgotten,) = plain.generator.forget
     assert (forgotten.words, forgotten.prompts) == (("pistol",), 2)

@@ -65,7 +65,9 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     page.get_by_label("Prompts that forget it").fill("a pistol\n\na handgun on a table")
     page.get_by_role("button", name="Forget another concept").click()
     page.get_by_label("Forget", exact=True).nth(1).fill("castle")
-    page.get_by_label("Draw instead").nth(1).select_option(label="The rest of the prompt, away from words")
+    page.get_by_label("Draw instead").nth(1).select_option(
+        label="The prompt without the concept, with a negative prompt"
+    )
     page.get_by_label("Away from").fill("old stones")
     page.get_by_label("Prompts to keep").fill("a cat\na dog")
     page.get_by_text("Thresholds, evaluation and seed").click()
@@ -93,8 +95,8 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     ("how", "override"),
     [
         ("A random concept of its kind", {"random": True}),
-        ("What the empty prompt shows", {"empty": True}),
-        ("One of other prompts", {"prompts": ["a bowl of fruit", "a glass of water"]}),
+        ("The empty prompt", {"empty": True}),
+        ("One of a list of prompts", {"prompts": ["a bowl of fruit", "a glass of water"]}),
     ],
 )
 def test_other_ways_to_answer(service: Service, page: Page, how: str, override: dict[str, object]) -> None:

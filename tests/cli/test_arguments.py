@@ -8,29 +8,32 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.arguments import forget_items, parse_forget, parse_numbers, parse_settings, with_words
+from cli.arguments import forget_items, parse_numbers, parse_settings, with_words
 from cli.job_request import Options
 
 
 def test_forget_items() -> None:
-    forget = parse_forget(["Sneaker=Sandal", " Ankle boot = random ", "Bag=judge"])
-    assert forget == {"Sneaker": "Sandal", "Ankle boot": {"random": True}, "Bag": {"judge": True}}
-    assert forget_items(forget)[1] == {"concept": "Ankle boot", "override": {"random": True}}
+    forget = forget_items(["Sneaker=Sandal", " Ankle boot = random ", "Bag=judge"])
+    assert forget == [
+        {"concept": "Sneaker", "override": "Sandal"},
+        {"concept": "Ankle boot", "override": {"random": True}},
+        {"concept": "Bag", "override": {"judge": True}},
+    ]
 
 
 def test_only_the_first_equals_sign_divides() -> None:
-    assert parse_forget(["a=b=c"]) == {"a": "b=c"}
+    assert forget_items(["a=b=c"]) == [{"concept": "a", "override": "b=c"}]
 
 
 @pytest.mark.parametrize("item", ["Sneaker", "Sneaker=", "=Sandal", "=", "", " = "])
 def test_an_item_without_both_sides_is_refused(item: str) -> None:
     with pytest.raises(typer.BadParameter, match="must be written like"):
-        parse_forget([item])
+        forget_items([item])
 
 
 def test_a_concept_named_twice_is_refused() -> None:
     with pytest.raises(typer.BadParameter, match="'Sneaker' is named twice"):
-        parse_forget(["Sneaker=Sandal", "Sneaker=Bag"])
+        forget_items(["Sneaker=Sandal", "Sneaker=Bag"])
 
 
 def test_settings_are_typed() -> None:
@@ -66,8 +69,8 @@ def test_a_threshold_must_be_a_number(value: str) -> None:
 def test_overrides_of_prompts(tmp_path: Path) -> None:
     lines = tmp_path / "calm.txt"
     lines.write_text("a calm lake\na meadow\n")
-    forget = parse_forget(["gun = negative: a gun, red", f"knife=prompts:{lines}", "gore=empty", "tea=a=b"])
-    assert forget == {
+    forget = forget_items(["gun = negative: a gun, red", f"knife=prompts:{lines}", "gore=empty", "tea=a=b"])
+    assert {item["concept"]: item["override"] for item in forget} == {
         "gun": {"negative": "a gun, red"},
         "knife": {"prompts": ["a calm lake", "a meadow"]},
         "gore": {"empty": True},
@@ -78,7 +81,7 @@ def test_overrides_of_prompts(tmp_path: Path) -> None:
 def test_words_and_prompts_go_to_their_item(tmp_path: Path) -> None:
     lines = tmp_path / "guns.txt"
     lines.write_text("a photo of a gun\n")
-    items = with_words(forget_items({"gun": "cat", "knife": "dog"}), ["gun= gun, pistol "], [f"gun={lines}"])
+    items = with_words(forget_items(["gun=cat", "knife=dog"]), ["gun= gun, pistol "], [f"gun={lines}"])
     assert items == [
         {"concept": "gun", "override": "cat", "words": ["gun", "pistol"], "prompts": ["a photo of a gun"]},
         {"concept": "knife", "override": "dog"},
@@ -97,7 +100,7 @@ def test_words_and_prompts_go_to_their_item(tmp_path: Path) -> None:
 )
 def test_wrong_words_and_prompts(words: list[str], prompts: list[str], says: str) -> None:
     with pytest.raises(typer.BadParameter) as caught:
-        with_words(forget_items({"gun": "cat"}), words, prompts)
+        with_words(forget_items(["gun=cat"]), words, prompts)
     assert says in str(caught.value)
 
 
@@ -105,7 +108,7 @@ def test_a_wrong_line_of_a_prompt_file_is_named(tmp_path: Path) -> None:
     lines = tmp_path / "guns.txt"
     lines.write_text("a gun\n\na gun\n")
     with pytest.raises(typer.BadParameter) as caught:
-        parse_forget([f"gun=prompts:{lines}"])
+        forget_items([f"gun=prompts:{lines}"])
     assert "line 2: is empty" in str(caught.value)
     assert "line 3: the same as number 1" in str(caught.value)
 
@@ -158,11 +161,11 @@ def test_what_no_request_can_do_without(options: Options, missing: str) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ('{"base_model": "emoji"', "Invalid JSON"),
+        ('{"base_model": "emoji"', "Expecting"),
         ('{"base_model": "emoji", "forget": [], "budget": {"images": 1}}', "/forget: "),
         ('{"base_model": "emoji", "forget": [{"concept": "a", "override": "b"}], "budget": {}}', "/budget/images: "),
         ('{"base": "emoji"}', "/base: "),
-        ("[]", "Input should be an object"),
+        ("[]", ": must be an object"),
     ],
 )
 def test_a_file_that_is_no_request(tmp_path: Path, content: str, says: str) -> None:

@@ -263,7 +263,7 @@ def test_jobs(api: Service, run: Command, lethe: Lethe) -> None:
     assert "6 400 of 6 400" in plain(rows[2])
     assert "succeeded" in rows[1]
     assert "pass" in rows[1]
-    assert "Sneaker=Sandal" in rows[0]
+    assert "Sneaker -> Sandal" in rows[0]
     lines = run("jobs", "--status", "queued", "--json").stdout.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [ids[2]]
     assert len(run("jobs", "-n", "2", "--json").stdout.splitlines()) == 2

@@ -24,8 +24,9 @@ from jobs.events import Event
 from jobs.job import Job, NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.request.reading import written
 from tests.support.tiny_model import make_tiny_model
 from tests.support.waiting import wait_for
 
@@ -72,7 +73,7 @@ class Service:
             "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
             "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
         }
-        request = parse_request(body | fields, self.model).to_json()
+        request = written(admit(body | fields, self.model).request)
         job, _ = self.store.create(NewJob("default", request, self.model.name, self.model.digest))
         self.dispatcher.nudge()
         return job

@@ -16,9 +16,10 @@ from jobs.hub_models import hub_model
 from jobs.job import NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model import hub as hub_module
 from sfd_core.errors import ModelUnavailable
+from sfd_core.request.reading import written
 from tests.support.hub_server import REVISION, Hub, hub_server
 from tests.support.tiny_text_model import make_tiny_text_model
 from worker.runner import Runner
@@ -36,7 +37,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def request() -> dict[str, object]:
-    return parse_request(REQUEST, hub_model(NAME, ["acme/noise"])).to_json()
+    return written(admit(REQUEST, hub_model(NAME, ["acme/noise"])).request)
 
 
 def attempt(folder: Path, stop: threading.Event) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
@@ -37,7 +37,7 @@ def request_for(tiny_model: BaseModel) -> Callable[..., UnlearningRequest]:
             "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
             "recipe": {"batch": 8, "forgotten_share": 0.25, "lr_generator": 1e-3, **(recipe or {})},
         }
-        return parse_request(body | fields, tiny_model)
+        return admit(body | fields, tiny_model).request
 
     return make
 

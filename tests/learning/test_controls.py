@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from jobs.settings import BUNDLED_MODELS
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.loading import load_base
@@ -34,7 +34,7 @@ def remembers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base model distilled with nothing forgotten."""
     fashion = load_base(load_manifest(FASHION))
     body = {"forget": [{"concept": "Sneaker", "override": "Bag"}], "budget": {"images": STEPS * 64}}
-    request = replace(parse_request(body, fashion.model), forget=())
+    request = replace(admit(body, fashion.model).request, forget=())
     state = start(fashion, request.recipe, 0, torch.device("cpu"))
     for _ in train(state, fashion, request):
         pass

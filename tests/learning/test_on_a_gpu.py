@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.loading import load_generator
 from sfd_core.families.registry import load_manifest
-from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
 from tests.support.tiny_model import make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
@@ -25,7 +24,7 @@ from tests.support.tiny_text_model import make_tiny_text_model
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 FORGET = {"classes": ("red", "green"), "words": ("pistol", "banana")}
-ADAPTERS = {"lora_rank_generator": 2, "lora_rank_fake_score": 2, "start": "teacher", "gradient_checkpointing": True}
+ADAPTERS = {"lora_rank_generator": 2, "lora_rank_fake_score": 2, "start": "base_model", "gradient_checkpointing": True}
 
 
 @pytest.fixture(scope="module", params=FORGET)
@@ -42,12 +41,12 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     }
 
 
-def request_of(model: BaseModel, body: dict[str, Any], **recipe: Any) -> UnlearningRequest:
-    return parse_request({**body, "recipe": {**body["recipe"], **recipe}}, model)
+def admitted(model: BaseModel, body: dict[str, Any], **recipe: Any) -> Admitted:
+    return admit({**body, "recipe": {**body["recipe"], **recipe}}, model)
 
 
-def finished(model: BaseModel, request: UnlearningRequest, out: Path, **options: Any) -> Finished:
-    *_, last = unlearn(model, request, out, device="cuda", **options)
+def finished(asked: Admitted, out: Path, **options: Any) -> Finished:
+    *_, last = unlearn(asked, out, device="cuda", **options)
     assert isinstance(last, Finished)
     return last
 
@@ -56,7 +55,7 @@ def finished(model: BaseModel, request: UnlearningRequest, out: Path, **options:
 def test_a_whole_run_is_trained_evaluated_and_published(
     asked: tuple[BaseModel, dict[str, Any]], recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    last = finished(asked[0], request_of(*asked, **recipe), tmp_path)
+    last = finished(admitted(*asked, **recipe), tmp_path)
     cost = last.report["cost"]
     assert cost["device"] == torch.cuda.get_device_name()
     assert 0 < cost["peak_memory_bytes"] < 10**9
@@ -65,14 +64,14 @@ def test_a_whole_run_is_trained_evaluated_and_published(
 
 @pytest.mark.parametrize("asked", ["words"], indirect=True)
 def test_adapters_train_on_a_gpu(asked: tuple[BaseModel, dict[str, Any]], tmp_path: Path) -> None:
-    last = finished(asked[0], request_of(*asked, **ADAPTERS), tmp_path)
-    assert last.report["text"]["start"] == "teacher"
+    last = finished(admitted(*asked, **ADAPTERS), tmp_path)
+    assert last.report["text"]["start"] == "base_model"
 
 
 def test_what_a_gpu_published_opens_on_a_cpu_and_draws_the_same(
     asked: tuple[BaseModel, dict[str, Any]], tmp_path: Path
 ) -> None:
-    folder = finished(asked[0], request_of(*asked), tmp_path).generator
+    folder = finished(admitted(*asked), tmp_path).generator
     override = asked[1]["forget"][0]["override"]
     on_gpu, on_cpu = (load_generator(folder, device).sample(override, 4, seed=3) for device in ("cuda", "cpu"))
     # Kernels round differently: a value of 255 now and then falls on the other side.
@@ -83,13 +82,13 @@ def test_what_a_gpu_published_opens_on_a_cpu_and_draws_the_same(
 def test_a_run_goes_on_from_a_checkpoint_that_a_gpu_wrote(
     asked: tuple[BaseModel, dict[str, Any]], tmp_path: Path
 ) -> None:
-    model, request, stop = asked[0], request_of(*asked), threading.Event()
+    run, stop = admitted(*asked), threading.Event()
     first = Checkpoints(tmp_path / "first", every_seconds=1000)
-    for event in unlearn(model, request, tmp_path / "a", checkpoints=first, should_stop=stop, device="cuda"):
+    for event in unlearn(run, tmp_path / "a", checkpoints=first, should_stop=stop, device="cuda"):
         if isinstance(event, Progress) and event.images == 16:
             stop.set()
     assert isinstance(event, CheckpointSaved)
     second = Checkpoints(tmp_path / "second", [tmp_path / "first"], 1000)
-    resumed = list(unlearn(model, request, tmp_path / "b", checkpoints=second, device="cuda"))
+    resumed = list(unlearn(run, tmp_path / "b", checkpoints=second, device="cuda"))
     assert min(e.images for e in resumed if isinstance(e, Progress) and e.loss_generator is not None) == 24
     assert isinstance(resumed[-1], Finished)

@@ -14,7 +14,7 @@ import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.numpy import load_file
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
@@ -23,11 +23,12 @@ from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.prompts.plan import plan_prompts
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import load_schema
-from sfd_core.request.concepts import Budget, FixedOverride, Forget, Topic
+from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain, Topic
 from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.recipe import STABLE_DIFFUSION
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Finished, unlearn
 from tests.support.tiny_text_model import T_INIT, make_tiny_text_model
@@ -52,7 +53,7 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 
 
 def asked(base: LoadedBase, item: Forget = PISTOL, plan: EvaluationPlan = FEW) -> UnlearningRequest:
-    retain = ("a red apple", "an old castle", "a house by the sea")
+    retain = Retain(("a red apple", "an old castle", "a house by the sea"))
     return UnlearningRequest(base.model.name, (item,), Budget(4), STABLE_DIFFUSION, evaluation=plan, retain=retain)
 
 
@@ -65,7 +66,7 @@ def finished(base: LoadedBase, out: Path) -> Mapping[str, Any]:
         "evaluation": {"images_per_concept": 3, "images_per_forgotten_concept": 5},
     }
     model = load_manifest(base.model.folder)
-    *_, last = unlearn(model, parse_request(body, model), out)
+    *_, last = unlearn(admit(body, model), out)
     assert isinstance(last, Finished)
     jsonschema.validate(last.report, load_schema(), jsonschema.Draft202012Validator)
     return last.report
@@ -80,7 +81,7 @@ def reported(base: LoadedBase, request: UnlearningRequest, out: Path, **given: A
     """The report of ``base``'s own network asked once, as it is read back from its file."""
     subject = Evaluated.one_step(TextGenerator.of(base.unet, base, T_INIT))
     evaluators = Evaluators.load(base.model, CPU, nsfw=nsfw.wanted(request), **given)
-    *_, (_, _, examined) = examine(subject, base, evaluators, request, CPU)
+    *_, (_, _, examined) = examine(subject, base, evaluators, request, CPU, plan_prompts(request, base.model))
     assert examined is not None
     write_report(examined, out, ["again"])
     report: Mapping[str, Any] = json.loads((out / "report.json").read_text())
@@ -190,6 +191,6 @@ def test_a_whole_run_says_where_it_started_and_what_it_was_asked_with(known: Loa
 
 def test_a_whole_run_of_a_plain_pipeline_has_no_curves_and_all_pictures(unknown: LoadedBase, tmp_path: Path) -> None:
     report = finished(unknown, tmp_path)
-    assert report["text"]["start"] == "teacher"
+    assert report["text"]["start"] == "base_model"
     assert report["curves"] == []
     assert set(report["pictures"]) == {"pairs", "pairs_narrow", "strip", "strip_narrow"}

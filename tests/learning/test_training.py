@@ -11,7 +11,6 @@ import torch
 
 from sfd_core.errors import InvalidRequest, TrainingDiverged
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.request.concepts import Budget
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import StepResult
@@ -209,7 +208,7 @@ def test_an_infinite_gradient_never_reaches_a_weight(tiny_base: LoadedBase, requ
 
 
 def test_times_outside_the_schedule_are_refused(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    with pytest.raises(InvalidRequest, match="/recipe/t_max: 1000 lies outside"):
+    with pytest.raises(InvalidRequest, match=r"/recipe/t_max: must be 0 to 999 .the schedule has 1000 timesteps."):
         begin(tiny_base, request_for({"t_max": 1000}))
 
 
@@ -217,10 +216,3 @@ def test_bf16_runs_and_stays_finite(tiny_base: LoadedBase, request_for: RequestF
     request = request_for({"precision": "bf16"})
     steps = list(train(begin(tiny_base, request), tiny_base, request))
     assert all(abs(s.loss_generator) < 1e6 for s in steps)
-
-
-def test_budget_refuses_nonsense() -> None:
-    with pytest.raises(InvalidRequest, match="/budget/images"):
-        Budget(images=0)
-    with pytest.raises(InvalidRequest, match="/budget/seconds"):
-        Budget(images=1, seconds=0)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sfd_core.admission import Admitted
 from sfd_core.base_model.manifest import BaseModel, digest_of, file_sha256
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
@@ -19,13 +21,13 @@ RequestFor = Callable[..., UnlearningRequest]
 
 @pytest.fixture
 def finished(tiny_model: BaseModel, request_for: RequestFor, tmp_path: Path) -> Finished:
-    last = list(unlearn(tiny_model, request_for(), tmp_path))[-1]
+    last = list(unlearn(Admitted(request_for(), tiny_model, None), tmp_path))[-1]
     assert isinstance(last, Finished)
     return last
 
 
 def test_it_tells_its_story_in_order(tiny_model: BaseModel, request_for: RequestFor, tmp_path: Path) -> None:
-    events = list(unlearn(tiny_model, request_for(), tmp_path))
+    events = list(unlearn(Admitted(request_for(), tiny_model, None), tmp_path))
     assert [e.phase for e in events if isinstance(e, PhaseStarted)] == ["preparing", "training", "evaluating"]
     training = [e for e in events if isinstance(e, Progress) and e.loss_generator is not None]
     assert [e.images for e in training] == [8, 16, 24, 32]
@@ -35,7 +37,7 @@ def test_it_tells_its_story_in_order(tiny_model: BaseModel, request_for: Request
 
 def test_the_report_holds_what_was_asked_and_what_was_measured(finished: Finished, request_for: RequestFor) -> None:
     report = json.loads((finished.report_folder / "report.json").read_text())
-    asked = request_for().to_json()
+    asked = written(request_for())
     assert {name: report[name] for name in ("forget", "budget", "recipe", "thresholds", "seed")} == {
         name: asked[name] for name in ("forget", "budget", "recipe", "thresholds", "seed")
     }
@@ -65,18 +67,20 @@ def test_the_generator_is_complete_and_its_digest_is_the_reports(finished: Finis
 def test_stopped_and_resumed_it_publishes_the_same_weights(
     tiny_model: BaseModel, request_for: RequestFor, tmp_path: Path
 ) -> None:
-    whole = list(unlearn(tiny_model, request_for(), tmp_path / "whole"))[-1]
+    whole = list(unlearn(Admitted(request_for(), tiny_model, None), tmp_path / "whole"))[-1]
     stop = threading.Event()
     first = Checkpoints(tmp_path / "attempt-1", every_seconds=1000)
     events = []
-    for event in unlearn(tiny_model, request_for(), tmp_path / "a", checkpoints=first, should_stop=stop):
+    for event in unlearn(
+        Admitted(request_for(), tiny_model, None), tmp_path / "a", checkpoints=first, should_stop=stop
+    ):
         events.append(event)
         if isinstance(event, Progress) and event.images == 16:
             stop.set()
     assert isinstance(events[-1], CheckpointSaved)
     assert events[-1].images == 16
     second = Checkpoints(tmp_path / "attempt-2", [tmp_path / "attempt-1"], 1000)
-    resumed = list(unlearn(tiny_model, request_for(), tmp_path / "b", checkpoints=second))
+    resumed = list(unlearn(Admitted(request_for(), tiny_model, None), tmp_path / "b", checkpoints=second))
     assert min(e.images for e in resumed if isinstance(e, Progress) and e.loss_generator is not None) == 24
     last = resumed[-1]
     assert isinstance(whole, Finished)

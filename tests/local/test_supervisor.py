@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from local.errors import ChildError
-from local.program import Process, Program
+from local.program import Program
 from local.services import services
 from local.supervisor import Patience, Supervisor
 from tests.local.conftest import eventually, kill, run_program, says
@@ -133,7 +133,7 @@ def test_asked_to_hurry_it_waits_for_nobody(folder: Path) -> None:
 
 def test_what_a_dead_child_had_started_dies_with_it(folder: Path) -> None:
     child = program(folder, "deaf", DEAF, folder / "other")
-    process = Process(child)
+    process = child.start()
     eventually(lambda: is_ready(child))
     other = int((folder / "other").read_text())
     kill(process.pid)
@@ -171,7 +171,7 @@ def test_a_server_that_dies_is_started_again(folder: Path) -> None:
 def test_a_large_log_is_put_aside_at_a_start(folder: Path) -> None:
     log = folder / "child.log"
     log.write_bytes(b"old\n" * 3_000_000)
-    process = Process(program(folder, "child", POLITE, "child", folder / "notes"))
+    process = program(folder, "child", POLITE, "child", folder / "notes").start()
     assert log.stat().st_size < 1000
     assert (folder / "child.log.1").stat().st_size == 12_000_000
     process.kill()

@@ -16,7 +16,7 @@ from cli.local_run import run
 from jobs.record import RECORD, Origin, build_record, sign, verify
 from jobs.record.statement import Statement, subjects
 from jobs.settings import Settings, load_settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 
 BODY: dict[str, Any] = {
@@ -77,7 +77,7 @@ def unsigned_settings(checkpoint_seconds: float = 1000) -> Settings:
 
 def make_case(model: BaseModel, out: Path) -> Case:
     """Run the tiny model and record it as the service would, for a payload that has base64 padding."""
-    result = run(model, parse_request(BODY, model), out, "cpu", unsigned_settings())
+    result = run(model, admit(BODY, model), out, "cpu", unsigned_settings())
     report = json.loads((result.folder / "evaluation" / "report.json").read_text())
     predicate, files = result.record["predicate"], subjects(result.record)
     signer = CryptoSigner.generate_ed25519()

@@ -89,7 +89,7 @@ def test_verify_of_an_unsigned_record(lethe: Lethe, case: Case, key: Path) -> No
     assert "this record is unsigned" in refused.stderr
     taken = lethe(*arguments, "--unsigned")
     assert taken.exit_code == 0
-    assert taken.stdout.startswith("UNSIGNED: nobody vouches")
+    assert taken.stdout.startswith("UNSIGNED: the record is unsigned")
 
 
 def test_verify_takes_retired_keys(lethe: Lethe, case: Case, key: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_unlearn_leaves_a_record_that_verifies_and_can_be_run_again(lethe: Lethe
     record = Path("out/generator/unlearning-record.json")
     done = lethe("record", "verify", record, "--generator", "out/generator", "--key", "key.pub")
     assert done.exit_code == 0, done.stderr
-    assert 'forgotten: red -> {"random": true}' in done.stdout
+    assert "forgotten: red -> a random remaining concept" in done.stdout
 
     again = lethe("record", "rerun", record, "--key", "key.pub", "--out", "again")
     assert again.exit_code == 0, again.stderr

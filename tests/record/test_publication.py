@@ -17,8 +17,9 @@ from jobs.record import EVALUATION, RECORD, RecordMismatch, load_signer, read_st
 from jobs.record.signing import generate_key
 from jobs.settings import Settings, load_settings
 from jobs.store import JobStore
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.request.reading import written
 from tests.record.case import BODY
 from worker.publication import publish
 from worker.training_process import Task, run
@@ -31,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _claimed(store: JobStore, model: BaseModel) -> Job:
-    request = parse_request(BODY, model).to_json()
+    request = written(admit(BODY, model).request)
     job, _ = store.create(NewJob("acme", request, model.name, model.digest, metadata={"ticket": "T-9"}))
     claim = store.claim(job.id, "worker-1", 60)
     assert claim is not None

@@ -14,22 +14,21 @@ from cli.rerun import compare, request_of, rerun
 from cli.run_view import RunView
 from jobs.record import RecordMismatch, read_statement
 from jobs.record.statement import subjects
-from sfd_core.admission import parse_request
+from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
 from sfd_core.families.registry import load_manifest
-from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.record.case import BODY, Case, unsigned_settings
 from tests.support.tiny_model import make_tiny_model
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
-def _request(model: BaseModel, **fields: Any) -> UnlearningRequest:
-    return parse_request(BODY | fields, model)
+def _request(model: BaseModel, **fields: Any) -> Admitted:
+    return admit(BODY | fields, model)
 
 
-def _run(model: BaseModel, request: UnlearningRequest, out: Path, checkpoint_seconds: float = 1000) -> Result:
+def _run(model: BaseModel, request: Admitted, out: Path, checkpoint_seconds: float = 1000) -> Result:
     return run(model, request, out, "cpu", unsigned_settings(checkpoint_seconds))
 
 
@@ -95,7 +94,7 @@ def test_a_run_that_time_ended_is_repeated_to_the_same_image(tiny_model: BaseMod
 def test_the_budget_is_what_was_trained(case: Case, tiny_model: BaseModel) -> None:
     predicate = read_statement(case.text)["predicate"]
     predicate["request"]["budget"] = {"images": 6400, "seconds": 3.0, "stop_when_unlearned": True}
-    budget = request_of(predicate, tiny_model).budget
+    budget = request_of(predicate, tiny_model).request.budget
     assert (budget.images, budget.seconds, budget.stop_when_unlearned) == (32, None, False)
 
 

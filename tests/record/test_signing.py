@@ -188,8 +188,8 @@ def _block(language: str, holding: str) -> str:
 
 @pytest.fixture
 def outsider(case: Case, monkeypatch: pytest.MonkeyPatch) -> Case:
-    """The folder as it reaches somebody without Lethe: an archive and a public key."""
-    (case.folder / "lethe.pub").write_bytes(public_pem(case.signer))
+    """The folder as it reaches somebody without Lethe: an archive, and a public key beside it."""
+    (case.folder.parent / "lethe.pub").write_bytes(public_pem(case.signer))
     monkeypatch.chdir(case.folder)
     return case
 

@@ -4,6 +4,7 @@ made-up reference statistics, in the same files as a real one. What it draws mea
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,8 +17,11 @@ from tests.support.tiny_parts import digests, judge_entry, made_up_reference, un
 CONCEPTS = ("red", "green", "blue", "grey")
 
 
-def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
-    """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time."""
+def make_tiny_model(
+    folder: Path, name: str = "tiny", concepts: Sequence[str] = CONCEPTS, apart: float = 0.0
+) -> BaseModel:
+    """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time. ``apart``: see
+    :func:`tests.support.tiny_parts.made_up_reference`."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         unet = UNet2DModel(
@@ -29,15 +33,15 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
             down_block_types=("DownBlock2D",),
             up_block_types=("UpBlock2D",),
             norm_num_groups=4,
-            num_class_embeds=len(CONCEPTS),
+            num_class_embeds=len(concepts),
             add_attention=False,
         )
-        judge, second_judge = (untrained_judge(1, CONCEPTS) for _ in range(2))
+        judge, second_judge = (untrained_judge(1, concepts) for _ in range(2))
     unet.save_pretrained(folder / "unet")
     DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").save_pretrained(folder / "scheduler")
     judge.save_pretrained(folder / "judge")
     second_judge.save_pretrained(folder / "second_judge")
-    made_up_reference(CONCEPTS).save(folder / "reference.safetensors")
+    made_up_reference(concepts, apart).save(folder / "reference.safetensors")
     files = digests(folder)
     manifest = {
         "schema_version": 1,
@@ -46,10 +50,10 @@ def make_tiny_model(folder: Path, name: str = "tiny") -> BaseModel:
         "family": "class_unet",
         "license": "CC0-1.0",
         "data": "none",
-        "concepts": list(CONCEPTS),
+        "concepts": list(concepts),
         "image": {"channels": 1, "height": 8, "width": 8, "patch": 1},
-        "judge": judge_entry("judge", files, CONCEPTS),
-        "second_judge": judge_entry("second_judge", files, CONCEPTS),
+        "judge": judge_entry("judge", files, concepts),
+        "second_judge": judge_entry("second_judge", files, concepts),
         "reference": "reference.safetensors",
         "teacher": {"sampler": "DDIM", "network_evaluations": 4},
         "files": files,

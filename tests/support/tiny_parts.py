@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,15 +40,16 @@ def judge_entry(folder: str, files: Mapping[str, str], concepts: Sequence[str]) 
     }
 
 
-def made_up_reference(concepts: Sequence[str]) -> Reference:
-    """Statistics of 50 images a concept that nobody has drawn."""
+def made_up_reference(concepts: Sequence[str], apart: float = 0.0) -> Reference:
+    """Statistics of 50 images a concept that nobody has drawn. ``apart``: how far the features of the base model's own
+    images lie from those of real ones."""
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(concepts)), 50)
     seen = np.where(random.random(len(labels)) < 0.9, labels, 0)
     features = random.normal(size=(len(labels), 8)).astype(np.float32)
     second = np.where(random.random(len(labels)) < 0.8, labels, 1)
     made_up = ReferenceSet(features, labels, seen, np.full(len(labels), 0.9, np.float32), second)
-    return Reference(made_up, made_up)
+    return Reference(made_up, dataclasses.replace(made_up, features=features + np.float32(apart)))
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ how they are handled does."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,24 +39,32 @@ Prediction = Literal["epsilon", "v_prediction"]
 
 
 def make_tiny_text_model(
-    folder: Path, name: str = "tiny-text", *, prediction_type: Prediction = "epsilon", domains: bool = False
+    folder: Path,
+    name: str = "tiny-text",
+    *,
+    prediction_type: Prediction = "epsilon",
+    domains: bool = False,
+    more_objects: Sequence[str] = (),
+    apart: float = 0.0,
 ) -> BaseModel:
     """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time.
 
     ``domains``: with a vocabulary of objects and styles, a judge and made-up reference statistics of each, and a
     distilled pair (the teacher's own weights); without, it is a plain pipeline of which nothing else is known.
+    ``more_objects``: words for the vocabulary. ``apart``: see :func:`tests.support.tiny_parts.made_up_reference`.
     """
+    known = {"object": (*OBJECTS, *more_objects), "style": STYLES}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = _pipeline(prediction_type)
-        judges = {domain: untrained_judge(3, names) for domain, names in (("object", OBJECTS), ("style", STYLES))}
+        judges = {domain: untrained_judge(3, names) for domain, names in known.items()}
     pipeline.save_pretrained(folder)
     if domains:
-        (folder / "vocabulary.json").write_text(json.dumps(VOCABULARY))
+        (folder / "vocabulary.json").write_text(json.dumps(_vocabulary(more_objects)))
         for domain, judge in judges.items():
             judge.save_pretrained(folder / f"judge-{domain}")
-        for domain, names in (("object", OBJECTS), ("style", STYLES)):
-            made_up_reference(names).save(folder / f"reference-{domain}.safetensors")
+        for domain, names in known.items():
+            made_up_reference(names, apart).save(folder / f"reference-{domain}.safetensors")
         for part in ("generator", "fake_score"):
             pipeline.unet.save_pretrained(folder / "distilled" / part)
     files = digests(folder)
@@ -68,7 +77,7 @@ def make_tiny_text_model(
         "data": "none",
         "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
         "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
-        **(_domains(files) if domains else {}),
+        **(_domains(files, known) if domains else {}),
         "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -147,7 +156,13 @@ def _tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer({token: i for i, token in enumerate(vocabulary)}, merges, model_max_length=77)
 
 
-def _domains(files: dict[str, str]) -> dict[str, object]:
+def _vocabulary(more_objects: Sequence[str]) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads(json.dumps(VOCABULARY))
+    written["domains"]["object"] += [{"name": name, "adjective": "big"} for name in more_objects]
+    return written
+
+
+def _domains(files: dict[str, str], known: Mapping[str, Sequence[str]]) -> dict[str, object]:
     return {
         "vocabulary": "vocabulary.json",
         "domains": {
@@ -156,7 +171,7 @@ def _domains(files: dict[str, str]) -> dict[str, object]:
                 "reference": f"reference-{domain}.safetensors",
                 "teacher": {"sampler": "DDIM", "network_evaluations": 2, "guidance": 2.0},
             }
-            for domain, names in (("object", OBJECTS), ("style", STYLES))
+            for domain, names in known.items()
         },
         "distilled": {"generator": "distilled/generator", "fake_score": "distilled/fake_score", "t_init": T_INIT},
     }

@@ -9,7 +9,7 @@ from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.families.description import Description
 from sfd_core.families.stable_diffusion.index import PIPELINE, check_index, image_of
-from sfd_core.request.recipe import RECIPES
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 
 SD_IMAGE = ImageFormat(3, 512, 512)
 """What Stable Diffusion 1.x makes."""
@@ -17,7 +17,7 @@ SD_IMAGE = ImageFormat(3, 512, 512)
 DESCRIPTION = Description(
     "stable_diffusion",
     conditions="prompts",
-    recipe=RECIPES["stable_diffusion"],
+    recipe=STABLE_DIFFUSION,
     pipelines=(PIPELINE,),
     hub=HubLayout(
         pipeline=PIPELINE,

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import InvalidRequest
 from sfd_core.request.concepts import FixedOverride, JudgeOverride, RandomOverride
+from sfd_core.request.reading import written
 from sfd_core.request.recipe import Recipe
 
 MODEL = BaseModel(
@@ -24,13 +25,13 @@ BODY: dict[str, Any] = {"forget": [{"concept": "a", "override": "b"}], "budget":
 
 def errors_of(body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
-        parse_request(body, MODEL)
+        admit(body, MODEL)
     return {error.pointer: error.message for error in caught.value.errors}
 
 
 def test_defaults_are_written_out_and_read_back() -> None:
-    request = parse_request(BODY, MODEL)
-    stored = request.to_json()
+    request = admit(BODY, MODEL).request
+    stored = written(request)
     assert stored["thresholds"] == {
         "unlearning_accuracy": 0.99,
         "retained_accuracy_drop": 0.05,
@@ -39,13 +40,13 @@ def test_defaults_are_written_out_and_read_back() -> None:
     }
     assert stored["evaluation"]["probes"] == []
     assert set(stored["recipe"]) == {f.name for f in dataclasses.fields(Recipe)}
-    assert parse_request(stored, MODEL) == request
+    assert admit(stored, MODEL).request == request
 
 
 def test_probes_are_read_back_in_their_order() -> None:
-    request = parse_request(BODY | {"evaluation": {"probes": ["condition_attack", "relearning"]}}, MODEL)
+    request = admit(BODY | {"evaluation": {"probes": ["condition_attack", "relearning"]}}, MODEL).request
     assert request.evaluation.probes == ("condition_attack", "relearning")
-    assert parse_request(request.to_json(), MODEL) == request
+    assert admit(written(request), MODEL).request == request
 
 
 @pytest.mark.parametrize(
@@ -65,22 +66,22 @@ def test_every_kind_of_override() -> None:
     body = BODY | {
         "forget": [{"concept": "a", "override": {"random": True}}, {"concept": "b", "override": {"judge": True}}]
     }
-    request = parse_request(body, MODEL)
+    request = admit(body, MODEL).request
     assert [type(f.override) for f in request.forget] == [RandomOverride, JudgeOverride]
-    assert parse_request(request.to_json(), MODEL) == request
-    assert parse_request(BODY, MODEL).forget[0].override == FixedOverride("b")
+    assert admit(written(request), MODEL).request == request
+    assert admit(BODY, MODEL).request.forget[0].override == FixedOverride("b")
 
 
 @pytest.mark.parametrize(
     ("forget", "pointer", "says"),
     [
-        ([], "/forget", "at least one"),
+        ([], "/forget", "at least 1 item"),
         ([("x", "b")], "/forget/0/concept", "unknown concept 'x'; known: a, b, c"),
         ([("a", "x")], "/forget/0/override", "unknown concept 'x'; known: a, b, c"),
         ([("a", "a")], "/forget/0/override", "'a' would override itself"),
         ([("a", "b"), ("b", "c")], "/forget/0/override", "'b' is itself forgotten"),
         ([("a", "b"), ("a", "c")], "/forget/1/concept", "'a' is named twice"),
-        ([("a", {"random": False})], "/forget/0/override", "must be the name"),
+        ([("a", {"random": False})], "/forget/0/override/random", "must be true"),
         ([(c, {"random": True}) for c in "abc"], "/forget", "at least one must remain"),
     ],
 )
@@ -138,3 +139,37 @@ def test_more_forgotten_concepts_than_forgotten_images_a_step() -> None:
 def test_every_wrong_field_is_listed_not_only_the_first() -> None:
     found = errors_of({"forget": [{"concept": "x", "override": "a"}], "budget": {"images": 0}, "seed": -1})
     assert set(found) == {"/forget/0/concept", "/budget/images", "/seed"}
+
+
+def test_a_mistake_of_shape_hides_none_of_meaning() -> None:
+    found = errors_of(
+        {
+            "forget": [{"concept": "x", "override": "b"}],
+            "budget": {"images": "640"},
+            "recipe": {"alpha": 9, "distil_image": 1},
+            "thresholds": {"fid": 1},
+            "evaluation": {"nsfw": True},
+            "seed": True,
+            "retain": {"prompts": ["a cat"]},
+            "priority": 1,
+        }
+    )
+    assert list(found) == [
+        *("/forget/0/concept", "/budget/images", "/recipe/alpha", "/recipe/distil_image", "/thresholds/fid"),
+        *("/evaluation/nsfw", "/seed", "/retain", "/priority"),
+    ]
+    assert "known: base_model, forget" in found["/priority"]
+
+
+def test_a_request_goes_by_the_models_name_and_its_notes_are_not_part_of_it() -> None:
+    request = admit(BODY | {"base_model": "models/m", "metadata": {"ticket": "T-123"}}, MODEL).request
+    assert request.base_model == "m"
+    assert "metadata" not in written(request)
+
+
+def test_messages_say_what_would_be_right() -> None:
+    assert errors_of(BODY | {"recipe": {"distil_images": 640}}) == {
+        "/recipe/distil_images": "must be smaller than budget.images (640), not 640"
+    }
+    assert errors_of(BODY | {"recipe": {"kappa1": 2}}) == {"/recipe/kappa1": "supported for text-to-image models only"}
+    assert errors_of(BODY | {"recipe": []}) == {"/recipe": "must be an object"}

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from sfd_core.admission import parse_request
-from sfd_core.base_model.manifest import BaseModel, Domain, ImageFormat, JudgeInfo
+from sfd_core.admission import admit
+from sfd_core.base_model.manifest import BaseModel, Distilled, Domain, ImageFormat, JudgeInfo
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.stable_diffusion import plain_text_model
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import Condition, PromptPlan, captions, plan_prompts
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES
 from sfd_core.prompts.words import mentions
 from sfd_core.request.concepts import Budget, EmptyOverride, NegativeOverride, PromptsOverride, Topic
 from sfd_core.request.prompt_lists import MAX_ERRORS
-from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 OBJECTS = (
@@ -60,12 +61,14 @@ def body(*forget: Any, **more: Any) -> dict[str, Any]:
 
 
 def planned(model: BaseModel, *forget: Any, **more: Any) -> PromptPlan:
-    return plan_prompts(parse_request(body(*forget, **more), model), model)
+    plan = admit(body(*forget, **more), model).plan
+    assert plan is not None
+    return plan
 
 
 def errors_of(model: BaseModel, *forget: Any, **more: Any) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
-        parse_request(body(*forget, **more), model)
+        admit(body(*forget, **more), model)
     return {error.pointer: error.message for error in caught.value.errors}
 
 
@@ -87,15 +90,15 @@ NUDITY = {
     ],
 )
 def test_a_request_is_read_back_as_it_was_stored(asked: dict[str, Any]) -> None:
-    request = parse_request(asked, PLAIN)
-    stored = request.to_json()
+    request = admit(asked, PLAIN).request
+    stored = written(request)
     assert [set(item) for item in stored["forget"]] == [set(item) for item in asked["forget"]]
     assert ("retain" in stored) == ("retain" in asked)
-    assert parse_request(stored, PLAIN) == request
+    assert admit(stored, PLAIN).request == request
 
 
 def test_each_part_arrives_where_it_belongs() -> None:
-    request = parse_request(body(GUN, NUDITY, ("blood", {"prompts": ["rain"]}), ("smoke", {"empty": True})), PLAIN)
+    request = admit(body(GUN, NUDITY, ("blood", {"prompts": ["rain"]}), ("smoke", {"empty": True})), PLAIN).request
     gun, nudity, blood, smoke = request.forget
     assert (gun.words, gun.prompts) == (("gun", "pistol"), ("a photo of a gun", "pistols"))
     assert nudity.topic == Topic(("a woman", "a man"), ("nude", "naked"))
@@ -248,12 +251,12 @@ def test_distilling_forgets_nothing() -> None:
         (("gun", "two guns"), "/forget/0/override", "names what it would override"),
         (("gun", {"prompts": ["a cat", "a gun shop"]}), "/forget/0/override/prompts/1", "names what it would"),
         (("gun", ""), "/forget/0/override", "is empty"),
-        (("gun", {"prompts": []}), "/forget/0/override/prompts", "1 to 10000"),
+        (("gun", {"prompts": []}), "/forget/0/override/prompts", "at least 1 item, not 0"),
         (("gun", {"prompts": ["a", "a"]}), "/forget/0/override/prompts/1", "the same as"),
-        (("gun", {"prompts": [3]}), "/forget/0/override", "must be the name"),
+        (("gun", {"prompts": [3]}), "/forget/0/override/prompts/0", "must be text"),
         (("gun", {"negative": " "}), "/forget/0/override/negative", "is empty"),
         (("gun", {"negative": "x", "empty": True}), "/forget/0/override", "must be the name"),
-        (("gun", {"empty": False}), "/forget/0/override", "must be the name"),
+        (("gun", {"empty": False}), "/forget/0/override/empty", "must be true"),
         (("gun", {"random": True}), "/forget/0/override", "no list of other concepts"),
         (("gun", {"judge": True}), "/forget/0/override", "a judge looks at pictures"),
         (("...", "cat"), "/forget/0/concept", "neither a letter nor a digit"),
@@ -287,7 +290,7 @@ def test_an_item_that_would_do_nothing_or_means_nothing(item: Any, pointer: str,
 @pytest.mark.parametrize(
     ("forget", "pointer", "says"),
     [
-        ((), "/forget", "at least one"),
+        ((), "/forget", "at least 1 item"),
         ((("gun", "cat"), ("Gun", "dog")), "/forget/1/concept", "named twice"),
         ((("gun", "knife"), ("knife", "gun")), "/forget/0/override", "is itself forgotten"),
         ((("gun", {"prompts": ["two knives"]}), ("knife", "cat")), "/forget/0/override/prompts/0", "itself forgotten"),
@@ -352,18 +355,43 @@ def test_to_stop_when_unlearned_takes_a_judge_that_knows_what_is_forgotten() -> 
     message = errors_of(PLAIN, ("gun", "banana"), budget=budget)["/budget/stop_when_unlearned"]
     assert "no judge of this model knows what is forgotten" in message
     assert errors_of(WITH_WORDS, ("bazooka", "banana"), budget=budget).keys() == {"/budget/stop_when_unlearned"}
-    assert parse_request(body(("pistol", "banana"), budget=budget), WITH_WORDS).budget.stop_when_unlearned
+    assert admit(body(("pistol", "banana"), budget=budget), WITH_WORDS).request.budget.stop_when_unlearned
+
+
+DISTILLED = dataclasses.replace(PLAIN, name="shipped", distilled=Distilled("generator", "fake", 625))
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "pointer", "says"),
+    [
+        (PLAIN, {"start": "distilled"}, "/recipe/start", "plain ships no distilled generator"),
+        (CLASSES, {"start": "distilled"}, "/recipe/start", "say base_model, or auto"),
+        (DISTILLED, {"start": "distilled", "t_init": 500}, "/recipe/t_init", "must be 625"),
+        (DISTILLED, {"t_init": 500}, "/recipe/t_init", "say that, or start from base_model"),
+        (PLAIN, {"start": "teacher"}, "/recipe/start", '"teacher" is called "base_model" now'),
+        (PLAIN, {"start": "anywhere"}, "/recipe/start", "'base_model' or 'distilled'"),
+    ],
+)
+def test_a_start_that_there_is_not(model: BaseModel, recipe: dict[str, Any], pointer: str, says: str) -> None:
+    found = errors_of(model, ("pistol", "banana"), recipe=recipe)
+    assert list(found) == [pointer]
+    assert says in found[pointer]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"start": "distilled"}, {"start": "base_model", "t_init": 500}])
+def test_a_start_that_there_is(recipe: dict[str, Any]) -> None:
+    assert admit(body(("pistol", "banana"), recipe=recipe), DISTILLED).plan
 
 
 def test_guidance_is_needed_for_a_negative_prompt_alone() -> None:
-    assert parse_request(body(("gun", "cat"), recipe={"kappa4": 1.0}), PLAIN).recipe.kappa4 == 1
+    assert admit(body(("gun", "cat"), recipe={"kappa4": 1.0}), PLAIN).request.recipe.kappa4 == 1
 
 
 def test_a_models_own_recommendation_counts() -> None:
     model = dataclasses.replace(PLAIN, recipe={"kappa4": 1.0, "batch": 16})
-    assert parse_request(body(("gun", "cat")), model).recipe.batch == 16
+    assert admit(body(("gun", "cat")), model).request.recipe.batch == 16
     assert "/recipe/kappa4" in errors_of(model, ("gun", {"negative": "gun"}))
-    assert parse_request(body(("gun", {"negative": "gun"}), recipe={"kappa4": 2.0}), model).recipe.kappa4 == 2
+    assert admit(body(("gun", {"negative": "gun"}), recipe={"kappa4": 2.0}), model).request.recipe.kappa4 == 2
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from models.fashion import card
 from sfd_core.base_model.manifest import verify_files
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.reference import FeatureReference, Reference
@@ -17,18 +16,12 @@ from sfd_core.families.registry import load_manifest
 FASHION = Path(__file__).parents[3] / "models/fashion"
 
 
-@pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(FASHION))
-    return importlib.import_module("card")
-
-
 @pytest.fixture(scope="module")
 def measured() -> dict[str, object]:
     return json.loads((FASHION / "measured.json").read_text())
 
 
-def test_the_manifest_is_what_measure_writes(card: ModuleType, measured: dict[str, object]) -> None:
+def test_the_manifest_is_what_measure_writes(measured: dict[str, object]) -> None:
     assert json.loads((FASHION / "manifest.json").read_text()) == card.manifest(FASHION, measured)
 
 
@@ -36,7 +29,7 @@ def test_every_file_has_the_digest_that_the_manifest_states() -> None:
     verify_files(load_manifest(FASHION))
 
 
-def test_the_cards_figures_are_those_measured(card: ModuleType, measured: dict[str, object]) -> None:
+def test_the_cards_figures_are_those_measured(measured: dict[str, object]) -> None:
     text = (FASHION / "README.md").read_text()
     assert card.with_figures(text, measured) == text
     changed = json.loads(json.dumps(measured))
@@ -44,12 +37,12 @@ def test_the_cards_figures_are_those_measured(card: ModuleType, measured: dict[s
     assert "0.123" in card.with_figures(text, changed)
 
 
-def test_a_card_without_the_marks_is_refused(card: ModuleType, measured: dict[str, object]) -> None:
+def test_a_card_without_the_marks_is_refused(measured: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="the card needs the marks"):
         card.with_figures("# fashion\n", measured)
 
 
-def test_a_control_is_listed_where_its_folder_is(card: ModuleType, measured: dict[str, object], tmp_path: Path) -> None:
+def test_a_control_is_listed_where_its_folder_is(measured: dict[str, object], tmp_path: Path) -> None:
     names = (*card.ALWAYS, card.REFERENCE, *card.FEATURES.values())
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.emoji.__main__ import write
+from benchmarks.emoji.__main__ import write_page
 from benchmarks.emoji.figures import Target, drop, figures_of, speed_targets, targets
 from benchmarks.emoji.jobs import JOBS, PARTS, SPEED, in_styles
 from benchmarks.emoji.shown import prompts_of
@@ -46,7 +46,7 @@ def figures(ua: float, retained: float, cross: float, concepts: tuple[str, ...] 
         "cross_domain": {"style": rate(cross)},
         "phrasings": [{"concept": concept, "kinds": [kind]} for concept in concepts],
         "retained_captions": rate(retained),
-        "teacher": {
+        "base_model": {
             "unlearning": dict.fromkeys(concepts, 0.01),
             "retained": rate(0.96),
             "cross_domain": {"style": rate(0.99)},
@@ -59,6 +59,7 @@ def job(**changes: Any) -> dict[str, Any]:
     return {
         "device": "CPU, 2 threads",
         "base": "sha256:0",
+        "commit": "`abc`",
         "figures": figures(0.99, 0.94, 0.97),
         "training_seconds": 700.0,
         "images": 12_800,
@@ -76,13 +77,14 @@ def speed(ratio: float) -> dict[str, Any]:
         "images": 16,
         "held": True,
         "one_step_images_per_second": 100.0,
-        "teacher_images_per_second": 5.0,
+        "base_model_images_per_second": 5.0,
         "ratio": ratio,
         "ratios": [ratio],
     }
     return {
         "device": "CPU, 2 threads",
         "base": "sha256:0",
+        "commit": "`abc`",
         "steps": 20,
         "guidance": 2.0,
         "rows": [row, row | {"name": "latents alone", "held": False, "ratio": 1.0}],
@@ -94,7 +96,14 @@ DISTILLED = figures(0.02, 0.95, 0.98)
 
 def everything() -> dict[str, dict[str, Any]]:
     """A result of every part, each as good as the targets ask for."""
-    beside = {"device": "CPU, 2 threads", "base": "sha256:0", "title": "", "teacher": "", "figures": DISTILLED}
+    beside = {
+        "device": "CPU, 2 threads",
+        "base": "sha256:0",
+        "commit": "`abc`",
+        "title": "",
+        "base_model": "",
+        "figures": DISTILLED,
+    }
     return {part: job() if part in JOBS else speed(20.0) if part == SPEED else beside for part in PARTS}
 
 
@@ -160,13 +169,13 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
     pair = Pair("16 images", 16, True, lambda: None, lambda: None)
     # A disturbed round: both sides slow in it.
     row = summary(pair, [(0.1, 2.0), (1.0, 21.0), (0.1, 1.9)])
-    assert (row["one_step_images_per_second"], row["teacher_images_per_second"], row["ratio"]) == (160.0, 8.0, 20.0)
+    assert (row["one_step_images_per_second"], row["base_model_images_per_second"], row["ratio"]) == (160.0, 8.0, 20.0)
     assert row["ratios"] == [20.0, 21.0, 19.0]
 
 
 def test_both_sides_run_in_turns() -> None:
     calls: list[str] = []
-    measured(Pair("x", 1, True, lambda: calls.append("o"), lambda: calls.append("t")), rounds=2)
+    measured(Pair("x", 1, True, lambda: calls.append("o"), lambda: calls.append("t")), rounds=2, repeats=8)
     assert "".join(calls) == "ot" + 2 * ("o" * 8 + "t")
 
 
@@ -190,7 +199,7 @@ def test_what_is_kept_of_a_report() -> None:
     assert kept["unlearning"] == [row | {"seen": [("c", 0.6), ("a", 0.3)]}]
     assert kept["cross_domain"] == {"style": rate(0.8)}
     assert kept["retained_captions"] == rate(0.7)
-    assert kept["teacher"] == {
+    assert kept["base_model"] == {
         "unlearning": {"b": pytest.approx(0.1)},
         "retained": rate(0.95),
         "cross_domain": {"style": rate(0.9)},
@@ -249,7 +258,7 @@ def test_a_table_with_a_part_missing_is_not_written(tmp_path: Path) -> None:
             (work / part).mkdir(parents=True)
             (work / part / "result.json").write_text(json.dumps(result))
     with pytest.raises(SystemExit, match="--only fluent"):
-        write(work, out)
+        write_page(work, out)
     assert not out.exists()
 
 
@@ -258,7 +267,7 @@ def test_results_of_two_base_models_are_not_mixed(tmp_path: Path) -> None:
         (tmp_path / part).mkdir()
         (tmp_path / part / "result.json").write_text(json.dumps(everything()[part] | {"base": digest}))
     with pytest.raises(SystemExit, match="2 base models"):
-        write(tmp_path, tmp_path / "out")
+        write_page(tmp_path, tmp_path / "out")
 
 
 def test_every_job_asks_for_what_the_vocabulary_has() -> None:

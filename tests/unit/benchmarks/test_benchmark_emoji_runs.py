@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from benchmarks.emoji.__main__ import blocks
 from benchmarks.emoji.encoder_calls import EncoderCalls
 from benchmarks.emoji.figures import targets
-from benchmarks.emoji.jobs import JOBS, SPEED, Group
+from benchmarks.emoji.jobs import JOBS, SPEED, Group, Sizes
 from benchmarks.emoji.picture import picture
 from benchmarks.emoji.runs import Bench
 from benchmarks.emoji.table import document
@@ -39,7 +39,7 @@ def test_a_finished_part_is_not_run_again_and_another_request_is_refused(tmp_pat
     model = make_tiny_text_model(tmp_path / "model", domains=True)
 
     def bench(images: int) -> Bench:
-        return Counted(model, tmp_path / "work", images, 10.0, {}, torch.device("cpu"))
+        return Counted(model, tmp_path / "work", Sizes(images, 10.0))
 
     assert bench(64).run("pistol") == bench(64).run("pistol")
     assert Counted.made == 1
@@ -62,11 +62,9 @@ def groups() -> tuple[Group, ...]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     """The first job, small, on a model that knows next to nothing."""
-    plan = {"images_per_concept": 4, "images_per_forgotten_concept": 4}
-    monkeypatch.setitem(JOBS, "pistol", dataclasses.replace(JOBS["pistol"], plan=plan, shown=groups()))
-    monkeypatch.setattr("benchmarks.emoji.speed.ROUNDS", 1)
+    monkeypatch.setitem(JOBS, "pistol", dataclasses.replace(JOBS["pistol"], shown=groups()))
     model = make_tiny_text_model(tmp_path / "model", domains=True)
-    return Bench(model, tmp_path / "work", 8, 60.0, {"kappa4": 2.0}, torch.device("cpu"))
+    return Bench(model, tmp_path / "work", Sizes(8, 60.0, {"kappa4": 2.0}, evaluated=4, rounds=1, repeats=1))
 
 
 def test_a_job_and_what_stands_beside_it_are_run_and_resumed(tiny: Bench) -> None:
@@ -87,7 +85,7 @@ def test_a_job_and_what_stands_beside_it_are_run_and_resumed(tiny: Bench) -> Non
     assert images.shape == (4, 16, 16, 3)
     (block,) = blocks(tiny.work, {part: results[part] for part in parts})
     assert [(line.name, line.note) for line in block.lines] == [
-        ("Teacher", "2 steps, guidance 2"),
+        ("Base model", "2 steps, guidance 2"),
         ("Distilled", "1 step, nothing forgotten"),
         ("After forgetting", "1 step"),
     ]

@@ -17,9 +17,10 @@ from sfd_core.evaluation.evaluate import Makes, Measured, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
-from sfd_core.request.concepts import Budget, FixedOverride, Forget
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.prompts.plan import plan_prompts
+from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain
 from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
-from sfd_core.request.recipe import STABLE_DIFFUSION
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
 
@@ -35,13 +36,15 @@ def request(plan: EvaluationPlan | None = None, forget: tuple[Forget, ...] | Non
         recipe=STABLE_DIFFUSION,
         thresholds=Thresholds(unlearning_accuracy=0.9),
         evaluation=plan or EvaluationPlan(images_per_concept=60, images_per_forgotten_concept=60),
-        retain=("an apple on a plate", "an old castle"),
+        retain=Retain(("an apple on a plate", "an old castle")),
     )
 
 
 def measured(painter: Painter, who: Evaluators | None = None, asked: UnlearningRequest | None = None) -> Measured:
     makes, teacher = (Makes(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
-    *_, (done, of, result) = evaluate(makes, who or evaluators(), asked or request(), teacher=teacher)
+    who, asked = who or evaluators(), asked or request()
+    plan = plan_prompts(asked, who.model)
+    *_, (done, of, result) = evaluate(makes, who, asked, plan=plan, teacher=teacher)
     assert done == of
     assert result is not None
     return result

@@ -13,14 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.base_model.manifest import Distilled
 from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.lora import adapter_state
-from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.registry import recipe_of
 from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import load_text_parts
@@ -28,14 +29,13 @@ from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
 from sfd_core.prompts.plan import Condition
 from sfd_core.request.concepts import Budget
-from sfd_core.request.recipe import parse_recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.losses import generator_loss
 from sfd_core.training.state import start
 from tests.support.tiny_text_model import make_tiny_text_model
-from tests.support.training import plan_of, train
+from tests.support.training import train
 
 CPU = torch.device("cpu")
 T_INIT = 625
@@ -46,14 +46,15 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return load_base(make_tiny_text_model(tmp_path_factory.mktemp("base"), prediction_type=request.param))
 
 
-def asked(base: LoadedBase, **recipe: object) -> UnlearningRequest:
+def asked(base: LoadedBase, **recipe: object) -> tuple[UnlearningRequest, TrainingPlan]:
     body = {
         "forget": [{"concept": "pistol", "prompts": ["a pistol", "the pistol on a table"], "override": "banana"}],
         "retain": {"prompts": ["a cat", "a dog", "a house by the sea"]},
         "budget": {"images": 8},
         "recipe": {"batch": 4, "ema": 0.5, **recipe},
     }
-    return parse_request(body, base.model)
+    admitted = admit(body, base.model)
+    return admitted.request, FAMILY.plan(base, admitted.request, admitted.plan, CPU)
 
 
 def table_of(base: LoadedBase, *conditions: Condition) -> PromptTable:
@@ -116,8 +117,7 @@ def test_kappa3_stands_in_the_bracket_alone() -> None:
 
 
 def test_the_text_encoder_is_never_called_in_the_loop(base: LoadedBase) -> None:
-    request = asked(base)
-    plan = plan_of(base, request)
+    request, plan = asked(base)
     calls: list[int] = []
     hook = base.text.text_encoder.register_forward_hook(lambda *_: calls.append(1))
     steps = list(train(start(base, request.recipe, 0, CPU), base, request, plan=plan))
@@ -154,8 +154,7 @@ def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
 
 
 def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_asked(base: LoadedBase) -> None:
-    request = asked(base)
-    plan = plan_of(base, request)
+    request, plan = asked(base)
     table = plan.score(base.unet).table
     sampler = ConditionSampler(plan.forgetting, request.recipe, CPU)
     drawn = sampler.draw(torch.Generator().manual_seed(0))
@@ -169,7 +168,7 @@ def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_aske
 def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
     base: LoadedBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = asked(base, condition_dropout=0.9, batch=40, kappa1=1.0, kappa2=1.0, kappa3=1.0, kappa4=1.0)
+    request, plan = asked(base, condition_dropout=0.9, batch=40, kappa1=1.0, kappa2=1.0, kappa3=1.0, kappa4=1.0)
     request = dataclasses.replace(request, budget=Budget(40))
     state = start(base, request.recipe, 0, CPU)
     rows: dict[int, list[torch.Tensor]] = {}
@@ -180,7 +179,7 @@ def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
         return original(self, x_t, t, c, *kappas)
 
     monkeypatch.setattr(StableDiffusionScore, "guided", noting)
-    list(train(state, base, request))
+    list(train(state, base, request, plan=plan))
     in_its_own_loss, in_the_generators = rows[id(state.fake_score)]
     assert 25 <= int((in_its_own_loss == EMPTY).sum()) < 40  # 36 expected
     assert not bool((in_the_generators == EMPTY).any())
@@ -267,33 +266,35 @@ class TestStart:
         return float((ours / dict(base.unet.named_parameters())[name]).detach().nanmedian())
 
     def test_a_shipped_pair_is_where_a_job_starts(self, distilled: LoadedBase) -> None:
-        state = start(distilled, parse_recipe("stable_diffusion", {}), 0, CPU)
+        state = start(distilled, recipe_of("stable_diffusion"), 0, CPU)
         assert self.ratio(state.generator, distilled) == pytest.approx(0.5)
         assert self.ratio(state.average, distilled) == pytest.approx(0.5)
         assert self.ratio(state.fake_score, distilled) == pytest.approx(2.0)
 
     def test_one_stage_starts_at_the_teacher(self, distilled: LoadedBase) -> None:
-        state = start(distilled, parse_recipe("stable_diffusion", {"start": "teacher"}), 0, CPU)
+        state = start(distilled, recipe_of("stable_diffusion", changes={"start": "base_model"}), 0, CPU)
         assert self.ratio(state.generator, distilled) == pytest.approx(1.0)
         assert self.ratio(state.fake_score, distilled) == pytest.approx(1.0)
 
     def test_a_pair_made_for_another_t_init_is_refused(self, distilled: LoadedBase) -> None:
-        with pytest.raises(InvalidRequest, match=r"/recipe/t_init: 500, but the distilled generator starts at 625"):
-            start(distilled, parse_recipe("stable_diffusion", {"t_init": 500}), 0, CPU)
+        with pytest.raises(InvalidRequest, match=r"/recipe/t_init: must be 625, .* not 500"):
+            start(distilled, recipe_of("stable_diffusion", changes={"t_init": 500}), 0, CPU)
 
     def test_a_pair_that_is_not_there_is_refused(self, base: LoadedBase) -> None:
         with pytest.raises(InvalidRequest, match=r"/recipe/start: .* ships no distilled generator"):
-            start(base, parse_recipe("stable_diffusion", {"start": "distilled"}), 0, CPU)
+            start(base, recipe_of("stable_diffusion", changes={"start": "distilled"}), 0, CPU)
 
 
 class TestAdapters:
     def test_only_the_adapters_move_over_the_teachers_own_weights(self, base: LoadedBase) -> None:
-        request = asked(base, lora_rank_generator=2, lora_rank_fake_score=2, lr_generator=1e-2, lr_fake_score=1e-2)
+        request, plan = asked(
+            base, lora_rank_generator=2, lora_rank_fake_score=2, lr_generator=1e-2, lr_fake_score=1e-2
+        )
         state = start(base, request.recipe, 0, CPU)
         before = {name: weight.clone() for name, weight in base.unet.state_dict().items()}
         adapters = {network: adapter_state(getattr(state, network)) for network in ("generator", "fake_score")}
         first = {network: {name: w.clone() for name, w in weights.items()} for network, weights in adapters.items()}
-        list(train(state, base, request))
+        list(train(state, base, request, plan=plan))
         assert all(torch.equal(weight, before[name]) for name, weight in base.unet.state_dict().items())
         for network, weights in first.items():
             now = adapter_state(getattr(state, network))
@@ -303,9 +304,9 @@ class TestAdapters:
         assert all(weight.data_ptr() in own for weight in frozen), "nothing of the teacher is copied"
 
     def test_what_is_published_has_no_adapter_and_draws_the_same(self, base: LoadedBase, tmp_path: Path) -> None:
-        request = asked(base, lora_rank_generator=2, lr_generator=1e-2)
+        request, plan = asked(base, lora_rank_generator=2, lr_generator=1e-2)
         state = start(base, request.recipe, 0, CPU)
-        list(train(state, base, request))
+        list(train(state, base, request, plan=plan))
         generator = generator_of(state, base, request.recipe)
         generator.save(tmp_path / "generator")
         assert not [name for name in load_file(tmp_path / "generator" / "unet" / WEIGHTS) if "lora" in name]
@@ -319,12 +320,12 @@ class TestAdapters:
         assert np.abs(published - teacher).max() > 1
 
     def test_they_go_on_from_a_checkpoint(self, base: LoadedBase, tmp_path: Path) -> None:
-        request = asked(base, lora_rank_generator=2, lora_rank_fake_score=2)
+        request, plan = asked(base, lora_rank_generator=2, lora_rank_fake_score=2)
         whole, interrupted, resumed = (start(base, request.recipe, 0, CPU) for _ in range(3))
-        list(train(whole, base, request))
-        next(train(interrupted, base, request))
+        list(train(whole, base, request, plan=plan))
+        next(train(interrupted, base, request, plan=plan))
         checkpoint.save(interrupted, tmp_path)
         checkpoint.restore_newest(resumed, [tmp_path])
-        list(train(resumed, base, request))
+        list(train(resumed, base, request, plan=plan))
         ours, theirs = adapter_state(resumed.generator), adapter_state(whole.generator)
         assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())

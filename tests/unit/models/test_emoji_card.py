@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.emoji_scripts import EMOJI, emoji_script
+from models.emoji import card
+from models.shared import cards
 
-card = emoji_script("card")
+EMOJI = Path(card.__file__).parent
+
 SIZES = {"object": 48, "style": 3}
 
 
@@ -88,7 +90,7 @@ def test_the_cards_figures_are_those_measured(measured: dict[str, Any]) -> None:
     text = card.with_figures((EMOJI / "README.md").read_text(), measured)
     assert card.with_figures(text, measured) == text
     assert "| pistol | 0.900 | 0.900 |" in text
-    assert "one step" not in text.split(card.BEGIN)[1].split(card.END)[0]
+    assert "one step" not in text.split(cards.BEGIN)[1].split(cards.END)[0]
     changed = copy.deepcopy(measured)
     changed["teacher"]["object"]["by_concept"][37] = 0.1234
     changed["distilled"] = {domain: _network(domain, fd_against_teacher=1.0) for domain in SIZES}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from models.emoji import imperfections, pictures, train_judge
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.images import to_uint8
-from tests.support.emoji_scripts import EMOJI, emoji_script
 
-imperfections = emoji_script("imperfections")
-pictures = emoji_script("pictures")
-train_judge = emoji_script("train_judge")
+EMOJI = Path(train_judge.__file__).parent
+
 DOMAINS = ("object", "style")
 FOLDERS = [(domain, f"{kind}-{domain}") for domain in DOMAINS for kind in ("judge", "second-judge")]
 NONE = imperfections.Strength(bend=0, blur=0, noise=0, colour=0, hole=0)

@@ -4,6 +4,7 @@ asked for."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
+from models.emoji import card
 from sfd_core.base_model.manifest import BaseModel, verify_files
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.features import EffLite0
@@ -22,9 +24,9 @@ from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
 from sfd_core.families.stable_diffusion.generator import PromptSampler, TextGenerator
-from tests.support.emoji_scripts import EMOJI, emoji_script
 
-card = emoji_script("card")
+EMOJI = Path(card.__file__).parent
+
 DOMAINS = ("object", "style")
 LARGEST = 10_000_000
 SOME = ("apple", "cat", "pistol", "rocket", "owl", "pizza")

@@ -6,9 +6,8 @@ import dataclasses
 
 import pytest
 
-from tests.support.emoji_scripts import emoji_script
+from models.emoji import step_curve
 
-step_curve = emoji_script("step_curve")
 Point = step_curve.Point
 
 
@@ -39,7 +38,7 @@ def test_the_table_marks_the_chosen_row_alone() -> None:
     rows = step_curve.table(points, points[1])
     assert [row.count("**") for row in rows] == [0, 0, 0, 14]
     text = step_curve.document(points, [], points[1], "CPU, 2 threads", ["--guidance", "2"])
-    assert "step_curve.py --guidance 2`" in text
+    assert "step_curve --guidance 2`" in text
     assert "Chosen: **8 steps**" in text
     assert "864 images a row (18 an" in text
     assert "## Guidance" not in text

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from api.schemas.submission import Submission
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.families.stable_diffusion import plain_text_model
+from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts import make_captions
-from sfd_core.prompts.plan import captions, plan_prompts
+from sfd_core.prompts.plan import captions
 from sfd_core.prompts.words import mentions, removed
 from sfd_core.request.prompt_lists import check_prompts
-from sfd_core.request.recipe import STABLE_DIFFUSION
+from sfd_core.request.reading import read
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 
@@ -42,14 +43,15 @@ def test_articles_of_the_captions_agree() -> None:
 @pytest.mark.parametrize("name", ["celebrity", "nudity"])
 def test_a_recipe_is_a_request_that_both_the_service_and_the_library_take(name: str) -> None:
     text = (RECIPES / f"{name}.json").read_text("utf-8")
-    Submission.model_validate_json(text)
     body = json.loads(text)
+    read(Submission, body)
     model = plain_text_model(body["base_model"], "Stable Diffusion 1.5")
-    request = parse_request(body, model)
+    admitted = admit(body, model)
+    request, plan = admitted.request, admitted.plan
     # The published settings are the family's own: written out, so that a request says what it runs.
     assert request.recipe == STABLE_DIFFUSION
     assert body["recipe"].items() <= vars(STABLE_DIFFUSION).items()
-    plan = plan_prompts(request, model)
+    assert plan is not None
     assert len(plan.forgotten[0]) >= 30
     assert len(plan.retained) > 3000
     if name == "nudity":

@@ -28,7 +28,7 @@ def test_a_pass_is_said_in_words_with_its_figures() -> None:
     assert "✓ Pass The generator meets every threshold that was fixed before the run." in text
     assert (
         "Measured: of 2 000 images asked for “Sneaker”, the judge sees “Sneaker” in 3 (0.15 %; 95% interval "
-        "0.05 to 0.45 %). The base model shows it in 94.4 %. In 94.9 % the judge sees “Bag” instead, as was asked. The "
+        "0.05 to 0.45 %). The base model shows it in 94.4 %. In 94.9 % the judge sees Bag instead, as was asked. The "
         "second judge sees “Sneaker” in 1."
     ) in text
     assert "Measured: of 4 500 images asked for the 9 concepts that are to remain" in text
@@ -64,8 +64,8 @@ def test_inconclusive_says_how_many_images_it_takes() -> None:
 def test_random_and_judge_overrides_have_words() -> None:
     text = read(sample_report(THREE)).text
     assert "Asked for “Trouser”, the generator is to show a random remaining concept." in text
-    assert "Asked for “Shirt”, the generator is to show the remaining concept the judge finds nearest." in text
-    assert text.count("The judge errs: in 0.60 % of real images of “Sandal” it sees “Sneaker”.") == 1
+    assert "Asked for “Shirt”, the generator is to show what the judge finds nearest." in text
+    assert text.count("The judge errs: in 0.60 % of real images of Sandal it sees “Sneaker”.") == 1
 
 
 def test_a_gain_is_not_called_a_drop() -> None:

@@ -66,8 +66,8 @@ def test_prompts_are_escaped_like_everything_else() -> None:
     ("override", "said"),
     [
         ({"prompts": ["a dog", "a cat"]}, "is to show one of 2 other prompts"),
-        ({"negative": "blood"}, "is to show the rest of the prompt, guided away from “blood”"),
-        ({"empty": True}, "is to show whatever the empty prompt shows"),
+        ({"negative": "blood"}, "is to show the prompt, guided away from “blood”"),
+        ({"empty": True}, "is to show the empty prompt"),
     ],
 )
 def test_overrides_of_prompts_have_words(override: object, said: str) -> None:

@@ -14,9 +14,10 @@ from cli.commands.submit import submit
 from cli.commands.unlearn import unlearn
 from cli.main import app
 from jobs.settings import Settings
-from sfd_core.admission import parse_request
+from sfd_core.admission import admit
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.request.concepts import override_to_json, parse_override
+from sfd_core.request.concepts import read_override, written_override
+from sfd_core.request.reading import read, written
 from tests.unit.admission.test_request import MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def test_every_recipe_key_can_be_set() -> None:
     """The keys that ``docs/recipes.md`` names in its runs are keys of a recipe."""
     text = (ROOT / "docs/recipes.md").read_text()
     body = {"forget": [{"concept": "a", "override": "b"}], "budget": {"images": 640}}
-    known = set(parse_request(body, MODEL).to_json()["recipe"])
+    known = set(written(admit(body, MODEL).request)["recipe"])
     named = set(re.findall(r"`([a-z_]+)` [0-9]", text))
     assert named
     assert named <= known
@@ -72,10 +73,10 @@ def test_requests_in_words_that_are_documented_are_taken() -> None:
     requests = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
     assert requests
     for body in requests:
-        Submission.model_validate(body)
-        assert parse_request(body, plain_text_model("emoji", "Emoji")).forget
-    for written in re.findall(r"^\| `([\"{].*?)` \|", text, re.MULTILINE):
-        assert override_to_json(parse_override(json.loads(written), "/override")) == json.loads(written)
+        read(Submission, body)
+        assert admit(body, plain_text_model("emoji", "Emoji")).request.forget
+    for override in re.findall(r"^\| `([\"{].*?)` \|", text, re.MULTILINE):
+        assert written_override(read_override(json.loads(override))) == json.loads(override)
     known = {f"--{name}" for command in (submit, unlearn) for name in inspect.signature(command).parameters}
     assert set(re.findall(r"(?<![\w-])(--[a-z]+)", text)) <= known
 

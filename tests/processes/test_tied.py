@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-CHILD = [sys.executable, "-P", "-m", "local.child"]
+CHILD = [sys.executable, "-P", "-m", "processes.tied"]
 
 
 def test_becomes_the_program_with_its_arguments() -> None:

@@ -1,4 +1,4 @@
-"""Becomes another program, one that dies with its parent: ``python -m local.child <parent's pid> <program> ...``.
+"""Becomes another program, one that dies with its parent: ``python -m processes.tied <parent's pid> <program> ...``.
 
 A supervisor that is killed with SIGKILL can stop nobody. So on Linux each child asks the kernel to be killed when its
 parent ends, then turns into the program by exec, which keeps the request. Elsewhere a kill -9 of the supervisor leaves

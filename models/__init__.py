@@ -1,0 +1,1 @@
+"""Bundled base models: weights, card, and the scripts that made each."""

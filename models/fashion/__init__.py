@@ -1,0 +1,1 @@
+"""The base model trained on Fashion-MNIST: its files, and the scripts that made them."""

@@ -1,0 +1,122 @@
+"""JSON into the dataclasses of a request and back: they are its schema, with their bounds and texts. Plain.
+
+The one place where pydantic's findings become ours: a JSON pointer, and in words what would be right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
+
+from sfd_core.errors import FieldError, InvalidRequest
+
+T = TypeVar("T")
+
+known_fields_only = with_config(ConfigDict(extra="forbid"))
+"""For a dataclass that is read from JSON."""
+
+# Exact types: no "64" for a number, no number for true or false, no NaN.
+Text = Annotated[str, Strict()]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Flag = Annotated[bool, Strict()]
+
+
+def read(kind: type[T], raw: Any, at: str = "") -> T:
+    """``raw``, as JSON has it, as a ``kind``. ``at``: the JSON pointer of ``raw`` in its document.
+
+    Raises:
+        InvalidRequest: with every wrong value.
+    """
+    try:
+        right: T = _adapter(kind).validate_python(raw)
+    except ValidationError as error:
+        raise InvalidRequest(tuple(_found(error, kind, at))) from None
+    return right
+
+
+def read_right_fields(kind: type, raw: Any) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+    """The fields of the dataclass ``kind`` that are right in ``raw``, by name, and what is wrong with the others: one
+    mistake hides no other, also where the next check is of what a field means."""
+    try:
+        return vars(_adapter(kind).validate_python(raw)), ()
+    except ValidationError as error:
+        wrong = {str(part) for one in error.errors(include_url=False) for part in one["loc"][:1]}
+        given = raw if isinstance(raw, Mapping) else {}
+        hints = get_type_hints(kind, include_extras=True)
+        names = [name for name in hints if name in given and name not in wrong]
+        right = {name: _adapter(hints[name]).validate_python(given[name]) for name in names}
+        return right, tuple(_found(error, kind, ""))
+
+
+def written(value: Any) -> Any:
+    """The JSON of ``value``, a dataclass that :func:`read` reads: equal again where it is read back."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
+def _found(error: ValidationError, kind: type, at: str) -> Iterator[FieldError]:
+    found = error.errors(include_url=False)
+    within = {wrong["loc"][:n] for wrong in found for n in range(len(wrong["loc"]))}
+    for wrong in found:
+        if wrong["type"] == "too_short" and wrong["loc"] in within:
+            continue  # not too few: those that are wrong were not counted
+        pointer = at + _pointer(wrong["loc"])
+        cause = wrong.get("ctx", {}).get("error")
+        if isinstance(cause, InvalidRequest):  # one of ours, which points into the value that it is about
+            yield from (FieldError(pointer + inner.pointer, inner.message) for inner in cause.errors)
+        elif wrong["type"] == "unexpected_keyword_argument":
+            yield FieldError(pointer, _unknown(kind, wrong["loc"][:-1]))
+        else:
+            yield FieldError(pointer, _message(wrong))
+
+
+def _unknown(kind: Any, parts: Iterable[int | str]) -> str:
+    """What is said of an unknown field of the object that ``parts`` lead to from a ``kind``."""
+    for part in parts:
+        if isinstance(part, str):
+            hint = get_type_hints(kind)[part]
+            kind = next(one for one in (hint, *get_args(hint)) if dataclasses.is_dataclass(one))
+    return f"unknown field; known: {', '.join(field.name for field in dataclasses.fields(kind))}"
+
+
+def _pointer(parts: Iterable[object]) -> str:
+    """A JSON pointer (RFC 6901) from its parts. The name of a member is pointed at as its value is."""
+    named = [str(part) for part in parts if part != "[key]"]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in named)
+
+
+_MESSAGES: Mapping[str, str] = {
+    "missing": "is required",
+    "dataclass_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "string_unicode": "holds half a surrogate pair",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge}, not {input}",
+    "greater_than": "must be above {gt}, not {input}",
+    "less_than_equal": "must be at most {le}, not {input}",
+    "less_than": "must be below {lt}, not {input}",
+    "too_short": "must have at least {min_length} item, not {actual_length}",
+    "too_long": "must have at most {max_length} items, not {actual_length}",
+    "literal_error": "must be one of {expected}",
+}
+
+
+def _message(wrong: Mapping[str, Any]) -> str:
+    """What would be right, in the words of this service; pydantic's own for what is rare."""
+    if (template := _MESSAGES.get(wrong["type"])) is not None:
+        return template.format(input=wrong["input"], **wrong.get("ctx", {}))
+    said = str(wrong["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return said[:1].lower() + said[1:]

@@ -1,0 +1,1 @@
+"""What the documents say is held against what there is: every command that they print is run."""

@@ -1,0 +1,144 @@
+"""Every command that a document prints is run, or is a row of the table of those that cannot be, and is checked as far
+as it can be. What is typed is what is printed, but for the rows of ``SUBSTITUTIONS``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.docs import checks, reading
+from tests.docs.conftest import Service, Shell, starting
+from tests.docs.reading import DOCUMENTS, ROOT, WITH_COMMENTS, Command, blocks, comments, spans
+from tests.docs.tables import NOT_HERE, NOT_PASSED, SLOW, STAYS, SUBSTITUTIONS, not_here, quick
+
+BESIDE_THE_SERVICE = ("README.md", "docs/forgetting.md")
+IN_AN_ARCHIVE = ("docs/record.md",)
+
+
+def printed(document: Path) -> list[Command]:
+    """What a document prints: its blocks in order, then its code spans."""
+    in_blocks = [command for block in blocks(document, "sh") for command in block.commands()]
+    return in_blocks + list(spans(document))
+
+
+def to_run(document: Path) -> list[Command]:
+    """What is run of it: a name alone, such as `lethe report`, is no command but speaks of one."""
+    skipped = {command.line for command in starting().commands()} if document.name == "README.md" else set()
+    commands = [command for command in printed(document) if not (not_here(command.text) or _is_name(command))]
+    return [
+        command
+        for command in commands
+        if command.line not in skipped and not (STAYS.search(command.text) and document.name != "README.md")
+    ]
+
+
+def everything() -> list[Command]:
+    """What all documents print."""
+    return [command for document in DOCUMENTS for command in printed(document)] + [
+        command for file in WITH_COMMENTS for command in comments(file)
+    ]
+
+
+def _is_name(command: Command) -> bool:
+    return re.fullmatch(r"(\.venv/bin/)?(lethe [a-z]+( [a-z]+)?|[a-z3-]+)", command.text) is not None
+
+
+def quick_ones(document: str) -> list[Command]:
+    """What is run of it in `make test`."""
+    return [command for command in to_run(ROOT / document) if not SLOW.match(command.text)]
+
+
+@pytest.mark.parametrize("document", BESIDE_THE_SERVICE)
+def test_what_is_typed_beside_the_service(service: Service, document: str) -> None:
+    service.shell.run(quick_ones(document))
+
+
+def test_what_is_left_of_the_tour(service: Service) -> None:
+    """After README.md was run: the files that it says are there."""
+    folder = service.shell.folder
+    assert (folder / "report.html").read_text().lower().startswith("<!doctype html>")
+    assert (folder / "dresses.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "pistols.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "generator/model_index.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", BESIDE_THE_SERVICE)
+def test_all_that_is_typed_beside_the_service(service: Service, document: str) -> None:
+    service.shell.run(to_run(ROOT / document))
+
+
+@pytest.mark.parametrize("document", IN_AN_ARCHIVE)
+def test_what_is_typed_in_an_archive(archive: Shell, document: str) -> None:
+    archive.run(quick_ones(document))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", IN_AN_ARCHIVE)
+def test_all_that_is_typed_in_an_archive(archive: Shell, document: str) -> None:
+    shutil.rmtree(Path(archive.environment["SCRATCH"]))
+    Path(archive.environment["SCRATCH"]).mkdir()
+    archive.run(to_run(ROOT / document))
+
+
+def test_what_is_typed_anywhere(shell: Shell) -> None:
+    elsewhere = {*BESIDE_THE_SERVICE, *IN_AN_ARCHIVE}
+    commands = [command for document in DOCUMENTS for command in to_run(document)]
+    commands += [command for file in WITH_COMMENTS for command in comments(file) if not not_here(command.text)]
+    shell.run([command for command in commands if command.document not in elsewhere])
+
+
+@pytest.mark.parametrize("command", [each for each in everything() if SLOW.match(each.text)], ids=str)
+def test_what_takes_long_is_taken_by_the_parser(command: Command) -> None:
+    if not _is_name(command):
+        checks.lethe(shlex.split(quick(command.text), comments=True))
+
+
+def test_names_of_commands_exist() -> None:
+    for command in everything():
+        if _is_name(command) and "lethe " in command.text:
+            checks.lethe(shlex.split(command.text.removeprefix(".venv/bin/")))
+
+
+@pytest.mark.parametrize("command", [each for each in everything() if not_here(each.text)], ids=str)
+def test_what_cannot_be_run_is_checked_as_far_as_it_can_be(command: Command, request: pytest.FixtureRequest) -> None:
+    row = not_here(command.text)
+    assert row is not None
+    words = shlex.split(quick(command.text), comments=True)
+    if row.check == "process":
+        service: Service = request.getfixturevalue("service")
+        checks.process(words, service.process)
+    else:
+        getattr(checks, row.check)(words)
+
+
+@pytest.mark.parametrize("target", reading.targets())
+def test_targets_that_make_lists(target: str) -> None:
+    checks.make(["make", target])
+
+
+def test_every_row_of_the_tables_is_used() -> None:
+    texts = [command.text for command in everything()]
+    texts += [block.code for document in DOCUMENTS for block in blocks(document, "python")]
+    assert [row.pattern for row in NOT_HERE if not any(not_here(text) is row for text in texts)] == []
+    rows = [printed for printed, _, _ in SUBSTITUTIONS] + [pattern for pattern, _ in NOT_PASSED]
+    assert [row for row in rows if not any(re.search(row, text, re.DOTALL) for text in texts)] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["lethe submit --bse fashion", "lethe frobnicate", "lethe keys create ci", "lethe sample --n"]
+)
+def test_a_wrong_command_is_noticed(line: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|unexpected|missing|requires"):
+        checks.lethe(line.split())
+
+
+def test_a_wrong_script_is_noticed() -> None:
+    with pytest.raises(SystemExit):
+        checks.script(["python", "models/fashion/train.py", "--stpes", "3"])
+    with pytest.raises(AssertionError):
+        checks.script(["python", "models/fashion/trian.py"])
