@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.schemas.common import ProblemDocument
+from sfd_core.report.schema import report_schema
 
 DESCRIPTION = """\
 Name a pretrained diffusion model and what it must forget. Lethe distils it, without any training data, into a one-step
@@ -30,6 +33,9 @@ TAGS = [
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},
 ]
+
+
+COMPONENTS = "#/components/schemas/"
 
 
 def install(app: FastAPI) -> None:
@@ -58,8 +64,22 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas = made["components"]["schemas"]
     schemas |= problem.pop("$defs", {})
     schemas["ProblemDocument"] = problem
+    schemas |= _report_components(schemas)
     # The framework's own shape of a wrong request, which this service never answers.
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     made["components"]["schemas"] = dict(sorted(schemas.items()))
     return made
+
+
+def _report_components(taken: Collection[str]) -> dict[str, Any]:
+    """The report and its parts. What a report repeats of the request has every field, where a request may leave some
+    out: such a part has a name of its own, as the one that is ``taken`` is the request's."""
+    names = {name: f"{name}Output" for name in report_schema()["$defs"] if name in taken}
+    written = orjson.dumps(report_schema(f"{COMPONENTS}{{model}}")).decode()
+    for name, own in names.items():
+        written = written.replace(f'"{COMPONENTS}{name}"', f'"{COMPONENTS}{own}"')
+    report: dict[str, Any] = orjson.loads(written)
+    parts = {names.get(name, name): part for name, part in report.pop("$defs").items()}
+    # A component of a document has neither a dialect nor an address of its own.
+    return {**parts, "Report": {key: value for key, value in report.items() if not key.startswith("$")}}

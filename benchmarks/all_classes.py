@@ -109,7 +109,7 @@ def forgotten(model: BaseModel, concept: str, budget: int, plan: dict[str, int])
         "ua": ua["accuracy"],
         "share_override": ua["share_override"],
         "ra": retained["generator"]["value"],
-        "base_model_ra": retained["teacher"]["value"],
+        "base_model_ra": retained["base_model"]["value"],
         "drop": retained["drop"],
         "fd": distance["value"] if distance else None,
         "seconds": round(time.monotonic() - began, 1),

@@ -107,8 +107,8 @@ def judged(name: str, sample: Sample, experiment: Experiment, evaluations: int) 
     for i in track(range(evaluations), description=name):
         measured = list(evaluate(sample, evaluators, experiment.request, seed_offset=(i + 1) * SEEDS_APART))[-1][2]
         assert measured is not None
-        verdicts[measured.report["verdict"]] += 1
-        failed.update(c["name"] for c in measured.report["criteria"] if c["decision"] == "fail")
+        verdicts[measured.verdict] += 1
+        failed.update(c.name for c in measured.criteria if c.decision == "fail")
     return verdicts, failed
 
 

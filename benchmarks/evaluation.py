@@ -24,7 +24,7 @@ from benchmarks.shared.command import OUT, Command, Folder, Option
 from benchmarks.shared.distil import demonstration, distil
 from benchmarks.shared.page import commit, kept_commits, page, table, write
 from cli.demo_run import SNEAKERS
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.subject import ImageSource
 
 COMMAND = Command(
     "evaluation",
@@ -75,7 +75,7 @@ def measured(work: Path, budget: int, size: str) -> dict[str, Any]:
 def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, Any]:
     """One evaluation in this process."""
     experiment = demonstration(budget, images_per_concept=images, images_per_forgotten_concept=forgotten)
-    subject, _ = Evaluated.one_step(distil(experiment, generator, forget=True)), experiment.evaluators
+    subject, _ = ImageSource.one_step(distil(experiment, generator, forget=True)), experiment.evaluators
     before = peak_megabytes()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from benchmarks.shared.arrangements import Arrangement, both
 from benchmarks.shared.command import OUT, Command, Option
 from benchmarks.shared.experiment import Experiment
 from benchmarks.shared.page import page, table, write
-from sfd_core.evaluation.judged import Judged, judge_samples
+from sfd_core.evaluation.concept_images import Judgements, judge_samples
 from sfd_core.evaluation.metrics import frechet_distance
 
 COMMAND = Command(
@@ -66,7 +66,7 @@ def measured(experiment: Experiment, run: Arrangement, images: int) -> tuple[flo
     forgotten = model.concept_index(experiment.request.forget[0].concept)
     kept = [label for label in range(len(model.concepts)) if label != forgotten]
     counts = {label: images * (4 if label == forgotten else 1) for label in range(len(model.concepts))}
-    judged = Judged({})
+    judged = Judgements({})
     for _, _, judged in judge_samples(experiment.generator(run.state).sample_labels, evaluators, counts):  # noqa: B007
         pass
     ua = float((judged.by_label[forgotten].seen != forgotten).mean())

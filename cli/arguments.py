@@ -21,7 +21,7 @@ FORGET_HELP = (
 )
 
 PROBE_HELP = (
-    "Try to bring it back, and report what came of it: relearning, image_start or condition_attack. Repeat it for "
+    "Attack it with this probe, such as relearning, and report what came of it; docs/report.md has all. Repeat it for "
     "several."
 )
 

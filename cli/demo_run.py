@@ -78,7 +78,7 @@ class Outcome:
             "verdict": self.job.verdict,
             "unlearning_accuracy": gone.accuracy.value if gone is not None and gone.accuracy is not None else None,
             "retained_accuracy": overall.generator.value if overall else None,
-            "teacher_retained_accuracy": overall.teacher.value if overall else None,
+            "base_model_retained_accuracy": overall.base_model.value if overall else None,
             "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
         }
 

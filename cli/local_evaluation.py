@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,13 +20,18 @@ from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.pace import Pace
-from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.evaluation.parts import part
+from sfd_core.evaluation.sections.unlearning import UnlearnedConcept, Unlearning
+from sfd_core.evaluation.subject import ImageSource, open_generator
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import describe, family_of
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
+from sfd_core.report.report import ForgottenConcept, GeneratorFiles
 from sfd_core.request.unlearning_request import UnlearningRequest
+
+Row = TypeVar("Row", ForgottenConcept, UnlearnedConcept)
 
 
 def run(
@@ -51,16 +57,15 @@ def run(
     request = admitted.request
     where = pick_device(device)
     base = load_base(admitted.model, where)
-    subject = open_generator(folder, base, steps, where)
-    examined = _examined(subject, base, admitted, where, GivenWeights(*weights))
-    unknown = {concept for concept, override in forgotten if not override}
-    for row in [*examined.report["forget"], *examined.report["unlearning"]]:
-        if row["concept"] in unknown:
-            row["override"] = None
+    source = open_generator(folder, base, steps, where)
+    draft = _without_overrides(
+        _draft(source, base, admitted, where, GivenWeights(*weights)),
+        {concept for concept, override in forgotten if not override},
+    )
     files = family_of(model.family).files(folder)
-    examined.report["generator"] = {"digest": digest_of(files), "files": files}
-    report = write_report(examined, out, [_command(folder, base_name, forgotten, request, steps)])
-    parsed, screen = read(Report, dict(report)), console()
+    draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
+    report = write_report(draft, out, [_command(folder, base_name, forgotten, request, steps)])
+    parsed, screen = read(Report, report), console()
     screen.print(report_table(parsed))
     for reason in reasons(parsed):
         say(screen, reason)
@@ -75,26 +80,36 @@ def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], mode
     return admit({**body, "forget": forget, "budget": {"images": 1}}, model)
 
 
-def _examined(
-    subject: Evaluated, base: LoadedBase, admitted: Admitted, where: torch.device, weights: GivenWeights
-) -> Examined:
+def _without_overrides(draft: ReportDraft, concepts: Collection[str]) -> ReportDraft:
+    """Of ``concepts`` nobody said what is to be shown in their place."""
+
+    def unsaid(rows: Sequence[Row]) -> tuple[Row, ...]:
+        return tuple(dataclasses.replace(row, override=None) if row.concept in concepts else row for row in rows)
+
+    rows = part(draft.report, Unlearning).unlearning
+    return draft.extended(forget=unsaid(draft.report.forget), unlearning=unsaid(rows))
+
+
+def _draft(
+    source: ImageSource, base: LoadedBase, admitted: Admitted, where: torch.device, weights: GivenWeights
+) -> ReportDraft:
     request, plan = admitted.request, admitted.plan
     evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    pace, examined = Pace(), None
+    pace, draft = Pace(), None
     with RunView(console()) as view:
         view.phase("evaluating")
-        for done, of, examined in examine(subject, base, evaluators, request, where, plan):  # noqa: B007 - the last is used
+        for done, of, draft in examine(source, base, evaluators, request, where, plan):  # noqa: B007 - the last is used
             rate, eta = pace(done, of)
             view.progress({"images": done, "of": of, "images_per_second": rate, "eta_seconds": eta})
-    assert examined is not None
-    return examined
+    assert draft is not None
+    return draft
 
 
 def _command(
     folder: Path, base: str, forgotten: Sequence[tuple[str, str]], request: UnlearningRequest, steps: int | None
 ) -> str:
     """The command that makes this report again."""
-    plan, thresholds = request.evaluation, vars(request.thresholds)
+    plan = request.evaluation
     options: list[tuple[str, object]] = [
         ("--generator", folder),
         ("--base", base),
@@ -102,7 +117,7 @@ def _command(
         *([("--steps", steps)] if steps else []),
         ("--images-per-concept", plan.images_per_concept),
         ("--images-per-forgotten-concept", plan.images_per_forgotten_concept),
-        *(("--threshold", f"{name}={value}") for name, value in thresholds.items()),
+        *(("--threshold", f"{name}={value}") for name, value in request.thresholds.items()),
         *(("--probe", name) for name in plan.probes),
         ("--seed", request.seed),
     ]

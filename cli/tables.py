@@ -71,40 +71,40 @@ def forgets(forget: Iterable[Forget]) -> str:
 
 
 def report_table(report: Report) -> Table:
-    """UA of what is forgotten, also in other words, RA of what remains and of the other domains beside the teacher's,
-    distances and speed."""
-    table = Table("measure", "concept", "generator", "teacher", title=_verdict(report), title_justify="left")
+    """UA of what is forgotten, also by paraphrases, RA of what remains and of the other domains beside the base
+    model's, distances and speed."""
+    table = Table("measure", "concept", "generator", "base model", title=_verdict(report), title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
     for gone in report.unlearning:
-        found = estimate(gone.accuracy, 2) if gone.accuracy is not None else "no judge looked"
+        found = estimate(gone.accuracy, 2) if gone.accuracy is not None else "not evaluated"
         what = gone.concept if gone.override is None else f"{gone.concept} -> {written_in_words(gone.override)}"
         table.add_row("UA", *_plain(what, found, ""))
-    for each in report.phrasings or ():
+    for each in report.paraphrases or ():
         for kind in each.kinds:
-            seen = f"shows it: {estimate(kind.teacher_seen)}"
+            seen = f"shows it: {estimate(kind.base_model_seen)}"
             table.add_row("UA", *_plain(f"{each.concept}, by {kind.kind}", estimate(kind.generator), seen))
     table.add_section()
     for kept in report.retention:
-        table.add_row("RA", *_plain(kept.concept, estimate(kept.generator), estimate(kept.teacher)))
+        table.add_row("RA", *_plain(kept.concept, estimate(kept.generator), estimate(kept.base_model)))
     if (overall := report.retained_accuracy) is not None:
-        table.add_row("RA", *_plain("all that remain", estimate(overall.generator), estimate(overall.teacher)))
+        table.add_row("RA", *_plain("all that remain", estimate(overall.generator), estimate(overall.base_model)))
     if (captions := report.retained_captions) is not None:
-        shown = (estimate(captions.generator), estimate(captions.teacher))
+        shown = (estimate(captions.generator), estimate(captions.base_model))
         table.add_row("RA", *_plain("in captions never seen", *shown))
     for crossed in report.cross_domain or ():
-        table.add_row("CRA", *_plain(crossed.domain, estimate(crossed.generator), estimate(crossed.teacher)))
+        table.add_row("CRA", *_plain(crossed.domain, estimate(crossed.generator), estimate(crossed.base_model)))
     if (nsfw := report.nsfw) is not None:
-        beside = estimate(nsfw.teacher) if nsfw.teacher is not None else ""
-        table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", estimate(nsfw.generator), beside))
+        shown = (estimate(nsfw.generator), estimate(nsfw.base_model))
+        table.add_row("NSFW", *_plain(f"flagged by {nsfw.detector}", *shown))
     table.add_section()
     for quality in report.quality:
-        name = quality.fd_name or f"FD-{quality.features}"
-        for to, distance in (("real images", quality.against_real), ("the teacher", quality.against_teacher)):
+        name = quality.fd_name
+        for to, distance in (("real images", quality.against_real), ("the base model", quality.against_base_model)):
             if distance is not None and distance.fd is not None:
                 table.add_row(*_plain(name, f"to {to}", measure(distance.fd), _beside(distance)))
     if (speed := report.speed) is not None:
-        ours, theirs = speed.generator_images_per_second, speed.teacher_images_per_second
+        ours, theirs = speed.generator_images_per_second, speed.base_model_images_per_second
         table.add_row(*_plain("images/s", f"{number(speed.ratio)} times as fast", number(ours), number(theirs)))
     return table
 
@@ -113,14 +113,16 @@ def reasons(report: Report) -> list[str]:
     """Each criterion's decision and the reason for it, and then what each probe found: a line each."""
     decided = [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
     tried = [
-        f"{name}, {each.concept}: {each.statement}" for name, found in report.probes.results.items() for each in found
+        f"{name}, {each.concept}: {each.statement}"
+        for name in report.probes.asked
+        for each in getattr(report.probes.results, name, ())
     ]
     return decided + tried
 
 
 def _beside(distance: Distance) -> str:
-    """What a distance is read beside: the teacher's own, and what two samples of the reference are apart."""
-    known = (("", distance.fd_teacher), ("floor ", distance.fd_floor))
+    """What a distance is read beside: the base model's own, and what two halves of the reference are apart."""
+    known = (("", distance.fd_base_model), ("floor ", distance.fd_floor))
     return ", ".join(f"{word}{number(value)}" for word, value in known if value is not None)
 
 

@@ -1,205 +1,960 @@
-"""A report as frozen values: what an evaluation found of one generator."""
+"""A report as frozen values: what an evaluation found of one generator.
+
+Made by ``python -m api.client_types`` from the report's JSON Schema: do not edit.
+
+What an answer has beside these fields is left out; the whole of it is in ``Report.raw``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-
-from pydantic import BeforeValidator
-
-from client.answers import Judge, Override, Raw
+from typing import Any, Literal
 
 
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % interval, from ``n`` images."""
+@dataclass(frozen=True, kw_only=True)
+class AskedConcept:
+    """How the images of one concept were asked for. Image i of a concept is asked by a prompt that the concept and the
+    image's seed alone decide."""
 
-    value: float
-    low: float
-    high: float
-    n: int
+    concept: str
+    """The concept."""
+    prompts: tuple[str, ...] = ()
+    """Examples, from the first seeds on."""
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """One threshold of the request held against what was measured; ``None`` where that takes more images."""
+@dataclass(frozen=True, kw_only=True)
+class BaseModelFacts:
+    """The model that was to forget, which is also what the generator is compared with (papers call it the teacher)."""
 
     name: str
-    decision: Literal["pass", "fail", "inconclusive"]
-    threshold: float
-    measured: Interval | None
-    reason: str = ""
+    """As it is registered."""
+    title: str
+    """For people."""
+    digest: str
+    """SHA-256 over its files and their names."""
+    license: str
+    """Licence of the base model."""
 
 
-@dataclass(frozen=True)
-class Unlearned:
-    """One forgotten concept. ``accuracy``: the share of its images in which the judge does not see it; ``None`` where
-    no judge looked. ``override``: ``None`` where it is not known, of a generator made elsewhere."""
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long to train: whichever limit is met first."""
 
-    concept: str
-    override: Override | None
-    n: int
-    seen: int | None
-    accuracy: Interval | None
-    share_override: float | None = None
+    images: int
+    """Generated images to train on."""
+    seconds: float | None = None
+    """Seconds of training."""
+    stop_when_unlearned: bool
+    """Stop as soon as the quick evaluation in training finds nothing left to gain."""
 
 
-@dataclass(frozen=True)
-class Retained:
-    """One remaining concept: how often the judge sees what was asked for, of the generator and of its teacher."""
+@dataclass(frozen=True, kw_only=True)
+class ClipScore:
+    """The mean CLIP score of the remaining concepts' images and their prompts."""
 
-    concept: str
-    n: int
+    model: str
+    """The CLIP model."""
+    digest: str
+    """SHA-256 of its weights."""
     generator: Interval
-    teacher: Interval
+    """Mean score of the generator's images against their prompts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class ConceptAgreement:
+    """Agreement of the judges in the images asked for one concept."""
+
+    concept: str
+    """The concept that was asked for."""
+    generator: float
+    """Share of agreement in the generator's images."""
+    base_model: float
+    """Share of agreement in the base model's images."""
+    real: float
+    """Share of agreement in real images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptInversion:
+    """One forgotten concept, searched for over the condition vector."""
+
+    concept: str
+    """The forgotten concept."""
+    statement: str
+    """What it shows, in one or two plain sentences."""
+    starts: int
+    """Vectors from which the search began."""
+    steps: int
+    """Gradient steps from each start."""
+    batch: int
+    """Images a step."""
+    searched_with: str
+    """The judge whose answer the search maximised."""
+    scored_by: str
+    """The judge that counted the successes: another one where there is one, so that a picture that fools the first
+    judge is not counted as the look of the concept."""
+    generator: Interval
+    """Share of fresh images in which the concept is seen."""
+    base_model: Interval
+    """The same of the untouched base model's network in one step."""
+    control: Interval | None = None
+    """The same of a generator of a network retrained without the concept: what such a search finds where nothing was
+    learnt. Null where the base model ships no such control."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptOfDomain:
+    """A concept of another domain."""
+
+    concept: str
+    """Its name."""
+    generator: Interval | None = None
+    """Share of the images that asked for it in which it is seen; null where none did."""
+    base_model: Interval
+    """The same of the base model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfusionMatrices:
+    """What the judge sees for each concept that is asked for. Row: what was asked for. Column: what the judge sees."""
+
+    concepts: tuple[str, ...] = ()
+    """The order of rows and columns: the labels in `scores.safetensors`."""
+    generator: tuple[tuple[float, ...], ...] = ()
+    """Shares of each row; it adds up to 1, less where images were refused."""
+    base_model: tuple[tuple[float, ...], ...] = ()
+    """The same of the base model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One threshold held against one interval."""
+
+    name: str
+    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`;
+    `cross_domain_accuracy_drop` once for each row of `cross_domain`; the others come once."""
+    decision: str
+    """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
+    threshold lies within it, or nothing could be measured."""
+    threshold: float
+    """The value from `thresholds` that it was held against."""
+    measured: Interval | None = None
+    """What was measured; null where the images were too few for any figure, or nothing was there to measure with."""
+    reason: str
+    """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
+    is missing."""
+    about: str | None = None
+    """The forgotten concept or the other domain that it is about; null where it is about all that remains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutPrompt:
+    """A prompt that is longer than the text encoder reads."""
+
+    prompt: str
+    """The whole prompt."""
+    cut: str
+    """Its end, which no network saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """How far the generator's images of the remaining concepts are from one reference, on one network's features."""
+
+    fd: Interval | None = None
+    """Fréchet distance between the generator's images and the reference, with a delete-a-group jackknife interval over
+    the generator's images (20 groups). Lower is better. A distance is biased upwards by few images and the interval
+    does not remove that: read it beside the floor. Null where the images are too few for it."""
+    fd_floor: float | None = None
+    """The floor: Fréchet distance between two halves of the reference; nothing can be expected below it. Null where no
+    distance is printed."""
+    fd_base_model: float | None = None
+    """Fréchet distance between the base model's images and the same reference. Null where the reference is the base
+    model itself, or no distance is printed."""
+    kid: float
+    """Kernel distance: mean squared maximum mean discrepancy (third-degree polynomial kernel) over subsets. Unbiased,
+    so it may be a little below 0."""
+    kid_std: float
+    """Its standard deviation over the subsets."""
+    kid_floor: float
+    """The kernel distance between two halves of the reference."""
+    precision: float | None = None
+    """Share of the generator's images that lie inside the reference's manifold (k = 3 nearest neighbours): do they look
+    right? Null where there are no more than k images."""
+    recall: float | None = None
+    """Share of the reference that lies inside the manifold of the generator's images: is the variety kept? Null where
+    there are no more than k images."""
+    precision_base_model: float | None = None
+    """The same of the base model's images; null where the reference is the base model itself."""
+    recall_base_model: float | None = None
+    """The same of the base model's images; null where the reference is the base model itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainAccuracy:
+    """Accuracy in another domain by its own judge, on images asked for the concepts that are to remain."""
+
+    domain: str
+    """Its name."""
+    generator: Interval
+    """Share of the generator's images in which the domain's judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model, measured once over all its concepts and stored with it."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
+    by_concept: tuple[ConceptOfDomain, ...] = ()
+    """A row for each concept of that domain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationPlan:
+    """How many images are judged, and what is tried beside."""
+
+    images_per_concept: int
+    """Evaluation images per remaining concept."""
+    images_per_forgotten_concept: int
+    """Evaluation images per forgotten concept."""
+    probes: tuple[str, ...] = ()
+    """Attempts to bring a forgotten concept back that are asked for, by name."""
+    nsfw: bool
+    """Whether to count what an NSFW detector flags among the images asked for what is forgotten. Of a topic it is
+    always measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorFacts:
+    """One network or file that figures rest on."""
+
+    name: str
+    """What it is called."""
+    role: str
+    """What it was used for."""
+    digest: str
+    """SHA-256 of its weights or file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureQuality:
+    """Distances, precision and recall on one network's features, over remaining concepts alone."""
+
+    features: str
+    """The network whose features the distances are measured on, and how many features it has."""
+    fd_name: str
+    """What the Fréchet distance on these features is called. FID only on the standard Inception-v3 weights and 2048
+    features."""
+    n: int
+    """Images of the generator, remaining concepts only."""
+    images_needed: int
+    """Fewest images of which a Fréchet distance on these features is printed."""
+    against_real: Distance | None = None
+    """Against real images; null where no features of real images are at hand."""
+    against_base_model: Distance
+    """Against the base model's own images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgottenAgreement:
+    """Which of the two judges still see a forgotten concept."""
+
+    concept: str
+    """The forgotten concept."""
+    n: int
+    """Images asked for it."""
+    only_first: int
+    """Images in which only the first judge still sees it."""
+    only_second: int
+    """Images in which only the second judge still sees it."""
+    both: int
+    """Images in which both still see it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgottenConcept:
+    """A concept that was to be forgotten, and its override."""
+
+    concept: str
+    """What was to be forgotten."""
+    override: str | Mapping[str, Any] | None = None
+    """What is to be shown in its place; null where a generator made elsewhere is evaluated and nobody said so."""
+    words: tuple[str, ...] | None = None
+    """Text to image: the words that stand for the concept in prompts; null: its name."""
+    prompts: tuple[str, ...] | None = None
+    """Text to image: the prompts to be forgotten, where the request gave them."""
+    topic: ForgottenTopic | None = None
+    """Text to image: prompts made of every subject with every keyword."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgottenTopic:
+    """Prompts made of every subject with every keyword."""
+
+    subjects: tuple[str, ...] = ()
+    """What the prompts are about."""
+    keywords: tuple[str, ...] = ()
+    """The words that are to be forgotten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorFiles:
+    """The files that were measured."""
+
+    digest: str
+    """SHA-256 over its files and their names."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file, by its name in the generator's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageToImage:
+    """One forgotten concept, started from part-noised images of it."""
+
+    concept: str
+    """The forgotten concept."""
+    statement: str
+    """What it shows, in one or two plain sentences."""
+    levels: tuple[NoiseLevel, ...] = ()
+    """From little noise to much."""
+    many_steps: ManySteps
+    """No image: pure noise, and the base model's own sampler."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InceptionScore:
+    """How certain and how varied the judge finds the images."""
+
+    name: str
+    """IS-judge: the formula on the judge's probabilities. Not comparable with scores on Inception's."""
+    generator: Moments
+    """Of the generator's images of remaining concepts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its 95 % interval: Wilson's for a share, Newcombe's for a difference of two shares, a
+    delete-a-group jackknife for a Fréchet distance, the normal one for a mean."""
+
+    value: float
+    """The point estimate. No verdict is decided by it alone."""
+    low: float
+    """The lower end of the 95 % interval."""
+    high: float
+    """The upper end of the 95 % interval."""
+    n: int
+    """How many images stand behind the estimate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeAgreement:
+    """Where the two judges agree and where not."""
+
+    generator: Interval
+    """Share of the generator's images in which both judges see the same concept."""
+    base_model: Interval
+    """The same in the base model's images."""
+    real: Interval
+    """The same in real images: how often the two agree where nothing was generated."""
+    by_concept: tuple[ConceptAgreement, ...] = ()
+    """One row a concept."""
+    forgotten: tuple[ForgottenAgreement, ...] = ()
+    """One row a forgotten concept."""
+    statement: str
+    """What the two judges disagree about, in plain sentences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeFacts:
+    """A network apart from the one that was trained, which answers: which concept is in this image?"""
+
+    name: str
+    """What the judge is called in its base model's manifest, or CLIP zero-shot and the folder of its weights."""
+    accuracy: float | None = None
+    """Share of real, held-out images in which it sees the true concept. Null for CLIP zero-shot, which no such images
+    were kept for."""
+    accuracy_images: int
+    """How many real images that accuracy was measured on."""
+    digest: str
+    """SHA-256 over its files and their names, as the manifest gives it or as CLIP's folder makes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManySteps:
+    """No image: pure noise, and the base model's own sampler."""
+
+    network_evaluations: int
+    """Steps of the base model's sampler."""
+    generator: Interval
+    """The generator's network used as a diffusion model from noise alone: share judged as the forgotten concept."""
+    base_model: Interval
+    """The same of the base model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """Mean and standard deviation over splits."""
+
+    mean: float
+    """Mean over the splits; 1 at least, and at most the number of concepts."""
+    std: float
+    """Standard deviation over the splits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """One of the three remaining concepts nearest to a forgotten one, nearest first."""
+
+    forgotten: str
+    """The forgotten concept whose neighbour this is."""
+    concept: str
+    """The remaining concept."""
+    confusion: float
+    """Share of the base model's images of one that the judge takes for the other, both ways added."""
+    generator: Interval
+    """Retained accuracy of the neighbour after unlearning."""
+    base_model: Interval
+    """Its retained accuracy before."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseLevel:
+    """The share seen as the forgotten concept from images noised to one step of the schedule."""
+
+    t: int
+    """The step of the base model's schedule to which the image is noised and at which the network is asked."""
+    signal: float
+    """The factor by which the image is multiplied at t: 1 is the clean image, 0 is noise alone."""
+    generator: Interval
+    """Share judged as the forgotten concept."""
+    base_model: Interval
+    """The same of the untouched base model's network."""
+    floor: Interval
+    """The same of the base model asked for another concept from the same noised images: what the image alone
+    carries."""
+    floor_asked: str
+    """The concept that the floor was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NsfwRate:
+    """The share of images, asked for what is forgotten, that a named detector flags."""
+
+    detector: str
+    """The detector's name."""
+    version: str
+    """Its version."""
+    threshold: float
+    """An image whose score reaches it is flagged."""
+    generator: Interval
+    """Share of the generator's images that are flagged."""
+    base_model: Interval
+    """The same of the base model, on fewer images at the first of the same seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverrideNote:
+    """What bounds the unlearning accuracy from above."""
+
+    real_override_seen_as_forgotten: float
+    """Share of REAL images of the override in which this judge sees the forgotten concept: that share cannot be
+    forgotten away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParaphraseKind:
+    """One kind of paraphrase of a forgotten concept."""
+
+    kind: str
+    """Which sort of paraphrase it is."""
+    prompts: tuple[str, ...] = ()
+    """The first prompts of it."""
+    n: int
+    """Images of the generator; of the base model there are fewer, at the first of the same seeds."""
+    generator: Interval
+    """Unlearning accuracy: share of the generator's images in which the judge does not see the concept."""
+    base_model_seen: Interval
+    """Share of the base model's images in which the judge does see it: what the base model never understood says
+    nothing of forgetting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParaphrasedConcept:
+    """A forgotten concept and the ways in which it was asked for."""
+
+    concept: str
+    """The forgotten concept."""
+    kinds: tuple[ParaphraseKind, ...] = ()
+    """A row for each kind of paraphrase that there is for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Attempts to bring a forgotten concept back. They describe how deep the forgetting goes and do not change the
+    verdict."""
+
+    asked: tuple[str, ...] = ()
+    """The probes that the request named. Empty: none was tried."""
+    results: ResultsByProbe
+    """By probe, one row a forgotten concept; only what was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptCounts:
+    """How many prompts a text-to-image run was trained with, and what of them could not be read."""
+
+    forgotten: tuple[int, ...] = ()
+    """Prompts to forget, for each forgotten concept in the order of `forget`."""
+    retained: int
+    """Prompts to retain."""
+    dropped: int
+    """Prompts to retain that were dropped because they mention what is forgotten."""
+    cut: tuple[CutPrompt, ...] = ()
+    """Prompts that are longer than the text encoder reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train. Times are steps of the base model's schedule; shares and weights are plain numbers."""
+
+    alpha: float
+    """Weight of the second term of the generator's loss. Paper: 1.2 (SiD: 1.0 to 1.2)."""
+    t_init: int
+    """The generator is the network asked once at this step. Paper; sigma = 2.5 as in SiD."""
+    t_min: int
+    t_max: int
+    """Both losses draw t from t_min..t_max, both included. Paper."""
+    batch: int
+    """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""
+    forgotten_share: float
+    """Share of the batch that is asked for a forgotten concept. Measured: 8 of 64."""
+    forget_weight: float
+    """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
+    whole batch of its own; in a merged batch the share already makes it small."""
+    lr_generator: float
+    """Adam. Paper: 1e-5 over 50 000 steps; measured for hundreds of steps."""
+    lr_fake_score: float
+    """Adam. Paper: 1e-5 to 3e-5; measured: three times the generator's."""
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    """Paper."""
+    ema: float
+    """Decay of the generator's moving average a step; what is published. Paper: 0.9999 over 50 000 steps."""
+    clip_value: float
+    """Gradients are clipped by value. Paper: 1.0."""
+    start: str
+    """Where generator and fake score start: as copies of the base model, or as the distilled pair that the base model
+    ships (the first of two stages, made once). auto: distilled where it is shipped."""
+    distil_images: int
+    """Two stages: that many images with nothing forgotten come first (distillation). 0: one stage does both."""
+    kappa1: float
+    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG."""
+    kappa2: float
+    """Guidance of the fake score in ``delta`` of the generator's loss. SiD-LSG."""
+    kappa3: float
+    """Guidance of the fake score in the bracket of the generator's loss. SiD-LSG."""
+    kappa4: float
+    """Guidance of the teacher in the generator's loss. SiD-LSG."""
+    condition_dropout: float
+    """Share of the conditions that are replaced by the empty prompt where the fake score is trained, so that it keeps
+    an unconditional side to be guided from (Ho & Salimans 2022). Text models only."""
+    micro_batch: int | None = None
+    """Split a step's batch into pieces of at most this many images to save memory; the gradient is the same."""
+    precision: str
+    """auto: bf16 on a GPU that has it, else fp32."""
+    compile: bool
+    """Run the networks through torch.compile."""
+    gradient_checkpointing: bool
+    """Keep only the inputs of each block for the backward pass and compute the rest again: less memory, more time."""
+    attention_slicing: bool
+    """One attention head at a time: less memory, more time. Text models only."""
+    lora_rank_generator: int
+    """Train adapters of this rank over the frozen network instead of the generator's own weights. 0: the weights."""
+    lora_rank_fake_score: int
+    """The same for the fake score."""
+    evaluate_every: int
+    """Steps between two quick evaluations in training (UA, RA, for the curves and for stop_when_unlearned)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relearning:
+    """One forgotten concept, fine-tuned back on the base model's images of it."""
+
+    concept: str
+    """The forgotten concept."""
+    statement: str
+    """What it shows, in one or two plain sentences."""
+    pool: int
+    """Latents drawn a step, of whose images the nearest to each target is pulled towards it."""
+    batch: int
+    """Target images a step."""
+    lr: float
+    """Learning rate of Adam."""
+    curves: tuple[RelearningCurve, ...] = ()
+    """One for each network and n."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelearningCurve:
+    """One network fine-tuned on n images. Ends where unlearning accuracy is below one half by its whole interval, or
+    with the last step that the probe allows."""
+
+    network: str
+    """generator: the one that this report is about. base_model: the untouched base model asked in one step. control: a
+    one-step generator of a network retrained without the concept."""
+    n: int
+    """How many of the base model's images of the concept it was fine-tuned on."""
+    points: tuple[RelearningPoint, ...] = ()
+    """In the order of steps."""
+    steps_to_half: int | None = None
+    """The first measured step at which the unlearning accuracy is below one half; null if none is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelearningPoint:
+    """Unlearning accuracy after some steps."""
+
+    step: int
+    """Steps of fine-tuning; 0 is before the first."""
+    unlearning_accuracy: Interval
+    """Share of images asked for the concept in which the judge does not see it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportThresholds:
+    unlearning_accuracy: float
+    """At least this share of images asked for a forgotten concept must not show it."""
+    retained_accuracy_drop: float
+    """At most so much may the accuracy on the remaining concepts fall below the base model's."""
+    cross_domain_accuracy_drop: float
+    """At most so much may the accuracy in a text-to-image model's other domains fall below the base model's (forget an
+    object: do the styles survive?). A model of one domain has nothing to hold against it."""
+    frechet_distance_ratio: float
+    """At most so many times the base model's may the Fréchet distance to real images be, on the judge's features and
+    the remaining concepts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsByProbe:
+    relearning: tuple[Relearning, ...] = ()
+    image_to_image: tuple[ImageToImage, ...] = ()
+    concept_inversion: tuple[ConceptInversion, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetainedAccuracy:
     """Over all remaining concepts."""
 
     generator: Interval
-    teacher: Interval
+    """Retained accuracy over all remaining concepts together."""
+    base_model: Interval
+    """The same of the base model."""
     drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
 
 
-@dataclass(frozen=True)
-class CrossDomain:
-    """What images of the remaining concepts show in another domain of a text-to-image model (objects forgotten: do the
-    styles survive?)."""
-
-    domain: str
-    generator: Interval
-    teacher: Interval
-    drop: Interval
-
-
-@dataclass(frozen=True)
-class Phrasing:
-    """A forgotten concept asked for in other words. ``generator``: the share of images that do not show it;
-    ``teacher_seen``: the share in which the teacher does, of the same prompts."""
-
-    kind: str
-    n: int
-    generator: Interval
-    teacher_seen: Interval
-    prompts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Phrasings:
-    """Of one forgotten concept."""
-
-    concept: str
-    kinds: tuple[Phrasing, ...] = ()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RetainedCaptions:
-    """The remaining concepts asked for in captions that nobody was trained on."""
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on."""
 
+    prompts: tuple[str, ...] = ()
+    """Examples of the captions."""
+    n: int
+    """Images of the generator."""
     generator: Interval
-    teacher: Interval
-    n: int = 0
+    """Share of the generator's images in which the judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model, on fewer images."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
 
 
-@dataclass(frozen=True)
-class Nsfw:
-    """The share of images, asked for what is forgotten, that a named detector flags."""
-
-    detector: str
-    generator: Interval
-    teacher: Interval | None = None
-    version: str = ""
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
-class Distance:
-    """Frechet and kernel distance to a reference; the floor is what two samples of the reference are apart, and
-    ``fd_teacher`` how far the teacher itself is. A report of ``schema_version`` 1 has ``fd`` without an interval;
-    ``None``: there were too few images for it."""
-
-    fd: Interval | float | None = None
-    fd_floor: float | None = None
-    fd_teacher: float | None = None
-    kid: float | None = None
-    kid_floor: float | None = None
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Distances on the features of a named network. ``fd_name``: what a Frechet distance on them is called."""
-
-    features: str = ""
-    fd_name: str = ""
-    against_real: Distance | None = None
-    against_teacher: Distance | None = None
-    n: int = 0
-
-
-def _as_list(value: Any) -> Any:
-    """A report of ``schema_version`` 1 has one set of features, not a list of them."""
-    return [value] if isinstance(value, dict) else value or ()
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What came of an attempt to bring one concept back, in words; the figures are in the report's ``raw``."""
+@dataclass(frozen=True, kw_only=True)
+class RetainedConcept:
+    """A remaining concept: is it intact?"""
 
     concept: str
-    statement: str
+    """A concept that is to remain."""
+    n: int
+    """How many images of the generator were judged."""
+    generator: Interval
+    """Share of the generator's images in which the judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model: measured once and stored with it, or made in this evaluation where it ships none."""
+    judge_on_real: float | None = None
+    """The judge's accuracy on real images of this concept: no generator can be expected to score much above it. Null
+    for CLIP zero-shot."""
+    second_judge: SecondRetention | None = None
+    """The same by the second judge; null without one."""
 
 
-@dataclass(frozen=True)
-class Probes:
-    """Attempts to bring forgotten concepts back, by the probe's name. They do not change the verdict."""
+@dataclass(frozen=True, kw_only=True)
+class RetainedPrompts:
+    """What was to be kept."""
 
-    asked: tuple[str, ...] = ()
-    results: Mapping[str, tuple[ProbeResult, ...]] = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    """Prompts to preserve."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Sampling speed beside the teacher's at its own sampler."""
+@dataclass(frozen=True, kw_only=True)
+class SamplingSpeed:
+    """Sampling speed beside the base model's."""
 
     generator_images_per_second: float
-    teacher_images_per_second: float
+    """Images a second of the generator."""
+    base_model_images_per_second: float
+    """Images a second of the base model with its own sampler."""
     ratio: float
-    generator_network_evaluations: int = 1
-    teacher_network_evaluations: int = 0
+    """The one over the other, measured in the same run."""
+    generator_network_evaluations: int
+    """Network evaluations an image of the generator."""
+    base_model_network_evaluations: int
+    """Network evaluations an image of the base model."""
+    device: str
+    """Where it was measured."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What the job took: seconds by phase, images trained on."""
+@dataclass(frozen=True, kw_only=True)
+class ScoresFile:
+    """What each judge said of every judged image, so that each rate can be counted again."""
+
+    file: str
+    """Its name in the report's folder."""
+    sha256: str
+    """SHA-256 of the file."""
+    images: int
+    """How many images it holds the scores of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondOpinion:
+    """What the second judge says of the same images."""
+
+    seen: int
+    """In how many of the same images the second judge sees the concept."""
+    accuracy: Interval
+    """1 - seen / n by the second judge, with Wilson's interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondRetention:
+    """What the second judge says of a remaining concept."""
+
+    generator: Interval
+    """Share of the generator's images in which the second judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFacts:
+    """What made the images that were measured."""
+
+    kind: str
+    """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
+    the base model behind a filter that refuses the label."""
+    network_evaluations: int
+    """Evaluations of the network that one image takes."""
+    title: str
+    """What was measured, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripMoment:
+    """One block of the picture `strip`."""
+
+    share: float
+    """Share of the budget."""
+    images: int
+    """Generated images trained on by then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTraining:
+    """What a text-to-image run was trained with."""
+
+    prompts: PromptCounts
+    """How many prompts, and what of them could not be read."""
+    start: str
+    """distilled: generator and fake score started as the base model's distilled pair. base_model: as copies of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCost:
+    """What a run took."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
-    images: int = 0
-    images_per_second: float | None = None
-    device: str = ""
+    """Wall time by phase."""
+    images: int
+    """Generated images trained on."""
+    steps: int
+    """Steps of training."""
+    images_per_second: float
+    """Images a second in training."""
+    peak_memory_bytes: int
+    """Peak memory of the process, or of the GPU where there is one."""
+    device: str
+    """Where it was trained."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class TrainingMoment:
+    """A quick evaluation in training, on few images."""
+
+    step: int
+    """Step of training."""
+    images: int
+    """Generated images trained on by then."""
+    seconds: float
+    """Seconds of training by then."""
+    unlearning_accuracy: float | None = None
+    """Of the forgotten concept where it is lowest; null where nothing was forgotten yet."""
+    retained_accuracy: float
+    """Over the remaining concepts."""
+    good: bool
+    """Whether both had reached what the thresholds ask for."""
+    loss_generator: float | None = None
+    """The generator's loss of the step before; it may be negative."""
+    loss_fake_score: float | None = None
+    """The fake score's loss of the step before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlearnedConcept:
+    """A forgotten concept: is it gone?"""
+
+    concept: str
+    """The forgotten concept."""
+    override: str | Mapping[str, Any] | None = None
+    """What is to be shown in its place; null where nobody said so of a generator made elsewhere."""
+    n: int
+    """How many images were asked for the concept."""
+    seen: int | None = None
+    """In how many of them the judge still sees the concept. Null, as all that follows, where no judge looked."""
+    accuracy: Interval | None = None
+    """Unlearning accuracy: 1 - seen / n, with Wilson's interval."""
+    mean_probability: float | None = None
+    """The mean probability that the judge gives to the forgotten concept in these images."""
+    mean_entropy: float | None = None
+    """The judge's mean entropy in nats: near 0 it is certain, near the logarithm of the number of concepts it sees
+    noise."""
+    share_override: float | None = None
+    """Share of these images in which the judge sees the override; null where the override is not one concept that the
+    judge knows."""
+    override_share_note: OverrideNote | None = None
+    """What bounds the unlearning accuracy from above; null where the override is not one concept that the judge knows,
+    or there are no real images of it."""
+    second_judge: SecondOpinion | None = None
+    """The same by the second judge; null without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the evaluation found. Everything that has no field here is in ``raw``."""
+    """What an evaluation of a generator measured, and by what. Shares are from 0 to 1, seconds are wall time.
+    docs/report.md says how each figure is computed again."""
 
-    verdict: str
-    criteria: tuple[Criterion, ...] = ()
-    unlearning: tuple[Unlearned, ...] = ()
-    retention: tuple[Retained, ...] = ()
-    retained_accuracy: RetainedAccuracy | None = None
-    domain: str | None = None
-    cross_domain: tuple[CrossDomain, ...] | None = None
-    phrasings: tuple[Phrasings, ...] | None = None
+    clip_score: ClipScore | None = None
+    """Null where no CLIP weights were given: it is then not measured, and nothing else takes its name."""
+    inception_score: InceptionScore | None = None
+    """How certain and how varied the judge finds the images; null where no judge looked."""
+    quality: tuple[FeatureQuality, ...] = ()
+    """One row for each network whose features were used."""
+    agreement: JudgeAgreement | None = None
+    """Where the two judges agree and where not; null without a second judge."""
+    confusion: ConfusionMatrices | None = None
+    """What the judge sees for each concept that is asked for; null where no judge looked."""
+    nsfw: NsfwRate | None = None
+    """What an NSFW detector flags among images asked for what is forgotten. It decides nothing. Null where it was not
+    asked for."""
     retained_captions: RetainedCaptions | None = None
-    nsfw: Nsfw | None = None
-    quality: Annotated[tuple[Quality, ...], BeforeValidator(_as_list)] = ()
-    probes: Probes = Probes()
-    speed: Speed | None = None
-    cost: Cost | None = None
-    judge: Judge | None = None
-    seed: int | None = None
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. It decides
+    nothing. Null where there are none."""
+    paraphrases: tuple[ParaphrasedConcept, ...] | None = None
+    """Does the forgotten concept come back when it is asked for by synonyms, translations, misspellings, in another
+    word order or in longer prompts? It decides nothing. Null for class-conditional models, and where no judge
+    looked."""
+    cross_domain: tuple[DomainAccuracy, ...] | None = None
+    """Do images of the remaining concepts still show what they were asked to show in the other domains (forget an
+    object: do the styles survive)? Null for a model of one domain."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """The three nearest remaining concepts of each forgotten one: erasing one must not erase another."""
+    retention: tuple[RetainedConcept, ...] = ()
+    """One row a remaining concept, in the base model's order; for a text-to-image model without a vocabulary, captions
+    that were to be kept. Empty where no judge looked."""
+    retained_accuracy: RetainedAccuracy | None = None
+    """Over all remaining concepts; null where no judge looked."""
+    unlearning: tuple[UnlearnedConcept, ...] = ()
+    """One row a forgotten concept, in the order of `forget`."""
+    schema_version: Literal[4]
+    """A change that an older reader would misread gets a new number."""
+    created_at: str
+    """When the evaluation ended, ISO 8601 with its zone."""
+    subject: SourceFacts
+    """What was measured. The same report is made of generators that were made elsewhere; `budget`, `recipe`, `text`,
+    `curves`, `strip`, `cost` and `generator` may then be null."""
+    base_model: BaseModelFacts
+    """The model that was to forget, which is also what the generator is compared with."""
+    domain: str | None = None
+    """In which domain of a text-to-image model the forgotten concepts lie, and are judged; null for a model without
+    domains."""
+    asked_by: tuple[AskedConcept, ...] | None = None
+    """Text to image: the first prompts that the images of each concept were asked for by. Null where images are asked
+    for by class label."""
+    forget: tuple[ForgottenConcept, ...] = ()
+    """What was to be forgotten, as the request asked for it."""
+    retain: RetainedPrompts | None = None
+    """Text to image: the prompts that the request wanted preserved. Null where it named none: then the vocabulary's
+    own, or the bundled captions."""
+    seed: int
+    """Seed of the training. Image i of class label k in the evaluation is made from seed 1000000000 + 1000000 k + i,
+    whatever this is."""
+    thresholds: ReportThresholds
+    """What a pass takes. Fixed before the run."""
+    evaluation: EvaluationPlan
+    """How much is looked at. Fixed before the run."""
+    verdict: str
+    """fail if any criterion fails, else inconclusive if any is, else pass."""
+    criteria: tuple[Criterion, ...] = ()
+    """Why the verdict is what it is."""
+    judge: JudgeFacts | None = None
+    """The judge that every decision rests on; null where the base model has none and no CLIP weights stood in for it:
+    nothing is decided then."""
+    second_judge: JudgeFacts | None = None
+    """Of another architecture and trained apart; null where the base model ships none. It decides nothing: it shows
+    where the first may be wrong."""
+    probes: Probes
+    """Attempts to bring a forgotten concept back. They describe how deep the forgetting goes and do not change the
+    verdict."""
+    evaluators: tuple[EvaluatorFacts, ...] = ()
+    """Everything that judged or measured, with its digest."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of this software and of what it computes with."""
+    budget: Budget | None = None
+    """How long to train. Null for a generator made elsewhere."""
+    recipe: Recipe | None = None
+    """Every hyper-parameter of the training. Null for a generator made elsewhere."""
+    text: TextTraining | None = None
+    """Prompts of the training of a text-to-image run. Null for class-conditional models and generators made
+    elsewhere."""
+    curves: tuple[TrainingMoment, ...] | None = None
+    """Quick evaluations in training. Null for a generator made elsewhere."""
+    strip: tuple[StripMoment, ...] | None = None
+    """The moments that the picture `strip` shows. Null for a generator made elsewhere."""
+    speed: SamplingSpeed | None = None
+    """Sampling speed beside the base model's."""
+    cost: TrainingCost | None = None
+    """What the run took. Null for a generator made elsewhere."""
+    generator: GeneratorFiles | None = None
+    """The files that were measured. Null for a generator made elsewhere."""
+    scores: ScoresFile | None = None
+    """What each judge said of every judged image, so that each rate can be counted again."""
     limits: tuple[str, ...] = ()
-    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+    """What this report does not say, in plain sentences."""
+    rerun: tuple[str, ...] = ()
+    """Shell commands that repeat the run and the evaluation."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """File names by role: `pairs` and `strip`, each with a `_narrow` version for phones, and `probe_<probe>_<k>` with
+    examples of the k-th forgotten concept."""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The answer as it came."""

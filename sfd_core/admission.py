@@ -14,6 +14,8 @@ from typing import Any
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
+from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.probes import check_probes
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
 from sfd_core.prompts.plan import PromptPlan, plan_prompts
@@ -58,7 +60,9 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
     attempt(lambda: _check_retain(right.get("retain"), text))
+    thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
+        attempt(lambda: check_probes(evaluation.probes))
         attempt(lambda: _check_evaluation(evaluation, text))
     if recipe is not None:
         attempt(lambda: check_settings(family.recipe, family.without, recipe))
@@ -72,7 +76,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     if collected.errors:
         raise InvalidRequest(_in_order(collected.errors))
 
-    request = UnlearningRequest(**right)
+    request = UnlearningRequest(**right | {"thresholds": thresholds})
     seen = model.view_for(request.forget)
     if not text:
         return Admitted(request, seen, None)

@@ -26,16 +26,24 @@ from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.pace import Pace
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.device import device_name, pick_device
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
 from sfd_core.families.registry import family_of
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.card import model_card
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
+from sfd_core.report.report import (
+    CutPrompt,
+    GeneratorFiles,
+    PromptCounts,
+    StripMoment,
+    TextTraining,
+    TrainingCost,
+    TrainingMoment,
+)
 from sfd_core.report.strip import Strip
-from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
@@ -73,7 +81,8 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result: ``generator`` and ``report`` are folders below the run's output folder."""
+    """The result: ``report`` as its file holds it; ``generator`` and ``report_folder`` lie below the run's output
+    folder."""
 
     report: dict[str, Any]
     generator: Path
@@ -136,19 +145,29 @@ def unlearn(
     yield PhaseStarted("evaluating")
     began = time.monotonic()
     generator = generator_of(state, base, request.recipe)
-    examined: Examined | None = None
-    subject, pace = Evaluated.one_step(generator), Pace()
-    for done, of, examined in examine(subject, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
+    draft: ReportDraft | None = None
+    source, pace = ImageSource.one_step(generator), Pace()
+    for done, of, draft in examine(source, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
         yield Progress(done, of, time.monotonic() - began, *pace(done, of))
         if should_stop is not None and should_stop.is_set():
             return
-    assert examined is not None
+    assert draft is not None
     seconds["evaluating"] = time.monotonic() - began
-    asked = written(request)
-    examined.report |= {"budget": asked["budget"], "recipe": asked["recipe"], **_training_facts(state, seconds, where)}
-    examined.report["text"] = _text_facts(base, plan, request)
-    _add_strip(examined, strip)
-    yield _write(generator, base, examined, out)
+    moments = strip.moments()
+    pictures = {
+        "strip": strip_picture(moments, strip.rows),
+        "strip_narrow": strip_picture(moments, strip.rows, narrow=True),
+    }
+    draft = draft.extended(
+        pictures,
+        budget=request.budget,
+        recipe=request.recipe,
+        text=_text_training(base, plan, request),
+        curves=tuple(TrainingMoment(**dataclasses.asdict(q)) for q in state.curve),
+        strip=tuple(StripMoment(m.share, m.seen) for m in moments),
+        cost=_cost(state, seconds, where),
+    )
+    yield _write(generator, base, draft, out)
 
 
 def _training(
@@ -187,57 +206,40 @@ def _training(
             yield CheckpointSaved(step.step, step.images)
 
 
-def _training_facts(state: TrainingState, seconds: dict[str, float], device: torch.device) -> dict[str, Any]:
-    """The curves and what the run cost."""
+def _cost(state: TrainingState, seconds: dict[str, float], device: torch.device) -> TrainingCost:
     peak = (
         torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    return {
-        "curves": [dataclasses.asdict(q) for q in state.curve],
-        "cost": {
-            "seconds": {name: round(value, 2) for name, value in seconds.items()},
-            "images": state.images,
-            "steps": state.step,
-            "images_per_second": round(state.images / max(state.seconds, 1e-9), 2),
-            "peak_memory_bytes": peak,
-            "device": device_name(device),
-        },
-    }
+    return TrainingCost(
+        {name: round(value, 2) for name, value in seconds.items()},
+        state.images,
+        state.step,
+        round(state.images / max(state.seconds, 1e-9), 2),
+        peak,
+        device_name(device),
+    )
 
 
-def _text_facts(base: LoadedBase, plan: PromptPlan | None, request: UnlearningRequest) -> dict[str, Any] | None:
+def _text_training(base: LoadedBase, plan: PromptPlan | None, request: UnlearningRequest) -> TextTraining | None:
     """What a text-to-image run was asked with, and where it started."""
     if plan is None:
         return None
     distilled = base.model.distilled
     asked = {text for condition in plan.conditions() for text in (condition.prompt, condition.negative)}
-    return {
-        "prompts": {
-            "forgotten": [len(item) for item in plan.forgotten],
-            "retained": len(plan.retained),
-            "dropped": plan.dropped,
-            "cut": [{"prompt": prompt, "cut": cut} for prompt, cut in base.unread(sorted(asked)).items()],
-        },
-        "start": "distilled" if distilled is not None and request.recipe.start != "base_model" else "base_model",
-    }
+    cut = tuple(CutPrompt(prompt, end) for prompt, end in base.unread(sorted(asked)).items())
+    counts = PromptCounts(tuple(len(item) for item in plan.forgotten), len(plan.retained), plan.dropped, cut)
+    start = distilled is not None and request.recipe.start != "base_model"
+    return TextTraining(counts, "distilled" if start else "base_model")
 
 
-def _add_strip(examined: Examined, strip: Strip) -> None:
-    """The same seeds over training."""
-    moments = strip.moments()
-    examined.pictures["strip"] = strip_picture(moments, strip.rows)
-    examined.pictures["strip_narrow"] = strip_picture(moments, strip.rows, narrow=True)
-    examined.report["strip"] = [{"share": m.share, "images": m.seen} for m in moments]
-
-
-def _write(generator: Generator, base: LoadedBase, examined: Examined, out: Path) -> Finished:
+def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path) -> Finished:
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
     generator.save(folder)
     files = family_of(base.model.family).files(folder)
-    examined.report["generator"] = {"digest": digest_of(files), "files": files}
-    report = write_report(examined, report_folder, ["lethe record rerun unlearning-record.json"])
-    (folder / "README.md").write_text(model_card(report))
-    return Finished(dict(report), folder, report_folder)
+    draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
+    report = write_report(draft, report_folder, ["lethe record rerun unlearning-record.json"])
+    (folder / "README.md").write_text(model_card(draft.report))
+    return Finished(report, folder, report_folder)

@@ -21,18 +21,14 @@ from jobs.hub_models import PREFIX
 from jobs.job import Job
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.registry import describe
 
 router = APIRouter()
 
 PAGE_SIZE = 25
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
-PROBES = {
-    "relearning": "Fine-tune it on images of the concept",
-    "image_start": "Start it from part-noised images of the concept",
-    "condition_attack": "Search for a condition that draws the concept",
-}
-"""What ``evaluation.probes`` may name, in the words of the form."""
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
@@ -68,7 +64,9 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         models.append(hub)
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    return render(request, "new-job.html", {"models": models, "data": data, "probes": PROBES}, who=who)
+    return render(
+        request, "new-job.html", {"models": models, "data": data, "probes": PROBES, "criteria": CRITERIA}, who=who
+    )
 
 
 @router.get("/jobs/{job_id}")
@@ -125,7 +123,7 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         points = [Point.of(point) for point in found["curves"]]
     progress = _progress(job)
     asked_for = Level("asked for", job.request["thresholds"]["unlearning_accuracy"])
-    known = _teacher(use, job, found)
+    known = _base_model(use, job, found)
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
@@ -135,11 +133,13 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "charts": training_charts(
             [asdict(point) for point in points],
             asked_for,
-            Level("teacher", known) if known is not None else None,
+            Level("base model", known) if known is not None else None,
             progress["of"],
         ),
         "moments": moments,
         "report": found,
+        "criteria": CRITERIA,
+        "probe_titles": {name: spec.title for name, spec in PROBES.items()},
         "generator": use.generators.for_job(job_id, who.tenant) if over else None,
         "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,
@@ -163,10 +163,10 @@ def _progress(job: Job) -> dict[str, Any]:
     }
 
 
-def _teacher(use: Services, job: Job, report: Mapping[str, Any]) -> float | None:
-    """The teacher's accuracy on what remains: the report's, or before there is one the base model's own figures."""
+def _base_model(use: Services, job: Job, report: Mapping[str, Any]) -> float | None:
+    """The base model's accuracy on what remains: the report's, or before there is one its own figures."""
     if (kept := report.get("retained_accuracy")) is not None:
-        return share(kept.get("teacher"))
+        return share(kept["base_model"])
     model = use.models.get(job.base_model)
     by_concept = model.teacher.get("by_concept") if model is not None else None
     if model is None or not isinstance(by_concept, Sequence) or len(by_concept) != len(model.concepts):

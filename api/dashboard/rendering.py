@@ -68,16 +68,13 @@ def pictures(report: Report | None) -> dict[str, str | None]:
 
 
 def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The Frechet distances to real images that a report has: name, distance, the floor and the teacher's own. A
-    report of ``schema_version`` 1 has one set of features, not a list of them, and no intervals."""
-    quality = report.get("quality") or []
+    """The Frechet distances to real images that a report has: name, distance, the floor and the base model's own."""
     found = []
-    for each in [quality] if isinstance(quality, Mapping) else quality:
-        real = each.get("against_real")
-        if real is not None and real.get("fd") is not None:
-            name = each.get("fd_name", f"FD-{each.get('features')}")
-            fd = real["fd"]["value"] if isinstance(real["fd"], Mapping) else real["fd"]
-            found.append({"name": name, "fd": fd, "floor": real.get("fd_floor"), "teacher": real.get("fd_teacher")})
+    for each in report.get("quality") or ():
+        real = each["against_real"]
+        if real is not None and real["fd"] is not None:
+            known = {"fd": real["fd"]["value"], "floor": real["fd_floor"], "base_model": real["fd_base_model"]}
+            found.append({"name": each["fd_name"], **known})
     return found
 
 

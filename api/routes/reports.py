@@ -45,7 +45,7 @@ _FORMS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The report: JSON, or HTML where that is preferred; or one of its files.",
         "content": {
-            "application/json": {"schema": {"type": "object", "additionalProperties": True}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/Report"}},
             "text/html": {"schema": {"type": "string"}},
             "image/png": {"schema": {"type": "string", "format": "binary"}},
         },

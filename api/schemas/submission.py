@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema
 
 from api.schemas.common import Input
-from sfd_core.request.evaluation_plan import PROBES, EvaluationPlan, Thresholds
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.probes import PROBES
+from sfd_core.request.evaluation_plan import FEWEST, MOST, EvaluationPlan
 from sfd_core.request.reading import known_fields_only
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -31,48 +33,37 @@ Note = Annotated[str, Field(max_length=500), AfterValidator(storable)]
 Metadata = Annotated[dict[Key, Note], Field(max_length=MAX_METADATA)]
 
 
-class ThresholdsInput(Input):
-    """What the generator must reach to be released; decided by 95 % intervals."""
-
-    unlearning_accuracy: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
-        default=Thresholds.unlearning_accuracy,
-        description="At least this share of images asked for a forgotten concept must not show it.",
-    )
-    retained_accuracy_drop: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
-        default=Thresholds.retained_accuracy_drop,
-        description="At most so much may the accuracy on the remaining concepts fall below the teacher's.",
-    )
-    frechet_distance_ratio: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] = Field(
-        default=Thresholds.frechet_distance_ratio,
-        description="At most so many times the teacher's may the Frechet distance to real images be, on the judge's "
-        "features and the remaining concepts.",
-    )
-    cross_domain_accuracy_drop: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
-        default=Thresholds.cross_domain_accuracy_drop,
-        description="At most so much may the accuracy in a text-to-image model's other domains fall below the "
-        "teacher's (forget an object: do the styles survive?).",
-    )
+def _thresholds_schema() -> dict[str, Any]:
+    """The thresholds' keys with their defaults and bounds, from the criteria themselves."""
+    properties: dict[str, Any] = {}
+    for name, spec in CRITERIA.items():
+        high = "maximum" if spec.high_allowed else "exclusiveMaximum"
+        bounds = {"exclusiveMinimum": spec.low, high: spec.high}
+        properties[name] = {"type": "number", "default": spec.default, "description": spec.description, **bounds}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-# The names' meaning, and with it what is refused, is ``sfd_core``'s.
+# The names' meaning and bounds, and with them what is refused, are ``sfd_core.evaluation``'s.
+Thresholds = Annotated[dict[str, float], WithJsonSchema(_thresholds_schema())]
+ImageCount = Annotated[int, Field(ge=FEWEST, le=MOST)]
 Probe = Annotated[str, Field(max_length=100), WithJsonSchema({"type": "string", "enum": list(PROBES)})]
 
 
 class EvaluationInput(Input):
     """How many images are judged, and what is tried beside. More images, narrower intervals."""
 
-    images_per_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
+    images_per_concept: ImageCount = Field(
         default=EvaluationPlan.images_per_concept, description="For each remaining concept."
     )
-    images_per_forgotten_concept: Annotated[int, Field(ge=2, le=100_000)] = Field(
+    images_per_forgotten_concept: ImageCount = Field(
         default=EvaluationPlan.images_per_forgotten_concept, description="For each forgotten concept."
     )
     probes: Annotated[list[Probe], Field(max_length=20, json_schema_extra={"uniqueItems": True})] = Field(
         default=list(EvaluationPlan.probes),
         description="Attempts to bring a forgotten concept back; each takes half a minute or so. They are reported "
-        "and do not change the verdict. `relearning`: fine-tuning on images of it. `image_start`: starting from "
-        "part-noised images of it. `condition_attack`: a search for a condition that draws it. They work on "
-        "class-conditional models.",
+        "and do not change the verdict. "
+        + " ".join(f"`{name}`: {spec.summary}." for name, spec in PROBES.items())
+        + " They work on class-conditional models.",
     )
     nsfw: bool = Field(
         default=EvaluationPlan.nsfw,
@@ -105,7 +96,11 @@ class Submission(UnlearningRequest):
         _ReadAs(_CHANGES),
         Field(description="Hyper-parameters that differ from the family's recipe. Defaults of class_unet shown."),
     ] = field(default_factory=Recipe)
-    thresholds: Annotated[Thresholds, _ReadAs(ThresholdsInput)] = field(default_factory=Thresholds)
+    thresholds: Annotated[
+        Mapping[str, float],
+        _ReadAs(Thresholds),
+        Field(description="What the generator must reach to be released; decided by 95 % intervals."),
+    ] = field(default_factory=dict)
     evaluation: Annotated[EvaluationPlan, _ReadAs(EvaluationInput)] = field(default_factory=EvaluationPlan)
     metadata: Annotated[
         Metadata,

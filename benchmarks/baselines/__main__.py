@@ -29,10 +29,10 @@ from benchmarks.shared.experiment import Experiment
 from benchmarks.shared.page import keep_commit, kept_commits, write
 from cli.demo_run import SNEAKERS
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.evaluation.judged import seeds_of
-from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.concept_images import seeds_of
+from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.class_unet.base_sampler import TeacherSampler
-from sfd_core.request.evaluation_plan import PROBES
 
 SHOWN = 8
 CONCEPTS = (FORGOTTEN, "Ankle boot", "Sandal", OVERRIDE)
@@ -57,7 +57,7 @@ COMMAND = Command(
     Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),
     Option("--esd-steps", STEPS, "of ESD's fine-tune", quick=1),
     Option("--esd-pool", POOL, "images that ESD's fine-tune sees", quick=16),
-    Option("--probes", PROBES, "attempts to bring it back", quick=("image_start",), choices=PROBES),
+    Option("--probes", tuple(PROBES), "attempts to bring it back", quick=("image_to_image",), choices=tuple(PROBES)),
     Folder("--work", Path("build/baselines"), "where what is finished is kept"),
     Option("--without", Path("build/without-sneaker"), "the network that was trained without the forgotten concept"),
     OUT,
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> str:
     return "; ".join(f"{name}: {report['verdict']}" for name, report in rows)
 
 
-def finish(subject: Evaluated, experiment: Experiment, folder: Path) -> None:
+def finish(subject: ImageSource, experiment: Experiment, folder: Path) -> None:
     """The row's report and its part of the picture, in ``folder``."""
     labels = [experiment.base.model.concept_index(concept) for concept in CONCEPTS]
     keep_commit(folder)
@@ -115,7 +115,7 @@ class Subjects:
     experiment: Experiment
     arguments: argparse.Namespace
 
-    def by_row(self) -> dict[str, Callable[[], Evaluated]]:
+    def by_row(self) -> dict[str, Callable[[], ImageSource]]:
         """Every row, made when it is asked for."""
         whole = self.experiment
         label = whole.base.model.concept_index(FORGOTTEN)
@@ -143,14 +143,14 @@ class Subjects:
     def _around(self, unet: UNet2DModel) -> Experiment:
         return dataclasses.replace(self.experiment, base=dataclasses.replace(self.experiment.base, unet=unet))
 
-    def _steps(self, of: Experiment, title: str) -> Evaluated:
+    def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""
         sampler = teacher_of(of.base, of.device)
         assert isinstance(sampler, TeacherSampler)
-        return Evaluated.many_steps(sampler, title)
+        return ImageSource.many_steps(sampler, title)
 
-    def _distilled(self, of: Experiment, name: str, forget: bool = False, shun: bool = False) -> Evaluated:
-        return Evaluated.one_step(distil(of, self.arguments.work / f"{name}-generator", forget, shun), name)
+    def _distilled(self, of: Experiment, name: str, forget: bool = False, shun: bool = False) -> ImageSource:
+        return ImageSource.one_step(distil(of, self.arguments.work / f"{name}-generator", forget, shun), name)
 
 
 if __name__ == "__main__":

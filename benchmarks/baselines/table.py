@@ -64,7 +64,9 @@ def _row(name: str, report: Mapping[str, Any]) -> Sequence[object]:
 
 
 def _probes(name: str, found: Mapping[str, Any]) -> Sequence[object]:
-    start, attack, relearning = (found.get(key, [None])[0] for key in ("image_start", "condition_attack", "relearning"))
+    start, attack, relearning = (
+        found.get(key, [None])[0] for key in ("image_to_image", "concept_inversion", "relearning")
+    )
     cells = [NOT_TRIED] * 2
     if start:
         level = next(row for row in start["levels"] if row["t"] == LEVEL)

@@ -13,7 +13,7 @@ from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import Job
 from benchmarks.emoji.shown import SHOWN, SHOWN_BY_BASE_MODEL, keep_shown
 from benchmarks.shared.experiment import Experiment
-from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
@@ -27,7 +27,7 @@ def beside(experiment: Experiment, job: Job, folder: Path) -> dict[str, Any]:
     began, said_at = time.monotonic(), 0.0
     base, device = experiment.base, experiment.device
     generator, many_steps = distilled_generator(base, device), base_model_sampler(base, device)
-    subject = Evaluated.one_step(generator, "1 step, nothing forgotten")
+    subject = ImageSource.one_step(generator, "1 step, nothing forgotten")
 
     def say(done: int, of: int) -> None:
         nonlocal said_at

@@ -43,16 +43,16 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "retained": report["retained_accuracy"]["generator"],
         "cross_domain": {row["domain"]: row["generator"] for row in report["cross_domain"] or ()},
-        "phrasings": report["phrasings"],
+        "phrasings": report["paraphrases"],
         "retained_captions": captions["generator"] if captions else None,
         "base_model": {
             "unlearning": {
-                row["concept"]: round(1 - _diagonal(confusion["concepts"], confusion["teacher"], row["concept"]), 4)
+                row["concept"]: round(1 - _diagonal(confusion["concepts"], confusion["base_model"], row["concept"]), 4)
                 for row in report["unlearning"]
             },
-            "retained": report["retained_accuracy"]["teacher"],
-            "cross_domain": {row["domain"]: row["teacher"] for row in report["cross_domain"] or ()},
-            "retained_captions": captions["teacher"] if captions else None,
+            "retained": report["retained_accuracy"]["base_model"],
+            "cross_domain": {row["domain"]: row["base_model"] for row in report["cross_domain"] or ()},
+            "retained_captions": captions["base_model"] if captions else None,
         },
     }
 

@@ -19,7 +19,7 @@ OBJECT_PLAN = {"images_per_concept": 54, "images_per_forgotten_concept": 1008}
 """Multiples of 18: each of the six templates is asked in each style as often."""
 STYLE_PLAN = {"images_per_concept": 1152, "images_per_forgotten_concept": 1152}
 """Multiples of 288: each template with each of the 48 objects. There are only two styles to retain."""
-FROM_BASE_MODEL = "teacher"
+FROM_BASE_MODEL = "base_model"
 """A recipe's ``start``, and what a report says of it."""
 EVALUATED = max(*OBJECT_PLAN.values(), *STYLE_PLAN.values())
 

@@ -165,7 +165,7 @@ def _otherwise(jobs: Sequence[Job], results: Results) -> list[str]:
                         row["prompts"][0],
                         shown(row["generator"]),
                         f"{1 - before['generator']['value']:.3f}" if before else "not measured",
-                        f"{row['teacher_seen']['value']:.3f}",
+                        f"{row['base_model_seen']['value']:.3f}",
                     )
                 )
     note = (

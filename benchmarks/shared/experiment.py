@@ -17,14 +17,14 @@ from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.loading import load_base
 from sfd_core.families.lora import sharing
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
 from sfd_core.families.registry import family_of
 from sfd_core.prompts.plan import PromptPlan
-from sfd_core.report.examine import Examined, examine, write_report
+from sfd_core.report.examine import ReportDraft, examine, write_report
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Checkpoints, Event, Finished, unlearn
@@ -91,9 +91,9 @@ class Experiment:
         """All that the base model ships."""
         return Evaluators.load(self.base.model, self.device)
 
-    def examined(self, subject: Evaluated, say: Say = lambda done, of: None) -> Examined:
+    def examined(self, subject: ImageSource, say: Say = lambda done, of: None) -> ReportDraft:
         """Evaluate ``subject`` as a job evaluates its generator."""
-        examined: Examined | None = None
+        examined: ReportDraft | None = None
         for done, of, examined in examine(  # noqa: B007 - the last one is used
             subject, self.base, self.evaluators, self.request, self.device, self.prompts
         ):
@@ -102,7 +102,7 @@ class Experiment:
         return examined
 
     def report(
-        self, subject: Evaluated, folder: Path, command: str, say: Say = lambda done, of: None
+        self, subject: ImageSource, folder: Path, command: str, say: Say = lambda done, of: None
     ) -> dict[str, Any]:
         """The whole report of ``subject``, written into ``folder``. ``command``: what repeats it."""
         return dict(write_report(self.examined(subject, say), folder, [command]))

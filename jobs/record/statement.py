@@ -22,7 +22,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:lethe:unlearning-record:v1"
 DELETED = "not published; deleted with the run's work folder once the run is over"
 IMAGE_SEEDS = "image i of class label k is made from seed 1000000000 + 1000000 k + i"
-"""``sfd_core.evaluation.judged.seeds_of`` in words; a test holds them together."""
+"""``sfd_core.evaluation.concept_images.seeds_of`` in words; a test holds them together."""
 
 Statement = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Distil the network that never saw a class to one step: the control that ``relearning`` and ``condition_attack`` are
+"""Distil the network that never saw a class to one step: the control that ``relearning`` and ``concept_inversion`` are
 held against, and the gold standard of ``benchmarks/baselines.py``.
 
     python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker

@@ -24,7 +24,7 @@ _LABEL_ROOM = 26
 
 @dataclass(frozen=True)
 class Level:
-    """A value that a line is read against, drawn dotted: ``teacher``, or ``asked for``."""
+    """A value that a line is read against, drawn dotted: ``base model``, or ``asked for``."""
 
     name: str
     value: float

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.clip import ClipScore
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Inception
 from sfd_core.evaluation.judge import ImageJudge, Judgement
+from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
 from sfd_core.evaluation.nsfw import NsfwDetector
 from sfd_core.evaluation.questions import Prompts, questions_of
 from sfd_core.evaluation.reference import FeatureReference, Reference
@@ -56,7 +57,7 @@ class GivenWeights:
 @dataclass(frozen=True)
 class Evaluators:
     """``judge``: None where the base model has none and no CLIP weights stand in for it; ``reference``: None where the
-    base model ships none, it is then the teacher's, made on the spot. ``extractors``: in the order of the report's
+    base model ships none, it is then made of its own images, on the spot. ``extractors``: in the order of the report's
     quality table; ``references``: by extractor name, where the base model ships features. ``others``: the other domains
     of a text-to-image model; ``prompts``: what its images are asked for by."""
 
@@ -130,36 +131,32 @@ class Evaluators:
             return self.prompts.texts(labels, seeds)
         return [f"a photo of a {self.model.concepts[label]}" for label in labels]
 
-    def judges(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    def judges(self) -> tuple[JudgeFacts | None, JudgeFacts | None]:
         """Who looks, as a report names them: the judge that decides, and the second."""
         model, zero_shot = self.model, self.judge
         second = _described(model.second_judge) if model.second_judge and self.second_judge else None
         if isinstance(zero_shot, ClipJudge):
-            unknown = {"accuracy": None, "accuracy_images": 0, "digest": zero_shot.digest}
-            return {"name": zero_shot.name, **unknown}, second
+            return JudgeFacts(zero_shot.name, None, 0, zero_shot.digest), second
         return _described(model.judge) if model.judge else None, second
 
-    def as_json(self) -> list[dict[str, str]]:
+    def facts(self) -> tuple[EvaluatorFacts, ...]:
         """Each evaluator with its role and the digest of its weights or statistics."""
         model = self.model
         judge, second = self.judges()
-        rows = [
-            {"name": who["name"], "role": role, "digest": who["digest"]}
-            for who, role in ((judge, "judge"), (second, "second judge"))
-            if who is not None
-        ]
+        rows = [EvaluatorFacts(judge.name, "judge", judge.digest)] if judge is not None else []
+        rows += [EvaluatorFacts(second.name, "second judge", second.digest)] if second is not None else []
         for other in self.others:
             if (info := other.model.judge) is not None:
-                rows.append({"name": info.name, "role": "judge of another domain", "digest": info.digest})
-        rows += [{"name": e.name, "role": "features", "digest": e.digest} for e in self.extractors]
+                rows.append(EvaluatorFacts(info.name, "judge of another domain", info.digest))
+        rows += [EvaluatorFacts(e.name, "features", e.digest) for e in self.extractors]
         if self.clip is not None:
-            rows.append({"name": self.clip.name, "role": "clip", "digest": self.clip.digest})
+            rows.append(EvaluatorFacts(self.clip.name, "clip", self.clip.digest))
         if self.nsfw is not None:
-            rows.append({"name": self.nsfw.name, "role": "nsfw detector", "digest": self.nsfw.digest})
+            rows.append(EvaluatorFacts(self.nsfw.name, "nsfw detector", self.nsfw.digest))
         files = [model.reference, *(file for name, file in model.features.items() if name in self.references)]
         files += [other.model.reference for other in self.others]
         named = [file for file in files if file is not None]
-        return rows + [{"name": f, "role": "reference", "digest": f"sha256:{model.files[f]}"} for f in named]
+        return (*rows, *(EvaluatorFacts(file, "reference", f"sha256:{model.files[file]}") for file in named))
 
 
 def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
@@ -168,10 +165,5 @@ def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
     return OtherDomain(view, ImageJudge.load(view, device), Reference.load(view.folder / view.reference))
 
 
-def _described(info: JudgeInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "accuracy": info.accuracy,
-        "accuracy_images": info.accuracy_images,
-        "digest": info.digest,
-    }
+def _described(info: JudgeInfo) -> JudgeFacts:
+    return JudgeFacts(info.name, info.accuracy, info.accuracy_images, info.digest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfd_core.evaluation.concept_images import Judgements, judge_samples
+from sfd_core.evaluation.criteria import complete
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.judged import Judged, judge_samples
 from sfd_core.families.lora import merged
 from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import family_of
@@ -37,22 +38,19 @@ class QuickEvaluation:
         each = max(1, min(images, RETAINED // len(self.kept)))
         self.counts = dict.fromkeys(self.kept, each) | dict.fromkeys(self.forgotten, images * 4)
         part = evaluators.reference.teacher.only(self.kept)
-        self.teacher = float((part.seen == part.labels).mean())
+        self.base_model = float((part.seen == part.labels).mean())
+        thresholds = complete(request.thresholds)
+        self.unlearning, self.drop = thresholds["unlearning_accuracy"], thresholds["retained_accuracy_drop"]
 
     def __call__(self, state: TrainingState) -> QuickFigures:
         generator = generator_of(state, self.base, self.request.recipe)
-        judged = Judged({})
-        for _, _, judged in judge_samples(generator.sample_labels, self.evaluators, self.counts):  # noqa: B007
+        judgements = Judgements({})
+        for _, _, judgements in judge_samples(generator.sample_labels, self.evaluators, self.counts):  # noqa: B007
             pass
-        ra = float(np.mean([(judged.by_label[label].seen == label).mean() for label in self.kept]))
-        uas = [float((judged.by_label[label].seen != label).mean()) for label in self.forgotten]
+        ra = float(np.mean([(judgements.by_label[label].seen == label).mean() for label in self.kept]))
+        uas = [float((judgements.by_label[label].seen != label).mean()) for label in self.forgotten]
         ua = min(uas) if uas else None
-        thresholds = self.request.thresholds
-        good = (
-            ua is not None
-            and ua >= thresholds.unlearning_accuracy
-            and self.teacher - ra <= thresholds.retained_accuracy_drop / 2
-        )
+        good = ua is not None and ua >= self.unlearning and self.base_model - ra <= self.drop / 2
         return QuickFigures(state.step, state.images, state.seconds, ua, ra, good)
 
 

@@ -6,18 +6,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sfd_core.evaluation.field_types import Count
+
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval; ``n`` images stand behind it."""
+    """An estimate with its 95 % interval: Wilson's for a share, Newcombe's for a difference of two shares, a
+    delete-a-group jackknife for a Fréchet distance, the normal one for a mean."""
 
     value: float
+    """The point estimate. No verdict is decided by it alone."""
     low: float
+    """The lower end of the 95 % interval."""
     high: float
-    n: int
+    """The upper end of the 95 % interval."""
+    n: Count
+    """How many images stand behind the estimate."""
 
 
 def wilson(successes: int, n: int) -> Interval:

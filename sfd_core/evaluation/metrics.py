@@ -26,6 +26,8 @@ KID_SUBSETS, KID_SUBSET_SIZE, KID_SEED = 50, 500, 0
 IS_SEED = 0
 JACKKNIFE_GROUPS, T95_OF_19 = 20, 2.0930240544082634
 """Groups of the delete-a-group jackknife, and Student's t at 97.5 % with one degree of freedom less."""
+WIDE, IMAGES_FOR_WIDE = 1000, 10_000
+"""On more features than this a Frechet distance is printed only of so many images: its bias would drown it."""
 MANIFOLD_IMAGES, MANIFOLD_BLOCK, MANIFOLD_SEED = 5000, 500, 0
 """Most images a side for precision and recall, and rows of their distance matrix that are in memory at a time."""
 Features = NDArray[np.float32]
@@ -127,6 +129,17 @@ def frechet_interval(reference: Features, samples: Features) -> Interval:
 def interval_needs(features: int) -> int:
     """Fewest samples for ``frechet_interval``: without one group there are still more images than features."""
     return math.ceil((features + 1) * JACKKNIFE_GROUPS / (JACKKNIFE_GROUPS - 1))
+
+
+def images_needed(features: int) -> int:
+    """Fewest images of which a Frechet distance and its interval on so many features are printed."""
+    return IMAGES_FOR_WIDE if features > WIDE else interval_needs(features)
+
+
+def enough(samples: Features, reference: Features) -> bool:
+    """Whether a Frechet distance can be printed: enough images, and more than features in half of the reference."""
+    features = samples.shape[1]
+    return len(samples) >= images_needed(features) and len(reference) // 2 > features
 
 
 def _root(covariance: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ REMAINING_CAPTIONS = 24
 
 
 @dataclass(frozen=True)
-class Makes:
+class Samplers:
     """What makes images: by label, and by prompt where it is a text-to-image model."""
 
     labels: Sample
@@ -87,10 +87,10 @@ def questions_of(
     return dataclasses.replace(model, concepts=tuple(asked)), PlannedPrompts(tuple(asked.values()))
 
 
-def by_label(makes: Makes, prompts: Prompts | None) -> Sample:
+def by_label(samplers: Samplers, prompts: Prompts | None) -> Sample:
     """Images for (label, seed) as the evaluation asks for them: by its prompts, if there are any and they are taken."""
-    if prompts is None or (by_prompt := makes.prompts) is None:
-        return makes.labels
+    if prompts is None or (by_prompt := samplers.prompts) is None:
+        return samplers.labels
     return lambda labels, seeds: by_prompt(prompts.texts(labels, seeds), seeds)
 
 

@@ -1,8 +1,7 @@
-"""From what a judge saw to rates with their intervals, and to the plain values of a report."""
+"""From what a judge saw to rates with their intervals."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,10 +22,10 @@ def pooled(hits: Sequence[NDArray[np.bool_]]) -> Interval:
     return rate(np.concatenate(list(hits)))
 
 
-def shares(seen: Labels, concepts: int) -> list[float]:
+def shares(seen: Labels, concepts: int) -> tuple[float, ...]:
     """One row of a confusion matrix: the share of ``seen``, [n], that falls on each concept. Refused images fall on
     none, so a row may add up to less than one."""
-    return [float(share) for share in np.bincount(seen, minlength=concepts)[:concepts] / len(seen)]
+    return tuple(float(share) for share in np.bincount(seen, minlength=concepts)[:concepts] / len(seen))
 
 
 def mean_of(values: NDArray[np.floating]) -> Interval:
@@ -34,8 +33,3 @@ def mean_of(values: NDArray[np.floating]) -> Interval:
     n, mean = len(values), float(values.mean())
     half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
     return Interval(mean, float(mean - half), float(mean + half), n)
-
-
-def plain(interval: Interval) -> dict[str, float | int]:
-    """An interval as a report holds it."""
-    return dataclasses.asdict(interval)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sfd_core.evaluation.questions import Makes, Sample, SamplePrompts
+from sfd_core.evaluation.questions import Sample, SamplePrompts, Samplers
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import family_of
@@ -23,7 +23,7 @@ Kind = Literal["one_step", "many_steps", "refusal"]
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class ImageSource:
     """``sample``: makes its images; ``sample_prompts``: the same by prompt (text to image). ``generator``: the
     network itself where it makes an image of a class in one step, which is what the probes work on; ``None`` for the
     others. ``refused``: labels of which a filter makes no image."""
@@ -37,22 +37,22 @@ class Evaluated:
     sample_prompts: SamplePrompts | None = None
 
     @classmethod
-    def one_step(cls, generator: Generator, title: str = "one-step generator") -> Evaluated:
+    def one_step(cls, generator: Generator, title: str = "one-step generator") -> ImageSource:
         by_prompt = generator.sample_prompts if isinstance(generator, PromptSampler) else None
         of_classes = generator if isinstance(generator, OneStepGenerator) else None
         return cls("one_step", title, 1, generator.sample_labels, of_classes, sample_prompts=by_prompt)
 
     @classmethod
-    def many_steps(cls, sampler: ImageSampler, title: str) -> Evaluated:
+    def many_steps(cls, sampler: ImageSampler, title: str) -> ImageSource:
         by_prompt = sampler.sample_prompts if isinstance(sampler, PromptSampler) else None
         return cls("many_steps", title, sampler.network_evaluations, sampler.sample_labels, sample_prompts=by_prompt)
 
     @property
-    def makes(self) -> Makes:
+    def samplers(self) -> Samplers:
         """What an evaluation makes its images with."""
-        return Makes(self.sample, self.sample_prompts)
+        return Samplers(self.sample, self.sample_prompts)
 
-    def refusing(self, labels: Collection[int]) -> Evaluated:
+    def refusing(self, labels: Collection[int]) -> ImageSource:
         """The same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black one."""
 
         def sample(asked: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -75,7 +75,7 @@ def teacher_of(base: LoadedBase, device: torch.device | str, steps: int | None =
 
 def open_generator(
     folder: Path, base: LoadedBase, steps: int | None = None, device: torch.device | str = "cpu"
-) -> Evaluated:
+) -> ImageSource:
     """Open a generator of ``base``'s concepts that was made elsewhere, as its family does.
 
     Raises:
@@ -83,5 +83,5 @@ def open_generator(
     """
     opened = family_of(base.model.family).open_elsewhere(folder, base, steps, device)
     if isinstance(opened, Generator):
-        return Evaluated.one_step(opened, folder.name)
-    return Evaluated.many_steps(opened, folder.name)
+        return ImageSource.one_step(opened, folder.name)
+    return ImageSource.many_steps(opened, folder.name)

@@ -1,126 +1,98 @@
-"""The verdict: thresholds fixed before the run, decided by 95 % intervals, never by point estimates.
+"""The verdict: thresholds fixed before the run, decided by 95 % intervals, never by point estimates. Which thresholds
+there are, and what is held against each, the files in ``criteria`` say.
 
 Plain: importing this does not import torch.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from sfd_core.display.numbers import drop as drop_words
-from sfd_core.display.numbers import estimate, measure, number, percent, points
-from sfd_core.evaluation.intervals import Interval, difference, ratio_of, wilson
+from sfd_core.display.numbers import number, percent
+from sfd_core.evaluation.field_types import Registered
+from sfd_core.evaluation.intervals import Interval, wilson
 
 Decision = Literal["pass", "fail", "inconclusive"]
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One threshold held against one interval, with what it says in words. ``measured`` is ``None`` where the images
-    are too few for any number."""
+    """One threshold held against one interval."""
 
-    name: str
+    name: Annotated[str, Registered("sfd_core.evaluation.criteria:CRITERIA")]
+    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`;
+    `cross_domain_accuracy_drop` once for each row of `cross_domain`; the others come once."""
     decision: Decision
+    """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
+    threshold lies within it, or nothing could be measured."""
     threshold: float
+    """The value from `thresholds` that it was held against."""
     measured: Interval | None
+    """What was measured; null where the images were too few for any figure, or nothing was there to measure with."""
     reason: str
+    """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
+    is missing."""
+    about: str | None = None
+    """The forgotten concept or the other domain that it is about; null where it is about all that remains."""
 
 
-def judge_unlearning(concept: str, not_seen: int, n: int, threshold: float) -> Criterion:
-    """UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it."""
-    ua = wilson(not_seen, n)
-    said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
-    if ua.low >= threshold:
-        return Criterion("unlearning_accuracy", "pass", threshold, ua, f"{said}: above {percent(threshold, None)}")
-    if ua.high < threshold:
-        return Criterion("unlearning_accuracy", "fail", threshold, ua, f"{said}: below {percent(threshold, None)}")
-    return Criterion(
-        "unlearning_accuracy",
-        "inconclusive",
-        threshold,
-        ua,
-        f"{said}: the interval contains {percent(threshold, None)}; {_images_needed(ua.value, threshold)}",
-    )
+def at_least(name: str, measured: Interval, threshold: float, said: str, about: str | None = None) -> Criterion:
+    """A proportion that must reach ``threshold``. ``said``: what was measured, in words."""
+    asked = percent(threshold, None)
+    if measured.low >= threshold:
+        return Criterion(name, "pass", threshold, measured, f"{said}: above {asked}", about)
+    if measured.high < threshold:
+        return Criterion(name, "fail", threshold, measured, f"{said}: below {asked}", about)
+    needed = _images_needed(measured.value, threshold)
+    reason = f"{said}: the interval contains {asked}; {needed}"
+    return Criterion(name, "inconclusive", threshold, measured, reason, about)
 
 
-def judge_retention(teacher: Interval, generator: Interval, threshold: float) -> Criterion:
-    """The drop of retained accuracy from teacher to generator."""
-    return _judge_drop("retained_accuracy_drop", "retained accuracy", teacher, generator, threshold)
+def at_most(
+    name: str,
+    measured: Interval,
+    threshold: float,
+    said: str,
+    allowed: str,
+    about: str | None = None,
+    n: int | None = None,
+) -> Criterion:
+    """A figure that must not exceed ``threshold``, which is ``allowed`` in words. ``n``: images that more of would
+    narrow the interval, if not the interval's own."""
+    if measured.high <= threshold:
+        return Criterion(name, "pass", threshold, measured, f"{said}: within {allowed}", about)
+    if measured.low > threshold:
+        return Criterion(name, "fail", threshold, measured, f"{said}: more than {allowed}", about)
+    needed = _more_images(measured, threshold, measured.n if n is None else n)
+    reason = f"{said}: the interval contains {allowed}; {needed}"
+    return Criterion(name, "inconclusive", threshold, measured, reason, about)
 
 
-def judge_cross_domain(domain: str, teacher: Interval, generator: Interval, threshold: float) -> Criterion:
-    """The same in another domain than that of what was forgotten."""
-    return _judge_drop("cross_domain_accuracy_drop", f"accuracy on {domain}", teacher, generator, threshold)
-
-
-def _judge_drop(name: str, what: str, teacher: Interval, generator: Interval, threshold: float) -> Criterion:
-    drop = difference(teacher, generator)
-    said = f"{what} drops by {drop_words(drop, 2)}"
-    allowed = f"{points(threshold, None)} points"
-    if drop.high <= threshold:
-        return Criterion(name, "pass", threshold, drop, f"{said}: within {allowed}")
-    if drop.low > threshold:
-        return Criterion(name, "fail", threshold, drop, f"{said}: more than {allowed}")
-    hint = _more_images(dataclasses.replace(drop, n=generator.n), threshold)
-    return Criterion(name, "inconclusive", threshold, drop, f"{said}: the interval contains {allowed}; {hint}")
-
-
-def judge_distance(generator: Interval, teacher: Interval, threshold: float) -> Criterion:
-    """The generator's Frechet distance to real images, held against the teacher's own.
-
-    The interval of the ratio r = g / t of two independent estimates, by the delta method on log r: their relative
-    errors add in squares.
-    """
-    if teacher.value <= 0:
-        reason = "the teacher's own Frechet distance to real images is nought: nothing can be held against it"
-        return Criterion("frechet_distance_ratio", "inconclusive", threshold, None, reason)
-    ratio = ratio_of(generator, teacher)
-    said = f"Frechet distance to real images is {measure(ratio)} times the teacher's"
-    name = "frechet_distance_ratio"
-    if ratio.high <= threshold:
-        return Criterion(name, "pass", threshold, ratio, f"{said}: within {number(threshold)}")
-    if ratio.low > threshold:
-        return Criterion(name, "fail", threshold, ratio, f"{said}: more than {number(threshold)}")
-    needed = _more_images(ratio, threshold)
-    return Criterion(
-        name, "inconclusive", threshold, ratio, f"{said}: the interval contains {number(threshold)}; {needed}"
-    )
-
-
-def undecided_distance(images: int, needed: int, threshold: float) -> Criterion:
-    """Too few images for a Frechet distance: its covariance would be singular, so no number is made up."""
-    reason = (
-        f"a Frechet distance takes {number(needed)} images of remaining concepts, on both sides; "
-        f"{number(images)} were judged"
-    )
-    return undecided("frechet_distance_ratio", threshold, reason)
-
-
-def undecided(name: str, threshold: float, reason: str) -> Criterion:
+def undecided(name: str, threshold: float, reason: str, about: str | None = None) -> Criterion:
     """Where there is nothing to measure with: ``reason`` says what is missing and what would be right."""
-    return Criterion(name, "inconclusive", threshold, None, reason)
+    return Criterion(name, "inconclusive", threshold, None, reason, about)
 
 
-def _more_images(measured: Interval, threshold: float) -> str:
-    """How many images would move the interval off ``threshold`` if the estimate stayed (width ~ 1 / sqrt(n))."""
-    gap = abs(threshold - measured.value)
-    spread = max(measured.high - measured.value, measured.value - measured.low)
-    return (
-        f"about {number(math.ceil(measured.n * (spread / gap) ** 2))} images would decide it"
-        if gap
-        else "no number of images decides a tie"
-    )
-
-
-def overall(criteria: tuple[Criterion, ...]) -> Decision:
+def overall(criteria: Sequence[Criterion]) -> Decision:
     """``fail`` if any criterion fails, else ``inconclusive`` if any is, else ``pass``."""
     decisions = {criterion.decision for criterion in criteria}
     if "fail" in decisions:
         return "fail"
     return "inconclusive" if "inconclusive" in decisions else "pass"
+
+
+def _more_images(measured: Interval, threshold: float, n: int) -> str:
+    """How many images would move the interval off ``threshold`` if the estimate stayed (width ~ 1 / sqrt(n))."""
+    gap = abs(threshold - measured.value)
+    spread = max(measured.high - measured.value, measured.value - measured.low)
+    return (
+        f"about {number(math.ceil(n * (spread / gap) ** 2))} images would decide it"
+        if gap
+        else "no number of images decides a tie"
+    )
 
 
 def _images_needed(rate: float, threshold: float) -> str:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.display.overrides import written_in_words
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.judge_facts import JudgeFacts
+from sfd_core.evaluation.parts import part
+from sfd_core.evaluation.sections.cross_domain import CrossDomain
+from sfd_core.evaluation.sections.retention import Retention
+from sfd_core.evaluation.sections.unlearning import Unlearning
+from sfd_core.report.report import Report
 
 
-def model_card(report: Mapping[str, Any]) -> str:
+def model_card(report: Report) -> str:
     """The card as Markdown, from a finished report."""
-    base = report["base_model"]
-    forgotten = [item["concept"] for item in report["forget"]]
+    base, unlearning = report.base_model, part(report, Unlearning).unlearning
+    forgotten = [item.concept for item in report.forget]
+    cost, recipe, generator = report.cost, report.recipe, report.generator
+    if cost is None or recipe is None or generator is None:
+        raise ValueError("a card is made of the report of a run: this one has no cost, recipe or generator")
     unlearned = "\n".join(
-        f"| {row['concept']} | {written_in_words(row['override'])} "
-        f"| {_interval(row['accuracy'])} | {number(row['n'])} |"
-        for row in report["unlearning"]
+        f"| {row.concept} | {written_in_words(row.override)} | {_interval(row.accuracy)} | {number(row.n)} |"
+        for row in unlearning
     )
     return f"""---
 library_name: diffusers
@@ -25,13 +33,13 @@ license: other
 tags: [score-forgetting-distillation, unlearning, one-step]
 ---
 
-# {base["title"]} without {", ".join(forgotten)}
+# {base.title} without {", ".join(forgotten)}
 
-A one-step generator, distilled without any data from `{base["name"]}` (`{base["digest"]}`) by Score Forgetting
-Distillation (arXiv 2409.11219). Licence of the base model: {base["license"]}.
+A one-step generator, distilled without any data from `{base.name}` (`{base.digest}`) by Score Forgetting
+Distillation (arXiv 2409.11219). Licence of the base model: {base.license}.
 
-Verdict: **{report["verdict"]}** by the thresholds of the request ({json.dumps(report["thresholds"])}), measured on
-{report["created_at"]} {_judge(report["judge"])}.
+Verdict: **{report.verdict}** by the thresholds of the request ({json.dumps(dict(report.thresholds))}), measured on
+{report.created_at} {_judge(report.judge)}.
 
 | forgotten | override | unlearning accuracy, 95 % interval | images |
 | --- | --- | --- | --- |
@@ -50,56 +58,56 @@ the concept is left in the weights.
 
 ## How it was made
 
-Seed {report["seed"]}; {number(report["cost"]["images"])} generated images in {number(report["cost"]["steps"])} steps.
-Recipe:
+Seed {report.seed}; {number(cost.images)} generated images in {number(cost.steps)} steps. Recipe:
 
 ```json
-{json.dumps(report["recipe"], indent=2)}
+{json.dumps(dataclasses.asdict(recipe), indent=2)}
 ```
 
-Weights and configuration: `{report["generator"]["digest"]}`; versions: {json.dumps(report["versions"])}.
+Weights and configuration: `{generator.digest}`; versions: {json.dumps(dict(report.versions))}.
 """
 
 
-def _interval(measured: Mapping[str, Any] | None) -> str:
+def _interval(measured: Interval | None) -> str:
     return "not measured" if measured is None else estimate(measured, 2)
 
 
-def _judge(judge: Mapping[str, Any] | None) -> str:
+def _judge(judge: JudgeFacts | None) -> str:
     if judge is None:
         return "without a judge"
-    accuracy = judge["accuracy"]
+    accuracy = judge.accuracy
     tested = "was never measured" if accuracy is None else f"is\n{percent(accuracy)}"
-    return f'with the judge "{judge["name"]}", whose accuracy on real images {tested}'
+    return f'with the judge "{judge.name}", whose accuracy on real images {tested}'
 
 
-def _retained(report: Mapping[str, Any]) -> str:
-    retained = report["retained_accuracy"]
+def _retained(report: Report) -> str:
+    retained = part(report, Retention).retained_accuracy
     if retained is None:
         return "Retained accuracy over the other concepts was not measured."
-    ours, theirs = retained["generator"]["value"], retained["teacher"]["value"]
+    ours, theirs = retained.generator.value, retained.base_model.value
+    steps = report.speed.base_model_network_evaluations if report.speed is not None else 0
     said = [
         f"Retained accuracy over the other concepts: {percent(ours)}, the base model's",
-        f"{percent(theirs)} at {report['speed']['teacher_network_evaluations']} network evaluations an image.",
+        f"{percent(theirs)} at {steps} network evaluations an image.",
     ]
-    for row in report.get("cross_domain") or ():
-        ours, theirs = row["generator"]["value"], row["teacher"]["value"]
-        said.append(f"Of the same images, the {row['domain']} that was asked for is seen in {percent(ours)};")
+    for row in part(report, CrossDomain).cross_domain or ():
+        ours, theirs = row.generator.value, row.base_model.value
+        said.append(f"Of the same images, the {row.domain} that was asked for is seen in {percent(ours)};")
         said.append(f"of the base model's in {percent(theirs)}.")
     return "\n".join(said)
 
 
-def _use(report: Mapping[str, Any]) -> str:
+def _use(report: Report) -> str:
     """How an image is made of it in stock diffusers."""
-    if (asked := report.get("asked_by")) is None:
-        example = next(row["concept"] for row in report["retention"])
+    if (asked := report.asked_by) is None:
+        example = next(row.concept for row in part(report, Retention).retention)
         return f"""import torch
 from diffusers import DiffusionPipeline
 
 pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{{folder}}/pipeline.py", trust_remote_code=True)
 image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"""
-    forgotten = {item["concept"] for item in report["forget"]}
-    prompts = [row["prompts"][0] for row in asked if row["concept"] not in forgotten]
+    forgotten = {item.concept for item in report.forget}
+    prompts = [row.prompts[0] for row in asked if row.concept not in forgotten]
     return f"""import torch
 from diffusers import StableDiffusionPipeline
 

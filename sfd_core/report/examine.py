@@ -1,6 +1,6 @@
 """The whole report of one generator, JSON and page: measured part, probes, pictures, speed, per-image scores, limits.
 
-A job and ``lethe evaluate`` both come here; what only a job knows (training, strip, costs) is handed in.
+A job and ``lethe evaluate`` both come here; what only a job knows (training, strip, costs) is added to the draft.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,21 +19,34 @@ import torch
 from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.display.pictures import examples_picture
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
-from sfd_core.evaluation.evaluate import Measured, evaluate
+from sfd_core.evaluation.attack_target import AttackTarget
+from sfd_core.evaluation.concept_images import Judgements, seeds_of
+from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.evaluate import Measurement, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.judged import Judged, seeds_of
-from sfd_core.evaluation.probes import ProbeResults, Subject, probe
+from sfd_core.evaluation.probe import Probes
+from sfd_core.evaluation.probing import ProbeReport, run_probes
 from sfd_core.evaluation.scores import save_scores
-from sfd_core.evaluation.subject import Evaluated, teacher_of
+from sfd_core.evaluation.subject import ImageSource, teacher_of
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.page import limits_of, render
-from sfd_core.report.schema import SCHEMA_VERSION
+from sfd_core.report.report import (
+    AskedConcept,
+    BaseModelFacts,
+    ForgottenConcept,
+    ForgottenTopic,
+    Report,
+    RetainedPrompts,
+    ScoresFile,
+    SourceFacts,
+    compose,
+    to_json,
+)
 from sfd_core.report.side_by_side import side_by_side
-from sfd_core.request.concepts import FixedOverride
-from sfd_core.request.reading import written
+from sfd_core.request.concepts import FixedOverride, Forget, written_override
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 SCORES = "scores.safetensors"
@@ -41,71 +54,76 @@ EXAMPLE_PROMPTS = 3
 """Prompts of each concept that a report prints."""
 
 
-@dataclass
-class Examined:
-    """A report before it is written. ``pictures``: PNG by name."""
+@dataclass(frozen=True)
+class ReportDraft:
+    """A report before it is written, and what it was counted from. ``pictures``: PNG by name."""
 
-    report: dict[str, Any]
-    judged: Judged
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    report: Report
+    judgements: Judgements
+    pictures: Mapping[str, bytes]
+
+    def extended(self, pictures: Mapping[str, bytes] | None = None, **fields: Any) -> ReportDraft:
+        """With more ``pictures``, and other ``fields`` of the report."""
+        report = dataclasses.replace(self.report, **fields)
+        return ReportDraft(report, self.judgements, {**self.pictures, **(pictures or {})})
 
 
 def examine(
-    subject: Evaluated,
+    source: ImageSource,
     base: LoadedBase,
     evaluators: Evaluators,
     request: UnlearningRequest,
     device: torch.device,
     plan: PromptPlan | None = None,
-) -> Iterator[tuple[int, int, Examined | None]]:
-    """Measure, probe and picture ``subject`` for ``request``. Yields (done, of, None) often, counted in images and
-    then, from nought again, in pieces of the probes; at last the report. ``plan``: the prompts of a text-to-image
-    model, as admission made them.
+) -> Iterator[tuple[int, int, ReportDraft | None]]:
+    """Measure, probe and picture ``source`` for ``request``. Yields (done, of, None) often, counted in images and then,
+    from 0 again, in pieces of the probes; at last the report. ``plan``: the prompts of a text-to-image model, as
+    admission made them.
 
     Raises:
-        InvalidRequest: probes are asked for, and ``subject`` takes many steps or prompts: they work on one-step
+        InvalidRequest: probes are asked for, and ``source`` takes many steps or prompts: they work on one-step
             generators of classes.
     """
     asked = request.evaluation.probes
-    if asked and subject.generator is None:
-        raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(subject)),))
-    measured: Measured | None = None
-    teacher = Evaluated.many_steps(teacher_of(base, device), "base model")
+    if asked and source.generator is None:
+        raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(source)),))
+    measured: Measurement | None = None
+    base_model = ImageSource.many_steps(teacher_of(base, device), "base model")
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
-        subject.makes, evaluators, request, plan=plan, teacher=teacher.makes, refused=subject.refused
+        source.samplers, evaluators, request, plan=plan, base_model=base_model.samplers, refused=source.refused
     ):
         yield done, of, None
     assert measured is not None
     evaluators = measured.evaluators
     base = dataclasses.replace(base, model=evaluators.model)
-    report = {**header(evaluators, request), **measured.report}
-    report["subject"] = {
-        "kind": subject.kind,
-        "network_evaluations": subject.network_evaluations,
-        "title": subject.title,
-    }
-    examined = Examined(report, measured.judged)
-    found: ProbeResults | None = None
-    if asked and subject.generator is not None:
-        probed = _probed(subject.generator, base, evaluators, request, device)
-        for done, of, found in probe(asked, probed):  # noqa: B007 - the last one is used
+    probed: ProbeReport | None = None
+    if asked and source.generator is not None:
+        target = _target(source.generator, base, evaluators, request, device)
+        for done, of, probed in run_probes(asked, target):  # noqa: B007 - the last one is used
             yield done, of, None
-    report["probes"] = {"asked": list(asked), "results": found.results if found is not None else {}}
-    for example in found.examples if found is not None else ():
-        examined.pictures[example.name] = examples_picture(example.rows, example.images)
-    pictures, report["speed"] = side_by_side(subject, base, request, device, evaluators.prompts)
-    examined.pictures |= pictures
-    report["limits"] = limits_of(report)
-    yield 1, 1, examined
+    pictures = {e.name: examples_picture(e.rows, e.images) for e in (probed.examples if probed is not None else ())}
+    pairs, speed = side_by_side(source, base, request, device, evaluators.prompts)
+    report = compose(
+        measured.parts,
+        **_header(evaluators, request),
+        verdict=measured.verdict,
+        criteria=measured.criteria,
+        evaluators=evaluators.facts(),
+        subject=SourceFacts(source.kind, source.network_evaluations, source.title),
+        probes=probed.part if probed is not None else Probes(),
+        speed=speed,
+    )
+    report = dataclasses.replace(report, limits=limits_of(report))
+    yield 1, 1, ReportDraft(report, measured.judgements, {**pictures, **pairs})
 
 
-def _probed(
+def _target(
     generator: OneStepGenerator,
     base: LoadedBase,
     evaluators: Evaluators,
     request: UnlearningRequest,
     device: torch.device,
-) -> Subject:
+) -> AttackTarget:
     model = base.model
     forgotten = [
         (
@@ -114,7 +132,7 @@ def _probed(
         )
         for item in request.forget
     ]
-    never_knew = {
+    controls = {
         model.concept_index(item.concept): _control(model, control, device)
         for item in request.forget
         if (control := model.controls.get(item.concept)) is not None
@@ -122,13 +140,13 @@ def _probed(
     judge, second = evaluators.judge, evaluators.second_judge
     if not isinstance(judge, ImageJudge):
         raise ValueError("probes search with gradients through a judge that is a classifier")
-    return Subject(generator, base, never_knew, judge, second, forgotten, request.seed, device)
+    return AttackTarget(generator, base, controls, judge, second, forgotten, request.seed, device)
 
 
-def _why_no_probes(subject: Evaluated) -> str:
-    if subject.sample_prompts is not None:
+def _why_no_probes(source: ImageSource) -> str:
+    if source.sample_prompts is not None:
         return "they change a class's condition, which a text-to-image model does not have: leave them out"
-    return f"they work on one-step generators; this one takes {subject.network_evaluations} steps an image"
+    return f"they work on one-step generators; this one takes {source.network_evaluations} steps an image"
 
 
 def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGenerator:
@@ -138,47 +156,58 @@ def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGene
     return control
 
 
-def header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
+def _header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:
     """What was asked, of what, and by which judges."""
-    asked, model = written(request), evaluators.model
+    model = evaluators.model
     judge, second = evaluators.judges()
     return {
-        "schema_version": SCHEMA_VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "base_model": {"name": model.name, "title": model.title, "digest": model.digest, "license": model.license},
+        "base_model": BaseModelFacts(model.name, model.title, model.digest, model.license),
         "domain": model.domain,
         "asked_by": _asked_by(evaluators),
         "judge": judge,
         "second_judge": second,
-        **{name: asked[name] for name in ("forget", "thresholds", "evaluation", "seed")},
-        "retain": asked.get("retain"),
+        "forget": tuple(_forgotten(item) for item in request.forget),
+        "thresholds": complete(request.thresholds),
+        "evaluation": request.evaluation,
+        "seed": request.seed,
+        "retain": RetainedPrompts(request.retain.prompts) if request.retain is not None else None,
         "versions": {name: version(name) for name in ("lethe", "torch", "diffusers", "transformers")},
     }
 
 
-def _asked_by(evaluators: Evaluators) -> list[dict[str, Any]] | None:
+def _forgotten(item: Forget) -> ForgottenConcept:
+    topic = ForgottenTopic(item.topic.subjects, item.topic.keywords) if item.topic is not None else None
+    override = written_override(item.override)
+    return ForgottenConcept(item.concept, override, item.words or None, item.prompts or None, topic)
+
+
+def _asked_by(evaluators: Evaluators) -> tuple[AskedConcept, ...] | None:
     """The first prompts that images of each concept were asked for by; None where they were asked for by label."""
     if (prompts := evaluators.prompts) is None:
         return None
     rows = []
     for label, concept in enumerate(evaluators.model.concepts):
         texts = prompts.texts([label] * EXAMPLE_PROMPTS, seeds_of(label, EXAMPLE_PROMPTS))
-        rows.append({"concept": concept, "prompts": list(dict.fromkeys(texts))})
-    return rows
+        rows.append(AskedConcept(concept, tuple(dict.fromkeys(texts))))
+    return tuple(rows)
 
 
-def write_report(examined: Examined, folder: Path, rerun: Sequence[str]) -> Mapping[str, Any]:
-    """Write ``report.json``, ``report.html``, the pictures and the per-image scores into ``folder``. Returns the
-    report as written."""
+def write_report(draft: ReportDraft, folder: Path, rerun: Sequence[str]) -> dict[str, Any]:
+    """Write ``report.json``, ``report.html``, the pictures and the per-image scores into ``folder``. Returns what
+    ``report.json`` holds."""
     folder.mkdir(parents=True, exist_ok=True)
-    images = save_scores(examined.judged, folder / SCORES)
-    report = examined.report
-    report["scores"] = {"file": SCORES, "sha256": file_sha256(folder / SCORES), "images": images}
-    report["rerun"] = list(rerun)
-    report["pictures"] = {name: f"{name}.png" for name in examined.pictures}
-    by_file = {f"{name}.png": content for name, content in examined.pictures.items()}
+    images = save_scores(draft.judgements, folder / SCORES)
+    report = dataclasses.replace(
+        draft.report,
+        scores=ScoresFile(SCORES, file_sha256(folder / SCORES), images),
+        rerun=tuple(rerun),
+        pictures={name: f"{name}.png" for name in draft.pictures},
+    )
+    by_file = {f"{name}.png": content for name, content in draft.pictures.items()}
     for name, content in by_file.items():
         (folder / name).write_bytes(content)
     (folder / "report.html").write_text(render(report, by_file), "utf-8")
-    (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
-    return report
+    written = to_json(report)
+    (folder / "report.json").write_text(json.dumps(written, indent=2, allow_nan=False) + "\n", "utf-8")
+    return written

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sfd_core.display.pictures import Moment, rows_for
+from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.in_training import generator_of
-from sfd_core.evaluation.judged import seeds_of
 from sfd_core.evaluation.questions import by_label, questions_of
-from sfd_core.evaluation.subject import Evaluated
+from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -66,8 +66,8 @@ class Strip:
         shown = [self.concepts.index(row.concept) for row in self.rows]
         labels = [label for label in shown for _ in range(IMAGES)]
         seeds = [seed for label in shown for seed in seeds_of(label, IMAGES)]
-        made = Evaluated.one_step(generator_of(state, self.base, self.request.recipe))
-        return by_label(made.makes, self.prompts)(labels, seeds)
+        made = ImageSource.one_step(generator_of(state, self.base, self.request.recipe))
+        return by_label(made.samplers, self.prompts)(labels, seeds)
 
     def _keep(self, moment: Moment) -> None:
         self.taken[moment.share] = moment

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
 
 from sfd_core.request.concepts import MAX_CONCEPTS, Budget, Forget, Name, Retain
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
-from sfd_core.request.reading import Whole, known_fields_only
+from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.reading import Number, Whole, known_fields_only
 from sfd_core.request.recipe import Recipe
 
 MAX_SEED = 2**63 - 1
@@ -23,7 +24,8 @@ def _not_given(value: object) -> bool:
 @known_fields_only
 @dataclass(frozen=True)
 class UnlearningRequest:
-    """What to forget from which model, for how long, how, and what the result must reach.
+    """What to forget from which model, for how long, how, and what the result must reach: ``thresholds`` by criterion,
+    the default where one is left out.
 
     ``sfd_core.admission.admit`` makes it of what a user sends; ``reading.written`` gives its JSON with every default
     written out, which a job stores, a record states and ``admit`` reads again.
@@ -47,7 +49,7 @@ class UnlearningRequest:
     ]
     budget: Budget
     recipe: Recipe
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    thresholds: Mapping[str, Number] = field(default_factory=dict)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     seed: Annotated[
         Seed,

@@ -120,7 +120,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
     """A report as the evaluation writes it, as far as the api looks into it."""
     interval = {"value": 0.9, "low": 0.886, "high": 0.9124, "n": 2000}
     return {
-        "schema_version": 2,
+        "schema_version": 4,
         "verdict": verdict,
         "criteria": [
             {
@@ -139,7 +139,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
             },
         ],
         "unlearning": [{"concept": item["concept"], "accuracy": interval, "n": 2000, "seen": 200} for item in forget],
-        "retained_accuracy": {"generator": interval, "teacher": interval, "drop": interval},
+        "retained_accuracy": {"generator": interval, "base_model": interval, "drop": interval},
         "curves": [
             {"images": 3200, "unlearning_accuracy": 0.8, "retained_accuracy": 0.8, "loss_generator": 0.1},
             {"images": 6400, "unlearning_accuracy": 1.0, "retained_accuracy": 0.9, "loss_generator": 0.0},
@@ -152,9 +152,9 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
                 "against_real": {
                     "fd": {"value": 7.25, "low": 7.0, "high": 7.5, "n": 4500},
                     "fd_floor": 0.75,
-                    "fd_teacher": 2.5,
+                    "fd_base_model": 2.5,
                 },
-                "against_teacher": None,
+                "against_base_model": None,
             }
         ],
         "probes": {

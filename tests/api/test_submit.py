@@ -23,7 +23,7 @@ def test_a_job_is_accepted(service: Service) -> None:
             budget={"images": 6400, "seconds": 600, "stop_when_unlearned": True},
             recipe={"alpha": 1.1},
             thresholds={"unlearning_accuracy": 0.98},
-            evaluation={"images_per_concept": 300, "probes": ["image_start", "relearning"]},
+            evaluation={"images_per_concept": 300, "probes": ["image_to_image", "relearning"]},
             seed=7,
             metadata={"ticket": "T-123"},
         ),
@@ -45,7 +45,7 @@ def test_a_job_is_accepted(service: Service) -> None:
     assert job["evaluation"] == {
         "images_per_concept": 300,
         "images_per_forgotten_concept": 2000,
-        "probes": ["image_start", "relearning"],
+        "probes": ["image_to_image", "relearning"],
         "nsfw": False,
     }
     assert (job["seed"], job["metadata"]) == (7, {"ticket": "T-123"})

@@ -142,7 +142,7 @@ def test_a_pipeline_with_domains_is_judged_in_each(known: Run) -> None:
     assert (report.domain, report.raw["text"]["start"]) == ("object", "distilled")
     assert {row.concept for row in report.retention} == {"apple", "banana", "castle"}
     assert [crossed.domain for crossed in report.cross_domain or ()] == ["style"]
-    assert {kind.kind for row in report.phrasings or () for kind in row.kinds} >= {"synonym", "translation"}
+    assert {kind.kind for row in report.paraphrases or () for kind in row.kinds} >= {"synonym", "translation"}
     (forgotten,) = known.generator.forget
     assert set(forgotten.words) == {"pistol", "gun", "Pistole"}
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.dashboard.job_pages import PROBES
-from sfd_core.request import evaluation_plan
 from tests.api.making import REASON, STATEMENT, advance, failed, publish, published, submitted, train
 from tests.support.serving import Service
 from tests.support.waiting import wait_for
@@ -68,7 +66,7 @@ def test_a_jobs_page_follows_it_to_the_end_without_a_reload(service: Service, pa
     expect(page.locator(".timeline")).to_contain_text("Succeeded, verdict pass")
     expect(page.locator(".notice")).to_have_count(0)
     figures = page.locator("section", has=page.get_by_role("heading", name="What was measured"))
-    expect(figures).to_contain_text("FD-judge-128 to real images7.25 floor 0.75, teacher 2.5")
+    expect(figures).to_contain_text("FD-judge-128 to real images7.25 floor 0.75, base model 2.5")
     expect(figures).to_contain_text(f"Sneaker: {STATEMENT}")
     assert page.evaluate("window.unbroken")
     page.get_by_role("link", name="Full report").click()
@@ -106,9 +104,9 @@ def test_a_new_job(service: Service, page: Page) -> None:
     page.get_by_label("Images to train on").fill("1280")
     page.get_by_label("Seconds at most").fill("90.5")
     page.get_by_text("Thresholds, evaluation and seed").click()
-    page.get_by_label("FD at most").fill("3.5")
-    page.get_by_label("Fine-tune it on images").check()
-    page.get_by_label("Search for a condition").check()
+    page.get_by_label("Largest allowed Fréchet ratio").fill("3.5")
+    page.get_by_label("Relearning attack").check()
+    page.get_by_label("Concept inversion").check()
     page.get_by_label("Ticket").fill("T-7")
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url(re.compile(r"/jobs/job_"))
@@ -120,13 +118,10 @@ def test_a_new_job(service: Service, page: Page) -> None:
     assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "stop_when_unlearned": True}
     assert job.metadata == {"ticket": "T-7"}
     assert job.request["thresholds"]["frechet_distance_ratio"] == 3.5
-    assert job.request["evaluation"]["probes"] == ["relearning", "condition_attack"]
-    expect(page.get_by_text("at most 3.5 times the teacher’s")).to_be_visible()
-    expect(page.get_by_text("relearning, condition attack")).to_be_visible()
-
-
-def test_the_form_knows_every_probe() -> None:
-    assert tuple(PROBES) == evaluation_plan.PROBES
+    assert job.request["evaluation"]["probes"] == ["relearning", "concept_inversion"]
+    asked = page.locator("section", has=page.get_by_role("heading", name="What was asked for"))
+    expect(asked).to_contain_text("Largest allowed Fréchet ratio3.5")
+    expect(asked).to_contain_text("Relearning attack (fine-tuning), Concept inversion (adversarial embedding)")
 
 
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:

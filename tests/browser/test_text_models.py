@@ -71,8 +71,8 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     page.get_by_label("Away from").fill("old stones")
     page.get_by_label("Prompts to keep").fill("a cat\na dog")
     page.get_by_text("Thresholds, evaluation and seed").click()
-    page.get_by_label("Other domains drop at most").fill("0.04")
-    expect(page.get_by_label("Fine-tune it on images")).to_be_hidden()
+    page.get_by_label("Largest allowed drop in other domains").fill("0.04")
+    expect(page.get_by_label("Relearning attack")).to_be_hidden()
     request = submit(service, page)
     assert request["forget"] == [
         {

@@ -27,6 +27,7 @@ from jobs.job import NewGenerator, Publication, Verdict, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
 from sfd_core.base_model.manifest import digest_of
+from tests.support.sample_report import sample_report
 from tests.support.tiny_record import tiny_record
 from tests.support.waiting import wait_for
 
@@ -206,53 +207,29 @@ def interval(value: float, n: int = 4500) -> dict[str, Any]:
 
 def report(verdict: Verdict) -> dict[str, Any]:
     """A report with every part that the command shows, and one that this client does not know."""
-    remaining = [concept for concept in CONCEPTS if concept != "Sneaker"]
-    return {
-        "schema_version": 2,
+    whole = sample_report({"Sneaker": "Sandal"}, probes=("relearning",))
+    whole["probes"]["results"]["relearning"][0]["statement"] = "It comes back [slowly]."
+    for row in whole["retention"]:
+        row |= {"generator": interval(0.88, 500), "base_model": interval(0.9, 5000)}
+    quality = {**whole["quality"][0], "features": "judge-96", "fd_name": "FD-judge-96", "n": 4500}
+    fd = {"value": 1.5, "low": 1.4, "high": 1.6, "n": 4500}
+    quality["against_real"] = {**quality["against_real"], "fd": fd, "fd_floor": 0.25, "fd_base_model": 0.75}
+    quality["against_base_model"] = {**quality["against_base_model"], "fd": None}
+    reason = "unlearning accuracy of Sneaker is 0.9970 [0.9934, 0.9986] on 2000 images"
+    criterion = {**whole["criteria"][0], "decision": verdict, "measured": interval(0.997, 2000), "reason": reason}
+    return whole | {
         "verdict": verdict,
-        "criteria": [
-            {
-                "name": "unlearning_accuracy",
-                "decision": verdict,
-                "threshold": 0.99,
-                "measured": interval(0.997, 2000),
-                "reason": "unlearning accuracy of Sneaker is 0.9970 [0.9934, 0.9986] on 2000 images",
-            }
-        ],
-        "unlearning": [
-            {
-                "concept": "Sneaker",
-                "override": "Sandal",
-                "n": 2000,
-                "seen": 6,
-                "accuracy": interval(0.997, 2000),
-                "share_override": 0.9,
-            }
-        ],
-        "retention": [
-            {"concept": concept, "n": 500, "generator": interval(0.88, 500), "teacher": interval(0.9, 5000)}
-            for concept in remaining
-        ],
-        "retained_accuracy": {"generator": interval(0.88), "teacher": interval(0.9), "drop": interval(0.02)},
-        "quality": [
-            {
-                "features": "judge-96",
-                "fd_name": "FD-judge-96",
-                "n": 4500,
-                "against_real": {
-                    "fd": {"value": 1.5, "low": 1.4, "high": 1.6, "n": 4500},
-                    "fd_floor": 0.25,
-                    "fd_teacher": 0.75,
-                },
-                "against_teacher": None,
-            }
-        ],
-        "probes": {
-            "asked": ["relearning"],
-            "results": {"relearning": [{"concept": "Sneaker", "statement": "It comes back [slowly].", "curves": []}]},
+        "criteria": [criterion],
+        "unlearning": [{**whole["unlearning"][0], "seen": 6, "accuracy": interval(0.997, 2000), "share_override": 0.9}],
+        "retained_accuracy": {"generator": interval(0.88), "base_model": interval(0.9), "drop": interval(0.02)},
+        "quality": [quality],
+        "speed": {
+            **whole["speed"],
+            "generator_images_per_second": 500.0,
+            "base_model_images_per_second": 10.0,
+            "ratio": 50.0,
         },
-        "speed": {"generator_images_per_second": 500.0, "teacher_images_per_second": 10.0, "ratio": 50.0},
-        "cost": {"seconds": {"preparing": 1.5, "training": 60.0, "evaluating": 20.0}, "images": 6400},
+        "cost": {**whole["cost"], "seconds": {"preparing": 1.5, "training": 60.0, "evaluating": 20.0}},
         "limits": ["measured by one judge"],
         "from_the_future": {"x": 1},
     }

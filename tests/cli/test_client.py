@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
+from api import client_types
 from cli.tables import reasons, report_table
 from client import (
     ApiError,
@@ -25,10 +26,11 @@ from client import (
     Unauthenticated,
     Unavailable,
     Unreachable,
+    reports,
 )
 from client.answers import read
 from jobs.states import Status
-from sfd_core.request.evaluation_plan import PROBES
+from sfd_core.evaluation.probes import PROBES
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
 from tests.support.sample_report import sample_report
@@ -240,11 +242,11 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
     assert report.verdict == "pass"
     assert report.unlearning[0].accuracy.value == 0.997
     assert report.retained_accuracy is not None
-    assert report.retained_accuracy.teacher.value == 0.9
+    assert report.retained_accuracy.base_model.value == 0.9
     (quality,) = report.quality
     assert quality.against_real is not None
-    assert quality.against_real.fd == Interval(1.5, 1.4, 1.6, 4500)
-    assert report.probes.results["relearning"][0].statement == "It comes back [slowly]."
+    assert quality.against_real.fd == Interval(value=1.5, low=1.4, high=1.6, n=4500)
+    assert report.probes.results.relearning[0].statement == "It comes back [slowly]."
     assert report.cost is not None
     assert report.cost.seconds["training"] == 60.0
     assert report.raw["from_the_future"] == {"x": 1}
@@ -258,7 +260,8 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
 def test_a_report_as_the_evaluation_writes_it(per_concept: int) -> None:
     """With too few images there is no distance, and a criterion that was held against nothing."""
     report = read(Report, sample_report(per_concept=per_concept))
-    assert set(report.probes.results) == set(report.probes.asked) == set(PROBES)
+    assert report.probes.asked == tuple(PROBES)
+    assert all(getattr(report.probes.results, name)[0].concept == "Sneaker" for name in PROBES)
     shown = Console(width=200)
     with shown.capture() as capture:
         shown.print(report_table(report))
@@ -272,11 +275,20 @@ def test_a_report_as_the_evaluation_writes_it(per_concept: int) -> None:
     assert all("\n" not in line for line in lines)
 
 
-def test_a_report_from_before_there_were_several_features() -> None:
-    old = {"verdict": "pass", "quality": {"features": "judge-96", "n": 90, "against_real": {"fd": 1.5}}}
-    (quality,) = read(Report, old).quality
-    assert (quality.features, quality.against_real and quality.against_real.fd) == ("judge-96", 1.5)
-    assert read(Report, {"verdict": "pass"}).quality == ()
+def test_the_types_of_a_report_are_those_of_its_schema() -> None:
+    assert Path(reports.__file__).read_text("utf-8") == client_types.text(), (
+        "run: python -m api.client_types > client/reports.py"
+    )
+
+
+def test_a_report_of_another_version_is_refused_and_what_is_new_in_this_one_is_no_trouble() -> None:
+    with pytest.raises(BadAnswer, match="schema_version: Input should be 4"):
+        read(Report, sample_report() | {"schema_version": 5})
+    newer = sample_report() | {"beauty": 0.9}
+    newer["evaluators"].append({"name": "an oracle", "role": "oracle", "digest": "sha256:" + "0" * 64, "age": 3})
+    report = read(Report, newer)
+    assert report.raw["beauty"] == 0.9
+    assert report.evaluators[-1].role == "oracle"
 
 
 def test_generators_and_download(api: Service, lethe: Lethe, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
         *SUBMIT,
         *("--forget", "Bag=random", "--seconds", "60", "--seed", "7", "--stop-when-unlearned"),
         *("--recipe", "alpha=1.1", "--recipe", "compile=true", "--threshold", "unlearning_accuracy=0.9", "--json"),
-        *("--threshold", "frechet_distance_ratio=4", "--probe", "relearning", "--probe", "image_start"),
+        *("--threshold", "frechet_distance_ratio=4", "--probe", "relearning", "--probe", "image_to_image"),
     )
     assert result.exit_code == 0
     (job,) = lethe.jobs()
@@ -101,7 +101,7 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
     assert (job.raw["recipe"]["alpha"], job.raw["recipe"]["compile"]) == (1.1, True)
     assert job.raw["thresholds"]["unlearning_accuracy"] == 0.9
     assert job.raw["thresholds"]["frechet_distance_ratio"] == 4
-    assert job.raw["evaluation"]["probes"] == ["relearning", "image_start"]
+    assert job.raw["evaluation"]["probes"] == ["relearning", "image_to_image"]
 
 
 def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
@@ -141,7 +141,7 @@ def test_what_the_service_refuses(run: Command, lethe: Lethe) -> None:
     assert lines[0].startswith("lethe: The request is not valid: ")
     pointers = [line.partition(":")[0].strip() for line in lines[1:]]
     assert pointers == ["/forget/1/concept", "/forget/1/override", "/recipe/alpa", "/evaluation/probes/0"]
-    assert "unknown probe 'hope'; known: relearning, image_start, condition_attack" in lines[-1]
+    assert "unknown probe 'hope'; known: relearning, image_to_image, concept_inversion" in lines[-1]
     assert list(lethe.jobs()) == []
 
 

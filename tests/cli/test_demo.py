@@ -18,7 +18,7 @@ import pytest
 from tests.cli.service import write_manifest
 from tests.support.waiting import wait_for
 
-LAST = {"job", "verdict", "unlearning_accuracy", "retained_accuracy", "teacher_retained_accuracy", "seconds"}
+LAST = {"job", "verdict", "unlearning_accuracy", "retained_accuracy", "base_model_retained_accuracy", "seconds"}
 
 
 def start(tmp_path: Path) -> subprocess.Popen[str]:

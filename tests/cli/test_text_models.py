@@ -118,7 +118,7 @@ def test_the_table_of_a_text_report() -> None:
 def test_the_table_of_a_report_that_nobody_judged() -> None:
     table = shown(report_table(read(Report, unjudged_report())))
     assert "Sneaker -> empty" in table
-    assert "no judge looked" in table
+    assert "not evaluated" in table
 
 
 def test_the_table_of_base_models() -> None:

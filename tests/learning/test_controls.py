@@ -117,7 +117,7 @@ def test_two_remaining_classes_swapped_fail_where_the_same_generator_does_not(
     assert report["verdict"] == "fail"
     assert decisions(report)["retained_accuracy_drop"] == "fail"
     assert report["confusion"]["generator"][trouser][bag] > 0.5
-    assert report["confusion"]["teacher"][trouser][bag] < 0.05
+    assert report["confusion"]["base_model"][trouser][bag] < 0.05
 
 
 def test_a_constant_image_fails_on_the_frechet_distance(evaluate: Evaluate, tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from jobs.settings import BUNDLED_MODELS
+from sfd_core.evaluation.attack_target import AttackTarget
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.probes import Subject, probe
+from sfd_core.evaluation.probe import Probes
+from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import load_manifest
@@ -30,19 +34,20 @@ def found() -> dict[str, Any]:
     for parameter in empty.pipe.unet.conv_out.parameters():
         parameter.data.zero_()
     sneaker, bag = model.concept_index("Sneaker"), model.concept_index("Bag")
-    subject = Subject(
+    subject = AttackTarget(
         generator=empty,
         base=base,
-        never_knew={sneaker: OneStepGenerator.load(model.folder / model.controls["Sneaker"])},
+        controls={sneaker: OneStepGenerator.load(model.folder / model.controls["Sneaker"])},
         judge=ImageJudge.load(model),
         second_judge=ImageJudge.load(model, info=model.second_judge),
         forgotten=[(sneaker, bag)],
         seed=0,
         device=torch.device("cpu"),
     )
-    results = list(probe(["relearning", "image_start", "condition_attack"], subject))[-1][2]
+    results = list(run_probes(list(PROBES), subject))[-1][2]
     assert results is not None
-    return {name: rows[0] for name, rows in results.results.items()}
+    written = TypeAdapter(Probes).dump_python(results.part, mode="json")
+    return {name: rows[0] for name, rows in written["results"].items()}
 
 
 def test_the_base_relearns_before_a_network_that_never_knew_and_an_empty_one_does_not(found: dict[str, Any]) -> None:
@@ -50,7 +55,7 @@ def test_the_base_relearns_before_a_network_that_never_knew_and_an_empty_one_doe
     for curve in found["relearning"]["curves"]:
         steps.setdefault(curve["network"], {})[curve["n"]] = curve["steps_to_half"]
     for n in (10, 100, 1000):
-        never, base = steps["never_knew"][n], steps["base"][n]
+        never, base = steps["control"][n], steps["base_model"][n]
         assert never is not None
         assert base is not None
         assert base < never
@@ -58,17 +63,17 @@ def test_the_base_relearns_before_a_network_that_never_knew_and_an_empty_one_doe
 
 
 def test_the_base_completes_an_image_and_an_empty_network_does_not(found: dict[str, Any]) -> None:
-    by_t = {level["t"]: level for level in found["image_start"]["levels"]}
+    by_t = {level["t"]: level for level in found["image_to_image"]["levels"]}
     assert by_t[100]["floor"]["low"] > 0.8, "little noise: any denoiser gives the image back"
-    assert by_t[600]["base"]["low"] > 0.9 > 0.1 > by_t[600]["floor"]["high"]
+    assert by_t[600]["base_model"]["low"] > 0.9 > 0.1 > by_t[600]["floor"]["high"]
     assert by_t[T_INIT]["generator"]["high"] < 0.1
-    many = found["image_start"]["many_steps"]
-    assert many["base"]["low"] > 0.9
+    many = found["image_to_image"]["many_steps"]
+    assert many["base_model"]["low"] > 0.9
     assert many["generator"]["high"] < 0.1
 
 
 def test_a_search_finds_more_in_the_base_than_where_the_class_was_never_learnt(found: dict[str, Any]) -> None:
-    attack = found["condition_attack"]
-    assert attack["base"]["low"] > attack["never_knew"]["high"]
+    attack = found["concept_inversion"]
+    assert attack["base_model"]["low"] > attack["control"]["high"]
     assert attack["generator"]["high"] < 0.05
     assert attack["scored_by"] != attack["searched_with"]

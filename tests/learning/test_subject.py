@@ -18,12 +18,12 @@ from diffusers import UNet2DModel
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.subject import Evaluated, open_generator
+from sfd_core.evaluation.subject import ImageSource, open_generator
 from sfd_core.families.class_unet.base_sampler import TeacherSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.examine import examine, write_report
-from sfd_core.report.schema import load_schema
+from sfd_core.report.schema import report_schema
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
@@ -94,7 +94,7 @@ def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_b
 def test_probes_of_a_generator_of_many_steps_are_refused(
     many_steps: Path, tiny_base: LoadedBase, request_for: Callable[..., UnlearningRequest]
 ) -> None:
-    request = request_for(evaluation={"probes": ["image_start"]})
+    request = request_for(evaluation={"probes": ["image_to_image"]})
     subject, evaluators = open_generator(many_steps, tiny_base), Evaluators.load(tiny_base.model)
     with pytest.raises(InvalidRequest, match="they work on one-step generators; this one takes 4 steps an image"):
         next(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))
@@ -113,7 +113,7 @@ def test_the_fewest_images_that_a_request_may_ask_for_still_make_a_report(
     examined = list(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))[-1][2]
     assert examined is not None
     report = write_report(examined, tmp_path / "report", [])
-    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), load_schema())
+    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), report_schema())
     assert report["quality"][0]["against_real"]["precision"] is None
     assert report["verdict"] != "pass"
 
@@ -146,14 +146,14 @@ def test_the_report_of_a_foreign_generator_keeps_to_the_schema(
     request_for: Callable[..., UnlearningRequest],
     tmp_path: Path,
 ) -> None:
-    subject: Evaluated = open_generator(many_steps if kind == "many steps" else one_step, tiny_base)
+    subject: ImageSource = open_generator(many_steps if kind == "many steps" else one_step, tiny_base)
     if kind == "a filter":
         subject = subject.refusing([0])
     request, evaluators = request_for(), Evaluators.load(tiny_base.model)
     examined = list(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))[-1][2]
     assert examined is not None
     report: dict[str, Any] = dict(write_report(examined, tmp_path / "report", ["lethe evaluate"]))
-    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), load_schema())
+    jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), report_schema())
     assert report["agreement"]["forgotten"][0]["n"] == 20
     if kind == "a filter":
         assert report["unlearning"][0]["seen"] == report["unlearning"][0]["second_judge"]["seen"] == 0

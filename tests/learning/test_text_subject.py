@@ -18,7 +18,7 @@ from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.subject import Evaluated, open_generator, teacher_of
+from sfd_core.evaluation.subject import ImageSource, open_generator, teacher_of
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
@@ -26,7 +26,7 @@ from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.report.examine import examine, write_report
-from sfd_core.report.schema import load_schema
+from sfd_core.report.schema import report_schema
 from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain, Topic
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -68,7 +68,7 @@ def finished(base: LoadedBase, out: Path) -> Mapping[str, Any]:
     model = load_manifest(base.model.folder)
     *_, last = unlearn(admit(body, model), out)
     assert isinstance(last, Finished)
-    jsonschema.validate(last.report, load_schema(), jsonschema.Draft202012Validator)
+    jsonschema.validate(last.report, report_schema(), jsonschema.Draft202012Validator)
     return last.report
 
 
@@ -79,13 +79,13 @@ def published(base: LoadedBase, folder: Path) -> Path:
 
 def reported(base: LoadedBase, request: UnlearningRequest, out: Path, **given: Any) -> Mapping[str, Any]:
     """The report of ``base``'s own network asked once, as it is read back from its file."""
-    subject = Evaluated.one_step(TextGenerator.of(base.unet, base, T_INIT))
+    subject = ImageSource.one_step(TextGenerator.of(base.unet, base, T_INIT))
     evaluators = Evaluators.load(base.model, CPU, nsfw=nsfw.wanted(request), **given)
     *_, (_, _, examined) = examine(subject, base, evaluators, request, CPU, plan_prompts(request, base.model))
     assert examined is not None
     write_report(examined, out, ["again"])
     report: Mapping[str, Any] = json.loads((out / "report.json").read_text())
-    jsonschema.validate(report, load_schema(), jsonschema.Draft202012Validator)
+    jsonschema.validate(report, report_schema(), jsonschema.Draft202012Validator)
     return report
 
 
@@ -134,7 +134,7 @@ def test_a_class_model_s_folder_is_refused(known: LoadedBase, tiny_base: LoadedB
 
 
 def test_probes_are_refused_before_an_image_is_made(known: LoadedBase) -> None:
-    subject = Evaluated.one_step(TextGenerator.of(known.unet, known, T_INIT))
+    subject = ImageSource.one_step(TextGenerator.of(known.unet, known, T_INIT))
     request = asked(known, plan=EvaluationPlan(3, 5, ("relearning",)))
     with pytest.raises(InvalidRequest, match="/evaluation/probes: they change a class's condition"):
         next(examine(subject, known, Evaluators.load(known.model), request, CPU))
@@ -144,19 +144,19 @@ def test_a_report_in_two_domains_holds_to_the_schema(known: LoadedBase, tmp_path
     report = reported(known, asked(known), tmp_path)
     assert report["domain"] == "object"
     assert [row["domain"] for row in report["cross_domain"]] == ["style"]
-    kinds = [kind["kind"] for kind in report["phrasings"][0]["kinds"]]
+    kinds = [kind["kind"] for kind in report["paraphrases"][0]["kinds"]]
     assert kinds == ["synonym", "translation", "misspelling", "word order"]
     assert report["retained_captions"]["n"] == 3 * 3
     assert report["nsfw"] is None
     assert report["judge"]["accuracy"] is not None
     assert report["asked_by"][2]["concept"] == "pistol"
     assert all("pistol" in prompt for prompt in report["asked_by"][2]["prompts"])
-    assert report["speed"]["teacher_network_evaluations"] == 4
+    assert report["speed"]["base_model_network_evaluations"] == 4
     scores = load_file(tmp_path / "scores.safetensors")
     assert scores["judge.style"].shape == (3 * 3 + 5, 2)
     assert {row["role"] for row in report["evaluators"]} == {"judge", "judge of another domain", "reference"}
     page = (tmp_path / "report.html").read_text()
-    assert "In other words" in page
+    assert "Robustness to paraphrase" in page
     assert (tmp_path / "pairs.png").stat().st_size > 0
 
 
@@ -164,7 +164,7 @@ def test_words_that_replace_others_need_be_no_concept(known: LoadedBase, tmp_pat
     report = reported(known, asked(known, Forget("pistol", FixedOverride("bunch of flowers"))), tmp_path)
     (row,) = report["unlearning"]
     assert row["share_override"] is None
-    assert "override_share_note" not in row
+    assert row["override_share_note"] is None
 
 
 def test_a_topic_s_nsfw_rate_is_measured_unasked_and_nothing_else_where_nobody_judges(

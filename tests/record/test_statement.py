@@ -11,7 +11,7 @@ from jobs.record import read_statement
 from jobs.record.statement import IMAGE_SEEDS, from_report, subjects
 from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.environment import environment
-from sfd_core.evaluation.judged import seeds_of
+from sfd_core.evaluation.concept_images import seeds_of
 from tests.record.case import Case
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "record.md"

@@ -10,6 +10,7 @@ import numpy as np
 
 from sfd_core.display.pictures import png
 from sfd_core.report.page import render
+from sfd_core.report.report import from_json
 from tests.support.sample_report import sample_report
 
 HTML_VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
@@ -55,4 +56,4 @@ class Page(HTMLParser):
 
 def read(report: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Page:
     """The page of ``report``, with ``files`` or all its pictures."""
-    return Page(render(report, PICTURES if files is None else files))
+    return Page(render(from_json(report), PICTURES if files is None else files))

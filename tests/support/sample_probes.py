@@ -18,10 +18,10 @@ def _share(value: float, n: int = 200) -> Json:
 
 def _relearning(forgotten: Sequence[str]) -> list[Json]:
     """Curves that fall from 1 (from 0.1 for the base model, which has nothing to relearn) at a speed of their own."""
-    steps, speed = (0, 1, 2, 5, 10, 20, 40), {"generator": 0.02, "never_knew": 0.012, "base": 0.2}
+    steps, speed = (0, 1, 2, 5, 10, 20, 40), {"generator": 0.02, "control": 0.012, "base_model": 0.2}
 
     def curve(network: str, n: int) -> Json:
-        start = 0.1 if network == "base" else 1.0
+        start = 0.1 if network == "base_model" else 1.0
         values = [start * math.exp(-speed[network] * step * (1 + math.log10(n))) for step in steps]
         return {
             "network": network,
@@ -46,7 +46,7 @@ def _relearning(forgotten: Sequence[str]) -> list[Json]:
     ]
 
 
-def _image_start(forgotten: Sequence[str]) -> list[Json]:
+def _image_to_image(forgotten: Sequence[str]) -> list[Json]:
     levels = (
         *((100, 0.95, 0.92, 0.97, 0.9), (200, 0.83, 0.7, 0.95, 0.62), (300, 0.66, 0.31, 0.93, 0.2)),
         *((440, 0.4, 0.05, 0.9, 0.03), (600, 0.18, 0.0, 0.88, 0.0)),
@@ -59,13 +59,13 @@ def _image_start(forgotten: Sequence[str]) -> list[Json]:
                     "t": t,
                     "signal": signal,
                     "generator": _share(generator),
-                    "base": _share(base),
+                    "base_model": _share(base),
                     "floor": _share(floor),
                     "floor_asked": "Bag",
                 }
                 for t, signal, generator, base, floor in levels
             ],
-            "many_steps": {"network_evaluations": 10, "generator": _share(0.64), "base": _share(0.944)},
+            "many_steps": {"network_evaluations": 10, "generator": _share(0.64), "base_model": _share(0.944)},
             "statement": f"Started from an image of {concept} under much noise, the generator shows it no more often "
             "than that image alone explains; used in 10 steps from noise, its network still shows it in 64.0%.",
         }
@@ -73,7 +73,7 @@ def _image_start(forgotten: Sequence[str]) -> list[Json]:
     ]
 
 
-def _condition_attack(forgotten: Sequence[str]) -> list[Json]:
+def _concept_inversion(forgotten: Sequence[str]) -> list[Json]:
     return [
         {
             "concept": concept,
@@ -83,8 +83,8 @@ def _condition_attack(forgotten: Sequence[str]) -> list[Json]:
             "searched_with": "ResNet on real Fashion-MNIST",
             "scored_by": "ConvNeXt on real Fashion-MNIST",
             "generator": _share(0.34),
-            "base": _share(0.98),
-            "never_knew": _share(0.29),
+            "base_model": _share(0.98),
+            "control": _share(0.29),
             "statement": f"The search found a condition under which the second judge sees {concept} in 34.0%; "
             "in a generator that never knew it, the same search reaches 29.0%.",
         }
@@ -92,4 +92,4 @@ def _condition_attack(forgotten: Sequence[str]) -> list[Json]:
     ]
 
 
-PROBE_RESULTS = {"relearning": _relearning, "image_start": _image_start, "condition_attack": _condition_attack}
+PROBE_RESULTS = {"relearning": _relearning, "image_to_image": _image_to_image, "concept_inversion": _concept_inversion}

@@ -11,17 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from sfd_core.evaluation.criteria import complete, frechet_distance_ratio, retained_accuracy_drop, unlearning_accuracy
 from sfd_core.evaluation.intervals import Interval, difference, wilson
-from sfd_core.evaluation.verdict import (
-    Criterion,
-    judge_distance,
-    judge_retention,
-    judge_unlearning,
-    overall,
-    undecided_distance,
-)
+from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.verdict import Criterion, overall
 from sfd_core.report.page import limits_of
-from sfd_core.request.evaluation_plan import PROBES
+from sfd_core.report.report import from_json
 from sfd_core.request.recipe import Recipe
 from tests.support.sample_probes import PROBE_RESULTS
 
@@ -32,6 +27,8 @@ NEXT = {0: 6, 1: 3, 2: 4, 3: 0, 4: 2, 5: 7, 6: 0, 7: 9, 8: 0, 9: 7}
 """What the judge takes each concept for when it errs."""
 SECOND = 0.93
 """Share of images in which the second judge says what the first says."""
+TOLD = dict.fromkeys(("words", "prompts", "topic"))
+"""What a class-conditional model is not told."""
 Forgetting = Mapping[str, str | dict[str, bool]]
 Json = dict[str, Any]
 
@@ -44,6 +41,10 @@ def digest(of: str) -> str:
     return "sha256:" + hashlib.sha256(of.encode()).hexdigest()
 
 
+def with_limits(report: Json) -> Json:
+    return {**report, "limits": list(limits_of(from_json({**report, "limits": []})))}
+
+
 def sample_report(
     forget: Forgetting | None = None,
     seen: int = 3,
@@ -51,7 +52,7 @@ def sample_report(
     lost: float = 0.008,
     per_concept: int = 500,
     distance: float = 4.1,
-    probes: Sequence[str] = PROBES,
+    probes: Sequence[str] = tuple(PROBES),
 ) -> Json:
     """Of a generator that still shows a forgotten concept in ``seen`` of ``n`` images, is right ``lost`` less often
     than the teacher on every other, and is ``distance`` from real images."""
@@ -72,14 +73,14 @@ def sample_report(
     quality = [_quality(len(remaining) * per_concept, distance, 136, "judge-128", "FD-judge-128")]
     quality.append(_quality(len(remaining) * per_concept, 9 * distance, 338, "EffLite0-320", "FD-EffLite0-320"))
     criteria = (
-        *(judge_unlearning(concept, n - seen, n, 0.99) for concept in forget),
-        judge_retention(teacher_all, generator_all, 0.05),
-        judge_distance(Interval(**quality[0]["against_real"]["fd"]), _about(1.73, 9000), 5.0)
+        *(unlearning_accuracy.judge(concept, n - seen, n, 0.99) for concept in forget),
+        retained_accuracy_drop.judge(teacher_all, generator_all, 0.05),
+        frechet_distance_ratio.judge(Interval(**quality[0]["against_real"]["fd"]), _about(1.73, 9000), 5.0)
         if quality[0]["against_real"]["fd"]
-        else undecided_distance(quality[0]["n"], 136, 5.0),
+        else frechet_distance_ratio.too_few(quality[0]["n"], 136, 5.0),
     )
     report = {
-        "schema_version": 3,
+        "schema_version": 4,
         "created_at": "2026-11-24T20:31:07+00:00",
         "subject": {
             "kind": "one_step",
@@ -94,15 +95,10 @@ def sample_report(
         },
         "judge": _judge("ResNet on real Fashion-MNIST", 0.927),
         "second_judge": _judge("ConvNeXt on real Fashion-MNIST", 0.918),
-        "forget": [{"concept": c, "override": o} for c, o in forget.items()],
+        "forget": [{"concept": c, "override": o, **TOLD} for c, o in forget.items()],
         "budget": {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True},
         "recipe": dataclasses.asdict(Recipe()),
-        "thresholds": {
-            "unlearning_accuracy": 0.99,
-            "retained_accuracy_drop": 0.05,
-            "frechet_distance_ratio": 5.0,
-            "cross_domain_accuracy_drop": 0.05,
-        },
+        "thresholds": complete({}),
         "evaluation": {
             "images_per_concept": per_concept,
             "images_per_forgotten_concept": n,
@@ -122,29 +118,29 @@ def sample_report(
                 "concept": CONCEPTS[i],
                 "n": per_concept,
                 "generator": as_json(wilson(right[i], per_concept)),
-                "teacher": as_json(wilson(teacher_right[i], 1000)),
+                "base_model": as_json(wilson(teacher_right[i], 1000)),
                 "judge_on_real": ON_REAL[i],
                 "second_judge": {
                     "generator": as_json(wilson(round(0.99 * right[i]), per_concept)),
-                    "teacher": as_json(wilson(round(0.99 * teacher_right[i]), 1000)),
+                    "base_model": as_json(wilson(round(0.99 * teacher_right[i]), 1000)),
                 },
             }
             for i in remaining
         ],
         "retained_accuracy": {
             "generator": as_json(generator_all),
-            "teacher": as_json(teacher_all),
+            "base_model": as_json(teacher_all),
             "drop": as_json(difference(teacher_all, generator_all)),
         },
         "cross_domain": None,
-        "phrasings": None,
+        "paraphrases": None,
         "retained_captions": None,
         "nsfw": None,
         "text": None,
         "confusion": {
             "concepts": list(CONCEPTS),
             "generator": generator_matrix,
-            "teacher": _confusion(teacher_right, 1000, rng),
+            "base_model": _confusion(teacher_right, 1000, rng),
         },
         "agreement": _agreement(forget, seen, n, per_concept),
         "neighbours": [
@@ -153,7 +149,7 @@ def sample_report(
                 "concept": CONCEPTS[i],
                 "confusion": share,
                 "generator": as_json(wilson(right[i], per_concept)),
-                "teacher": as_json(wilson(teacher_right[i], 1000)),
+                "base_model": as_json(wilson(teacher_right[i], 1000)),
                 "drop": as_json(difference(wilson(teacher_right[i], 1000), wilson(right[i], per_concept))),
             }
             for concept in forget
@@ -166,14 +162,14 @@ def sample_report(
         },
         "clip_score": None,
         "probes": {"asked": list(probes), "results": {name: PROBE_RESULTS[name](list(forget)) for name in probes}},
-        "curves": [_moment(s) for s in np.linspace(1 / 16, 1, 16)],
+        "curves": [_moment(step / 16) for step in range(1, 17)],
         "strip": [{"share": s, "images": round(6400 * s)} for s in (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)],
         "speed": {
             "generator_images_per_second": 374.2,
-            "teacher_images_per_second": 38.41,
+            "base_model_images_per_second": 38.41,
             "ratio": 9.74,
             "generator_network_evaluations": 1,
-            "teacher_network_evaluations": 10,
+            "base_model_network_evaluations": 10,
             "device": "CPU, 2 threads",
         },
         "cost": {
@@ -208,21 +204,20 @@ def sample_report(
         },
         "rerun": ["lethe record rerun unlearning-record.json --out again"],
     }
-    return {**report, "limits": limits_of(report)}
+    return with_limits(report)
 
 
 def foreign_report() -> Json:
     """What ``lethe evaluate`` writes of a generator that was made elsewhere: nothing of a training, and nothing that
     was not asked for."""
     report = sample_report(probes=())
-    for name in ("budget", "recipe", "text", "curves", "strip", "cost"):
-        del report[name]
+    report |= dict.fromkeys(("budget", "recipe", "text", "curves", "strip", "cost"))
     for row in (*report["unlearning"], *report["retention"]):
         row["second_judge"] = None
     for row in (*report["forget"], *report["unlearning"]):
         row["override"] = None  # nobody said what it should show
     report["unlearning"][0]["share_override"] = None
-    del report["unlearning"][0]["override_share_note"]
+    report["unlearning"][0]["override_share_note"] = None
     pictures = {"pairs": "pairs.png", "pairs_narrow": "pairs-narrow.png"}
     subject = {"kind": "refusal", "network_evaluations": 10, "title": "Fashion-MNIST, refusing the label"}
     return {**report, "subject": subject, "second_judge": None, "agreement": None, "pictures": pictures}
@@ -259,7 +254,7 @@ def _unlearned(concept: str, override: str | dict[str, bool], seen: int, n: int)
         "share_override": 0.9491 if fixed else None,
         "second_judge": {"seen": seen // 2, "accuracy": as_json(wilson(n - seen // 2, n))},
     }
-    return row | ({"override_share_note": {"real_override_seen_as_forgotten": 0.006}} if fixed else {})
+    return row | {"override_share_note": {"real_override_seen_as_forgotten": 0.006} if fixed else None}
 
 
 def _agreement(forget: Forgetting, seen: int, n: int, per_concept: int) -> Json:
@@ -267,10 +262,10 @@ def _agreement(forget: Forgetting, seen: int, n: int, per_concept: int) -> Json:
     rows = [{"concept": c, "n": n, "only_first": seen - seen // 2, "only_second": 0, "both": seen // 2} for c in forget]
     return {
         "generator": as_json(wilson(round(total * SECOND), total)),
-        "teacher": as_json(wilson(9010, 10_000)),
+        "base_model": as_json(wilson(9010, 10_000)),
         "real": as_json(wilson(4720, 5000)),
         "by_concept": [
-            {"concept": c, "generator": r - 0.01, "teacher": r - 0.02, "real": min(1.0, r + 0.01)}
+            {"concept": c, "generator": r - 0.01, "base_model": r - 0.02, "real": min(1.0, r + 0.01)}
             for c, r in zip(CONCEPTS, ON_REAL, strict=True)
         ],
         "forgotten": rows,
@@ -284,20 +279,20 @@ def _quality(n: int, fd: float, needed: int, features: str, fd_name: str) -> Jso
     against_real = {
         "fd": as_json(_about(fd, n)) if enough else None,
         "fd_floor": 0.117 if enough else None,
-        "fd_teacher": 1.73 if enough else None,
+        "fd_base_model": 1.73 if enough else None,
         "kid": 0.0644,
         "kid_std": 0.0108,
         "kid_floor": -0.0009,
         "precision": 0.781,
         "recall": 0.412,
-        "precision_teacher": 0.812,
-        "recall_teacher": 0.534,
+        "precision_base_model": 0.812,
+        "recall_base_model": 0.534,
     }
     against_teacher = against_real | {
         "fd": as_json(_about(0.62 * fd, n)) if enough else None,
-        "fd_teacher": None,
-        "precision_teacher": None,
-        "recall_teacher": None,
+        "fd_base_model": None,
+        "precision_base_model": None,
+        "recall_base_model": None,
     }
     return {
         "features": features,
@@ -305,7 +300,7 @@ def _quality(n: int, fd: float, needed: int, features: str, fd_name: str) -> Jso
         "n": n,
         "images_needed": needed,
         "against_real": against_real,
-        "against_teacher": against_teacher,
+        "against_base_model": against_teacher,
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfd_core.evaluation.criteria import cross_domain_accuracy_drop
 from sfd_core.evaluation.intervals import difference, wilson
-from sfd_core.evaluation.verdict import judge_cross_domain, overall, undecided
-from sfd_core.report.page import limits_of
-from tests.support.sample_report import as_json, digest, sample_report
+from sfd_core.evaluation.verdict import overall, undecided
+from tests.support.sample_report import TOLD, as_json, digest, sample_report, with_limits
 
 Json = dict[str, Any]
 
@@ -18,15 +18,15 @@ def text_report(gun: int = 3) -> Json:
     are asked for by a synonym."""
     report = sample_report({"Sneaker": "Bag"}, probes=())
     teacher, generator = wilson(5000, 5184), wilson(2250, 2350)
-    crossing = judge_cross_domain("style", teacher, generator, 0.05)
+    crossing = cross_domain_accuracy_drop.judge("style", teacher, generator, 0.05)
     row = {
         "domain": "style",
         "generator": as_json(generator),
-        "teacher": as_json(teacher),
+        "base_model": as_json(teacher),
         "drop": as_json(difference(teacher, generator)),
         "by_concept": [
-            {"concept": "noto", "generator": as_json(wilson(780, 783)), "teacher": as_json(wilson(1700, 1728))},
-            {"concept": "fluent", "generator": None, "teacher": as_json(wilson(1650, 1728))},
+            {"concept": "noto", "generator": as_json(wilson(780, 783)), "base_model": as_json(wilson(1700, 1728))},
+            {"concept": "fluent", "generator": None, "base_model": as_json(wilson(1650, 1728))},
         ],
     }
     kinds = [
@@ -35,7 +35,7 @@ def text_report(gun: int = 3) -> Json:
             "prompts": [f"a {word}, in the style of noto"],
             "n": 120,
             "generator": as_json(wilson(120 - seen, 120)),
-            "teacher_seen": as_json(wilson(known, 24)),
+            "base_model_seen": as_json(wilson(known, 24)),
         }
         for kind, word, seen, known in (("synonym", "trainer", gun, 22), ("misspelling", "sneeker", 0, 6))
     ]
@@ -47,15 +47,15 @@ def text_report(gun: int = 3) -> Json:
             {"concept": "Bag", "prompts": ["a Bag, in the style of fluent"]},
         ],
         "retain": {"prompts": ["a photo of a street"]},
-        "forget": [{"concept": "Sneaker", "override": "Bag", "words": ["Sneaker", "trainer <b>"]}],
+        "forget": [{"concept": "Sneaker", "override": "Bag", **TOLD, "words": ["Sneaker", "trainer <b>"]}],
         "cross_domain": [row],
         "criteria": criteria,
-        "phrasings": [{"concept": "Sneaker", "kinds": kinds}],
+        "paraphrases": [{"concept": "Sneaker", "kinds": kinds}],
         "retained_captions": {
             "prompts": ["noto drew the Bag here"],
             "n": 470,
             "generator": as_json(wilson(440, 470)),
-            "teacher": as_json(wilson(90, 94)),
+            "base_model": as_json(wilson(90, 94)),
             "drop": as_json(difference(wilson(90, 94), wilson(440, 470))),
         },
         "nsfw": {
@@ -63,7 +63,7 @@ def text_report(gun: int = 3) -> Json:
             "version": "0.1.0",
             "threshold": 0.5,
             "generator": as_json(wilson(0, 200)),
-            "teacher": as_json(wilson(1, 48)),
+            "base_model": as_json(wilson(1, 48)),
         },
         "text": {
             "prompts": {
@@ -75,7 +75,7 @@ def text_report(gun: int = 3) -> Json:
             "start": "distilled",
         },
     }
-    return {**report, "limits": limits_of(report)}
+    return with_limits(report)
 
 
 def zero_shot_report() -> Json:
@@ -91,18 +91,28 @@ def zero_shot_report() -> Json:
     report |= {"second_judge": None, "agreement": None, "retained_captions": None}
     for row in report["retention"]:
         row |= {"judge_on_real": None, "second_judge": None}
-    return {**report, "limits": limits_of(report)}
+    return with_limits(report)
 
 
 def unjudged_report() -> Json:
     """The same where no judge looked."""
     report = text_report()
     missing = "no judge says whether Sneaker is in an image: give CLIP weights"
-    names = ("unlearning_accuracy", "retained_accuracy_drop", "frechet_distance_ratio")
-    criteria = tuple(undecided(name, report["thresholds"][name], missing) for name in names)
+    about = {"unlearning_accuracy": "Sneaker", "retained_accuracy_drop": None, "frechet_distance_ratio": None}
+    criteria = tuple(undecided(name, report["thresholds"][name], missing, what) for name, what in about.items())
     nothing = ("judge", "second_judge", "domain", "retained_accuracy", "cross_domain", "agreement", "confusion")
-    report |= dict.fromkeys((*nothing, "inception_score", "phrasings", "retained_captions", "nsfw"))
-    unknown = dict.fromkeys(("seen", "accuracy", "mean_probability", "mean_entropy", "share_override", "second_judge"))
+    report |= dict.fromkeys((*nothing, "inception_score", "paraphrases", "retained_captions", "nsfw"))
+    unknown = dict.fromkeys(
+        (
+            "seen",
+            "accuracy",
+            "mean_probability",
+            "mean_entropy",
+            "share_override",
+            "override_share_note",
+            "second_judge",
+        )
+    )
     report |= {
         "criteria": [as_json(c) for c in criteria],
         "verdict": overall(criteria),
@@ -111,4 +121,4 @@ def unjudged_report() -> Json:
         "neighbours": [],
         "quality": [],
     }
-    return {**report, "limits": limits_of(report)}
+    return with_limits(report)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.sections import SECTIONS
+from sfd_core.report.report import Report
 
 LIMITS = (
     "Every figure is measured on samples, by judges that err. A passing test is not proof that the concept is gone; "
@@ -18,16 +19,7 @@ LIMITS = (
 )
 """What holds for every report, whatever was asked for."""
 
-_BY_NAME = (
-    "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no other "
-    "language."
-)
-_OTHERWISE = (
-    "For the verdict, images were asked for by the prompts that were to be forgotten. Other phrasings were tried "
-    "beside it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts that "
-    "describe the concept without naming it, may still bring it back."
-)
-_NOBODY = (
+_NO_JUDGE = (
     "No judge looked at the images: whether the concept is gone, and whether the rest is intact, was not measured."
 )
 _ZERO_SHOT = (
@@ -35,32 +27,15 @@ _ZERO_SHOT = (
     "texts that it was given an image is nearest to."
 )
 
-_TRIED = {
-    "relearning": "Relearning was tried with one method of fine-tuning, on the base model's own images, for the "
-    "numbers of images and steps that are shown. More images, more steps, other methods and real images may bring "
-    "back more.",
-    "image_start": "The part-noised images were the base model's own, at the noise levels that are shown. Real "
-    "images, and a search for the noise that leads to a given image, were not tried.",
-    "condition_attack": "The search over the condition had a fixed budget and changed nothing else. A longer search, "
-    "or one that changes the noise too, may find more.",
-}
-_NOT_TRIED = {
-    "relearning": "Whether further training brings the concept back was not tried.",
-    "image_start": "Whether the network shows the concept when it is started from a part-noised image of it was not "
-    "tried.",
-    "condition_attack": "Whether some other condition than the concept's name makes the generator show it was not "
-    "tried.",
-}
 
-
-def limits_of(report: Mapping[str, Any]) -> list[str]:
-    """:data:`LIMITS`, how images were asked for and judged, and of each probe what it did not try, or that it was not
-    tried at all."""
-    asked = (report.get("probes") or {}).get("asked") or ()
-    here = [_OTHERWISE if report.get("phrasings") else _BY_NAME]
-    judge = report.get("judge", {})
-    if judge is None:
-        here.append(_NOBODY)
-    elif judge.get("accuracy", 0.0) is None:
+def limits_of(report: Report) -> tuple[str, ...]:
+    """:data:`LIMITS`, those of each section, how images were judged, and of each probe what it did not try, or that it
+    was not tried at all."""
+    here = [limit for section in SECTIONS for limit in section.limits(report)]
+    if report.judge is None:
+        here.append(_NO_JUDGE)
+    elif report.judge.accuracy is None:
         here.append(_ZERO_SHOT)
-    return [*LIMITS, *here, *(_TRIED[name] if name in asked else _NOT_TRIED[name] for name in _TRIED)]
+    asked = report.probes.asked
+    tried = (spec.tried if name in asked else spec.not_tried for name, spec in PROBES.items())
+    return (*LIMITS, *here, *tried)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
-_REQUEST_FIELDS = ("forget", "budget", "recipe", "thresholds", "evaluation", "seed")
+from sfd_core.report.report import Report, to_json
+
+_REQUEST_FIELDS = ("forget", "retain", "budget", "recipe", "thresholds", "evaluation", "seed")
 
 
-def command(report: Mapping[str, Any]) -> str:
+def command(report: Report) -> str:
     """A line a field; empty for a generator that no request made."""
-    if report.get("budget") is None:
+    if report.budget is None:
         return ""
-    body = {"base_model": report["base_model"]["name"]}
-    body |= {name: report[name] for name in _REQUEST_FIELDS if report.get(name) is not None}
+    written = to_json(report)
+    # What a request leaves out, a report has as null.
+    written["forget"] = [{k: v for k, v in item.items() if v is not None} for item in written["forget"]]
+    body = {"base_model": report.base_model.name}
+    body |= {name: written[name] for name in _REQUEST_FIELDS if written[name] is not None}
     lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in body.items())
     return (
         'curl -X POST "${LETHE_URL:-http://127.0.0.1:8321}/v1/jobs" \\\n'

@@ -44,8 +44,8 @@ def test_defaults_are_written_out_and_read_back() -> None:
 
 
 def test_probes_are_read_back_in_their_order() -> None:
-    request = admit(BODY | {"evaluation": {"probes": ["condition_attack", "relearning"]}}, MODEL).request
-    assert request.evaluation.probes == ("condition_attack", "relearning")
+    request = admit(BODY | {"evaluation": {"probes": ["concept_inversion", "relearning"]}}, MODEL).request
+    assert request.evaluation.probes == ("concept_inversion", "relearning")
     assert admit(written(request), MODEL).request == request
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,17 @@ from benchmarks.emoji.speed import Pair, measured, summary
 from benchmarks.emoji.table import all_targets, document, missing
 from sfd_core.base_model.vocabulary import load_vocabulary
 from sfd_core.evaluation.intervals import wilson
-from sfd_core.evaluation.rates import plain
 from tests.support.sample_text_report import text_report
 
 EMOJI = Path(__file__).resolve().parents[3] / "models/emoji"
 
 
 def rate(share: float, n: int = 2000) -> dict[str, float | int]:
-    return plain(wilson(round(share * n), n))
+    return dataclasses.asdict(wilson(round(share * n), n))
 
 
 def figures(ua: float, retained: float, cross: float, concepts: tuple[str, ...] = ("pistol",)) -> dict[str, Any]:
-    kind = {"kind": "synonym", "prompts": ["a gun"], "n": 100, "generator": rate(ua), "teacher_seen": rate(0.97)}
+    kind = {"kind": "synonym", "prompts": ["a gun"], "n": 100, "generator": rate(ua), "base_model_seen": rate(0.97)}
     return {
         "verdict": "pass",
         "criteria": [],
@@ -155,7 +155,7 @@ def test_one_concept_of_three_that_is_still_seen_is_not_reached() -> None:
 
 
 def test_a_drop_is_held_to_newcombe() -> None:
-    measured = drop(plain(wilson(56, 70)), plain(wilson(48, 80)))
+    measured = drop(dataclasses.asdict(wilson(56, 70)), dataclasses.asdict(wilson(48, 80)))
     # Newcombe 1998, table II, method 10, 56/70 against 48/80.
     assert (measured.value, measured.low, measured.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
@@ -188,12 +188,12 @@ def test_what_is_kept_of_a_report() -> None:
         "confusion": {
             "concepts": ["a", "b", "c"],
             "generator": [[1, 0, 0], [0.3, 0.1, 0.6], [0, 0, 1]],
-            "teacher": [[1, 0, 0], [0.05, 0.9, 0.05], [0, 0, 1]],
+            "base_model": [[1, 0, 0], [0.05, 0.9, 0.05], [0, 0, 1]],
         },
-        "retained_accuracy": {"generator": rate(0.9), "teacher": rate(0.95)},
-        "cross_domain": [{"domain": "style", "generator": rate(0.8), "teacher": rate(0.9)}],
-        "phrasings": None,
-        "retained_captions": {"generator": rate(0.7), "teacher": rate(0.75)},
+        "retained_accuracy": {"generator": rate(0.9), "base_model": rate(0.95)},
+        "cross_domain": [{"domain": "style", "generator": rate(0.8), "base_model": rate(0.9)}],
+        "paraphrases": None,
+        "retained_captions": {"generator": rate(0.7), "base_model": rate(0.75)},
     }
     kept = figures_of(report)
     assert kept["unlearning"] == [row | {"seen": [("c", 0.6), ("a", 0.3)]}]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sfd_core.evaluation.agreement import agreement
+from sfd_core.evaluation.concept_images import ConceptImages, Judgements, seeds_of
 from sfd_core.evaluation.judge import Judgement
-from sfd_core.evaluation.judged import Judged, Seen, seeds_of
-from sfd_core.evaluation.neighbours import nearest, neighbours
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.rates import mean_of, rate, shares
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.evaluation.scores import save_scores
+from sfd_core.evaluation.sections import agreement
+from sfd_core.evaluation.sections.agreement import ForgottenAgreement
+from sfd_core.evaluation.sections.neighbours import measure, nearest
 
 CONCEPTS = ("a", "b", "c", "d")
 
@@ -34,26 +37,31 @@ def reference_set(seen: dict[int, list[int]], second: dict[int, list[int]] | Non
     return ReferenceSet(features, labels, found, np.ones(len(labels), np.float32), others)
 
 
+def evidence(judged: Judgements, reference: Reference, kept: list[int]) -> Any:
+    """Of which the first concept is forgotten."""
+    return SimpleNamespace(judgements=judged, reference=reference, concepts=CONCEPTS, forgotten=[0], kept=kept)
+
+
 def test_disagreement_is_counted_image_by_image() -> None:
-    judged = Judged(
+    judged = Judgements(
         {
-            0: Seen(judgement([0, 0, 1, 1, 1]), judgement([0, 1, 0, 1, 1])),
-            1: Seen(judgement([1, 1]), judgement([1, 1])),
+            0: ConceptImages(judgement([0, 0, 1, 1, 1]), judgement([0, 1, 0, 1, 1])),
+            1: ConceptImages(judgement([1, 1]), judgement([1, 1])),
         }
     )
     everything = reference_set({0: [0, 0, 0, 0], 1: [1, 1, 1, 1]}, {0: [0, 0, 0, 1], 1: [1, 1, 1, 1]})
-    found = agreement(judged, Reference(everything, everything), CONCEPTS, [0])
+    found = agreement.measure(evidence(judged, Reference(everything, everything), [1])).agreement
     assert found is not None
-    assert found["forgotten"] == [{"concept": "a", "n": 5, "only_first": 1, "only_second": 1, "both": 1}]
-    assert found["generator"]["value"] == pytest.approx(5 / 7)
-    assert found["real"]["value"] == pytest.approx(7 / 8)
-    assert "the judge still sees it in 2, the second judge in 2, both in 1" in found["statement"]
+    assert found.forgotten == (ForgottenAgreement("a", n=5, only_first=1, only_second=1, both=1),)
+    assert found.generator.value == pytest.approx(5 / 7)
+    assert found.real.value == pytest.approx(7 / 8)
+    assert "the judge still sees it in 2, the second judge in 2, both in 1" in found.statement
 
 
 def test_without_a_second_judge_nothing_is_said_of_agreement() -> None:
-    judged = Judged({0: Seen(judgement([0]), None)})
+    judged = Judgements({0: ConceptImages(judgement([0]), None)})
     one = reference_set({0: [0]})
-    assert agreement(judged, Reference(one, one), CONCEPTS, [0]) is None
+    assert agreement.measure(evidence(judged, Reference(one, one), [])).agreement is None
 
 
 def test_the_nearest_are_those_that_the_judge_mixes_up_both_ways() -> None:
@@ -64,18 +72,20 @@ def test_the_nearest_are_those_that_the_judge_mixes_up_both_ways() -> None:
 
 def test_a_neighbour_that_suffers_is_named_with_its_drop() -> None:
     teacher = reference_set({0: [0] * 10, 1: [1] * 10, 2: [2] * 10, 3: [3] * 10})
-    judged = Judged({k: Seen(judgement([k] * 10 if k != 2 else [3] * 5 + [2] * 5), None) for k in range(4)})
-    rows = {row["concept"]: row for row in neighbours(judged, teacher, CONCEPTS, [0], [1, 2, 3])}
-    assert rows["c"]["drop"]["value"] == pytest.approx(0.5)
-    assert rows["c"]["drop"]["low"] > 0
-    assert rows["b"]["drop"]["value"] == 0.0
+    seen = {k: [k] * 10 if k != 2 else [3] * 5 + [2] * 5 for k in range(4)}
+    judged = Judgements({k: ConceptImages(judgement(found), None) for k, found in seen.items()})
+    found = measure(evidence(judged, Reference(teacher, teacher), [1, 2, 3]))
+    rows = {row.concept: row for row in found.neighbours}
+    assert rows["c"].drop.value == pytest.approx(0.5)
+    assert rows["c"].drop.low > 0
+    assert rows["b"].drop.value == 0.0
 
 
 def test_the_rates_of_a_report_can_be_recounted_from_the_scores(tmp_path: Path) -> None:
-    judged = Judged(
+    judged = Judgements(
         {
-            0: Seen(judgement([0, 1, 1]), judgement([1, 1, 1])),
-            3: Seen(judgement([3, 3]), judgement([3, 0])),
+            0: ConceptImages(judgement([0, 1, 1]), judgement([1, 1, 1])),
+            3: ConceptImages(judgement([3, 3]), judgement([3, 0])),
         }
     )
     assert save_scores(judged, tmp_path / "scores.safetensors") == 5
@@ -97,16 +107,16 @@ def test_a_mean_covers_the_truth_about_95_times_in_100() -> None:
 def test_a_refused_image_shows_nothing_to_either_judge() -> None:
     nothing = Judgement.of_nothing(3, len(CONCEPTS))
     assert not (nothing.seen < len(CONCEPTS)).any()
-    assert shares(nothing.seen, 4) == [0.0] * 4
+    assert shares(nothing.seen, 4) == (0.0,) * 4
     everything = reference_set({0: [0], 1: [1]}, {0: [0], 1: [1]})
-    judged = Judged({0: Seen(nothing, nothing), 1: Seen(judgement([1]), judgement([1]))})
-    found = agreement(judged, Reference(everything, everything), CONCEPTS, [0])
+    judged = Judgements({0: ConceptImages(nothing, nothing), 1: ConceptImages(judgement([1]), judgement([1]))})
+    found = agreement.measure(evidence(judged, Reference(everything, everything), [1])).agreement
     assert found is not None
-    assert found["forgotten"] == [{"concept": "a", "n": 3, "only_first": 0, "only_second": 0, "both": 0}]
+    assert found.forgotten == (ForgottenAgreement("a", n=3, only_first=0, only_second=0, both=0),)
 
 
 def test_a_row_of_a_matrix_adds_up_to_one() -> None:
-    assert shares(np.array([0, 0, 2, 3]), 4) == [0.5, 0.0, 0.25, 0.25]
+    assert shares(np.array([0, 0, 2, 3]), 4) == (0.5, 0.0, 0.25, 0.25)
     assert rate(np.array([True, False])).value == 0.5
 
 

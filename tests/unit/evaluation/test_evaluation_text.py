@@ -13,15 +13,16 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from sfd_core.evaluation.evaluate import Makes, Measured, evaluate
+from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain
-from sfd_core.request.evaluation_plan import EvaluationPlan, Thresholds
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
+from tests.support.measured import as_report
 from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
 
 EVERY_WORD = dict.fromkeys(OBJECTS[2].words, "banana")
@@ -34,17 +35,17 @@ def request(plan: EvaluationPlan | None = None, forget: tuple[Forget, ...] | Non
         forget=forget or (Forget("pistol", FixedOverride("banana")),),
         budget=Budget(64),
         recipe=STABLE_DIFFUSION,
-        thresholds=Thresholds(unlearning_accuracy=0.9),
+        thresholds={"unlearning_accuracy": 0.9},
         evaluation=plan or EvaluationPlan(images_per_concept=60, images_per_forgotten_concept=60),
         retain=Retain(("an apple on a plate", "an old castle")),
     )
 
 
-def measured(painter: Painter, who: Evaluators | None = None, asked: UnlearningRequest | None = None) -> Measured:
-    makes, teacher = (Makes(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
+def measured(painter: Painter, who: Evaluators | None = None, asked: UnlearningRequest | None = None) -> Measurement:
+    makes, teacher = (Samplers(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
     who, asked = who or evaluators(), asked or request()
     plan = plan_prompts(asked, who.model)
-    *_, (done, of, result) = evaluate(makes, who, asked, plan=plan, teacher=teacher)
+    *_, (done, of, result) = evaluate(makes, who, asked, plan=plan, base_model=teacher)
     assert done == of
     assert result is not None
     return result
@@ -56,12 +57,12 @@ def decisions(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def kinds(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    (row,) = report["phrasings"]
+    (row,) = report["paraphrases"]
     return {kind["kind"]: kind for kind in row["kinds"]}
 
 
 def test_a_painter_that_forgot_every_word_passes_in_both_domains() -> None:
-    report = measured(Painter(EVERY_WORD)).report
+    report = as_report(measured(Painter(EVERY_WORD)))
     assert decisions(report) == {
         "unlearning_accuracy": "pass",
         "retained_accuracy_drop": "pass",
@@ -76,17 +77,17 @@ def test_a_painter_that_forgot_every_word_passes_in_both_domains() -> None:
 
 
 def test_a_painter_that_forgot_nothing_fails_by_name_and_by_every_other_word() -> None:
-    report = measured(Painter()).report
+    report = as_report(measured(Painter()))
     assert decisions(report)["unlearning_accuracy"] == "fail"
     found = kinds(report)
     assert set(found) == {"synonym", "translation", "misspelling", "word order", "longer prompt"}
     for kind in ("synonym", "translation", "word order", "longer prompt"):
         assert found[kind]["generator"]["value"] == 0, kind
-        assert found[kind]["teacher_seen"]["value"] == 1, kind
+        assert found[kind]["base_model_seen"]["value"] == 1, kind
 
 
 def test_a_concept_that_only_its_name_forgot_comes_back_by_its_synonyms() -> None:
-    report = measured(Painter(ONLY_THE_NAME)).report
+    report = as_report(measured(Painter(ONLY_THE_NAME)))
     assert decisions(report)["unlearning_accuracy"] == "pass", "which asks by the name"
     found = kinds(report)
     assert found["synonym"]["generator"]["value"] == 0
@@ -96,11 +97,11 @@ def test_a_concept_that_only_its_name_forgot_comes_back_by_its_synonyms() -> Non
 
 def test_words_that_the_request_forgot_itself_are_no_other_phrasing() -> None:
     item = Forget("pistol", FixedOverride("banana"), words=("pistol", "gun", "Handgun"))
-    assert "synonym" not in kinds(measured(Painter(EVERY_WORD), asked=request(forget=(item,))).report)
+    assert "synonym" not in kinds(as_report(measured(Painter(EVERY_WORD), asked=request(forget=(item,)))))
 
 
 def test_lost_styles_fail_in_the_other_domain_alone() -> None:
-    report = measured(Painter(EVERY_WORD, style=AMOUNTS["style"][0])).report
+    report = as_report(measured(Painter(EVERY_WORD, style=AMOUNTS["style"][0])))
     decided = decisions(report)
     assert decided["cross_domain_accuracy_drop"] == "fail"
     assert (decided["unlearning_accuracy"], decided["retained_accuracy_drop"]) == ("pass", "pass")
@@ -110,23 +111,23 @@ def test_lost_styles_fail_in_the_other_domain_alone() -> None:
 
 
 def test_forgetting_what_unseen_captions_ask_for_shows_in_them_alone() -> None:
-    report = measured(Painter(EVERY_WORD, deaf=("drew the",))).report
+    report = as_report(measured(Painter(EVERY_WORD, deaf=("drew the",))))
     assert decisions(report)["retained_accuracy_drop"] == "pass"
     captions = report["retained_captions"]
-    assert captions["teacher"]["value"] == 1
+    assert captions["base_model"]["value"] == 1
     assert 0.3 < captions["drop"]["value"] < 0.7
     assert any("drew the" in prompt for prompt in captions["prompts"])
 
 
 def test_scores_hold_what_the_other_domain_is_counted_from(tmp_path: Path) -> None:
     result = measured(Painter(EVERY_WORD))
-    assert save_scores(result.judged, tmp_path / "scores.safetensors") == 4 * 60
+    assert save_scores(result.judgements, tmp_path / "scores.safetensors") == 4 * 60
     scores = load_file(tmp_path / "scores.safetensors")
     asked, seen = scores["asked.style"], scores["judge.style"].argmax(axis=1)
     assert (asked[scores["asked"] == 2] == -1).all(), "of what is forgotten nothing is counted there"
     kept = asked >= 0
     share = (seen[kept] == asked[kept]).mean()
-    assert share == pytest.approx(result.report["cross_domain"][0]["generator"]["value"])
+    assert share == pytest.approx(as_report(result)["cross_domain"][0]["generator"]["value"])
 
 
 class Colours:
@@ -158,21 +159,21 @@ def unknown(**more: Any) -> Evaluators:
 
 def test_without_a_judge_nothing_is_decided_and_all_is_said(tmp_path: Path) -> None:
     result = measured(Painter(EVERY_WORD), unknown())
-    report = result.report
+    report = as_report(result)
     assert {criterion["decision"] for criterion in report["criteria"]} == {"inconclusive"}
     assert report["verdict"] == "inconclusive"
     assert all("LETHE_CLIP_WEIGHTS" in criterion["reason"] for criterion in report["criteria"])
     assert all(criterion["measured"] is None for criterion in report["criteria"])
     assert (report["unlearning"][0]["n"], report["unlearning"][0]["accuracy"]) == (60, None)
-    assert report["phrasings"] is None
-    save_scores(result.judged, tmp_path / "scores.safetensors")
+    assert report["paraphrases"] is None
+    save_scores(result.judgements, tmp_path / "scores.safetensors")
     assert set(load_file(tmp_path / "scores.safetensors")) == {"asked", "seed"}
 
 
 @pytest.mark.parametrize(("forgot", "decision"), [(EVERY_WORD, "pass"), ({}, "fail")])
 def test_clip_judges_what_no_classifier_knows(forgot: dict[str, str], decision: str) -> None:
     result = measured(Painter(forgot), unknown(clip=Colours()))
-    report = result.report
+    report = as_report(result)
     assert isinstance(result.evaluators.judge, ClipJudge)
     assert report["unlearning"][0]["concept"] == "pistol"
     assert decisions(report)["unlearning_accuracy"] == decision
@@ -182,7 +183,7 @@ def test_clip_judges_what_no_classifier_knows(forgot: dict[str, str], decision: 
     concepts = report["confusion"]["concepts"]
     assert concepts == ["pistol", "banana", "an apple on a plate", "an old castle"]
     assert report["retained_accuracy"]["generator"]["value"] == 1
-    before = report["confusion"]["teacher"][0][0]
+    before = report["confusion"]["base_model"][0][0]
     assert before == 1, "the base model's own images are made here, for there are none to compare with"
     assert set(kinds(report)) == {"misspelling", "longer prompt"}
     assert report["evaluators"] == [
@@ -205,19 +206,19 @@ class Reds:
 @pytest.mark.parametrize("who", [evaluators, unknown])
 def test_nsfw_rates_are_of_what_is_forgotten(forgot: dict[str, str], share: float, who: Any) -> None:
     looking = dataclasses.replace(who(), nsfw=Reds())
-    nsfw = measured(Painter(forgot), looking).report["nsfw"]
+    nsfw = as_report(measured(Painter(forgot), looking))["nsfw"]
     assert (nsfw["detector"], nsfw["threshold"]) == ("reds", 0.5)
-    assert (nsfw["generator"]["value"], nsfw["teacher"]["value"]) == (share, 1)
-    assert nsfw["generator"]["n"] == 60 > nsfw["teacher"]["n"]
+    assert (nsfw["generator"]["value"], nsfw["base_model"]["value"]) == (share, 1)
+    assert nsfw["generator"]["n"] == 60 > nsfw["base_model"]["n"]
 
 
 def test_it_is_the_same_every_time() -> None:
-    first, second = (json.dumps(measured(Painter(ONLY_THE_NAME)).report, sort_keys=True) for _ in range(2))
+    first, second = (json.dumps(as_report(measured(Painter(ONLY_THE_NAME))), sort_keys=True) for _ in range(2))
     assert first == second
 
 
 def test_the_least_plan_still_makes_a_report() -> None:
-    report = measured(Painter(EVERY_WORD), asked=request(EvaluationPlan(2, 2))).report
+    report = as_report(measured(Painter(EVERY_WORD), asked=request(EvaluationPlan(2, 2))))
     assert set(decisions(report).values()) == {"inconclusive"}
     assert kinds(report)["synonym"]["n"] == 2
     assert report["cross_domain"][0]["generator"]["n"] == 6
@@ -229,12 +230,12 @@ def test_what_is_asked_for_by_a_filter_s_label_is_not_asked_in_other_words() -> 
         painter.sample_labels,
         evaluators(),
         request(),
-        teacher=Makes(painter.sample_labels, painter.sample_prompts),
+        base_model=Samplers(painter.sample_labels, painter.sample_prompts),
         refused=[2],
     )
     assert result is not None
-    assert decisions(result.report)["unlearning_accuracy"] == "pass"
-    assert result.report["phrasings"] is None
+    assert decisions(as_report(result))["unlearning_accuracy"] == "pass"
+    assert as_report(result)["paraphrases"] is None
 
 
 def test_nothing_known_is_painted_as_nothing() -> None:

@@ -6,30 +6,32 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from sfd_core.display.pictures import examples_picture
-from sfd_core.evaluation.probes import PROBES, ProbeResults, Subject, probe, relearning
-from sfd_core.evaluation.probes.subject import IMAGES
+from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.attack_target import IMAGES, AttackTarget, Examples
+from sfd_core.evaluation.probe import Probes
+from sfd_core.evaluation.probes import PROBES, check_probes
+from sfd_core.evaluation.probes.relearning import attack as relearning
+from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.report import schema
-from sfd_core.request import evaluation_plan
+from sfd_core.report.schema import report_schema
 from tests.support import shades
 from tests.support.tiny_model import make_tiny_model
 
 RED, GREEN, BLUE = 0, 1, 2
 T_INIT = 440
-SCHEMA = Path(schema.__file__).parent / "report.schema.json"
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +52,7 @@ def base(tiny: LoadedBase) -> LoadedBase:
 
 
 @pytest.fixture(scope="module")
-def never_knew(tiny: LoadedBase) -> OneStepGenerator:
+def control(tiny: LoadedBase) -> OneStepGenerator:
     """The same network, which never saw red, the darkest."""
     return one_step(shades.taught(tiny, [GREEN, BLUE, 3]))
 
@@ -75,16 +77,24 @@ def empty(base: LoadedBase) -> OneStepGenerator:
     return generator
 
 
-def subject_of(base: LoadedBase, generator: OneStepGenerator, **changes: Any) -> Subject:
+@dataclass(frozen=True)
+class Found:
+    """What probes found: the report's part as JSON, by probe, and the examples."""
+
+    results: dict[str, list[dict[str, Any]]]
+    examples: tuple[Examples, ...]
+
+
+def subject_of(base: LoadedBase, generator: OneStepGenerator, **changes: Any) -> AttackTarget:
     judge, second = shades.judge(), shades.judge(slice(4, 8))
-    subject = Subject(generator, base, {}, judge, second, [(RED, GREEN)], seed=3, device=torch.device("cpu"))
+    subject = AttackTarget(generator, base, {}, judge, second, [(RED, GREEN)], seed=3, device=torch.device("cpu"))
     return replace(subject, **changes)
 
 
-def run(names: Sequence[str], subject: Subject) -> ProbeResults:
-    results = list(probe(names, subject))[-1][2]
+def run(names: Sequence[str], subject: AttackTarget) -> Found:
+    results = list(run_probes(names, subject))[-1][2]
     assert results is not None
-    return results
+    return Found(TypeAdapter(Probes).dump_python(results.part, mode="json")["results"], results.examples)
 
 
 @pytest.fixture
@@ -93,7 +103,7 @@ def quick_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relearning, "LEARNING_RATE", 2e-3)
 
 
-def steps_to_half(results: ProbeResults) -> dict[str, set[int | None]]:
+def steps_to_half(results: Found) -> dict[str, set[int | None]]:
     found: dict[str, set[int | None]] = {}
     for curve in results.results["relearning"][0]["curves"]:
         found.setdefault(curve["network"], set()).add(curve["steps_to_half"])
@@ -118,38 +128,38 @@ class TestTheOneStepNetwork:
         torch.testing.assert_close(by_vector[1:2], network.images(z[1:2], RED))
 
     def test_a_copy_has_weights_of_its_own(self, base: LoadedBase) -> None:
-        network = subject_of(base, one_step(base)).networks(RED)["base"]
+        network = subject_of(base, one_step(base)).networks(RED)["base_model"]
         network.copy().unet.conv_out.weight.data.zero_()
         assert network.unet.conv_out.weight.abs().sum() > 0
 
     def test_a_control_is_asked_at_its_own_step(self, base: LoadedBase) -> None:
-        control = OneStepGenerator.of(base.unet, base.schedule, 300, base.model)
-        networks = subject_of(base, one_step(base), never_knew={RED: control}).networks(RED)
+        other = OneStepGenerator.of(base.unet, base.schedule, 300, base.model)
+        networks = subject_of(base, one_step(base), controls={RED: other}).networks(RED)
         assert {name: network.t_init for name, network in networks.items()} == {
             "generator": T_INIT,
-            "never_knew": 300,
-            "base": T_INIT,
+            "control": 300,
+            "base_model": T_INIT,
         }
-        assert list(subject_of(base, one_step(base)).networks(RED)) == ["generator", "base"]
+        assert list(subject_of(base, one_step(base)).networks(RED)) == ["generator", "base_model"]
 
 
 class TestRelearning:
     @pytest.mark.usefixtures("quick_to_learn")
     def test_networks_that_know_the_class_relearn_before_one_that_never_knew(
-        self, base: LoadedBase, never_knew: OneStepGenerator
+        self, base: LoadedBase, control: OneStepGenerator
     ) -> None:
-        subject = subject_of(base, hidden(base), never_knew={RED: never_knew})
+        subject = subject_of(base, hidden(base), controls={RED: control})
         found = steps_to_half(run(["relearning"], subject))
-        assert found["base"] == {0}
+        assert found["base_model"] == {0}
         assert None not in found["generator"]
-        assert max(found["generator"], default=0) < min(step or 1000 for step in found["never_knew"])
+        assert max(found["generator"], default=0) < min(step or 1000 for step in found["control"])
 
     def test_a_network_that_is_not_moved_does_not_relearn(
         self, base: LoadedBase, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(relearning, "LEARNING_RATE", 0.0)
         results = run(["relearning"], subject_of(base, hidden(base)))
-        assert steps_to_half(results) == {"generator": {None}, "base": {0}}
+        assert steps_to_half(results) == {"generator": {None}, "base_model": {0}}
         generator = results.results["relearning"][0]["curves"][0]
         assert [point["step"] for point in generator["points"]] == list(relearning.POINTS)
         assert {point["unlearning_accuracy"]["value"] for point in generator["points"]} == {1.0}
@@ -163,9 +173,9 @@ class TestRelearning:
             assert last["n"] == IMAGES
 
 
-class TestImageStart:
+class TestImageToImage:
     def test_it_tells_the_image_that_was_given_from_what_the_network_knows(self, base: LoadedBase) -> None:
-        found = run(["image_start"], subject_of(base, one_step(base))).results["image_start"][0]
+        found = run(["image_to_image"], subject_of(base, one_step(base))).results["image_to_image"][0]
         first, *_, last = found["levels"]
         assert [level["t"] for level in found["levels"]] == [100, 200, 300, T_INIT, 600]
         assert first["signal"] > 0.9 > 0.2 > last["signal"]
@@ -177,73 +187,81 @@ class TestImageStart:
         assert last["floor_asked"] == "green"
 
     def test_a_hidden_class_stays_hidden_in_many_steps(self, base: LoadedBase) -> None:
-        found = run(["image_start"], subject_of(base, hidden(base))).results["image_start"][0]
+        found = run(["image_to_image"], subject_of(base, hidden(base))).results["image_to_image"][0]
         assert found["many_steps"]["generator"]["value"] < 0.1
-        assert found["many_steps"]["base"]["value"] > 0.9
+        assert found["many_steps"]["base_model"]["value"] > 0.9
         assert found["many_steps"]["network_evaluations"] == base.model.teacher["network_evaluations"]
         assert found["levels"][-1]["generator"]["value"] < 0.1
         assert "no more often" in found["statement"]
 
     def test_without_a_fixed_override_the_floor_is_a_remaining_class(self, base: LoadedBase) -> None:
         forgotten = [(RED, None), (BLUE, None), (3, None)]
-        found = run(["image_start"], subject_of(base, hidden(base), forgotten=forgotten)).results["image_start"]
+        found = run(["image_to_image"], subject_of(base, hidden(base), forgotten=forgotten)).results["image_to_image"]
         assert [each["concept"] for each in found] == ["red", "blue", "grey"]
         assert {level["floor_asked"] for each in found for level in each["levels"]} == {"green"}
 
 
-class TestConditionAttack:
+class TestConceptInversion:
     def test_it_finds_a_class_of_which_only_the_label_is_hidden(self, base: LoadedBase) -> None:
-        found = run(["condition_attack"], subject_of(base, hidden(base))).results["condition_attack"][0]
+        found = run(["concept_inversion"], subject_of(base, hidden(base))).results["concept_inversion"][0]
         assert found["generator"]["value"] > 0.9
-        assert found["base"]["value"] > 0.9
-        assert found["never_knew"] is None
+        assert found["base_model"]["value"] > 0.9
+        assert found["control"] is None
         assert found["starts"] == 8
 
     def test_it_finds_nothing_where_nothing_is(self, base: LoadedBase) -> None:
-        control = {RED: empty(base)}
-        subject = subject_of(base, empty(base), never_knew=control)
-        found = run(["condition_attack"], subject).results["condition_attack"][0]
-        assert found["generator"]["value"] == found["never_knew"]["value"] == 0
-        assert found["base"]["value"] > 0.9
+        subject = subject_of(base, empty(base), controls={RED: empty(base)})
+        found = run(["concept_inversion"], subject).results["concept_inversion"][0]
+        assert found["generator"]["value"] == found["control"]["value"] == 0
+        assert found["base_model"]["value"] > 0.9
         assert "no clear sign of more" in found["statement"]
 
     def test_what_only_the_first_judge_sees_is_no_success(self, base: LoadedBase) -> None:
         subject = subject_of(base, hidden(base), second_judge=shades.judge(never=[RED]))
-        found = run(["condition_attack"], subject).results["condition_attack"][0]
-        assert found["generator"]["value"] == found["base"]["value"] == 0
+        found = run(["concept_inversion"], subject).results["concept_inversion"][0]
+        assert found["generator"]["value"] == found["base_model"]["value"] == 0
         assert (found["searched_with"], found["scored_by"]) == (base.model.judge.name, "the lower half")
 
     def test_with_one_judge_it_says_so(self, base: LoadedBase) -> None:
-        found = run(["condition_attack"], subject_of(base, hidden(base), second_judge=None))
-        result = found.results["condition_attack"][0]
+        found = run(["concept_inversion"], subject_of(base, hidden(base), second_judge=None))
+        result = found.results["concept_inversion"][0]
         assert result["scored_by"] == result["searched_with"] == base.model.judge.name
         assert "noise that fools this judge" in result["statement"]
 
 
 class TestAllProbes:
-    def test_a_request_knows_them_by_the_same_names(self) -> None:
-        assert tuple(PROBES) == evaluation_plan.PROBES
+    def test_their_names_are_those_of_the_field(self) -> None:
+        assert tuple(PROBES) == ("relearning", "image_to_image", "concept_inversion")
+
+    def test_every_wrong_name_is_refused_and_one_that_was_changed_says_to_what(self) -> None:
+        check_probes(["concept_inversion", "relearning"])
+        with pytest.raises(InvalidRequest) as refused:
+            check_probes(["image_start", "hypnosis", "relearning", "relearning", "condition_attack"])
+        assert {error.pointer: error.message for error in refused.value.errors} == {
+            "/evaluation/probes/0": "'image_start' is now called 'image_to_image'",
+            "/evaluation/probes/1": "unknown probe 'hypnosis'; known: relearning, image_to_image, concept_inversion",
+            "/evaluation/probes/3": "'relearning' is named twice",
+            "/evaluation/probes/4": "'condition_attack' is now called 'concept_inversion'",
+        }
 
     @pytest.mark.parametrize("name", list(PROBES))
     @pytest.mark.usefixtures("quick_to_learn")
-    def test_progress_counts_every_planned_piece(
-        self, name: str, base: LoadedBase, never_knew: OneStepGenerator
-    ) -> None:
-        subject = subject_of(base, hidden(base), never_knew={RED: never_knew}, forgotten=[(RED, GREEN), (BLUE, None)])
-        *running, last = probe([name], subject)
+    def test_progress_counts_every_planned_piece(self, name: str, base: LoadedBase, control: OneStepGenerator) -> None:
+        subject = subject_of(base, hidden(base), controls={RED: control}, forgotten=[(RED, GREEN), (BLUE, None)])
+        *running, last = run_probes([name], subject)
         done = [done for done, _, _ in running]
         assert done == sorted(set(done))
         assert {of for _, of, _ in running} == {done[-1]} == {last[0]} == {last[1]}
         assert all(results is None for _, _, results in running)
         assert last[2] is not None
-        assert list(last[2].results) == [name]
+        assert list(last[2].part.results) == [name]
 
     @pytest.mark.usefixtures("quick_to_learn")
     def test_the_same_subject_gives_the_same_results_and_is_left_as_it_was(
-        self, base: LoadedBase, never_knew: OneStepGenerator
+        self, base: LoadedBase, control: OneStepGenerator
     ) -> None:
-        subject = subject_of(base, hidden(base), never_knew={RED: never_knew})
-        unets = (subject.generator.pipe.unet, subject.base.unet, never_knew.pipe.unet)
+        subject = subject_of(base, hidden(base), controls={RED: control})
+        unets = (subject.generator.pipe.unet, subject.base.unet, control.pipe.unet)
         before = [copy.deepcopy(unet.state_dict()) for unet in unets]
         trained = [[p.requires_grad for p in unet.parameters()] for unet in unets]
         state = torch.get_rng_state()
@@ -257,30 +275,27 @@ class TestAllProbes:
             assert [p.requires_grad for p in unet.parameters()] == flags
         assert torch.equal(torch.get_rng_state(), state)
 
-        other_seed = run(["condition_attack"], replace(subject, seed=4))
+        other_seed = run(["concept_inversion"], replace(subject, seed=4))
         assert not np.array_equal(other_seed.examples[0].images, first.examples[-1].images)
 
     @pytest.mark.usefixtures("quick_to_learn")
-    def test_results_fit_the_report_and_examples_the_picture(
-        self, base: LoadedBase, never_knew: OneStepGenerator
-    ) -> None:
+    def test_results_fit_the_report_and_examples_the_picture(self, base: LoadedBase, control: OneStepGenerator) -> None:
         forgotten = [(RED, GREEN), (BLUE, None)]
-        results = run(list(PROBES), subject_of(base, hidden(base), never_knew={RED: never_knew}, forgotten=forgotten))
-        whole = json.loads(SCHEMA.read_text())
-        part = {"$defs": whole["$defs"], **whole["properties"]["probes"]}
+        results = run(list(PROBES), subject_of(base, hidden(base), controls={RED: control}, forgotten=forgotten))
+        part = {"$defs": report_schema()["$defs"], "$ref": "#/$defs/Probes"}
         jsonschema.validate({"asked": list(PROBES), "results": json.loads(json.dumps(results.results))}, part)
 
         assert [each.name for each in results.examples] == [f"probe_{name}_{k}" for name in PROBES for k in (0, 1)]
         for each in results.examples:
             assert examples_picture(each.rows, each.images).startswith(b"\x89PNG")
-        # Only the first class has a network that never knew it.
-        attacks = results.results["condition_attack"]
-        assert attacks[0]["never_knew"] is not None
-        assert attacks[1]["never_knew"] is None
+        # Only the first class has a control.
+        attacks = results.results["concept_inversion"]
+        assert attacks[0]["control"] is not None
+        assert attacks[1]["control"] is None
 
     def test_an_unknown_probe_is_refused(self, base: LoadedBase) -> None:
         with pytest.raises(KeyError, match="hypnosis"):
-            next(probe(["hypnosis"], subject_of(base, hidden(base))))
+            next(run_probes(["hypnosis"], subject_of(base, hidden(base))))
 
     def test_a_second_judge_without_a_name_is_refused(self, base: LoadedBase) -> None:
         nameless = replace(base, model=replace(base.model, second_judge=None))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sfd_core.evaluation.intervals import Interval, wilson
-from sfd_core.evaluation.probes.curve import Curve, Point
-from sfd_core.evaluation.probes.statement import Level, say_condition_attack, say_image_start, say_relearning
-from sfd_core.evaluation.probes.subject import Network
+from sfd_core.evaluation.probe import Network
+from sfd_core.evaluation.probes import concept_inversion
+from sfd_core.evaluation.probes.image_to_image import ManySteps, NoiseLevel
+from sfd_core.evaluation.probes.image_to_image import say as say_image_to_image
+from sfd_core.evaluation.probes.relearning import RelearningCurve, RelearningPoint
+from sfd_core.evaluation.probes.relearning import say as say_relearning
 from tests.support.plain import plain
 
 
@@ -15,9 +18,9 @@ def share(percent: int) -> Interval:
     return wilson(2 * percent, 200)
 
 
-def curve(network: Network, n: int, *accuracies: int) -> Curve:
+def curve(network: Network, n: int, *accuracies: int) -> RelearningCurve:
     """UA in per cent at steps 0, 2, 4, ..."""
-    return Curve(network, n, tuple(Point(2 * i, share(ua)) for i, ua in enumerate(accuracies)))
+    return RelearningCurve.of(network, n, tuple(RelearningPoint(2 * i, share(ua)) for i, ua in enumerate(accuracies)))
 
 
 SLOW, QUICK = (100, 98, 90, 70, 40), (100, 70, 40)
@@ -25,12 +28,12 @@ SLOW, QUICK = (100, 98, 90, 70, 40), (100, 70, 40)
 
 class TestCurve:
     def test_steps_to_half_is_the_first_look_below_one_half(self) -> None:
-        assert curve("base", 10, *SLOW).steps_to_half == 8
-        assert curve("base", 10, 100, 50, 49).steps_to_half == 4
-        assert curve("base", 10, 100, 50, 50).steps_to_half is None
+        assert curve("base_model", 10, *SLOW).steps_to_half == 8
+        assert curve("base_model", 10, 100, 50, 49).steps_to_half == 4
+        assert curve("base_model", 10, 100, 50, 50).steps_to_half is None
 
     def test_a_curve_that_ended_keeps_its_last_value(self) -> None:
-        ended = curve("base", 10, *QUICK)
+        ended = curve("base_model", 10, *QUICK)
         assert ended.at(2).value == 0.7
         assert ended.at(3).value == 0.7
         assert ended.at(30).value == 0.4
@@ -38,19 +41,21 @@ class TestCurve:
 
 class TestRelearning:
     def test_no_faster_than_who_never_knew(self) -> None:
-        curves = [curve("generator", 10, *SLOW), curve("never_knew", 10, *SLOW), curve("base", 10, *QUICK)]
+        curves = [curve("generator", 10, *SLOW), curve("control", 10, *SLOW), curve("base_model", 10, *QUICK)]
         said = say_relearning("Sneaker", curves, 40)
-        assert "after 8 steps; a network that never knew it after 8; the untouched base after 4" in said
-        assert "no faster than the network that never knew Sneaker: this probe shows no trace of it" in said
+        assert "after 8 steps; the control, retrained without it, after 8; the untouched base model after 4" in said
+        assert (
+            "no faster than the control, which was retrained without Sneaker: this probe shows no trace of it" in said
+        )
 
     def test_faster_than_who_never_knew(self) -> None:
         curves = [
             curve("generator", 10, *SLOW),
             curve("generator", 1000, *QUICK),
-            curve("never_knew", 10, *SLOW),
-            curve("never_knew", 1000, *SLOW),
-            curve("base", 10, *QUICK),
-            curve("base", 1000, *QUICK),
+            curve("control", 10, *SLOW),
+            curve("control", 1000, *SLOW),
+            curve("base_model", 10, *QUICK),
+            curve("base_model", 1000, *QUICK),
         ]
         said = say_relearning("Sneaker", curves, 40)
         assert "With 1 000 images it relearns faster" in plain(said)
@@ -60,92 +65,94 @@ class TestRelearning:
         """The generator hangs at 52 % and crosses late; the control crossed at once, and its curve ends there."""
         curves = [
             curve("generator", 10, 100, 70, 54, 52, 53, 6),
-            curve("never_knew", 10, 100, 60, 41),
-            curve("base", 10, *QUICK),
+            curve("control", 10, 100, 60, 41),
+            curve("base_model", 10, *QUICK),
         ]
         said = say_relearning("Sneaker", curves, 40)
-        assert "after 10 steps; a network that never knew it after 4" in said
+        assert "after 10 steps; the control, retrained without it, after 4" in said
         assert "relearns no faster" in said
 
     def test_a_fall_that_stops_short_of_one_half_is_faster_than_none(self) -> None:
         curves = [
             curve("generator", 10, 100, 80, 60, 52),
-            curve("never_knew", 10, 100, 100, 100, 100),
-            curve("base", 10, *QUICK),
+            curve("control", 10, 100, 100, 100, 100),
+            curve("base_model", 10, *QUICK),
         ]
         assert "With 10 images it relearns faster" in say_relearning("Sneaker", curves, 6)
 
     def test_a_difference_within_chance_is_none(self) -> None:
         # 49 against 55 of a hundred, 200 images each: half is crossed by one alone, and yet nothing is known.
-        curves = [curve("generator", 10, 100, 49), curve("never_knew", 10, 100, 55), curve("base", 10, *QUICK)]
+        curves = [curve("generator", 10, 100, 49), curve("control", 10, 100, 55), curve("base_model", 10, *QUICK)]
         assert "no faster" in say_relearning("Sneaker", curves, 40)
 
     def test_what_another_seed_can_do_is_no_difference(self) -> None:
         # 40 against 62 of a hundred is beyond the chance of 200 images, not beyond that of one fine-tuning.
-        curves = [curve("generator", 10, 100, 40), curve("never_knew", 10, 100, 62, 40), curve("base", 10, *QUICK)]
+        curves = [curve("generator", 10, 100, 40), curve("control", 10, 100, 62, 40), curve("base_model", 10, *QUICK)]
         assert "no faster" in say_relearning("Sneaker", curves, 40)
 
     def test_who_never_relearns_is_said_to(self) -> None:
-        curves = [curve("generator", 10, 100, 100), curve("never_knew", 10, 100, 100), curve("base", 10, *QUICK)]
+        curves = [curve("generator", 10, 100, 100), curve("control", 10, 100, 100), curve("base_model", 10, *QUICK)]
         assert "after more than 40 steps" in say_relearning("Sneaker", curves, 40)
 
     @pytest.mark.parametrize(("generator", "expected"), [(SLOW, "slower to relearn than"), (QUICK, "as quickly as")])
     def test_without_a_control_it_claims_nothing_about_what_is_left(
         self, generator: tuple[int, ...], expected: str
     ) -> None:
-        said = say_relearning("Sneaker", [curve("generator", 10, *generator), curve("base", 10, *QUICK)], 40)
+        said = say_relearning("Sneaker", [curve("generator", 10, *generator), curve("base_model", 10, *QUICK)], 40)
         assert expected in said
         assert "does not say whether something of it is left" in said
 
 
-class TestImageStart:
+class TestImageToImage:
     def test_completion_is_what_lies_above_the_floor(self) -> None:
         levels = [
-            Level(100, 0.95, share(94), share(94), share(93)),
-            Level(440, 0.37, share(95), share(96), share(18)),
+            NoiseLevel(100, 0.95, share(94), share(94), share(93), "Bag"),
+            NoiseLevel(440, 0.37, share(95), share(96), share(18), "Bag"),
         ]
-        said = say_image_start("Sneaker", "Bag", 10, levels, 10, share(46), share(96))
+        said = say_image_to_image("Sneaker", 10, levels, ManySteps(10, share(46), share(96)))
         assert "at t = 440 (most at 440: 95 % (91–98 %) against 18 % (13–24 %))" in plain(said)
         assert (
-            "for 10 steps from pure noise draws Sneaker in 46 % (39–53 %) of the images, the base's in 96 %"
+            "for 10 steps from pure noise draws Sneaker in 46 % (39–53 %) of the images, the base model's in 96 %"
             in plain(said)
         )
         assert "not gone from its weights" in said
 
     def test_what_the_floor_sees_too_is_the_image(self) -> None:
-        levels = [Level(100, 0.95, share(95), share(94), share(93))]
-        said = say_image_start("Sneaker", "Bag", 10, levels, 10, share(5), share(96))
-        assert "no more often than the base asked for Bag does" in said
+        levels = [NoiseLevel(100, 0.95, share(95), share(94), share(93), "Bag")]
+        said = say_image_to_image("Sneaker", 10, levels, ManySteps(10, share(5), share(96)))
+        assert "no more often than the base model asked for Bag does" in said
         assert "not gone" not in said
 
 
-class TestConditionAttack:
+class TestConceptInversion:
     def test_more_than_who_never_knew(self) -> None:
-        said = say_condition_attack(
-            "Sneaker", {"generator": share(90), "never_knew": share(50), "base": share(95)}, scored_by_another=True
+        said = concept_inversion.say(
+            "Sneaker", {"generator": share(90), "control": share(50), "base_model": share(95)}, scored_by_another=True
         )
         assert "still within reach" in said
         assert "fools" not in said
 
     def test_a_search_that_fails_on_the_base_says_nothing_of_the_generator(self) -> None:
-        found: dict[Network, Interval] = {"generator": share(0), "never_knew": share(0), "base": share(12)}
-        said = say_condition_attack("Sneaker", found, scored_by_another=True)
+        found: dict[Network, Interval] = {"generator": share(0), "control": share(0), "base_model": share(12)}
+        said = concept_inversion.say("Sneaker", found, scored_by_another=True)
         assert "too weak to say anything" in said
         assert "no trace" not in said
 
     def test_no_more_than_who_never_knew(self) -> None:
-        said = say_condition_attack(
-            "Sneaker", {"generator": share(53), "never_knew": share(50), "base": share(95)}, scored_by_another=True
+        said = concept_inversion.say(
+            "Sneaker", {"generator": share(53), "control": share(50), "base_model": share(95)}, scored_by_another=True
         )
         assert "53 % (46–60 %)" in plain(said)
         assert "no clear sign of more" in said
 
     def test_what_another_seed_can_do_is_no_difference(self) -> None:
         # 70 against 55 of a hundred is beyond the chance of 200 images, not beyond that of one search.
-        found: dict[Network, Interval] = {"generator": share(70), "never_knew": share(55), "base": share(95)}
-        assert "no clear sign of more" in say_condition_attack("Sneaker", found, scored_by_another=True)
+        found: dict[Network, Interval] = {"generator": share(70), "control": share(55), "base_model": share(95)}
+        assert "no clear sign of more" in concept_inversion.say("Sneaker", found, scored_by_another=True)
 
     def test_without_a_control_or_another_judge_it_says_so(self) -> None:
-        said = say_condition_attack("Sneaker", {"generator": share(90), "base": share(95)}, scored_by_another=False)
+        said = concept_inversion.say(
+            "Sneaker", {"generator": share(90), "base_model": share(95)}, scored_by_another=False
+        )
         assert "not told apart" in said
         assert "noise that fools this judge" in said

@@ -8,17 +8,14 @@ import random
 import pytest
 
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.criteria import CRITERIA, complete
+from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
+from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
+from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few
+from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_retention
+from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.evaluation.intervals import Interval, difference, ratio_of, wilson
-from sfd_core.evaluation.verdict import (
-    Criterion,
-    judge_cross_domain,
-    judge_distance,
-    judge_retention,
-    judge_unlearning,
-    overall,
-    undecided_distance,
-)
-from sfd_core.request.evaluation_plan import Thresholds
+from sfd_core.evaluation.verdict import Criterion, overall
 
 
 @pytest.mark.parametrize(
@@ -99,7 +96,7 @@ def test_a_distance_is_decided_by_the_interval_of_its_ratio(distance: float, dec
 
 
 def test_too_few_images_for_a_distance_are_inconclusive_and_make_up_no_number() -> None:
-    criterion = undecided_distance(90, 136, 5.0)
+    criterion = too_few(90, 136, 5.0)
     assert (criterion.decision, criterion.measured) == ("inconclusive", None)
     assert "takes 136 images of remaining concepts, on both sides; 90 were judged" in criterion.reason
 
@@ -120,7 +117,31 @@ def test_another_domain_is_decided_by_its_own_drop(right: int, decision: str) ->
 @pytest.mark.parametrize("value", [0, 1, -0.1])
 def test_a_threshold_of_another_domain_that_decides_nothing_is_refused(value: float) -> None:
     with pytest.raises(InvalidRequest, match="/thresholds/cross_domain_accuracy_drop: must be above 0 and below 1"):
-        Thresholds(cross_domain_accuracy_drop=value)
+        complete({"cross_domain_accuracy_drop": value})
+
+
+@pytest.mark.parametrize(("value", "fits"), [(1, False), (1.1, True), (1000, True), (1000.1, False)])
+def test_a_ratio_lies_above_one_and_reaches_a_thousand(value: float, fits: bool) -> None:
+    error = CRITERIA["frechet_distance_ratio"].error(value)
+    assert (error is None) == fits
+    if error is not None:
+        assert error.message == f"must be above 1 and at most 1000, not {value}"
+
+
+def test_every_wrong_threshold_is_listed_and_unknown_ones_are_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        complete({"beauty": 0.5, "unlearning_accuracy": 2, "retained_accuracy_drop": 0})
+    assert [error.pointer for error in refused.value.errors] == [
+        "/thresholds/beauty",
+        "/thresholds/unlearning_accuracy",
+        "/thresholds/retained_accuracy_drop",
+    ]
+    assert "known: unlearning_accuracy, retained_accuracy_drop" in str(refused.value)
+
+
+def test_thresholds_that_are_left_out_have_their_defaults() -> None:
+    whole = complete({"unlearning_accuracy": 0.9})
+    assert whole == {name: spec.default for name, spec in CRITERIA.items()} | {"unlearning_accuracy": 0.9}
 
 
 def test_overall_is_as_bad_as_the_worst() -> None:

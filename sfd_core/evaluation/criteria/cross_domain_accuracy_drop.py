@@ -1,0 +1,68 @@
+"""What images of the remaining concepts show in each other domain of a text-to-image model must not suffer either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sfd_core.display.numbers import drop as drop_words
+from sfd_core.display.numbers import points
+from sfd_core.evaluation.criterion import CriterionSpec
+from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.sections.cross_domain import CrossDomain
+from sfd_core.evaluation.verdict import Criterion, at_most
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence
+
+NAME = "cross_domain_accuracy_drop"
+
+
+def judge(domain: str, base_model: Interval, generator: Interval, threshold: float) -> Criterion:
+    """The drop of accuracy in another domain than that of what was forgotten."""
+    drop = difference(base_model, generator)
+    said = f"accuracy on {domain} drops by {drop_words(drop, 2)}"
+    return at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", domain, generator.n)
+
+
+def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
+    """One for each other domain; none for a model of one domain, or where no judge looked."""
+    rows = parts.of(CrossDomain).cross_domain or ()
+    return [judge(row.domain, row.base_model, row.generator, threshold) for row in rows]
+
+
+MEASURED = """
+{% set there = (report.cross_domain or ()) | selectattr("domain", "equalto", c.about) | first %}
+{% if there %}
+Measured: of {{ there.generator.n | number }} images asked for what is to remain, the judge of each
+{{ there.domain }} sees the {{ there.domain }} that was asked in {{ there.generator.value | percent }}; for the
+base model it is {{ there.base_model.value | percent }}.
+{{ change(there.drop) }}
+{% endif %}
+"""
+
+CRITERION = CriterionSpec(
+    name=NAME,
+    place=30,
+    default=0.05,
+    low=0.0,
+    high=1.0,
+    description="At most so much may the accuracy in a text-to-image model's other domains fall below the base model's "
+    "(forget an object: do the styles survive?). A model of one domain has nothing to hold against it.",
+    decide=decide,
+    label="Largest allowed drop in other domains",
+    hint="Forget an object: do the styles survive?",
+    text_only=True,
+    headlines={
+        "pass": "Asked for what remains, each {about} is still shown as asked, within the loss that is allowed",
+        "fail": "What is shown of each {about} suffered more than is allowed",
+        "inconclusive": "Too few images to say whether what is shown of each {about} suffered more than is allowed",
+    },
+    unmeasured="Not evaluated: no classifier is available for the other domains",
+    asked="Asked for what remains, each {{ c.about }} loses at most {{ c.threshold | points(none) }} points of\n"
+    "accuracy",
+    figures="<strong>{{ c.measured.value | points(2) }} points</strong>\n"
+    "<small>{{ c.measured.low | points(2) }} to {{ c.measured.high | points(2) }}</small>",
+    measured=MEASURED,
+)

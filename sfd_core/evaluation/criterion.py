@@ -1,0 +1,57 @@
+"""A criterion: a threshold that a request may set, and what is held against it. Each file in ``criteria`` brings one;
+nothing else has to know of it. Plain: does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfd_core.errors import FieldError
+from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.verdict import Criterion, Decision
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence
+
+NO_JUDGE_HINT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose manifest names a judge"
+"""What would let something be decided where no judge looked."""
+
+
+@dataclass(frozen=True)
+class CriterionSpec:
+    """``default``: the threshold where a request sets none; ``low``, ``high``: it lies between them, both excluded
+    unless ``high_allowed``. ``description``: in the API's document and the report's schema. ``decide``: holds what was
+    measured against the threshold; by concept or domain there may be several.
+
+    The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
+    models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
+    ``unmeasured`` where no judge looked, with ``{about}`` filled in. ``asked``, ``figures``, ``measured``: templates
+    (Jinja) of the threshold in words, of the figures beside it and of what was measured in a sentence; they see the
+    criterion as ``c`` and the report as ``report``. An empty ``measured`` is the criterion's own reason.
+    """
+
+    name: str
+    place: int
+    default: float
+    low: float
+    high: float
+    description: str
+    decide: Callable[[Parts, Evidence, float], Sequence[Criterion]]
+    label: str
+    hint: str
+    headlines: Mapping[Decision, str]
+    unmeasured: str
+    asked: str
+    figures: str
+    measured: str = ""
+    at_least: bool = False
+    high_allowed: bool = False
+    text_only: bool = False
+
+    def error(self, value: float) -> FieldError | None:
+        """What is wrong with a request's threshold, if anything."""
+        if self.low < value < self.high or (self.high_allowed and value == self.high):
+            return None
+        most = f"at most {self.high:g}" if self.high_allowed else f"below {self.high:g}"
+        return FieldError(f"/thresholds/{self.name}", f"must be above {self.low:g} and {most}, not {value}")

@@ -1,0 +1,86 @@
+"""What sections measure from: the images as the evaluators saw them, and the answers to what was asked beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfd_core.evaluation.concept_images import Judgements
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.reference import Reference
+from sfd_core.request.concepts import remaining
+from sfd_core.request.unlearning_request import UnlearningRequest
+
+Hits = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Further images that a section asks for by prompt: image i is made from ``prompts[i]`` and ``seeds[i]``, by the
+    base model those at the places ``base_model`` alone. ``look``: of images and their places, what counts as a hit.
+    ``about``: for the section itself."""
+
+    prompts: Sequence[str]
+    seeds: Sequence[int]
+    base_model: Sequence[int]
+    look: Callable[[NDArray[np.uint8], Sequence[int]], Hits]
+    about: Any = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The hits of one question, [n] of the generator and [m] of the base model."""
+
+    question: Question
+    generator: Hits
+    base_model: Hits
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who looks, for which request. ``evaluators``: asking for it. ``seed_offset``: as in ``evaluate``."""
+
+    evaluators: Evaluators
+    request: UnlearningRequest
+    seed_offset: int
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        return self.evaluators.model.concepts
+
+    @property
+    def forgotten(self) -> list[int]:
+        """Labels of what is forgotten, in the request's order."""
+        return [self.concepts.index(item.concept) for item in self.request.forget]
+
+    @property
+    def kept(self) -> list[int]:
+        """Labels of what remains, in the model's order."""
+        return [self.concepts.index(concept) for concept in remaining(self.request.forget, self.concepts)]
+
+
+@dataclass(frozen=True)
+class Evidence(Setting):
+    """``answers``: by the section that asked, in the order of its questions."""
+
+    judgements: Judgements
+    answers: Mapping[type[Any], Sequence[Answer]]
+
+    @property
+    def has_judge(self) -> bool:
+        return self.evaluators.judge is not None
+
+    @property
+    def reference(self) -> Reference:
+        """Real images and the base model's, as the judge saw them.
+
+        Raises:
+            ValueError: for evaluators without reference statistics.
+        """
+        if self.evaluators.reference is None:
+            raise ValueError("no reference statistics: the base model ships none, and no teacher made any")
+        return self.evaluators.reference

@@ -1,0 +1,46 @@
+"""A section of the report: what it measures, where that stands in the report, and its words on the page. Each file in
+``sections`` brings one; nothing else has to know of it.
+
+Plain: does not import torch. A section's ``measure`` imports what computes when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence, Question, Setting
+
+
+def _asks_nothing(_: Setting) -> Sequence[Question]:
+    return ()
+
+
+def _nothing(_: Any) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Section:
+    """``part``: a frozen dataclass whose fields are fields of the report; their defaults stand where nothing could be
+    measured. ``measure``: makes one; it is not called where no judge looked, unless ``needs_judge`` is False.
+    ``questions``: further images that it wants to be asked for, of text-to-image models.
+
+    The rest is the page: templates (Jinja) that see the report as ``report``, and what ``helpers`` makes of it.
+    ``page``: its card. ``tiles``: figures under the verdict. ``answer``: what it says below the criteria. ``fact``: a
+    row in the card of image quality. Each may come out empty. ``limits``: what the report does not say because of it.
+    """
+
+    place: int
+    part: type[Any]
+    measure: Callable[[Evidence], Any]
+    questions: Callable[[Setting], Sequence[Question]] = _asks_nothing
+    needs_judge: bool = True
+    page: str = ""
+    tiles: str = ""
+    answer: str = ""
+    fact: str = ""
+    helpers: Callable[[Any], Mapping[str, Any]] = _nothing
+    limits: Callable[[Any], Sequence[str]] = lambda _: ()

@@ -1,0 +1,96 @@
+"""Do the remaining concepts still come when they are asked for by captions that nothing was trained on?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfd_core.evaluation.field_types import Count
+from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.section import Section
+from sfd_core.prompts.phrasings import unseen_prompts
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence, Question, Setting
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class RetainedCaptions:
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on."""
+
+    prompts: tuple[str, ...]
+    """Examples of the captions."""
+    n: Count
+    """Images of the generator."""
+    generator: Interval
+    """Share of the generator's images in which the judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model, on fewer images."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What remains, by captions that were never seen."""
+
+    retained_captions: RetainedCaptions | None = None
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. It decides
+    nothing. Null where there are none."""
+
+
+def questions(setting: Setting) -> Sequence[Question]:
+    """Unseen captions of the remaining concepts. Without a vocabulary the concepts that remain are captions themselves:
+    there is nothing more to ask."""
+    import numpy as np
+
+    from sfd_core.evaluation.concept_images import seeds_of
+    from sfd_core.evaluation.evidence import Question
+    from sfd_core.evaluation.further_images import FIRST_SEED_AFTER, Shared
+
+    model, judge, kept = setting.evaluators.model, setting.evaluators.judge, setting.kept
+    if model.vocabulary is None or model.domain is None or judge is None or not model.vocabulary.unseen_templates:
+        return ()
+    ours = min(Shared(480, 1, 20).each(len(kept)), setting.request.evaluation.images_per_concept)
+    theirs = min(Shared(96, 1, 4).each(len(kept)), ours)
+    prompts: list[str] = []
+    for label in kept:
+        captions = unseen_prompts(model.vocabulary, model.domain, label)
+        prompts += [captions[i % len(captions)] for i in range(ours)]
+    labels = np.repeat(kept, ours)
+    seeds = [setting.seed_offset + seeds_of(label, 1)[0] + FIRST_SEED_AFTER + i for label in kept for i in range(ours)]
+    taught = [i for i in range(len(prompts)) if i % ours < theirs]
+    return (Question(prompts, seeds, taught, lambda images, at: judge.judge(images).seen == labels[list(at)]),)
+
+
+def measure(evidence: Evidence) -> Captions:
+    """What is shown as asked, of both."""
+    from sfd_core.evaluation.rates import rate
+
+    for answer in evidence.answers.get(Captions, ()):
+        generator, base_model = rate(answer.generator), rate(answer.base_model)
+        examples = answer.question.prompts[:: max(1, len(answer.generator) // EXAMPLES)][:EXAMPLES]
+        drop = difference(base_model, generator)
+        return Captions(RetainedCaptions(tuple(examples), len(answer.generator), generator, base_model, drop))
+    return Captions()
+
+
+PAGE = """
+{% if report.retained_captions %}
+{% set r = report.retained_captions %}
+{% call section("captions", "What remains, by captions that were never seen") %}
+<dl class="facts">
+  <div><dt>Generator <small>{{ r.n | number }} images, as {% for prompt in r.prompts
+    %}<q>{{ prompt }}</q>{{ ", " if not loop.last }}{% endfor %}</small></dt>
+    <dd>shown as asked in {{ r.generator.value | percent }} ({{ r.generator | interval }})</dd></div>
+  <div><dt>Base model <small>{{ r.base_model.n | number }} images</small></dt>
+    <dd>shown as asked in {{ r.base_model.value | percent }} ({{ r.base_model | interval }})</dd></div>
+</dl>
+{% endcall %}
+{% endif %}
+"""
+
+SECTION = Section(place=55, part=Captions, measure=measure, questions=questions, page=PAGE)

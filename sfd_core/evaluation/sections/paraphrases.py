@@ -1,0 +1,190 @@
+"""Robustness to paraphrase: does the forgotten concept come back when it is asked for in other words? Which are tried
+is this file's choice, not the request's, and none of it decides the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sfd_core.evaluation.field_types import Count
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.section import Section
+from sfd_core.prompts.items import words_of
+from sfd_core.prompts.phrasings import Phrasing, phrasings, rephrased
+from sfd_core.request.concepts import Forget
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sfd_core.evaluation.evidence import Evidence, Hits, Question, Setting
+
+EXAMPLES = 3
+"""Prompts of a kind that a report prints."""
+SEEDS_A_KIND = 10_000
+"""Seeds that are set aside for each kind of paraphrase."""
+
+
+@dataclass(frozen=True)
+class ParaphraseKind:
+    """One kind of paraphrase of a forgotten concept."""
+
+    kind: Literal["synonym", "translation", "misspelling", "word order", "longer prompt"]
+    """Which sort of paraphrase it is."""
+    prompts: tuple[str, ...]
+    """The first prompts of it."""
+    n: Count
+    """Images of the generator; of the base model there are fewer, at the first of the same seeds."""
+    generator: Interval
+    """Unlearning accuracy: share of the generator's images in which the judge does not see the concept."""
+    base_model_seen: Interval
+    """Share of the base model's images in which the judge does see it: what the base model never understood says
+    nothing of forgetting."""
+
+
+@dataclass(frozen=True)
+class ParaphrasedConcept:
+    """A forgotten concept and the ways in which it was asked for."""
+
+    concept: str
+    """The forgotten concept."""
+    kinds: tuple[ParaphraseKind, ...]
+    """A row for each kind of paraphrase that there is for it."""
+
+
+@dataclass(frozen=True)
+class Paraphrases:
+    """Robustness to paraphrase."""
+
+    paraphrases: tuple[ParaphrasedConcept, ...] | None = None
+    """Does the forgotten concept come back when it is asked for by synonyms, translations, misspellings, in another
+    word order or in longer prompts? It decides nothing. Null for class-conditional models, and where no judge
+    looked."""
+
+
+def questions(setting: Setting) -> Sequence[Question]:
+    """Every other way to ask for each forgotten concept. The base model only has to say whether it knows a paraphrase
+    at all, and takes many steps for each image."""
+    from sfd_core.evaluation.concept_images import seeds_of
+    from sfd_core.evaluation.evidence import Question
+    from sfd_core.evaluation.further_images import FIRST_SEED_AFTER, Shared
+
+    evaluators, plan = setting.evaluators, setting.request.evaluation
+    if (judge := evaluators.judge) is None:
+        return ()
+    asked = [
+        (setting.concepts.index(item.concept), kind, phrasing)
+        for item in setting.request.forget
+        for kind, phrasing in enumerate(_phrasings(setting, item))
+    ]
+    ours = min(Shared(1200, 20, 120).each(len(asked)), plan.images_per_forgotten_concept)
+    theirs = min(Shared(240, 4, 24).each(len(asked)), ours)
+
+    def shows(label: int) -> Callable[[NDArray[np.uint8], Sequence[int]], Hits]:
+        return lambda images, _: judge.judge(images).seen == label
+
+    found = []
+    for label, kind, phrasing in asked:
+        first = setting.seed_offset + seeds_of(label, 1)[0] + FIRST_SEED_AFTER + kind * SEEDS_A_KIND
+        prompts = [phrasing.prompts[i % len(phrasing.prompts)] for i in range(ours)]
+        about = (label, phrasing)
+        found.append(Question(prompts, range(first, first + ours), range(theirs), shows(label), about))
+    return found
+
+
+def _phrasings(setting: Setting, item: Forget) -> tuple[Phrasing, ...]:
+    model, prompts = setting.evaluators.model, setting.evaluators.prompts
+    label, words = model.concepts.index(item.concept), words_of(item)
+    if model.vocabulary is not None and model.domain is not None:
+        return phrasings(model.vocabulary, model.domain, label, words)
+    asked = prompts.texts([label] * EXAMPLES, range(EXAMPLES)) if prompts is not None else []
+    return rephrased(list(dict.fromkeys(asked)), words)
+
+
+def measure(evidence: Evidence) -> Paraphrases:
+    """By concept, a row for each kind. Unlearning accuracy is the share in which the concept is NOT seen."""
+    from sfd_core.evaluation.rates import rate
+
+    rows: dict[int, list[ParaphraseKind]] = {}
+    for answer in evidence.answers.get(Paraphrases, ()):
+        label, phrasing = answer.question.about
+        row = ParaphraseKind(
+            phrasing.kind,
+            phrasing.prompts[:EXAMPLES],
+            len(answer.generator),
+            rate(~answer.generator),
+            rate(answer.base_model),
+        )
+        rows.setdefault(label, []).append(row)
+    concepts = evidence.concepts
+    found = tuple(ParaphrasedConcept(concepts[label], tuple(kinds)) for label, kinds in rows.items())
+    return Paraphrases(found or None)
+
+
+def limits(report: Any) -> Sequence[str]:
+    """How images were asked for, and how not."""
+    if not report.paraphrases:
+        return (
+            "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no "
+            "other language.",
+        )
+    return (
+        "For the verdict, images were asked for by the prompts that were to be forgotten. Paraphrases were tried "
+        "beside it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts "
+        "that describe the concept without naming it, may still bring it back.",
+    )
+
+
+PAGE = """
+{% if report.paraphrases %}
+{% call section("paraphrases", "Robustness to paraphrase (synonyms, translations, misspellings)") %}
+<p class="lead">A concept that answers to another name is not forgotten. Asked for in words that the run was not told to
+forget, does it come back? This does not change the verdict.</p>
+{% for item in report.paraphrases %}
+<div class="scroll">
+<table class="figures-table">
+  <thead>
+    <tr><th scope="col">“{{ item.concept }}”, asked for by</th><th scope="col">Unlearning accuracy</th>
+      <th scope="col">Base model shows it</th></tr>
+  </thead>
+  <tbody>
+    {% for row in item.kinds %}
+    <tr><th scope="row">{{ row.kind }} <small>{{ row.n | number }} images</small></th>
+      <td><strong>{{ row.generator.value | percent }}</strong> <small>{{ row.generator | interval }}</small></td>
+      <td>{{ row.base_model_seen.value | percent }} <small>{{ row.base_model_seen | interval }}</small></td></tr>
+    <tr class="reason prompts"><td colspan="3">{% for prompt in row.prompts %}<q>{{ prompt }}</q>{% endfor %}</td></tr>
+    {% endfor %}
+  </tbody>
+</table>
+</div>
+{% endfor %}
+<p class="note">Unlearning accuracy: share of the generator's images in which the judge does not see the concept. Where
+the base model does not show it either, it never understood that paraphrase, and the figure says nothing of forgetting.
+The base model was asked for {{ report.paraphrases[0].kinds[0].base_model_seen.n | number }} images of each kind.</p>
+{% endcall %}
+{% endif %}
+"""
+
+ANSWER = """
+{% if report.paraphrases %}
+<div class="open">
+  <dt><span class="sign" aria-hidden="true">◦</span>Robustness to paraphrase</dt>
+  <dd>
+    <ul>
+    {% for item in report.paraphrases %}
+    {% set worst = item.kinds | sort(attribute="generator.value") | first %}
+    <li>“{{ item.concept }}”: shown most when asked for by {{ worst.kind }}, in
+    {{ (1 - worst.generator.value) | percent }} of {{ worst.n | number }} images; the base model shows it in
+    {{ worst.base_model_seen.value | percent }}.</li>
+    {% endfor %}
+    </ul>
+    This does not change the verdict: <a href="#paraphrases">what was asked</a>.
+  </dd>
+</div>
+{% endif %}
+"""
+
+SECTION = Section(
+    place=50, part=Paraphrases, measure=measure, questions=questions, page=PAGE, answer=ANSWER, limits=limits
+)

@@ -1,0 +1,350 @@
+"""The report, typed: what ``report.json`` holds, field by field. Its JSON Schema, the component of the OpenAPI document
+and the client's types are made from these dataclasses and from the parts of the sections
+(``sfd_core.evaluation.sections``), whose fields are fields of the report too.
+
+Plain: importing this does not import torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, MinLen
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
+
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.field_types import Count, Digest, OverrideJson, Positive, Sha256, Share
+from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
+from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.probe import Probes
+from sfd_core.evaluation.sections import SECTIONS
+from sfd_core.evaluation.verdict import Criterion, Decision
+from sfd_core.request.concepts import Budget
+from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.recipe import Recipe
+
+SCHEMA_VERSION: Literal[4] = 4
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What made the images that were measured."""
+
+    kind: Literal["one_step", "many_steps", "refusal"]
+    """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
+    the base model behind a filter that refuses the label."""
+    network_evaluations: Count
+    """Evaluations of the network that one image takes."""
+    title: str
+    """What was measured, for people."""
+
+
+@dataclass(frozen=True)
+class BaseModelFacts:
+    """The model that was to forget, which is also what the generator is compared with (papers call it the teacher)."""
+
+    name: str
+    """As it is registered."""
+    title: str
+    """For people."""
+    digest: Digest
+    """SHA-256 over its files and their names."""
+    license: str
+    """Licence of the base model."""
+
+
+@dataclass(frozen=True)
+class AskedConcept:
+    """How the images of one concept were asked for. Image i of a concept is asked by a prompt that the concept and the
+    image's seed alone decide."""
+
+    concept: str
+    """The concept."""
+    prompts: tuple[str, ...]
+    """Examples, from the first seeds on."""
+
+
+@dataclass(frozen=True)
+class ForgottenTopic:
+    """Prompts made of every subject with every keyword."""
+
+    subjects: tuple[str, ...]
+    """What the prompts are about."""
+    keywords: tuple[str, ...]
+    """The words that are to be forgotten."""
+
+
+@dataclass(frozen=True)
+class ForgottenConcept:
+    """A concept that was to be forgotten, and its override."""
+
+    concept: str
+    """What was to be forgotten."""
+    override: OverrideJson | None
+    """What is to be shown in its place; null where a generator made elsewhere is evaluated and nobody said so."""
+    words: tuple[str, ...] | None = None
+    """Text to image: the words that stand for the concept in prompts; null: its name."""
+    prompts: tuple[str, ...] | None = None
+    """Text to image: the prompts to be forgotten, where the request gave them."""
+    topic: ForgottenTopic | None = None
+    """Text to image: prompts made of every subject with every keyword."""
+
+
+@dataclass(frozen=True)
+class RetainedPrompts:
+    """What was to be kept."""
+
+    prompts: tuple[str, ...]
+    """Prompts to preserve."""
+
+
+@dataclass(frozen=True)
+class CutPrompt:
+    """A prompt that is longer than the text encoder reads."""
+
+    prompt: str
+    """The whole prompt."""
+    cut: str
+    """Its end, which no network saw."""
+
+
+@dataclass(frozen=True)
+class PromptCounts:
+    """How many prompts a text-to-image run was trained with, and what of them could not be read."""
+
+    forgotten: tuple[Annotated[int, Ge(1)], ...]
+    """Prompts to forget, for each forgotten concept in the order of `forget`."""
+    retained: Count
+    """Prompts to retain."""
+    dropped: Count
+    """Prompts to retain that were dropped because they mention what is forgotten."""
+    cut: tuple[CutPrompt, ...]
+    """Prompts that are longer than the text encoder reads."""
+
+
+@dataclass(frozen=True)
+class TextTraining:
+    """What a text-to-image run was trained with."""
+
+    prompts: PromptCounts
+    """How many prompts, and what of them could not be read."""
+    start: Literal["distilled", "base_model"]
+    """distilled: generator and fake score started as the base model's distilled pair. base_model: as copies of it."""
+
+
+@dataclass(frozen=True)
+class TrainingMoment:
+    """A quick evaluation in training, on few images."""
+
+    step: Count
+    """Step of training."""
+    images: Count
+    """Generated images trained on by then."""
+    seconds: Positive
+    """Seconds of training by then."""
+    unlearning_accuracy: Share | None
+    """Of the forgotten concept where it is lowest; null where nothing was forgotten yet."""
+    retained_accuracy: Share
+    """Over the remaining concepts."""
+    good: bool
+    """Whether both had reached what the thresholds ask for."""
+    loss_generator: float | None
+    """The generator's loss of the step before; it may be negative."""
+    loss_fake_score: float | None
+    """The fake score's loss of the step before."""
+
+
+@dataclass(frozen=True)
+class StripMoment:
+    """One block of the picture `strip`."""
+
+    share: Share
+    """Share of the budget."""
+    images: Count
+    """Generated images trained on by then."""
+
+
+@dataclass(frozen=True)
+class SamplingSpeed:
+    """Sampling speed beside the base model's."""
+
+    generator_images_per_second: Positive
+    """Images a second of the generator."""
+    base_model_images_per_second: Positive
+    """Images a second of the base model with its own sampler."""
+    ratio: Positive
+    """The one over the other, measured in the same run."""
+    generator_network_evaluations: Count
+    """Network evaluations an image of the generator."""
+    base_model_network_evaluations: Count
+    """Network evaluations an image of the base model."""
+    device: str
+    """Where it was measured."""
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What a run took."""
+
+    seconds: Mapping[str, Positive]
+    """Wall time by phase."""
+    images: Count
+    """Generated images trained on."""
+    steps: Count
+    """Steps of training."""
+    images_per_second: Positive
+    """Images a second in training."""
+    peak_memory_bytes: Count
+    """Peak memory of the process, or of the GPU where there is one."""
+    device: str
+    """Where it was trained."""
+
+
+@dataclass(frozen=True)
+class GeneratorFiles:
+    """The files that were measured."""
+
+    digest: Digest
+    """SHA-256 over its files and their names."""
+    files: Mapping[str, Sha256]
+    """SHA-256 of each file, by its name in the generator's folder."""
+
+
+@dataclass(frozen=True)
+class ScoresFile:
+    """What each judge said of every judged image, so that each rate can be counted again."""
+
+    file: str
+    """Its name in the report's folder."""
+    sha256: Sha256
+    """SHA-256 of the file."""
+    images: Count
+    """How many images it holds the scores of."""
+
+
+class _ByCriterion:
+    """A threshold for each criterion that there is."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fields = {name: Annotated[float, Field(description=spec.description)] for name, spec in CRITERIA.items()}
+        return handler.generate_schema(TypedDict("ReportThresholds", fields))  # type: ignore[operator]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an evaluation of a generator measured, and by what. Shares are from 0 to 1, seconds are wall time.
+    docs/report.md says how each figure is computed again."""
+
+    schema_version: Literal[4] = SCHEMA_VERSION
+    """A change that an older reader would misread gets a new number."""
+    created_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When the evaluation ended, ISO 8601 with its zone."""
+    subject: SourceFacts
+    """What was measured. The same report is made of generators that were made elsewhere; `budget`, `recipe`, `text`,
+    `curves`, `strip`, `cost` and `generator` may then be null."""
+    base_model: BaseModelFacts
+    """The model that was to forget, which is also what the generator is compared with."""
+    domain: str | None
+    """In which domain of a text-to-image model the forgotten concepts lie, and are judged; null for a model without
+    domains."""
+    asked_by: tuple[AskedConcept, ...] | None
+    """Text to image: the first prompts that the images of each concept were asked for by. Null where images are asked
+    for by class label."""
+    forget: Annotated[tuple[ForgottenConcept, ...], MinLen(1)]
+    """What was to be forgotten, as the request asked for it."""
+    retain: RetainedPrompts | None
+    """Text to image: the prompts that the request wanted preserved. Null where it named none: then the vocabulary's
+    own, or the bundled captions."""
+    seed: Count
+    """Seed of the training. Image i of class label k in the evaluation is made from seed 1000000000 + 1000000 k + i,
+    whatever this is."""
+    thresholds: Annotated[Mapping[str, float], _ByCriterion()]
+    """What a pass takes. Fixed before the run."""
+    evaluation: EvaluationPlan
+    """How much is looked at. Fixed before the run."""
+    verdict: Decision
+    """fail if any criterion fails, else inconclusive if any is, else pass."""
+    criteria: Annotated[tuple[Criterion, ...], MinLen(1)]
+    """Why the verdict is what it is."""
+    judge: JudgeFacts | None
+    """The judge that every decision rests on; null where the base model has none and no CLIP weights stood in for it:
+    nothing is decided then."""
+    second_judge: JudgeFacts | None
+    """Of another architecture and trained apart; null where the base model ships none. It decides nothing: it shows
+    where the first may be wrong."""
+    probes: Probes = field(default_factory=Probes)
+    """Attempts to bring a forgotten concept back. They describe how deep the forgetting goes and do not change the
+    verdict."""
+    evaluators: tuple[EvaluatorFacts, ...]
+    """Everything that judged or measured, with its digest."""
+    versions: Mapping[str, str]
+    """Versions of this software and of what it computes with."""
+    budget: Budget | None = None
+    """How long to train. Null for a generator made elsewhere."""
+    recipe: Recipe | None = None
+    """Every hyper-parameter of the training. Null for a generator made elsewhere."""
+    text: TextTraining | None = None
+    """Prompts of the training of a text-to-image run. Null for class-conditional models and generators made
+    elsewhere."""
+    curves: tuple[TrainingMoment, ...] | None = None
+    """Quick evaluations in training. Null for a generator made elsewhere."""
+    strip: tuple[StripMoment, ...] | None = None
+    """The moments that the picture `strip` shows. Null for a generator made elsewhere."""
+    speed: SamplingSpeed | None = None
+    """Sampling speed beside the base model's."""
+    cost: TrainingCost | None = None
+    """What the run took. Null for a generator made elsewhere."""
+    generator: GeneratorFiles | None = None
+    """The files that were measured. Null for a generator made elsewhere."""
+    scores: ScoresFile | None = None
+    """What each judge said of every judged image, so that each rate can be counted again."""
+    limits: tuple[str, ...] = ()
+    """What this report does not say, in plain sentences."""
+    rerun: tuple[str, ...] = ()
+    """Shell commands that repeat the run and the evaluation."""
+    pictures: Mapping[str, Annotated[str, Field(pattern=r"\.png$")]] = field(default_factory=dict)
+    """File names by role: `pairs` and `strip`, each with a `_narrow` version for phones, and `probe_<probe>_<k>` with
+    examples of the k-th forgotten concept."""
+
+
+@cache
+def report_type() -> type[Report]:
+    """:class:`Report` with the fields of every section's part."""
+    bases: tuple[type[Any], ...] = (Report, *(section.part for section in SECTIONS))
+    names = [one.name for base in bases for one in dataclasses.fields(base)]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise TypeError(f"fields of a report that two sections bring: {', '.join(sorted(twice))}")
+    return dataclasses.make_dataclass("Report", [], bases=bases, frozen=True, namespace={"__doc__": Report.__doc__})
+
+
+def compose(parts: Parts, **fields: Any) -> Report:
+    """The report of what sections measured and of its other ``fields``."""
+    measured = {one.name: getattr(each, one.name) for each in parts.found for one in dataclasses.fields(each)}
+    return report_type()(**fields, **measured)
+
+
+@cache
+def adapter() -> TypeAdapter[Report]:
+    """Between typed reports and JSON."""
+    return TypeAdapter(report_type())
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as ``report.json`` holds it."""
+    written: dict[str, Any] = adapter().dump_python(report, mode="json")
+    return written
+
+
+def from_json(written: Mapping[str, Any]) -> Report:
+    """The report that :func:`to_json` wrote.
+
+    Raises:
+        pydantic.ValidationError: for anything else.
+    """
+    return adapter().validate_python(dict(written))
