@@ -11,10 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from jobs import schema
 from jobs.errors import LeaseLost
 from jobs.generators import GeneratorStore
+from jobs.job import JsonObject
 from jobs.states import EventType, Phase, Status
 from jobs.store import Job, JobStore
 from tests.store.making import (
     CRASH,
+    DIVERGED,
     LEASE,
     at_once,
     claimed,
@@ -174,3 +176,84 @@ def test_reaping_against_a_late_publication(store: JobStore, engine: Engine, gen
         at_once(2, lambda i, publish=publish: publish() if i else store.expire_leases(max_failures=3))  # type: ignore[misc]
         assert store.get(job.id).status is Status.QUEUED
         assert generators.for_job(job.id) is None
+
+
+def test_a_claim_is_told_with_its_worker(store: JobStore) -> None:
+    job = created(store)
+    claim = claimed(store, job)
+    (told,) = store.events(job.id, after_seq=job.last_seq)
+    assert (told.type, told.data, told.attempt) == (EventType.STARTED, {"worker": "worker-1"}, claim.attempt)
+
+
+def test_of_several_queued_jobs_a_claim_takes_the_one_it_names(store: JobStore) -> None:
+    others = [created(store) for _ in range(3)]
+    assert claimed(store, others[1]).job.id == others[1].id
+    assert [store.get(job.id).status for job in others] == [Status.QUEUED, Status.RUNNING, Status.QUEUED]
+
+
+@pytest.mark.parametrize("write", [name for name in WRITES if name != "stop"])
+def test_a_write_changes_the_job_that_it_names_and_no_other_of_the_same_attempt(store: JobStore, write: str) -> None:
+    jobs = [claimed(store).job for _ in range(3)]
+    WRITES[write](store, jobs[1].id, 1)
+    assert store.get(jobs[1].id) != jobs[1]
+    assert store.get(jobs[0].id) == jobs[0]
+    assert store.get(jobs[2].id) == jobs[2]
+
+
+def test_a_failure_is_told_with_its_error_and_its_number(store: JobStore) -> None:
+    job = claimed(store).job
+    lost = store.give_up(job.id, 1, CRASH, 2)
+    failed = store.give_up(job.id, claimed(store, job).attempt, CRASH, 2)
+    told = {event.type: event.data for event in store.events(job.id)}
+    assert told[EventType.LOST] == {"error": CRASH.to_json(), "failures": 1}
+    assert told[EventType.FAILED] == {"error": CRASH.to_json(), "failures": 2}
+    assert (lost.status, lost.failures, lost.error) == (Status.QUEUED, 1, None)
+    assert (failed.status, failed.failures, failed.error) == (Status.FAILED, 2, CRASH)
+
+
+def test_a_failure_that_would_only_repeat_itself_is_the_last(store: JobStore) -> None:
+    failed = store.give_up(claimed(store).job.id, 1, DIVERGED, 3)
+    assert (failed.status, failed.failures, failed.error) == (Status.FAILED, 1, DIVERGED)
+
+
+def test_all_of_a_publication_is_kept(store: JobStore, generators: GeneratorStore) -> None:
+    job = created(store, tenant="globex", base_model="emoji")
+    store.release(job.id, claimed(store, job).attempt)
+    claim, new = claimed(store, job), publication()
+    assert claim.attempt == 2
+    store.publish(job.id, 2, new)
+    found = generators.get(new.generator.id, "globex")
+    assert (found.job_id, found.attempt, found.tenant) == (job.id, 2, "globex")
+    assert (found.base_model, found.base_model_digest) == ("emoji", job.base_model_digest)
+    assert (found.forget, found.figures) == (new.generator.forget, new.generator.figures)
+    assert (found.files, found.digest, found.record) == (
+        new.generator.files,
+        new.generator.digest,
+        new.generator.record,
+    )
+    report = generators.report(job.id, "globex")
+    assert (report.attempt, report.report, report.files) == (2, new.report, new.report_files)
+
+
+def test_a_lost_lease_says_whose(store: JobStore) -> None:
+    job = created(store)
+    for write in WRITES.values():
+        with pytest.raises(LeaseLost, match=f"^attempt 5 of {job.id} no longer holds the lease$"):
+            write(store, job.id, 5)
+
+
+def test_what_is_no_report_of_progress_is_named_and_nothing_is_written(store: JobStore) -> None:
+    job = claimed(store).job
+    strange: list[tuple[str, JsonObject]] = [("job.lost", {}), ("job.progress", {}), ("job.failed", {})]
+    with pytest.raises(ValueError, match=r"^not a report of progress: job\.lost, job\.failed$"):
+        store.progress(job.id, 1, {"images": 1}, strange)
+    assert store.get(job.id) == job
+
+
+def test_a_report_of_progress_is_kept_with_what_it_tells(store: JobStore) -> None:
+    job = claimed(store).job
+    store.progress(job.id, 1, {"images": 2}, [("job.metrics", {"step": 1}), ("job.progress", {"images": 2})])
+    told = [(event.type, event.data) for event in store.events(job.id, after_seq=job.last_seq)]
+    assert told == [(EventType.METRICS, {"step": 1}), (EventType.PROGRESS, {"images": 2})]
+    assert store.renew(job.id, 1, LEASE).cancel_requested is False
+    assert store.progress(job.id, 1, {}).cancel_requested is False

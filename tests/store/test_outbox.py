@@ -96,6 +96,25 @@ def test_dispatchers_at_once_send_each_row_once(store: JobStore, engine: Engine)
     assert sorted(sent) == ids
 
 
+def test_a_row_that_somebody_else_is_sending_is_left_to_him(store: JobStore, engine: Engine, database_url: str) -> None:
+    """And nobody waits for him: another takes the rows after his."""
+    ids = [created(store).id for _ in range(4)]
+    other = make_engine(database_url, lock_timeout_seconds=2)
+    sent: list[str] = []
+
+    def send(job_id: str) -> None:
+        if len(sent) == 0:
+            sent.append(job_id)
+            assert take_unsent(other, 1, sent.append) == 1
+        else:
+            sent.append(job_id)
+
+    assert take_unsent(engine, 2, send) == 2
+    assert sent == [ids[0], ids[2], ids[1]]
+    assert unsent(engine) == [ids[3]]
+    other.dispose()
+
+
 def test_sent_rows_are_pruned_and_waiting_ones_kept(store: JobStore, engine: Engine) -> None:
     created(store)
     take_unsent(engine, 10, lambda _: None)

@@ -120,3 +120,20 @@ def test_fake_score_gradient_against_a_second_implementation() -> None:
     fake_score_loss(ours, torch.tensor(eps), torch.tensor(w)).backward()  # type: ignore[no-untyped-call]
     assert ours.grad is not None
     np.testing.assert_allclose(ours.grad.numpy(), 2 * w[:, None, None, None] * (predicted - eps) / 3, rtol=1e-12)
+
+
+def test_the_bracket_has_a_fake_score_of_its_own_where_one_is_given() -> None:
+    # x_g = (1, 2), f_phi = (3, 6), f_psi = (2, 4), f_psi3 = (2.5, 5), alpha = 1.2, w = 1: delta = (1, 2),
+    # bracket = (2, 4) - 1.2 (0.5, 1) = (1.4, 2.8); inner = 1.4 + 5.6 = 7; omega = 3
+    w = torch.ones(1, dtype=torch.float64)
+    loss = generator_loss(images(1.0), images(3.0), images(2.0), 1.2, w, images(2.5))
+    assert loss.item() == pytest.approx(7 / 3)
+    same = generator_loss(images(1.0), images(3.0), images(2.0), 1.2, w)
+    assert generator_loss(images(1.0), images(3.0), images(2.0), 1.2, w, images(2.0)).item() == same.item()
+
+
+def test_a_perfect_image_divides_by_a_hundred_thousandth() -> None:
+    w = torch.ones(1, dtype=torch.float64)
+    # delta = (1, 2), bracket = -0.5 delta: inner = -2.5
+    loss = generator_loss(images(1.0), images(1.0), images(0.0), 0.5, w)
+    assert loss.item() == pytest.approx(-2.5e5)

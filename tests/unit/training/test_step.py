@@ -1,0 +1,281 @@
+"""One step against a second implementation of both updates: float64 numpy, gradients derived on paper. And what a step
+refuses."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sfd_core.errors import TrainingDiverged
+from sfd_core.families.parameterization import Schedule, linear_schedule, schedule_from_betas
+from sfd_core.families.protocol import ConditionTable
+from sfd_core.request.recipe import Recipe
+from sfd_core.training.conditions import Conditions, ConditionSampler
+from sfd_core.training.state import TrainingState
+from sfd_core.training.step import TrainingStep
+from tests.support.linear import CONDITIONS, PIXELS, UNGUIDED, LinearNetwork, LinearScore
+
+Array = NDArray[np.float64]
+CPU = torch.device("cpu")
+TABLE = ConditionTable(forgotten=[[0]], remaining=[1, 2], overrides={0: [1, 2]}, dropped=UNGUIDED)
+RECIPE = Recipe(
+    batch=8,
+    forgotten_share=0.25,
+    forget_weight=0.3,
+    clip_value=1e6,
+    t_init=300,
+    t_min=30,
+    t_max=600,
+    kappa1=1.5,
+    kappa2=2.0,
+    kappa3=2.5,
+    kappa4=3.0,
+    condition_dropout=0.3,
+)
+
+
+class Weighted(Schedule):
+    """A schedule whose fake score has times and a weight of its own."""
+
+    def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
+        return torch.randint(200, 400, (n,), generator=rng)
+
+    def fake_score_weight(self, t: Tensor) -> Tensor:
+        return t / 100
+
+
+def weighted() -> Schedule:
+    made = schedule_from_betas(linear_schedule().betas)
+    return Weighted(made.betas, made.a, made.b)
+
+
+def state_of(lr: float = 1.0) -> TrainingState:
+    """Plain gradient descent: what a weight moves by is lr times its gradient."""
+    theta, psi = LinearNetwork(1), LinearNetwork(2)
+    descents: list[Any] = [torch.optim.SGD(network.parameters(), lr) for network in (theta, psi)]
+    return TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
+
+
+def step_of(state: TrainingState, recipe: Recipe = RECIPE, schedule: Schedule | None = None) -> TrainingStep:
+    phi = LinearNetwork(3).requires_grad_(False)
+    scores = (LinearScore(network) for network in (phi, state.fake_score, state.generator))
+    return TrainingStep(*scores, schedule or weighted(), recipe, None)
+
+
+def sampler_of(recipe: Recipe = RECIPE) -> ConditionSampler:
+    return ConditionSampler(TABLE, recipe, CPU)
+
+
+@dataclass
+class Written:
+    """A linear network in numpy, and the gradients of its weights."""
+
+    W: Array
+    b: Array
+    s: Array
+    gradients: tuple[Array, Array] | None = None
+
+    @classmethod
+    def of(cls, network: LinearNetwork) -> Written:
+        return cls(*(each.detach().double().numpy().copy() for each in (network.W, network.b, network.s)))
+
+    def __call__(self, x: Array, t: Array, c: Array, kappa: float = 1.0) -> Array:
+        bias = self.b[UNGUIDED] + kappa * (self.b[c] - self.b[UNGUIDED])
+        return x @ self.W.T + bias + t[:, None] * self.s
+
+    def step(self, x: Array, c: Array, gradient: Array, lr: float, kappa: float = 1.0) -> None:
+        """Descend, given dL/df for each image."""
+        by_b = np.zeros_like(self.b)
+        np.add.at(by_b, c, kappa * gradient)
+        by_b[UNGUIDED] += (1 - kappa) * gradient.sum(0)
+        self.gradients = (gradient.T @ x, by_b)
+        self.W -= lr * self.gradients[0]
+        self.b -= lr * by_b
+
+
+def written_step(state: TrainingState, schedule: Schedule, recipe: Recipe, lr: float) -> tuple[Written, Written, Any]:
+    """Theta and psi after one step, and both losses. Draws from the state's generator in the order that seeds mean."""
+    phi, psi, theta = (Written.of(n) for n in (LinearNetwork(3), state.fake_score, state.generator))
+    rng, n = state.rng, recipe.batch
+
+    def noise() -> Array:
+        return torch.randn(n, 1, 2, 3, generator=rng).flatten(1).double().numpy()
+
+    def chosen(of: list[int], k: int) -> Array:
+        return np.array(of)[torch.randint(0, len(of), (k,), generator=rng).numpy()]
+
+    # One concept with one condition: its concept is still drawn, its condition is not.
+    torch.randint(0, 1, (2,), generator=rng)
+    c = np.concatenate([np.zeros(2, int), chosen([1, 2], n - 2)])
+    w = np.where(c == 0, recipe.forget_weight, 1.0)
+    z = noise()
+    t_psi, eps_psi = schedule.fake_score_times(n, recipe, rng), noise()
+    t_theta, eps_theta = torch.randint(recipe.t_min, recipe.t_max + 1, (n,), generator=rng), noise()
+    c_psi = np.where(torch.rand(n, generator=rng).numpy() < recipe.condition_dropout, UNGUIDED, c)
+    o = np.array([chosen([1, 2], 1)[0] if each == 0 else each for each in c])
+    t_init = np.full(n, float(recipe.t_init))
+
+    def levels(t: Tensor) -> tuple[Array, Array]:
+        return schedule.a[t].double().numpy()[:, None], schedule.b[t].double().numpy()[:, None]
+
+    x_0 = float(schedule.b[recipe.t_init]) * z
+    x_g = theta(x_0, t_init, c)
+
+    a, b = levels(t_psi)
+    x_t = a * x_g + b * eps_psi
+    error = (x_t - a * psi(x_t, t_psi.double().numpy(), c_psi, recipe.kappa1)) / b - eps_psi
+    weight = w * schedule.fake_score_weight(t_psi).double().numpy()
+    loss_psi = float(np.mean(weight * np.square(error).sum(1)))
+    psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1)
+
+    a, b = levels(t_theta)
+    x_t, t = a * x_g + b * eps_theta, t_theta.double().numpy()
+    f_phi = phi(x_t, t, o, recipe.kappa4)
+    delta = f_phi - psi(x_t, t, c, recipe.kappa2)
+    bracket = (f_phi - x_g) - recipe.alpha * (f_phi - psi(x_t, t, c, recipe.kappa3))
+    scale = (w / np.abs(f_phi - x_g).mean(1))[:, None]
+    loss_theta = float(np.mean(scale[:, 0] * (delta * bracket).sum(1)))
+    apart = a[..., None] * (phi.W - psi.W)
+    by_delta = np.einsum("np,npq->nq", bracket, apart)
+    by_bracket = np.einsum("np,npq->nq", delta, a[..., None] * phi.W - np.eye(PIXELS) - recipe.alpha * apart)
+    theta.step(x_0, c, scale / n * (by_delta + by_bracket), lr)
+    return theta, psi, (loss_psi, loss_theta)
+
+
+def close(network: LinearNetwork, written: Written) -> None:
+    """The weights, and, since they hardly move, their gradients too."""
+    assert written.gradients is not None
+    for ours, theirs, gradient in zip((network.W, network.b), (written.W, written.b), written.gradients, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-3, atol=1e-5)
+        assert ours.grad is not None
+        np.testing.assert_allclose(ours.grad.numpy(), gradient, rtol=2e-3, atol=1e-3 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("micro_batch", [None, 8, 3])
+def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None:
+    """Both losses and both networks; the second step starts with no gradient left of the first, and theta's update
+    sees the fake score as it is after its own."""
+    recipe = Recipe(**{**RECIPE.__dict__, "micro_batch": micro_batch})
+    lr, ours, theirs = 0.02, state_of(0.02), state_of()
+    step, sampler = step_of(ours, recipe), sampler_of(recipe)
+    for _ in range(2):
+        losses = step(ours, sampler, sampler.draw(ours.rng))
+        theta, psi, written = written_step(theirs, weighted(), recipe, lr)
+        assert losses == (pytest.approx(written[0], rel=1e-3), pytest.approx(written[1], rel=1e-3))
+        close(ours.generator, theta)
+        close(ours.fake_score, psi)
+        assert torch.equal(ours.rng.get_state(), theirs.rng.get_state()), "the draws are others"
+        theirs = TrainingState(**{**theirs.__dict__, "generator": ours.generator, "fake_score": ours.fake_score})
+        theirs.generator, theirs.fake_score = copy.deepcopy(ours.generator), copy.deepcopy(ours.fake_score)
+
+
+def test_a_whole_batch_is_drawn_once_and_a_piece_again_with_its_graph() -> None:
+    for pieces, graphs in ((None, [True]), (4, [False, False, True, True])):
+        recipe = Recipe(**{**RECIPE.__dict__, "micro_batch": pieces})
+        state, sampler = state_of(0.01), sampler_of(recipe)
+        step_of(state, recipe)(state, sampler, sampler.draw(state.rng))
+        assert [graph for _, graph in state.generator.asked] == graphs
+
+
+def test_gradients_are_clipped_by_value() -> None:
+    """Every weight moves by its gradient, but by no more than the bound."""
+
+    def moved(bound: float) -> dict[str, Tensor]:
+        recipe = Recipe(**{**RECIPE.__dict__, "clip_value": bound})
+        state, sampler = state_of(), sampler_of(recipe)
+        networks = {"fake score": state.fake_score, "generator": state.generator}
+        before = {name: network.b.detach().clone() for name, network in networks.items()}
+        step_of(state, recipe)(state, sampler, sampler.draw(state.rng))
+        return {name: network.b.detach() - before[name] for name, network in networks.items()}
+
+    free = moved(1e6)["fake score"]
+    bound = free.abs().median().item()
+    assert bound > 0
+    torch.testing.assert_close(moved(bound)["fake score"], free.clamp(-bound, bound))
+    assert moved(bound)["generator"].abs().max().item() == pytest.approx(bound, rel=1e-4)
+
+
+def test_the_fake_score_gets_no_gradient_of_the_generators_loss() -> None:
+    state, sampler = state_of(0.01), sampler_of()
+    before = state.fake_score.W.detach().clone()
+    step_of(state)(state, sampler, sampler.draw(state.rng))
+    torch.testing.assert_close(
+        state.fake_score.W.grad, (before - state.fake_score.W.detach()) / 0.01, rtol=1e-3, atol=1e-3
+    )
+    assert not any(weight.requires_grad for weight in state.fake_score.parameters())
+    assert all(weight.requires_grad for weight in state.generator.parameters())
+
+
+def painting(value: float) -> TrainingState:
+    """A generator whose every pixel is ``value``."""
+    state = state_of(0.0)
+    with torch.no_grad():
+        state.generator.W.zero_()
+        state.generator.s.zero_()
+        state.generator.b.fill_(value)
+    return state
+
+
+@pytest.mark.parametrize("value", [10.0, -10.0])
+def test_images_as_large_as_may_be_are_taken(value: float) -> None:
+    state, sampler = painting(value), sampler_of()
+    step_of(state)(state, sampler, sampler.draw(state.rng))
+
+
+@pytest.mark.parametrize("value", [10.01, -11.0])
+def test_larger_ones_have_run_away(value: float) -> None:
+    state, sampler = painting(value), sampler_of()
+    state.step = 5
+    message = rf"the generator's images have a mean magnitude of {abs(value):.3g} at step 6; they live in \[-1, 1\]"
+    with pytest.raises(TrainingDiverged, match=message):
+        step_of(state)(state, sampler, sampler.draw(state.rng))
+
+
+def test_a_loss_that_is_not_finite_reaches_no_weight() -> None:
+    state, sampler = state_of(), sampler_of()
+    state.step = 5
+    with torch.no_grad():
+        state.fake_score.b.fill_(float("inf"))
+    before = state.fake_score.W.detach().clone()
+    with pytest.raises(TrainingDiverged, match=r"the loss of the fake score is (inf|nan) at step 6"):
+        step_of(state)(state, sampler, sampler.draw(state.rng))
+    assert torch.equal(before, state.fake_score.W)
+
+
+@pytest.mark.parametrize(("name", "told"), [("fake_score", "the fake score"), ("generator", "the generator")])
+def test_a_gradient_that_is_not_finite_reaches_no_weight(name: str, told: str) -> None:
+    state, sampler = state_of(), sampler_of()
+    state.step = 5
+    network = getattr(state, name)
+    network.b.register_hook(lambda g: g * float("inf"))
+    before = network.W.detach().clone()
+    with pytest.raises(TrainingDiverged, match=f"a gradient of {told} is not finite at step 6"):
+        step_of(state)(state, sampler, sampler.draw(state.rng))
+    assert torch.equal(before, network.W)
+
+
+def test_a_judge_sees_what_the_fake_score_at_kappa_2_shows_and_chooses_what_the_teacher_is_asked() -> None:
+    table = ConditionTable(forgotten=[[0]], remaining=[1, 2], overrides={}, judged=[0])
+    state, seen = state_of(0.0), []
+
+    def judge(images: Tensor) -> Tensor:
+        seen.append(images)
+        return torch.tensor([[0.0, 0.0, 1.0, 0.0]]).repeat(len(images), 1)
+
+    step = step_of(state)
+    step.judge = judge
+    sampler = ConditionSampler(table, RECIPE, CPU)
+    conditions = Conditions(torch.tensor([0, 1, 0]), torch.ones(3))
+    step(state, sampler, conditions)
+    phi: Any = step.phi.network  # type: ignore[attr-defined]
+    assert phi.asked[0][0] == [2, 1, 2]
+    assert seen[0].shape == (2, 1, 2, 3)
+    assert len(seen) == 1
+    assert CONDITIONS == 4
