@@ -171,8 +171,8 @@ def test_one_domain_may_have_judges_and_the_other_none(tmp_path: Path) -> None:
         (("distilled", "generator"), "elsewhere", "distilled.generator names 'elsewhere', of which no file"),
         (("distilled", "fake_score"), "elsewhere", "distilled.fake_score names 'elsewhere', of which no file"),
         (("distilled", "t_init"), 0, "distilled.t_init must be from 1"),
-        (("recipe", "batch"), "many", "recipe: /recipe/batch: must be a number"),
-        (("recipe", "speed"), 1, "recipe: /recipe/speed: unknown key"),
+        (("recipe", "batch"), "many", "recipe: /recipe/batch: must be a whole number"),
+        (("recipe", "speed"), 1, "recipe: /recipe/speed: unknown field"),
         (("image", "patch"), 3, "image.patch 3 does not divide 64x64"),
     ],
 )

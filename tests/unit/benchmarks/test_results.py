@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.shared.discovery import command_of
 from benchmarks.shared.page import ROOT, commit, keep_commit, kept_commits, made_by, page, table
-from tests.support.emoji_scripts import emoji_script
+from models.emoji import step_curve
 
 RESULTS = ROOT / "docs/results"
 PAGES = sorted([*RESULTS.glob("*.md"), *RESULTS.glob("*.log")])
@@ -72,12 +72,12 @@ def test_a_command_that_is_not_there_is_found(command: str) -> None:
 def check_command(command: str) -> None:
     """Hold that ``command`` could be run: what it starts is there and takes these arguments."""
     match shlex.split(command):
+        case ["python", "-m", "models.emoji.step_curve", *arguments]:
+            step_curve.parser().parse_args(arguments)
         case ["python", "-m", module, *arguments]:
             package, _, name = module.partition(".")
             assert package == "benchmarks", command
             command_of(name).parse(arguments)
-        case ["python", "models/emoji/step_curve.py", *arguments]:
-            emoji_script("step_curve").parser().parse_args(arguments)
         case ["make", target]:
             assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE), command
         case ["pytest", *paths]:
