@@ -87,8 +87,6 @@ def tried(module: str, every: int, servers: runner.Servers | None) -> Tried:
     some = mutants(runner.source_of(module))[::every]
     living = []
     for mutant in some:
-        if servers is not None:
-            servers.clear()
         if runner.survives(mutant, module, tests, seconds, servers):
             living.append(mutant)
             print(f"{module}:{mutant.line}: {mutant.before}  ->  {mutant.after}", flush=True)
