@@ -37,14 +37,14 @@ def written_distance(a: Array, b: Array) -> float:
     return float(means + np.trace(np.cov(x.T)) + np.trace(np.cov(y.T)) - 2 * np.trace(root))
 
 
-@pytest.mark.parametrize(("at", "scale"), [(0.0, 1.0), (0.0, 0.1), (1000.0, 1.0)])
+@pytest.mark.parametrize(("at", "scale"), [(0.0, 1.0), (0.0, 0.1), (1e5, 1.0)])
 def test_a_jackknife_of_covariances_against_the_one_written_out(at: float, scale: float) -> None:
     """Sets of one mean, so that the spread of the distances is that of the covariances; far from the origin, too."""
     a, b = normal(150, scale, 1) + np.float32(at), normal(63, 1.6 * scale, 2) + np.float32(at)
     without = np.array([written_distance(a, np.delete(b, np.s_[g::20], axis=0)) for g in range(20)])
     half = stats.t.ppf(0.975, 19) * np.sqrt(19 / 20 * np.square(without - without.mean()).sum())
     found = frechet_interval(a, b)
-    assert found.value == pytest.approx(written_distance(a, b), rel=1e-6)
+    assert found.value == pytest.approx(written_distance(a, b), rel=1e-3 if at else 1e-6)
     assert found.high - found.value == pytest.approx(half, rel=1e-6)
     assert found.low == pytest.approx(max(0.0, found.value - half), rel=1e-6)
 
@@ -66,7 +66,7 @@ def test_features_are_rows(metric: object) -> None:
 
 def test_a_kernel_distance_of_seeded_subsets_written_out() -> None:
     """50 subsets of 500 a side, drawn in turn from seed 0; the unbiased MMD of each."""
-    a, b = normal(700, 1.0, 3), normal(650, 1.1, 4)
+    a, b = normal(700, 1.0, 3), normal(650, 1.6, 4)
     rng = torch.Generator().manual_seed(0)
 
     def kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -78,8 +78,8 @@ def test_a_kernel_distance_of_seeded_subsets_written_out() -> None:
         within = sum((k.sum() - np.trace(k)) / (500 * 499) for k in (kernel(x, x), kernel(y, y)))
         found.append(within - 2 * kernel(x, y).mean())
     distance = kernel_distance(a, b)
-    assert distance.mean == pytest.approx(np.mean(found), rel=1e-2)
-    assert distance.std == pytest.approx(np.std(found), rel=1e-2)
+    assert distance.mean == pytest.approx(np.mean(found), rel=1e-5)
+    assert distance.std == pytest.approx(np.std(found), rel=1e-3)
 
 
 def test_an_inception_score_of_seeded_splits_written_out() -> None:
