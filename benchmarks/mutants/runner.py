@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 import psycopg
 import pytest
@@ -176,9 +177,10 @@ class _Text(importlib.machinery.SourceFileLoader):
 
     text: str
 
-    def get_code(self, fullname: str) -> object:
+    def get_code(self, fullname: str) -> CodeType:
         """Compiled anew, never from a cache."""
-        return compile(self.text, str(path_of(fullname)), "exec")
+        code: CodeType = compile(self.text, str(path_of(fullname)), "exec")
+        return code
 
 
 def _fork(what: Callable[[], int]) -> int:
