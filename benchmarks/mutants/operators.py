@@ -111,8 +111,9 @@ class _Text:
         line = self.source.count("\n", 0, start) + 1
         first, last = self.starts[line - 1], self.source.find("\n", end)
         last = len(self.source) if last < 0 else last
-        before, after = self.source[first:last], self.source[first:start] + new + self.source[end:last]
-        return Mutant(line, " ".join(before.split()), " ".join(after.split()), changed)
+        told = (self.source[first:last], self.source[first:start] + new + self.source[end:last])
+        before, after = (" ".join(each.split()) for each in told)
+        return Mutant(line, before, after, changed)
 
 
 Replacement = tuple[int, int, str]
@@ -250,8 +251,8 @@ class _Walk:
         if name in FUNCTIONS:
             end = self.text.span(node.func)[1]
             yield end - len(name), end, FUNCTIONS[name]
-        everything: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
-        everything.sort(key=self.text.span)
+        parts: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+        everything = sorted(parts, key=self.text.span)
         for i, each in enumerate(everything):
             if isinstance(each, ast.keyword) and each.arg is not None and name != "zip":
                 yield from self._without(i, everything, everything)

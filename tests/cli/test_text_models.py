@@ -117,7 +117,7 @@ def test_the_table_of_a_text_report() -> None:
 
 def test_the_table_of_a_report_that_nobody_judged() -> None:
     table = shown(report_table(read(Report, unjudged_report())))
-    assert "Sneaker -> empty" in table
+    assert "Sneaker -> the empty prompt" in table
     assert "not evaluated" in table
 
 

@@ -58,7 +58,7 @@ def script(words: Sequence[str]) -> None:
         path, arguments = ROOT / words[1], words[2:]
         name = ""
     assert path.is_file(), path
-    if "parse_args" not in path.read_text() and "parser" not in path.read_text():
+    if "argparse" not in path.read_text():
         assert not arguments, f"{path} takes no arguments"
         return
     before = dict(sys.modules)

@@ -17,7 +17,7 @@ from jobs.job import NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
 from sfd_core.admission import admit
-from sfd_core.base_model import hub as hub_module
+from sfd_core.families import hub as hub_module
 from sfd_core.errors import ModelUnavailable
 from sfd_core.request.reading import written
 from tests.support.hub_server import REVISION, Hub, hub_server

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import torch
 from sfd_core.errors import InvalidRequest, TrainingDiverged
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.training import checkpoint
+from sfd_core.training import checkpoint, loop
 from sfd_core.training.loop import StepResult
 from sfd_core.training.quick import QuickFigures
 from sfd_core.training.state import TrainingState, start
@@ -149,12 +151,14 @@ def test_two_stages_distil_first_with_nothing_forgotten(tiny_base: LoadedBase, r
     assert any(not torch.equal(end_a[k], end_b[k]) for k in end_a)
 
 
-def test_a_budget_of_seconds_ends_the_run(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    request = request_for(budget={"images": 10_000_000, "seconds": 0.2})
+def test_a_budget_of_seconds_ends_the_run(
+    tiny_base: LoadedBase, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(looks)))  # a step takes a second
+    request = request_for(budget={"images": 10_000_000, "seconds": 2.5})
     steps = list(train(begin(tiny_base, request), tiny_base, request))
-    assert steps[-1].finished
-    assert steps[-1].seconds >= 0.2
-    assert steps[-2].seconds < 0.2
+    assert [(step.seconds, step.finished) for step in steps] == [(1, False), (2, False), (3, True)]
 
 
 def test_it_stops_when_unlearned_twice_in_a_row(tiny_base: LoadedBase, request_for: RequestFor) -> None:
