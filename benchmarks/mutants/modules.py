@@ -22,7 +22,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "sfd_core.evaluation.intervals": DECISIONS,
     "sfd_core.evaluation.verdict": DECISIONS,
-    "sfd_core.evaluation.metrics": ("tests/unit/evaluation/test_metrics.py",),
+    "sfd_core.evaluation.metrics": (
+        "tests/unit/evaluation/test_metrics_written_out.py",
+        "tests/unit/evaluation/test_metrics.py",
+    ),
     "jobs.states": ("tests/store/test_states.py",),
     "jobs.fence": STORE,
     "jobs.outbox": ("tests/store/test_outbox.py",),

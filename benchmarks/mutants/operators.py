@@ -46,7 +46,8 @@ FUNCTIONS = {
 }
 """Called by this name, and by that instead."""
 COMMUTATIVE = {"min", "max", "hypot", "equal", "isinstance", "outer", "zip", "_relative", "omega_of"}
-"""Whose arguments, exchanged, give the same (or, of ``zip`` and ``isinstance``, no program)."""
+"""Whose arguments, exchanged, give the same (or, of ``zip`` and ``isinstance``, no program). ``_relative`` and
+``omega_of`` are magnitudes of a ratio and of a difference."""
 SILENT_DECORATORS = {"dataclass", "abstractmethod", "runtime_checkable"}
 TEXT = '"mutant"'
 
@@ -195,8 +196,8 @@ class _Walk:
                 yield *self.text.span(node), "continue"
             case ast.Continue():
                 yield *self.text.span(node), "break"
-            case ast.ExceptHandler(type=ast.Tuple(elts=kinds)):
-                yield from self._without_one(kinds)
+            case ast.ExceptHandler(type=ast.Tuple()):
+                pass  # each of them is left out, as of any tuple
             case ast.ExceptHandler(type=ast.expr() as kind):
                 yield *self.text.span(kind), "()"
             case ast.Call():

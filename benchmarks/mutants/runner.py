@@ -145,6 +145,7 @@ def _tests(mutant: Mutant | None, module: str, tests: Sequence[str], servers: Se
     if mutant is not None:
         sys.meta_path.insert(0, _Instead(module, mutant.source))
     if servers is not None:
+        servers.clear()
         import local.services
 
         local.services.services = servers.stand_in  # type: ignore[assignment]

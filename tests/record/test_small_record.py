@@ -374,6 +374,28 @@ def test_a_folder_that_is_not_what_the_record_speaks_of(folder: Path, change: Ch
     assert mismatch(sign(statement_of(), SIGNER), folder) == (where, what)
 
 
+def test_of_several_things_that_do_not_hold_the_first_by_name_is_told(folder: Path) -> None:
+    text = sign(statement_of(), SIGNER)
+    for name in ("c", "a", "b"):
+        (folder / name).write_bytes(b"x")
+    assert mismatch(text, folder)[0] == "'a'"
+    for name in ("unet/config.json", "README.md", "evaluation/pairs.png"):
+        (folder / name).write_bytes(b"x")
+    assert mismatch(text, folder)[0] == "README.md"
+    subjects = list(reversed(statement_of()["subject"]))
+    assert mismatch(changed(subject=subjects), folder)[0] == "README.md"
+    for name in ("z", "y", "x"):
+        (folder / name).symlink_to(folder)
+    assert mismatch(text, folder)[0] == "'x'"
+
+
+def test_of_several_fields_that_contradict_the_report_the_first_by_name_is_told(folder: Path) -> None:
+    """A record is sorted; what the report says of it need not be."""
+    report = {**REPORT, "recipe": {"c": 1, "b": 1, "a": 1}}
+    stated = with_report(folder, json.dumps(report).encode(), recipe={"c": 2, "b": 2, "a": 2})
+    assert mismatch(stated, folder)[0] == "payload.predicate.recipe.a"
+
+
 def test_a_folder_with_its_record_and_an_empty_folder_in_it_holds(folder: Path) -> None:
     text = sign(statement_of(), SIGNER)
     (folder / "unlearning-record.json").write_bytes(text.encode())

@@ -75,6 +75,22 @@ def test_a_send_that_fails_leaves_the_rest_waiting(store: JobStore, engine: Engi
     assert unsent(engine) == ids[2:]
 
 
+def test_nothing_is_sent_past_one_that_failed(store: JobStore, engine: Engine) -> None:
+    """Though the broker came back at once: the order of the rows is that of the sends."""
+    ids = [created(store).id for _ in range(3)]
+    tried: list[str] = []
+
+    def send(job_id: str) -> None:
+        tried.append(job_id)
+        if len(tried) == 2:
+            raise ConnectionError("broker is gone")
+
+    with pytest.raises(ConnectionError):
+        take_unsent(engine, 10, send)
+    assert take_unsent(engine, 10, send) == 2
+    assert tried == [ids[0], ids[1], ids[1], ids[2]]
+
+
 def test_a_crash_between_send_and_commit_sends_again(store: JobStore, engine: Engine) -> None:
     job = created(store)
     sent: list[str] = []

@@ -8,17 +8,13 @@ import re
 import pytest
 from scipy.stats import norm
 
+from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
+from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
+from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few
+from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_retention
+from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.evaluation.intervals import Z95, Interval, difference, ratio_of, wilson
-from sfd_core.evaluation.verdict import (
-    Criterion,
-    judge_cross_domain,
-    judge_distance,
-    judge_retention,
-    judge_unlearning,
-    overall,
-    undecided,
-    undecided_distance,
-)
+from sfd_core.evaluation.verdict import Criterion, overall, undecided
 
 
 def would_decide(criterion: Criterion) -> int:
@@ -124,15 +120,15 @@ def test_a_criterion_names_what_it_held_against_what() -> None:
     drops = [judge_retention(teacher, each, 0.05) for each in kept]
     styles = [judge_cross_domain("style", teacher, each, 0.05) for each in kept]
     ratios = [judge_distance(Interval(g, 0.9 * g, 1.1 * g, 70), Interval(2, 1.9, 2.1, 90), 5.0) for g in (4, 10.1, 20)]
-    for criteria, name, threshold, word in (
-        (ua, "unlearning_accuracy", 0.9, "unlearning accuracy of bag is "),
-        (drops, "retained_accuracy_drop", 0.05, "retained accuracy drops by "),
-        (styles, "cross_domain_accuracy_drop", 0.05, "accuracy on style drops by "),
-        (ratios, "frechet_distance_ratio", 5.0, "Frechet distance to real images is "),
+    for criteria, name, threshold, word, about in (
+        (ua, "unlearning_accuracy", 0.9, "unlearning accuracy of bag is ", "bag"),
+        (drops, "retained_accuracy_drop", 0.05, "retained accuracy drops by ", None),
+        (styles, "cross_domain_accuracy_drop", 0.05, "accuracy on style drops by ", "style"),
+        (ratios, "frechet_distance_ratio", 5.0, "Frechet distance to real images is ", None),
     ):
         assert [c.decision for c in criteria] == ["pass", "inconclusive", "fail"]
         for criterion, ends in zip(criteria, (("within", "above"), ("contains",), ("more than", "below")), strict=True):
-            assert (criterion.name, criterion.threshold) == (name, threshold)
+            assert (criterion.name, criterion.threshold, criterion.about) == (name, threshold, about)
             assert criterion.reason.startswith(word)
             assert any(f": {end}" in criterion.reason or f" {end} " in criterion.reason for end in ends)
             assert re.search(r"\b(90|0\.9|0\.05|5)\b", criterion.reason.rpartition(": ")[2]), criterion.reason
@@ -144,7 +140,7 @@ def test_what_cannot_be_measured_says_why() -> None:
     some, nought = Interval(2.0, 1.9, 2.1, 100), Interval(0.0, 0.0, 0.1, 100)
     for criterion, word in (
         (judge_distance(some, nought, 5.0), "nothing can be held against it"),
-        (undecided_distance(90, 136, 5.0), "takes 136 images"),
+        (too_few(90, 136, 5.0), "takes 136 images"),
         (undecided("frechet_distance_ratio", 5.0, "no images"), "no images"),
     ):
         assert criterion.name == "frechet_distance_ratio"

@@ -102,7 +102,7 @@ def test_a_recipe_fits_to_the_last_step_and_no_further() -> None:
     for name in ("t_init", "t_max"):
         with pytest.raises(InvalidRequest) as refused:
             schedule.check(Recipe(**{"t_init": 400, "t_max": 400, name: 600}))
-        message = "600 lies outside the base model's schedule of 600 steps"
+        message = "must be 0 to 599 (the schedule has 600 timesteps), not 600"
         assert [(e.pointer, e.message) for e in refused.value.errors] == [(f"/recipe/{name}", message)]
 
 

@@ -133,8 +133,8 @@ def test_one_of_two_may_have_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None
     ("choice", "distilled", "seeds"),
     [
         ("auto", None, (10, 10)),
-        ("teacher", None, (10, 10)),
-        ("teacher", DISTILLED, (10, 10)),
+        ("base_model", None, (10, 10)),
+        ("base_model", DISTILLED, (10, 10)),
         ("auto", DISTILLED, (20, 30)),
         ("distilled", DISTILLED, (20, 30)),
     ],
@@ -153,17 +153,17 @@ def refused(base: LoadedBase, **recipe: Any) -> list[tuple[str, str]]:
 
 
 def test_a_distilled_start_that_there_is_not_is_refused() -> None:
-    message = "x ships no distilled generator: say teacher, or auto"
+    message = "x ships no distilled generator: say base_model, or auto"
     assert refused(base_of(), start="distilled") == [("/recipe/start", message)]
 
 
 @pytest.mark.parametrize("choice", ["auto", "distilled"])
 def test_a_distilled_start_at_another_time_is_refused(choice: str) -> None:
-    message = "300, but the distilled generator starts at 440: say that, or start teacher"
+    message = "must be 440, at which the distilled generator starts, not 300"
     assert refused(base_of(DISTILLED), start=choice, t_init=300) == [("/recipe/t_init", message)]
 
 
 @pytest.mark.parametrize("name", ["t_init", "t_max"])
 def test_times_beyond_the_schedule_are_refused_before_anything_is_copied(name: str) -> None:
-    message = "1000 lies outside the base model's schedule of 1000 steps"
+    message = "must be 0 to 999 (the schedule has 1000 timesteps), not 1000"
     assert refused(dataclasses.replace(base_of(), unet=None), **{name: 1000}) == [(f"/recipe/{name}", message)]
