@@ -9,8 +9,6 @@ from typing import Any
 
 import typer
 
-BY_NAME = ("random", "judge", "empty")
-NEGATIVE, PROMPTS = "negative:", "prompts:"
 EXAMPLE = "Sneaker=Sandal, Sneaker=random or Sneaker=judge"
 
 FORGET_HELP = (
@@ -43,13 +41,10 @@ def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _override(text: str) -> str | dict[str, Any]:
-    if text in BY_NAME:
-        return {text: True}
-    if text.startswith(NEGATIVE):
-        return {"negative": text.removeprefix(NEGATIVE).strip()}
-    if text.startswith(PROMPTS):
-        return {"prompts": read_prompts(Path(text.removeprefix(PROMPTS).strip()), "--forget")}
-    return text
+    from sfd_core.request.overrides import KEYED
+
+    read = (kind.from_command(text, lambda path: read_prompts(Path(path), "--forget")) for kind in KEYED.values())
+    return next((override for override in read if override is not None), text)
 
 
 def read_prompts(path: Path, option: str) -> list[str]:

@@ -24,6 +24,7 @@ from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.registry import describe
+from sfd_core.request.overrides import IN_FORM
 
 router = APIRouter()
 
@@ -64,9 +65,8 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         models.append(hub)
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    return render(
-        request, "new-job.html", {"models": models, "data": data, "probes": PROBES, "criteria": CRITERIA}, who=who
-    )
+    known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA}
+    return render(request, "new-job.html", {"models": models, "data": data, **known}, who=who)
 
 
 @router.get("/jobs/{job_id}")

@@ -19,7 +19,7 @@ from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
-from sfd_core.prompts.plan import Condition
+from sfd_core.request.override import Condition
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.state import Network, TrainingState, start
 from sfd_core.training.step import TrainingStep

@@ -7,35 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sfd_core.request.concepts import (
-    EmptyOverride,
-    FixedOverride,
-    JudgeOverride,
-    NegativeOverride,
-    Override,
-    PromptsOverride,
-    RandomOverride,
-    read_override,
-)
-
-
-def in_words(override: Override) -> str:
-    """Describe an override so that "the generator is to show ..." can be said of it."""
-    match override:
-        case FixedOverride(concept):
-            return concept
-        case RandomOverride():
-            return "a random remaining concept"
-        case JudgeOverride():
-            return "what the judge finds nearest"
-        case PromptsOverride((only,)):
-            return f"“{only}”"
-        case PromptsOverride(prompts):
-            return f"one of {len(prompts)} other prompts"
-        case NegativeOverride(text):
-            return f"the prompt, guided away from “{text}”"
-        case EmptyOverride():
-            return "the empty prompt"
+from sfd_core.request.overrides import read_override
 
 
 def written_in_words(raw: str | Mapping[str, Any] | None) -> str:
@@ -44,6 +16,6 @@ def written_in_words(raw: str | Mapping[str, Any] | None) -> str:
     if raw is None:
         return "not stated"
     try:
-        return in_words(read_override(raw))
+        return read_override(raw).in_words()
     except ValueError:
         return json.dumps(raw)

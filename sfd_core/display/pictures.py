@@ -33,12 +33,9 @@ from sfd_core.display.drawing import (
     tile_size,
 )
 from sfd_core.display.numbers import number, percent
-from sfd_core.display.overrides import in_words
-from sfd_core.request.concepts import (
-    FixedOverride,
-    Forget,
-    Override,
-)
+from sfd_core.request.concepts import Forget
+from sfd_core.request.override import Override
+from sfd_core.request.overrides.fixed import FixedOverride
 
 SHEET_TILE = 112
 """Pixels that an image has on a sheet, at most, before it is shown at its own size."""
@@ -280,4 +277,4 @@ def _note(row: Row) -> str:
     """What was asked for in place of a forgotten concept; the picture shows whether it came."""
     if row.override is None:
         return ""
-    return f"forget: show {in_words(row.override)}".replace("“", '"').replace("”", '"')  # the font has no others
+    return f"forget: show {row.override.in_words()}".replace("“", '"').replace("”", '"')  # the font has no others

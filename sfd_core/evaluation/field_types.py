@@ -11,6 +11,8 @@ from annotated_types import Ge, Le
 from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from sfd_core.request.overrides import KINDS
+
 Count = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 """From 0 to 1."""
@@ -36,19 +38,5 @@ class Registered:
         return core_schema.literal_schema(list(names))
 
 
-def _one_key(name: str, description: str, value: dict[str, Any]) -> dict[str, Any]:
-    properties = {name: {"description": description, **value}}
-    return {"type": "object", "properties": properties, "required": [name], "additionalProperties": False}
-
-
-_PROMPTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-_OVERRIDE = [
-    {"type": "string"},
-    _one_key("random", "Another remaining concept is drawn for every image.", {"const": True}),
-    _one_key("judge", "The remaining concept that the judge finds nearest, image by image.", {"const": True}),
-    _one_key("prompts", "Each image is answered with one of these prompts, drawn at random.", _PROMPTS),
-    _one_key("negative", "The prompt without the concept's words, guided away from this text.", {"type": "string"}),
-    _one_key("empty", "The empty prompt.", {"const": True}),
-]
-OverrideJson = Annotated[str | dict[str, Any], WithJsonSchema({"anyOf": _OVERRIDE})]
+OverrideJson = Annotated[str | dict[str, Any], WithJsonSchema({"anyOf": [kind.reported_schema() for kind in KINDS]})]
 """An override as requests write it."""

@@ -19,7 +19,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.families.registry import describe
 from sfd_core.prompts.plan import PromptPlan
-from sfd_core.request.concepts import FixedOverride
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 Images = NDArray[np.uint8]

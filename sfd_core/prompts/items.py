@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.words import Words
-from sfd_core.request.concepts import (
-    FixedOverride,
-    Forget,
-    JudgeOverride,
-    NegativeOverride,
-    PromptsOverride,
-    RandomOverride,
-)
+from sfd_core.request.concepts import Forget
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
 from sfd_core.request.recipe import Recipe
 
@@ -53,7 +47,7 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
     errors += _concept_errors(forget, model.vocabulary)
     gone = Words(forgotten_words(forget, model.vocabulary))
     for i, item in enumerate(forget):
-        errors += _override_errors(i, item, gone, model.vocabulary)
+        errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
     if not errors:
         view = model.view_for(forget)
         if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
@@ -64,14 +58,13 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
 
 
 def check_guidance(forget: Sequence[Forget], recipe: Recipe) -> None:
-    """Refuse a negative prompt that nothing would be guided away from.
+    """Refuse an override that does nothing with this recipe: a negative prompt that nothing would be guided away from.
 
     Raises:
         InvalidRequest: pointing at the recipe.
     """
-    if recipe.kappa4 <= 1 and any(isinstance(item.override, NegativeOverride) for item in forget):
-        message = f"{recipe.kappa4:g} guides nothing away from a negative prompt: say more than 1"
-        raise InvalidRequest((FieldError("/recipe/kappa4", message),))
+    if errors := dict.fromkeys(error for item in forget for error in item.override.recipe_errors(recipe)):
+        raise InvalidRequest(tuple(errors))
 
 
 def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> list[FieldError]:
@@ -100,26 +93,30 @@ def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
     return errors
 
 
-def _override_errors(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> list[FieldError]:
-    """An override that does nothing. ``gone``: the words of all items."""
-    at, words, prompts = f"/forget/{i}/override", known_words(item, vocabulary), item.prompts or ()
-    match item.override:
-        case FixedOverride(text):
-            return _instead_errors({at: text}, words, gone) or _unnamed(
-                item.prompts or (), f"/forget/{i}/prompts", words
-            )
-        case RandomOverride():
-            if vocabulary is None or vocabulary.find(item.concept) is None:
-                message = f"there is no list of other concepts than {item.concept!r} to draw from: say what replaces it"
-                return [FieldError(at, message)]
-            return _unnamed(prompts, f"/forget/{i}/prompts", words)
-        case JudgeOverride():
-            message = "a judge looks at pictures, a text-to-image model is trained on latents: say what replaces it"
-            return [FieldError(at, message)]
-        case PromptsOverride(instead):
-            return _instead_errors({f"{at}/prompts/{j}": prompt for j, prompt in enumerate(instead)}, words, gone)
-        case _:
-            return []
+@dataclass
+class _Checked:
+    """An item whose override, at the pointer ``at``, is checked. ``words``: its known words; ``gone``: those of all
+    items."""
+
+    at: str
+    concept: str
+    has_others: bool
+    words: Sequence[str]
+    gone: Words
+    prompts: Sequence[str]
+    prompts_at: str
+
+    def wrong_answers(self, texts: Mapping[str, str]) -> list[FieldError]:
+        return _instead_errors(texts, self.words, self.gone)
+
+    def nothing_to_replace(self) -> list[FieldError]:
+        return _unnamed(self.prompts, self.prompts_at, self.words)
+
+
+def _checked(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> _Checked:
+    known = vocabulary is not None and vocabulary.find(item.concept) is not None
+    words, prompts = known_words(item, vocabulary), item.prompts or ()
+    return _Checked(f"/forget/{i}/override", item.concept, known, words, gone, prompts, f"/forget/{i}/prompts")
 
 
 def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words) -> list[FieldError]:

@@ -5,7 +5,7 @@ Plain: importing this does not import torch. What is planned here is what a fami
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,26 +17,11 @@ from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.items import forgotten_words, known_words, words_of
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATE
 from sfd_core.prompts.words import Words
-from sfd_core.request.concepts import (
-    EmptyOverride,
-    FixedOverride,
-    Forget,
-    JudgeOverride,
-    NegativeOverride,
-    PromptsOverride,
-    RandomOverride,
-)
+from sfd_core.request.concepts import Forget
+from sfd_core.request.override import Condition
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 CAPTIONS = "captions.txt"
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a network is asked with. ``negative``: the prompt that it is guided away from (the empty one)."""
-
-    prompt: str
-    negative: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,16 +103,27 @@ def _forgotten_prompts(
     if vocabulary is not None and at is not None and not item.prompts and item.topic is None:
         yield from _by_vocabulary(item, at, forget, vocabulary)
         return
-    instead = _others(at, forget, vocabulary) if vocabulary is not None and at is not None else ()
+    others = _others(at, forget, vocabulary) if vocabulary is not None and at is not None else ()
     for prompt in dict.fromkeys(_own_prompts(item)):
-        match item.override:
-            case FixedOverride(by):
-                yield ForgottenPrompt(prompt, (Condition(words.replaced(prompt, by)),))
-            case RandomOverride():
-                changed = (words.replaced(prompt, other.name) for other in instead)
-                yield ForgottenPrompt(prompt, tuple(map(Condition, changed)))
-            case _:
-                yield ForgottenPrompt(prompt, _without_replacing(prompt, item, words))
+        yield ForgottenPrompt(prompt, item.override.conditions(_OwnPrompt(prompt, words, others)))
+
+
+@dataclass(frozen=True)
+class _OwnPrompt:
+    """A prompt that is to forget ``words``, which stand in it. ``others``: what remains of the same domain."""
+
+    prompt: str
+    words: Words
+    others: Sequence[Concept]
+
+    def replaced(self, by: str) -> str:
+        return self.words.replaced(self.prompt, by)
+
+    def removed(self) -> str:
+        return self.words.removed(self.prompt)
+
+    def with_others(self) -> Sequence[str]:
+        return [self.words.replaced(self.prompt, other.name) for other in self.others]
 
 
 def _own_prompts(item: Forget) -> Iterator[str]:
@@ -151,36 +147,34 @@ def _by_vocabulary(
     domain, index = at
     concept = vocabulary.domains[domain][index]
     words = Words(known_words(item, vocabulary))
-    instead: tuple[Concept, ...] = ()
-    if isinstance(item.override, RandomOverride):
-        instead = _others(at, forget, vocabulary)
-    elif isinstance(item.override, FixedOverride):
-        by = item.override.concept
-        instead = tuple(other for other in vocabulary.domains[domain] if other.name == by)
+    others = _others(at, forget, vocabulary)
     for word in words_of(item):
         for template in vocabulary.templates:
             for named in vocabulary.together_with(domain, concept):
                 prompt = vocabulary.asked(template, named, {domain: word})
-                if instead:
-                    asked = (vocabulary.asked(template, {**named, domain: other}) for other in instead)
-                    overrides = tuple(map(Condition, asked))
-                elif isinstance(item.override, FixedOverride):
-                    overrides = (Condition(words.replaced(prompt, item.override.concept)),)
-                else:
-                    overrides = _without_replacing(prompt, item, words)
-                yield ForgottenPrompt(prompt, overrides)
+                made = _MadePrompt(prompt, words, others, vocabulary, template, named, domain)
+                yield ForgottenPrompt(prompt, item.override.conditions(made))
 
 
-def _without_replacing(prompt: str, item: Forget, words: Words) -> tuple[Condition, ...]:
-    match item.override:
-        case PromptsOverride(prompts):
-            return tuple(map(Condition, prompts))
-        case NegativeOverride(text):
-            return (Condition(words.removed(prompt), text),)
-        case EmptyOverride():
-            return (Condition(""),)
-        case FixedOverride() | RandomOverride() | JudgeOverride():
-            raise ValueError(f"{item.override} replaces words, or is none of a text-to-image model's")
+@dataclass(frozen=True)
+class _MadePrompt(_OwnPrompt):
+    """A prompt that the vocabulary made of ``template`` and a concept of each domain, ``named``."""
+
+    vocabulary: Vocabulary
+    template: str
+    named: Mapping[str, Concept]
+    domain: str
+
+    def replaced(self, by: str) -> str:
+        found = (other for other in self.vocabulary.domains[self.domain] if other.name == by)
+        other = next(found, None)
+        return super().replaced(by) if other is None else self._with(other)
+
+    def with_others(self) -> Sequence[str]:
+        return [self._with(other) for other in self.others]
+
+    def _with(self, other: Concept) -> str:
+        return self.vocabulary.asked(self.template, {**self.named, self.domain: other})
 
 
 def _others(at: tuple[str, int], forget: Sequence[Forget], vocabulary: Vocabulary) -> tuple[Concept, ...]:

@@ -46,7 +46,9 @@ from sfd_core.report.report import (
     to_json,
 )
 from sfd_core.report.side_by_side import side_by_side
-from sfd_core.request.concepts import FixedOverride, Forget, written_override
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides import written_override
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 SCORES = "scores.safetensors"

@@ -1,129 +1,29 @@
 """What is forgotten, what overrides it, and how long a run may take. Plain: importing this does not import torch.
 
 The dataclasses are the schema of a request's items, whatever the model (``sfd_core.request.reading`` reads them). What
-they mean for a class-conditional model is checked here, for a text-to-image model in ``sfd_core.prompts.items``.
+they mean for a class-conditional model is checked here, for a text-to-image model in ``sfd_core.prompts.items``; what
+an override means, its kind says (``sfd_core.request.overrides``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, with_config
+from pydantic import Field, PlainSerializer, PlainValidator
 
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.request.prompt_lists import MAX_PROMPTS, OnePrompt, Prompts, Words
-from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only, read, written
+from sfd_core.request.override import Override
+from sfd_core.request.overrides import AnyOverride, not_for_classes, read_override, written_override
+from sfd_core.request.prompt_lists import MAX_PROMPTS, Prompts, Words
+from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only
 
 MAX_BUDGET_IMAGES = 100_000_000
 MAX_BUDGET_SECONDS = 30 * 24 * 3600
 MAX_CONCEPTS = 1000
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
-
-
-def _true(value: object) -> object:
-    if value is not True:
-        raise ValueError("must be true")
-    return value
-
-
-Always = Annotated[Literal[True], BeforeValidator(_true)]
-_one_key = with_config(ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1}))
-
-
-@dataclass(frozen=True)
-class FixedOverride:
-    """Asked for the forgotten concept, the generator answers with this one. To a text-to-image model: these words take
-    the place of the concept's in the prompt."""
-
-    concept: str
-
-
-@_one_key
-@dataclass(frozen=True)
-class RandomOverride:
-    """Each image of the forgotten concept is answered with a remaining concept drawn at random (of a text-to-image
-    model: of the same domain)."""
-
-    random: Always = True
-
-
-@_one_key
-@dataclass(frozen=True)
-class JudgeOverride:
-    """Each image is answered with the remaining concept that the judge sees in it. Class-conditional models only."""
-
-    judge: Always = True
-
-
-@_one_key
-@dataclass(frozen=True)
-class PromptsOverride:
-    """Each image is answered with one of these prompts. Text-to-image models only."""
-
-    prompts: Prompts
-
-
-@_one_key
-@dataclass(frozen=True)
-class NegativeOverride:
-    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
-    models only; takes a `recipe.kappa4` above 1."""
-
-    negative: OnePrompt
-
-
-@_one_key
-@dataclass(frozen=True)
-class EmptyOverride:
-    """Each image is answered with the empty prompt. Text-to-image models only."""
-
-    empty: Always = True
-
-
-Override = FixedOverride | RandomOverride | JudgeOverride | PromptsOverride | NegativeOverride | EmptyOverride
-OVERRIDES = (
-    'must be the name of a concept or the words that replace it, {"random": true}, {"judge": true}, '
-    '{"prompts": [...]}, {"negative": "..."} or {"empty": true}'
-)
-_BY_KEY: Mapping[str, type[Override]] = {
-    "random": RandomOverride,
-    "judge": JudgeOverride,
-    "prompts": PromptsOverride,
-    "negative": NegativeOverride,
-    "empty": EmptyOverride,
-}
-
-
-def read_override(raw: Any) -> Override:
-    """An override as requests write it: words, or an object with one key; :data:`OVERRIDES` lists them.
-
-    Raises:
-        ValueError: for anything else (``InvalidRequest`` where the key is known).
-    """
-    if isinstance(raw, str):
-        return FixedOverride(raw)
-    if isinstance(raw, Mapping) and len(raw) == 1 and (kind := _BY_KEY.get(next(iter(raw)))) is not None:
-        return read(kind, raw)
-    raise ValueError(OVERRIDES)
-
-
-def written_override(override: Override) -> str | dict[str, Any]:
-    """``override`` as requests write it."""
-    return override.concept if isinstance(override, FixedOverride) else dict(written(override))
-
-
-AnyOverride = (
-    Annotated[str, Field(min_length=1, max_length=1000)]
-    | RandomOverride
-    | JudgeOverride
-    | PromptsOverride
-    | NegativeOverride
-    | EmptyOverride
-)
-"""How an override is written, for the schema."""
 
 
 @known_fields_only
@@ -247,19 +147,9 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
             for name in ("words", "prompts", "topic")
             if getattr(item, name)
         ]
-        if isinstance(item.override, PromptsOverride | NegativeOverride | EmptyOverride):
-            message = "a class-conditional model has no prompts: name a concept, or say random or judge"
+        if (message := not_for_classes(item.override)) is not None:
             errors.append(FieldError(f"{at}/override", message))
-        if isinstance(item.override, FixedOverride):
-            name = item.override.concept
-            if name == item.concept:
-                errors.append(FieldError(f"{at}/override", f"{name!r} would override itself: name another concept"))
-            elif name not in concepts:
-                errors.append(FieldError(f"{at}/override", f"unknown concept {name!r}; known: {known}"))
-            elif name in forgotten:
-                errors.append(
-                    FieldError(f"{at}/override", f"{name!r} is itself forgotten: name a concept that remains")
-                )
+        errors += item.override.class_errors(f"{at}/override", item.concept, concepts, forgotten)
     if not errors and len(forgotten) == len(concepts):
         errors.append(FieldError("/forget", "names every concept of the model: at least one must remain"))
     if errors:

@@ -16,7 +16,7 @@ from cli.main import app
 from jobs.settings import Settings
 from sfd_core.admission import admit
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.request.concepts import read_override, written_override
+from sfd_core.request.overrides import read_override, written_override
 from sfd_core.request.reading import read, written
 from tests.unit.admission.test_request import MODEL
 

@@ -27,8 +27,9 @@ from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import report_schema
-from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain, Topic
+from sfd_core.request.concepts import Budget, Forget, Retain, Topic
 from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Finished, unlearn
 from tests.support.tiny_text_model import T_INIT, make_tiny_text_model

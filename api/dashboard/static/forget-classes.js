@@ -1,7 +1,5 @@
 // A row of the form for a new job: one class to forget of a class-conditional model.
 
-const OTHERS = [["random", "A random remaining concept"], ["judge", "The judge’s choice"]];
-
 function fill(select, options) {
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
 }
@@ -13,9 +11,10 @@ export function make(model, rows) {
   const free = names.filter((name) => !taken.has(`=${name}`));
   const [concept, override] = row.querySelectorAll("select");
   fill(concept, names.map((name) => [`=${name}`, name]));
-  fill(override, [...names.map((name) => [`=${name}`, name]), ...OTHERS]);
+  const others = [...override.options]; // what the template has: the overrides that name no concept
+  override.prepend(...names.map((name) => new Option(name, `=${name}`)));
   concept.value = `=${free[0] ?? names[0]}`;
-  override.value = free[1] ? `=${free[1]}` : "random";
+  override.value = free[1] ? `=${free[1]}` : others[0].value;
   return row;
 }
 

@@ -1,14 +1,5 @@
 // A row of the form for a new job: one concept to forget of a text-to-image model, by its words.
 
-// What stands beside each way to answer instead: which field of the row, if any, and what it is called.
-const INSTEAD = {
-  words: ["line", "Words in its place"],
-  random: [null, ""],
-  negative: ["line", "Away from"],
-  prompts: ["lines", "Prompts, one a line"],
-  empty: [null, ""],
-};
-
 export function lines(text) {
   return text.split("\n").map((line) => line.trim()).filter(Boolean);
 }
@@ -17,10 +8,10 @@ export function make(model) {
   const row = document.getElementById("row-of-words").content.cloneNode(true).firstElementChild;
   const how = row.querySelector(".how");
   const shown = () => {
-    const [field, label] = INSTEAD[how.value];
+    const { takes, beside } = how.selectedOptions[0].dataset;
     for (const each of row.querySelectorAll(".instead")) {
-      each.hidden = !each.classList.contains(`of-${field}`);
-      each.querySelector("label").textContent = each.hidden ? "" : label;
+      each.hidden = !each.classList.contains(`of-${takes}`);
+      each.querySelector("label").textContent = each.hidden ? "" : beside;
     }
     const override = row.querySelector(".instead:not([hidden]) [data-field]") ?? how;
     for (const each of row.querySelectorAll("[data-field='override']")) each.removeAttribute("data-name");
@@ -28,7 +19,7 @@ export function make(model) {
     row.dispatchEvent(new Event("changed", { bubbles: true }));
   };
   // Another of its own kind can be drawn only in the place of what the model knows.
-  how.querySelector("[value='random']").disabled = model.concepts.length === 0;
+  for (const each of how.querySelectorAll("[data-needs-others]")) each.disabled = model.concepts.length === 0;
   how.addEventListener("change", shown);
   shown();
   return row;
@@ -37,13 +28,15 @@ export function make(model) {
 export function read(row) {
   const at = (name) => row.querySelector(`.${name}`).value;
   const instead = {
-    words: () => at("line").trim(),
-    random: () => ({ random: true }),
-    negative: () => ({ negative: at("line").trim() }),
-    prompts: () => ({ prompts: lines(at("lines")) }),
-    empty: () => ({ empty: true }),
+    nothing: () => true,
+    line: () => at("line").trim(),
+    lines: () => lines(at("lines")),
   };
-  const item = { concept: at("concept").trim(), override: instead[at("how")]() };
+  const how = row.querySelector(".how");
+  const value = instead[how.selectedOptions[0].dataset.takes]();
+  // Words alone are no object: they have no key.
+  const override = how.value ? { [how.value]: value } : value;
+  const item = { concept: at("concept").trim(), override };
   const words = at("words").split(",").map((word) => word.trim()).filter(Boolean);
   if (words.length) item.words = words;
   const prompts = lines(at("prompts"));

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sfd_core.discovery import discover
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.criterion import CriterionSpec
-from sfd_core.evaluation.discovery import discover
 
 CRITERIA: Mapping[str, CriterionSpec] = {spec.name: spec for spec in discover(__name__, "CRITERION", CriterionSpec)}
 """By the name that a request uses, in the order of a page."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sfd_core.discovery import discover
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.evaluation.discovery import discover
 from sfd_core.evaluation.probe import ProbeSpec
 
 PROBES: Mapping[str, ProbeSpec] = {spec.name: spec for spec in discover(__name__, "PROBE", ProbeSpec)}

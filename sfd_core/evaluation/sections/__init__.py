@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfd_core.evaluation.discovery import discover
+from sfd_core.discovery import discover
 from sfd_core.evaluation.section import Section
 
 SECTIONS: tuple[Section, ...] = discover(__name__, "SECTION", Section)

@@ -10,7 +10,9 @@ from sfd_core.evaluation.field_types import Count, OverrideJson, Positive, Share
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.section import Section
 from sfd_core.evaluation.sections.confusion import base_model_shows
-from sfd_core.request.concepts import FixedOverride, Forget, written_override
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides import written_override
+from sfd_core.request.overrides.fixed import FixedOverride
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence

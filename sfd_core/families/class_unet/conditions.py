@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfd_core.families.protocol import ConditionTable
-from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.request.concepts import Forget
 
 
 def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> ConditionTable:
@@ -15,11 +15,9 @@ def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> Condi
     overrides: dict[int, Sequence[int]] = {}
     judged = []
     for item, label in zip(forget, forgotten, strict=True):
-        match item.override:
-            case FixedOverride(concept):
-                overrides[label] = [concepts.index(concept)]
-            case RandomOverride():
-                overrides[label] = remaining
-            case JudgeOverride():
-                judged.append(label)
+        labels = item.override.labels(remaining, concepts.index)
+        if labels is None:
+            judged.append(label)
+        else:
+            overrides[label] = labels
     return ConditionTable([[label] for label in forgotten], remaining, overrides, judged)

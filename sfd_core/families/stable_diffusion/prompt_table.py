@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sfd_core.families.stable_diffusion.text_parts import TextParts
-from sfd_core.prompts.plan import Condition
+from sfd_core.request.override import Condition
 
 EMPTY = 0
 """The row of the empty prompt: what a dropped condition becomes."""

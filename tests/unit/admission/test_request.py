@@ -12,7 +12,9 @@ import pytest
 from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import InvalidRequest
-from sfd_core.request.concepts import FixedOverride, JudgeOverride, RandomOverride
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.overrides.judge import JudgeOverride
+from sfd_core.request.overrides.random import RandomOverride
 from sfd_core.request.reading import written
 from sfd_core.request.recipe import Recipe
 

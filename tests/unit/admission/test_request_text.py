@@ -13,10 +13,14 @@ from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
-from sfd_core.prompts.plan import Condition, PromptPlan, captions, plan_prompts
+from sfd_core.prompts.plan import PromptPlan, captions, plan_prompts
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES
 from sfd_core.prompts.words import mentions
-from sfd_core.request.concepts import Budget, EmptyOverride, NegativeOverride, PromptsOverride, Topic
+from sfd_core.request.concepts import Budget, Topic
+from sfd_core.request.override import Condition
+from sfd_core.request.overrides.empty import EmptyOverride
+from sfd_core.request.overrides.negative import NegativeOverride
+from sfd_core.request.overrides.prompts import PromptsOverride
 from sfd_core.request.prompt_lists import MAX_ERRORS
 from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest

@@ -14,7 +14,8 @@ from sfd_core.base_model.manifest import BaseModel, Distilled, digest_of
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.request.concepts import EmptyOverride, Forget
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides.empty import EmptyOverride
 
 VOCABULARY = {
     "domains": {

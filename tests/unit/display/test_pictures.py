@@ -21,15 +21,13 @@ from sfd_core.display.pictures import (
     rows_for,
     strip_picture,
 )
-from sfd_core.request.concepts import (
-    EmptyOverride,
-    FixedOverride,
-    Forget,
-    JudgeOverride,
-    NegativeOverride,
-    PromptsOverride,
-    RandomOverride,
-)
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides.empty import EmptyOverride
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.overrides.judge import JudgeOverride
+from sfd_core.request.overrides.negative import NegativeOverride
+from sfd_core.request.overrides.prompts import PromptsOverride
+from sfd_core.request.overrides.random import RandomOverride
 
 SNEAKER = Row("Sneaker", FixedOverride("Sandal"))
 ROWS = (Row("Sandal"), SNEAKER, Row("Bag"))

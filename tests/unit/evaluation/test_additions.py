@@ -134,7 +134,7 @@ body = {
 }
 request = admit(body, load_manifest(Path("models/fashion"))).request
 form = rendering._environment.get_template("new-job.html").render(
-    models=[], data="[]", criteria=CRITERIA, probes=PROBES, path="", who=None, keys=False, version=""
+    models=[], data="[]", overrides=(), criteria=CRITERIA, probes=PROBES, path="", who=None, keys=False, version=""
 )
 told = {
     "schema": report_schema(),
@@ -231,4 +231,4 @@ def test_a_module_without_what_its_package_holds_is_refused(tmp_path: Path) -> N
         (tmp_path / name).mkdir()
     command = [sys.executable, "-c", TELL, str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
-    assert "TypeError: sfd_core.evaluation.sections.empty must define SECTION, a Section" in ran.stderr
+    assert "TypeError: sfd_core.evaluation.sections.empty must define SECTION: Section" in ran.stderr

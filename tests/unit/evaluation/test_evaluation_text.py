@@ -19,8 +19,9 @@ from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
-from sfd_core.request.concepts import Budget, FixedOverride, Forget, Retain
+from sfd_core.request.concepts import Budget, Forget, Retain
 from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.measured import as_report
 from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model

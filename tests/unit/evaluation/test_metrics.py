@@ -22,7 +22,10 @@ from sfd_core.evaluation.metrics import (
     precision_recall,
 )
 from sfd_core.families.class_unet.conditions import class_conditions
-from sfd_core.request.concepts import FixedOverride, Forget, JudgeOverride, RandomOverride
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.overrides.judge import JudgeOverride
+from sfd_core.request.overrides.random import RandomOverride
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import ConditionSampler
 

@@ -15,7 +15,8 @@ from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.loading import load_base
 from sfd_core.families.parameterization import Parameterization, linear_schedule, per_image
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.request.concepts import FixedOverride, Forget
+from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.losses import fake_score_loss

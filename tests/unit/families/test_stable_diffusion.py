@@ -27,8 +27,8 @@ from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import load_text_parts
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
-from sfd_core.prompts.plan import Condition
 from sfd_core.request.concepts import Budget
+from sfd_core.request.override import Condition
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.conditions import ConditionSampler

@@ -11,23 +11,15 @@ from hypothesis import strategies as st
 
 from sfd_core.errors import InvalidRequest
 from sfd_core.evaluation.probes import PROBES
-from sfd_core.request.concepts import (
-    MAX_BUDGET_IMAGES,
-    MAX_BUDGET_SECONDS,
-    Budget,
-    EmptyOverride,
-    FixedOverride,
-    Forget,
-    JudgeOverride,
-    NegativeOverride,
-    PromptsOverride,
-    RandomOverride,
-    Retain,
-    Topic,
-    read_override,
-    written_override,
-)
+from sfd_core.request.concepts import MAX_BUDGET_IMAGES, MAX_BUDGET_SECONDS, Budget, Forget, Retain, Topic
 from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.overrides import read_override, written_override
+from sfd_core.request.overrides.empty import EmptyOverride
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.overrides.judge import JudgeOverride
+from sfd_core.request.overrides.negative import NegativeOverride
+from sfd_core.request.overrides.prompts import PromptsOverride
+from sfd_core.request.overrides.random import RandomOverride
 from sfd_core.request.reading import read, read_right_fields, written
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import MAX_SEED, UnlearningRequest

@@ -1,4 +1,5 @@
-"""Finds what each module of a package brings: a section, a criterion, a probe. Plain: does not import torch."""
+"""Finds what each module of a package brings: a section, a criterion, a probe, a kind of override. Plain: does not
+import torch."""
 
 from __future__ import annotations
 
@@ -28,6 +29,6 @@ def discover(package: str, attribute: str, kind: type[T]) -> tuple[T, ...]:
         module = importlib.import_module(f"{package}.{info.name}")
         one = getattr(module, attribute, None)
         if not isinstance(one, kind):
-            raise TypeError(f"{module.__name__} must define {attribute}, a {kind.__name__}")
+            raise TypeError(f"{module.__name__} must define {attribute}: {kind.__name__}")
         found.append(one)
     return tuple(sorted(found, key=lambda one: one.place))

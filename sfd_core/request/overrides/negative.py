@@ -1,0 +1,42 @@
+"""The rest of the prompt, guided away from a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfd_core.errors import FieldError
+from sfd_core.request.override import Choice, Condition, ForgottenText, Override, OverrideKind, one_key
+from sfd_core.request.prompt_lists import OnePrompt
+from sfd_core.request.recipe import Recipe
+
+
+@one_key
+@dataclass(frozen=True)
+class NegativeOverride(Override):
+    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
+    models only; takes a `recipe.kappa4` above 1."""
+
+    negative: OnePrompt
+
+    def in_words(self) -> str:
+        return f"the prompt, guided away from “{self.negative}”"
+
+    def recipe_errors(self, recipe: Recipe) -> list[FieldError]:
+        if recipe.kappa4 > 1:
+            return []
+        message = f"{recipe.kappa4:g} guides nothing away from a negative prompt: say more than 1"
+        return [FieldError("/recipe/kappa4", message)]
+
+    def conditions(self, prompt: ForgottenText) -> tuple[Condition, ...]:
+        return (Condition(prompt.removed(), self.negative),)
+
+
+KIND = OverrideKind(
+    place=50,
+    place_in_form=40,
+    override=NegativeOverride,
+    key="negative",
+    takes="line",
+    reported="The prompt without the concept's words, guided away from this text.",
+    for_prompts=Choice("The prompt without the concept, with a negative prompt", beside="Away from"),
+)
