@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +59,7 @@ COMMAND = Command(
     Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),
     Option("--esd-steps", STEPS, "of ESD's fine-tune", quick=1),
     Option("--esd-pool", POOL, "images that ESD's fine-tune sees", quick=16),
-    Option("--probes", tuple(PROBES), "attempts to bring it back", quick=("image_to_image",), choices=tuple(PROBES)),
+    Option("--probes", tuple(PROBES), "attempts to bring it back", quick=(), choices=tuple(PROBES)),
     Folder("--work", Path("build/baselines"), "where what is finished is kept"),
     Option("--without", Path("build/without-sneaker"), "the network that was trained without the forgotten concept"),
     OUT,
@@ -97,9 +99,15 @@ def finish(subject: ImageSource, experiment: Experiment, folder: Path) -> None:
         subject,
         folder,
         "python -m benchmarks.baselines",
-        lambda done, of: print(f"\r{folder.name}: {done}/{of}  ", end="", flush=True),
+        functools.partial(said, folder.name),
     )
-    print()
+    print(f"{folder.name}: reported", flush=True)
+
+
+def said(name: str, done: int, of: int) -> None:
+    """Show how far a row is, where somebody watches."""
+    if sys.stdout.isatty():
+        print(f"\r{name}: {done}/{of}  ", end="", flush=True)
 
 
 def without_probes(experiment: Experiment) -> Any:
