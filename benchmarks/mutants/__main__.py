@@ -49,7 +49,7 @@ class Tried:
     @property
     def equivalent(self) -> dict[Mutant, str]:
         """Of those that live, the ones that no test could tell from the module, each with the reason."""
-        known = {mutant: EQUIVALENT.get((self.module, mutant.after)) for mutant in self.living}
+        known = {mutant: EQUIVALENT.get((self.module, mutant.change)) for mutant in self.living}
         return {mutant: why for mutant, why in known.items() if why is not None}
 
     @property

@@ -61,6 +61,11 @@ class Mutant:
     after: str
     source: str
 
+    @property
+    def change(self) -> str:
+        """The line as it is changed, or without what it is."""
+        return f"without {self.before}" if self.after == "pass" else self.after
+
 
 def mutants(source: str) -> list[Mutant]:
     """Every mutant of a module, from its top to its end; none twice."""
