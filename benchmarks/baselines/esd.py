@@ -21,6 +21,7 @@ from rich.progress import track
 from benchmarks.shared.experiment import Experiment
 from sfd_core.evaluation.subject import teacher_of
 from sfd_core.families.images import from_uint8
+from sfd_core.families.parameterization import Schedule
 
 ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500
 """eta is the paper's; the others were chosen by what remained, in ESD's favour."""
@@ -30,7 +31,9 @@ FIRST_SEED = 700_000_000
 
 def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS, pool: int = POOL) -> UNet2DModel:
     """The base model's network with class ``forgotten`` erased towards ``anchor``."""
-    base = experiment.base
+    base, schedule = experiment.base, experiment.base.schedule
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"ESD draws the steps of a Schedule, which a {type(schedule).__name__} does not have")
     rng = torch.Generator().manual_seed(experiment.request.seed)
     label, other = (base.model.concept_index(concept) for concept in (forgotten, anchor))
     seeds = range(FIRST_SEED, FIRST_SEED + pool)
@@ -45,8 +48,8 @@ def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS,
     c_f, c_0 = torch.full((BATCH,), label), torch.full((BATCH,), other)
     for _ in track(range(steps), description="ESD"):
         x = seen[torch.randint(0, pool, (BATCH,), generator=rng)]
-        t = torch.randint(0, base.schedule.steps, (BATCH,), generator=rng)
-        x_t = base.schedule.add_noise(x, torch.randn(x.shape, generator=rng), t)
+        t = torch.randint(0, schedule.steps, (BATCH,), generator=rng)
+        x_t = schedule.add_noise(x, torch.randn(x.shape, generator=rng), t)
         with torch.no_grad():
             to, away = (phi(x_t, t, class_labels=c).sample for c in (c_0, c_f))
             target = to - ETA * (away - to)

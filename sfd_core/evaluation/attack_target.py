@@ -23,12 +23,11 @@ from torch.func import functional_call
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probe import Network, ProbeResult
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
-from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.images import to_uint8
-from sfd_core.families.parameterization import Schedule
-from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.parameterization import Parameterization
+from sfd_core.families.protocol import ClassGenerator, LoadedBase
+from sfd_core.families.sampling import ImageSampler
 
 IMAGES = 200
 """Images behind every rate: a share near one half is known to about +-0.07."""
@@ -52,9 +51,9 @@ class AttackTarget:
     one fixed class. ``second_judge``: trained apart from the first, or None.
     """
 
-    generator: OneStepGenerator
+    generator: ClassGenerator
     base: LoadedBase
-    controls: Mapping[int, OneStepGenerator]
+    controls: Mapping[int, ClassGenerator]
     judge: ImageJudge
     second_judge: ImageJudge | None
     forgotten: Sequence[tuple[int, int | None]]
@@ -73,13 +72,13 @@ class AttackTarget:
     def networks(self, label: int) -> dict[Network, OneStep]:
         """Copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
 
-        The base model is used at the generator's own step; a control that was distilled at its own.
+        The base model is used at the generator's own time; a control that was distilled at its own.
         """
-        t_init, patch = t_init_of(self.generator), self.base.model.image.patch
-        unets: dict[Network, tuple[UNet2DModel, int]] = {"generator": (self.generator.pipe.unet, t_init)}
+        start, patch = self.generator.start, self.base.model.image.patch
+        unets: dict[Network, tuple[UNet2DModel, float]] = {"generator": (self.generator.unet, start)}
         if (control := self.controls.get(label)) is not None:
-            unets["control"] = (control.pipe.unet, t_init_of(control))
-        unets["base_model"] = (self.base.unet, t_init)
+            unets["control"] = (control.unet, control.start)
+        unets["base_model"] = (self.base.unet, start)
         schedule = self.base.schedule.to(self.device)
         return {
             name: OneStep(copy.deepcopy(unet).to(self.device).eval().requires_grad_(False), schedule, t, patch)
@@ -116,10 +115,10 @@ class OneStep:
     network's own space.
     """
 
-    def __init__(self, unet: UNet2DModel, schedule: Schedule, t_init: int, patch: int) -> None:
+    def __init__(self, unet: UNet2DModel, schedule: Parameterization, start: float, patch: int) -> None:
         self.score = ClassUnetScore(unet, schedule)
         self.schedule = schedule
-        self.t_init = t_init
+        self.start = start
         self.patch = patch
 
     @property
@@ -128,38 +127,38 @@ class OneStep:
 
     def copy(self) -> OneStep:
         """The same with weights of its own, to be trained."""
-        return OneStep(copy.deepcopy(self.unet), self.schedule, self.t_init, self.patch)
+        return OneStep(copy.deepcopy(self.unet), self.schedule, self.start, self.patch)
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Unit noise [n, C, H, W], drawn on the CPU so that every device sees the same."""
         size = self.unet.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         noise = torch.randn(n, self.unet.config.in_channels, height, width, generator=rng)
-        return noise.to(self.schedule.a.device)
+        return noise.to(next(self.unet.parameters()).device)
 
     def images(self, z: Tensor, label: int) -> Tensor:
         """Images from unit noise z, asked for ``label``."""
-        return self.denoise(self.schedule.b[self.t_init] * z, self.t_init, label)
+        return self.denoise(self._pure(z), self.start, label)
 
-    def denoise(self, x_t: Tensor, t: int, label: int) -> Tensor:
-        """Images from x_t at step t in one evaluation, asked for ``label``."""
+    def denoise(self, x_t: Tensor, t: float, label: int) -> Tensor:
+        """Images from x_t at time t in one evaluation, asked for ``label``."""
         at, c = (torch.full((len(x_t),), value, device=x_t.device) for value in (t, label))
         return F.pixel_shuffle(self.score(x_t, at, c), self.patch)
 
     def images_under(self, z: Tensor, embeddings: Tensor, which: Tensor) -> Tensor:
         """Images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of the
         network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
-        x_t = self.schedule.b[self.t_init] * z
-        at = torch.full((len(z),), self.t_init, device=z.device)
+        x_t, at = self._pure(z), torch.full((len(z),), self.start, device=z.device)
+        given = self.schedule.network_input(x_t, at)
         weights = {"class_embedding.weight": embeddings}
-        output = functional_call(self.unet, weights, (x_t, at), {"class_labels": which, "return_dict": False})[0]
+        output = functional_call(self.unet, weights, given, {"class_labels": which, "return_dict": False})[0]
         return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
 
     def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
         """``n`` images asked for ``label``, as bytes; a progress update after every :data:`CHUNK`."""
-        return (yield from self.from_noised(self.schedule.b[self.t_init] * self.noise(n, rng), self.t_init, label))
+        return (yield from self.from_noised(self._pure(self.noise(n, rng)), self.start, label))
 
-    def from_noised(self, x_t: Tensor, t: int, label: int) -> Steps[NDArray[np.uint8]]:
+    def from_noised(self, x_t: Tensor, t: float, label: int) -> Steps[NDArray[np.uint8]]:
         """:meth:`denoise` without gradients, as bytes; a progress update after every :data:`CHUNK`."""
         pieces = []
         for piece in x_t.split(CHUNK):
@@ -168,13 +167,12 @@ class OneStep:
             yield 1
         return np.concatenate(pieces)
 
+    def _pure(self, z: Tensor) -> Tensor:
+        """Where a generator starts from unit noise z."""
+        return self.schedule.pure_noise(z, torch.full((len(z),), self.start, device=z.device))
 
-def t_init_of(generator: OneStepGenerator) -> int:
-    """The step at which a one-step generator asks its network: the last of its scheduler."""
-    return int(generator.pipe.scheduler.config.num_train_timesteps) - 1
 
-
-def sample(sampler: TeacherSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
+def sample(sampler: ImageSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
     """``n`` images of ``label`` at the sampler's many steps; a progress update after every :data:`CHUNK`."""
     seeds: list[int] = torch.randint(2**62, (n,), generator=rng).tolist()
     pieces = []

@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sfd_core.evaluation.questions import Sample, SamplePrompts, Samplers
-from sfd_core.families.class_unet.generator import OneStepGenerator
-from sfd_core.families.protocol import Generator, LoadedBase
+from sfd_core.families.protocol import ClassGenerator, Generator, LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.families.sampling import ImageSampler, PromptSampler
 
@@ -32,14 +31,14 @@ class ImageSource:
     title: str
     network_evaluations: int
     sample: Sample
-    generator: OneStepGenerator | None = None
+    generator: ClassGenerator | None = None
     refused: frozenset[int] = frozenset()
     sample_prompts: SamplePrompts | None = None
 
     @classmethod
     def one_step(cls, generator: Generator, title: str = "one-step generator") -> ImageSource:
         by_prompt = generator.sample_prompts if isinstance(generator, PromptSampler) else None
-        of_classes = generator if isinstance(generator, OneStepGenerator) else None
+        of_classes = generator if isinstance(generator, ClassGenerator) else None
         return cls("one_step", title, 1, generator.sample_labels, of_classes, sample_prompts=by_prompt)
 
     @classmethod

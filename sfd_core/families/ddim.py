@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from diffusers import DDIMScheduler
 
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import Parameterization, Schedule
 
 BATCH = 100
 """Images that are made at a time."""
 
 
-def ddim(schedule: Schedule, clip: bool) -> DDIMScheduler:
-    """DDIM over ``schedule``. ``clip``: hold x0 to [-1, 1] at every step."""
+def ddim(schedule: Parameterization, clip: bool) -> DDIMScheduler:
+    """DDIM over ``schedule``. ``clip``: hold x0 to [-1, 1] at every step.
+
+    Raises:
+        TypeError: for a network of continuous times, which has no steps to skip.
+    """
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"DDIM samples over the steps of a Schedule, which a {type(schedule).__name__} does not have")
     return DDIMScheduler(
         num_train_timesteps=schedule.steps,
         trained_betas=schedule.betas.tolist(),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.sampling import Images, ImageSampler
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -38,7 +38,7 @@ class LoadedBase:
 
     model: BaseModel
     unet: Any
-    schedule: Schedule
+    schedule: Parameterization
 
     def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
         """The ends of ``prompts`` that the model does not read, by prompt."""
@@ -85,6 +85,18 @@ class Generator(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the folder that stock diffusers opens."""
+        ...
+
+
+@runtime_checkable
+class ClassGenerator(Generator, Protocol):
+    """A one-step generator of classes, which the probes work on. ``concepts``: their names, by label."""
+
+    concepts: tuple[str, ...]
+
+    @property
+    def start(self) -> float:
+        """The time at which it asks its network."""
         ...
 
 

@@ -29,8 +29,8 @@ from sfd_core.evaluation.probe import Probes
 from sfd_core.evaluation.probing import ProbeReport, run_probes
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.subject import ImageSource, teacher_of
-from sfd_core.families.class_unet.generator import OneStepGenerator
-from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.protocol import ClassGenerator, LoadedBase
+from sfd_core.families.registry import family_of
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.page import limits_of, render
 from sfd_core.report.report import (
@@ -120,7 +120,7 @@ def examine(
 
 
 def _target(
-    generator: OneStepGenerator,
+    generator: ClassGenerator,
     base: LoadedBase,
     evaluators: Evaluators,
     request: UnlearningRequest,
@@ -151,9 +151,9 @@ def _why_no_probes(source: ImageSource) -> str:
     return f"they work on one-step generators; this one takes {source.network_evaluations} steps an image"
 
 
-def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGenerator:
-    control = OneStepGenerator.load(model.folder / folder, str(device))
-    if control.concepts != model.concepts:
+def _control(model: BaseModel, folder: str, device: torch.device) -> ClassGenerator:
+    control = family_of(model.family).load_generator(model.folder / folder, str(device))
+    if not isinstance(control, ClassGenerator) or control.concepts != model.concepts:
         raise ModelRefused(f"{model.folder / folder}: its concepts are not the base model's in their order")
     return control
 

@@ -37,7 +37,7 @@ class OneStepGenerator(ClassSampler):
         self.concepts: tuple[str, ...] = tuple(sorted(pipe.labels, key=pipe.labels.__getitem__))
 
     @property
-    def t_init(self) -> int:
+    def start(self) -> int:
         """The step at which it asks its network: the last of its scheduler."""
         return int(self.pipe.scheduler.config.num_train_timesteps) - 1
 

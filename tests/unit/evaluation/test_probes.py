@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import create_autospec
 
 import jsonschema
 import numpy as np
@@ -25,6 +26,7 @@ from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base
+from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.schema import report_schema
 from tests.support import shades
@@ -135,12 +137,17 @@ class TestTheOneStepNetwork:
     def test_a_control_is_asked_at_its_own_step(self, base: LoadedBase) -> None:
         other = OneStepGenerator.of(base.unet, base.schedule, 300, base.model)
         networks = subject_of(base, one_step(base), controls={RED: other}).networks(RED)
-        assert {name: network.t_init for name, network in networks.items()} == {
+        assert {name: network.start for name, network in networks.items()} == {
             "generator": T_INIT,
             "control": 300,
             "base_model": T_INIT,
         }
         assert list(subject_of(base, one_step(base)).networks(RED)) == ["generator", "base_model"]
+
+    def test_image_to_image_is_refused_where_times_are_continuous(self, base: LoadedBase) -> None:
+        continuous = replace(base, schedule=create_autospec(Parameterization, instance=True))
+        with pytest.raises(InvalidRequest, match="image_to_image needs a schedule's steps"):
+            next(run_probes(["image_to_image"], subject_of(continuous, one_step(base))))
 
 
 class TestRelearning:

@@ -8,10 +8,13 @@ came from a diffusion model, it is also run as one: the base model's own sampler
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.attack_target import (
     IMAGES,
     SHOWN,
@@ -21,21 +24,27 @@ from sfd_core.evaluation.attack_target import (
     Steps,
     chunks,
     sample,
-    t_init_of,
 )
 from sfd_core.evaluation.probes.image_to_image import ImageToImage, ManySteps, NoiseLevel, say
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.evaluation.subject import teacher_of
 from sfd_core.families.images import from_uint8, to_uint8
-from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.parameterization import Schedule
 
 SHARES = (0.1, 0.2, 0.3, 0.6)
 """Noise levels as shares of the schedule; the generator's own step is looked at too."""
 
 
 def levels(target: AttackTarget) -> list[int]:
-    """The steps to which images are noised, rising."""
-    steps = target.base.schedule.steps
-    return sorted({round(share * steps) for share in SHARES} | {t_init_of(target.generator)})
+    """The steps to which images are noised, rising.
+
+    Raises:
+        InvalidRequest: for a base model of continuous times.
+    """
+    schedule = target.base.schedule
+    if not isinstance(schedule, Schedule):
+        message = "image_to_image needs a schedule's steps, which this base model does not have: leave it out"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
+    return sorted({round(share * schedule.steps) for share in SHARES} | {int(target.generator.start)})
 
 
 def pieces(target: AttackTarget, label: int) -> int:
@@ -47,14 +56,14 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
     """Ask for ``label`` from noised images of it, at every level."""
     model = target.base.model
     evaluations = int(model.teacher["network_evaluations"])
-    teacher = TeacherSampler(target.base, evaluations, target.device)
+    teacher = teacher_of(target.base, target.device)
     images = yield from sample(teacher, IMAGES, label, target.rng("image start images", label))
     cells = F.pixel_unshuffle(from_uint8(images), model.image.patch).to(target.device)
     networks = target.networks(label)
     generator, base_model = networks["generator"], networks["base_model"]
     asked = _floor_label(target, label) if override is None else override
     rng = target.rng("image start noise", label)
-    shown_levels = {levels(target)[0], t_init_of(target.generator), levels(target)[-1]}
+    shown_levels = {levels(target)[0], int(target.generator.start), levels(target)[-1]}
 
     found, rows, shown = [], ["image that it starts from"], [images[:SHOWN]]
     for t in levels(target):
@@ -63,7 +72,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         ours = yield from generator.from_noised(x_t, t, label)
         theirs = yield from base_model.from_noised(x_t, t, label)
         floor = yield from base_model.from_noised(x_t, t, asked)
-        signal = round(float(base_model.schedule.a[t]), 4)
+        signal = round(float(base_model.schedule.signal(at[:1])), 4)
         shares = [target.seen(made, label) for made in (ours, theirs, floor)]
         found.append(NoiseLevel(t, signal, shares[0], shares[1], shares[2], model.concepts[asked]))
         if t in shown_levels:
@@ -72,7 +81,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
     many = {}
     for name, network in (("generator", generator), ("base_model", base_model)):
-        sampler = TeacherSampler(LoadedBase(model, network.unet, target.base.schedule), evaluations, target.device)
+        sampler = teacher_of(dataclasses.replace(target.base, unet=network.unet), target.device)
         made = yield from sample(sampler, IMAGES, label, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
         rows.append(f"{name.replace('_', ' ')}, {evaluations} steps from noise")

@@ -35,7 +35,7 @@ from sfd_core.evaluation.attack_target import (
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probe import NETWORKS
 from sfd_core.evaluation.probes.relearning import HALF, Relearning, RelearningCurve, RelearningPoint, say
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.evaluation.subject import teacher_of
 from sfd_core.families.images import from_uint8
 
 SIZES = (10, 100, 1000)
@@ -56,7 +56,7 @@ def pieces(target: AttackTarget, label: int) -> int:
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Teach every network the class ``label`` again, from each of :data:`SIZES` images."""
     concept = target.base.model.concepts[label]
-    teacher = TeacherSampler(target.base, int(target.base.model.teacher["network_evaluations"]), target.device)
+    teacher = teacher_of(target.base, target.device)
     images = yield from sample(teacher, SIZES[-1], label, target.rng("relearning images", label))
     targets = F.pixel_unshuffle(from_uint8(images), target.base.model.image.patch).to(target.device)
 
