@@ -140,11 +140,16 @@ def test_no_descriptor_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_disk_that_fails_at_the_end_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("left", [True, False])
+def test_a_disk_that_fails_at_the_end_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    """And what it says is told, also where there is nothing left to clean up."""
     checkpoint.save(state_of(1, 1), tmp_path)
 
     def fails(path: Path, to: Path) -> Path:
-        shutil.rmtree(path)  # nor is there anything left to clean up
+        if not left:
+            shutil.rmtree(path)
         raise OSError(errno.EIO, "I/O error")
 
     monkeypatch.setattr(Path, "rename", fails)
