@@ -24,14 +24,14 @@ def report(**probes: Any) -> dict[str, Any]:
 
 
 def test_distances_of_too_few_images_and_probes_that_were_not_tried_are_said() -> None:
-    image_start = {"levels": [{"t": 300, "generator": RATE, "floor": RATE}], "many_steps": {"generator": RATE}}
+    image_to_image = {"levels": [{"t": 300, "generator": RATE, "floor": RATE}], "many_steps": {"generator": RATE}}
     curves = [
         {"network": "generator", "n": n, "steps_to_half": steps} for n, steps in ((100, 4), (10, None), (1000, 2))
     ]
     rows = [
         ("ESD", report()),
-        ("SFD", report(image_start=[image_start])),
-        ("both", report(condition_attack=[{"generator": RATE}], relearning=[{"curves": curves}])),
+        ("SFD", report(image_to_image=[image_to_image])),
+        ("both", report(concept_inversion=[{"generator": RATE}], relearning=[{"curves": curves}])),
     ]
     lines = document(rows, 4, 16, ["`0123456789ab`"]).splitlines()
     measured = "0.500 [0.400, 0.600]"
