@@ -28,6 +28,8 @@ from tests.support.tiny_text_model import make_tiny_text_model
 
 CURL = "fail-with-body\nshow-error\n"
 """Curl ends with 0 whatever the service answers, unless its settings say otherwise."""
+STOP_SECONDS = 180
+"""A worker may take 60 s to write a checkpoint, after the API's 10 s and before the servers; this beside a busy core."""
 JUDGED = {"images_per_concept": 4, "images_per_forgotten_concept": 20}
 
 
@@ -141,7 +143,7 @@ def service(shell: Shell) -> Iterator[Service]:
     url = shell.environment["LETHE_URL"]
     yield Service(shell, psutil.Process(process.pid), url)
     process.send_signal(signal.SIGINT)
-    assert process.wait(90) == 0
+    assert process.wait(STOP_SECONDS) == 0
 
 
 @pytest.fixture(scope="module")
