@@ -168,7 +168,7 @@ def _base_model(use: Services, job: Job, report: Mapping[str, Any]) -> float | N
     if (kept := report.get("retained_accuracy")) is not None:
         return share(kept["base_model"])
     model = use.models.get(job.base_model)
-    by_concept = model.teacher.get("by_concept") if model is not None else None
+    by_concept = model.figures.get("by_concept") if model is not None else None
     if model is None or not isinstance(by_concept, Sequence) or len(by_concept) != len(model.concepts):
         return None
     forgotten = {item["concept"] for item in job.request["forget"]}

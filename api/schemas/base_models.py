@@ -86,12 +86,12 @@ class BaseModelObject(Output):
             concepts=list(model.concepts),
             image=ImageObject(channels=model.image.channels, height=model.image.height, width=model.image.width),
             judge=JudgeObject.of(model.judge, model.concepts),
-            teacher=dict(model.teacher),
+            teacher=dict(model.figures),
             domains={
                 str(view.domain): DomainObject(
                     concepts=list(view.concepts),
                     judge=JudgeObject.of(view.judge, view.concepts),
-                    teacher=dict(view.teacher),
+                    teacher=dict(view.figures),
                 )
                 for view in views
             },

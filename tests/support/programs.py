@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -25,9 +26,20 @@ def find_chromium() -> str | None:
         return shutil.which(named)
     if found := next(filter(None, map(shutil.which, CHROMIUM)), None):
         return found
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).is_file() else None
+    own = playwrights_own()
+    return str(own) if own.is_file() else None
+
+
+def playwrights_own() -> Path:
+    """Where Playwright installs its Chromium, whether or not it is there."""
+
+    def ask() -> Path:
+        with sync_playwright() as playwright:
+            return Path(playwright.chromium.executable_path)
+
+    # In a thread of its own: a second Playwright is refused in a thread in which one runs, as beside browser tests.
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(ask).result()
 
 
 def missing() -> list[str]:

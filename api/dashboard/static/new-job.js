@@ -102,3 +102,4 @@ document.getElementById("add").addEventListener("click", () => add().focus());
 rows.addEventListener("changed", number);
 model.addEventListener("change", fit);
 fit();
+for (const button of form.querySelectorAll("button")) button.disabled = false;

@@ -37,3 +37,4 @@ form.addEventListener("submit", async (event) => {
   const count = answer.images.length;
   drawn.textContent = `${count} ${count === 1 ? "image" : "images"} of ${asked.value}, seed ${answer.seed}, in ${Math.round(performance.now() - began)} ms.${answer.forgotten ? " It names what this generator has forgotten." : ""}`;
 });
+document.getElementById("draw").disabled = false;

@@ -48,10 +48,14 @@ def test_by_its_name(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_playwrights_own(bare: Path) -> None:
     assert programs.find_chromium() is None
-    with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
+    own = programs.playwrights_own()
     program(own.parent, own.name)
     assert programs.find_chromium() == str(own)
+
+
+def test_while_another_playwright_runs(bare: Path) -> None:
+    with sync_playwright():
+        assert programs.find_chromium() is None
 
 
 def test_installed_as_root_on_debian(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
