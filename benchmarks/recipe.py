@@ -71,7 +71,7 @@ def measured(experiment: Experiment, run: Arrangement, images: int) -> tuple[flo
         pass
     ua = float((judged.by_label[forgotten].seen != forgotten).mean())
     ra = float(np.mean([(judged.by_label[label].seen == label).mean() for label in kept]))
-    return ua, ra, frechet_distance(evaluators.reference.teacher.only(kept).features, judged.features(kept))
+    return ua, ra, frechet_distance(evaluators.reference.base_model.only(kept).features, judged.features(kept))
 
 
 if __name__ == "__main__":

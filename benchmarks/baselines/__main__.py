@@ -33,8 +33,8 @@ from cli.demo_run import SNEAKERS
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.probes import PROBES
-from sfd_core.evaluation.subject import ImageSource, teacher_of
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of
+from sfd_core.families.class_unet.base_sampler import DdimSampler
 
 SHOWN = 8
 CONCEPTS = (FORGOTTEN, "Ankle boot", "Sandal", OVERRIDE)
@@ -153,8 +153,8 @@ class Subjects:
 
     def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""
-        sampler = teacher_of(of.base, of.device)
-        assert isinstance(sampler, TeacherSampler)
+        sampler = base_sampler_of(of.base, of.device)
+        assert isinstance(sampler, DdimSampler)
         return ImageSource.many_steps(sampler, title)
 
     def _distilled(self, of: Experiment, name: str, forget: bool = False, shun: bool = False) -> ImageSource:

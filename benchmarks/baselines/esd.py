@@ -19,9 +19,9 @@ from diffusers import UNet2DModel
 from rich.progress import track
 
 from benchmarks.shared.experiment import Experiment
-from sfd_core.evaluation.subject import teacher_of
+from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.images import from_uint8
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import VariancePreserving
 
 ETA, LEARNING_RATE, STEPS, BATCH, POOL = 1.0, 1e-4, 40, 16, 500
 """eta is the paper's; the others were chosen by what remained, in ESD's favour."""
@@ -32,12 +32,12 @@ FIRST_SEED = 700_000_000
 def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS, pool: int = POOL) -> UNet2DModel:
     """The base model's network with class ``forgotten`` erased towards ``anchor``."""
     base, schedule = experiment.base, experiment.base.schedule
-    if not isinstance(schedule, Schedule):
-        raise TypeError(f"ESD draws the steps of a Schedule, which a {type(schedule).__name__} does not have")
+    if not isinstance(schedule, VariancePreserving):
+        raise TypeError(f"ESD draws the steps of a VariancePreserving, which a {type(schedule).__name__} does not have")
     rng = torch.Generator().manual_seed(experiment.request.seed)
     label, other = (base.model.concept_index(concept) for concept in (forgotten, anchor))
     seeds = range(FIRST_SEED, FIRST_SEED + pool)
-    images = teacher_of(base, experiment.device).sample_labels([label] * pool, seeds)
+    images = base_sampler_of(base, experiment.device).sample_labels([label] * pool, seeds)
     seen = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)  # [pool, C, H, W] in the network's space
     phi, theta = base.unet.eval(), copy.deepcopy(base.unet).train()
     tuned = [parameter for name, parameter in theta.named_parameters() if any(part in name for part in TUNED)]

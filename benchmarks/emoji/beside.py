@@ -13,10 +13,10 @@ from benchmarks.emoji.figures import figures_of
 from benchmarks.emoji.jobs import Job
 from benchmarks.emoji.shown import SHOWN, SHOWN_BY_BASE_MODEL, keep_shown
 from benchmarks.shared.experiment import Experiment
-from sfd_core.evaluation.subject import ImageSource, teacher_of
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
-from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 
 SAID_EVERY = 20.0
@@ -62,8 +62,8 @@ def distilled_generator(base: LoadedBase, device: torch.device) -> TextGenerator
     return generator
 
 
-def base_model_sampler(base: LoadedBase, device: torch.device) -> TextTeacher:
+def base_model_sampler(base: LoadedBase, device: torch.device) -> GuidedDdimSampler:
     """The untouched base model at its own steps and guidance."""
-    sampler = teacher_of(base, device)
-    assert isinstance(sampler, TextTeacher)
+    sampler = base_sampler_of(base, device)
+    assert isinstance(sampler, GuidedDdimSampler)
     return sampler

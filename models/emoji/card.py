@@ -97,7 +97,7 @@ def with_figures(card: str, measured: dict[str, Any]) -> str:
 
 
 def _figures(measured: dict[str, Any]) -> str:
-    networks = {f"teacher, {measured['teacher']['object']['network_evaluations']} steps": measured["teacher"]}
+    networks = {f"base model, {measured['teacher']['object']['network_evaluations']} steps": measured["teacher"]}
     if "distilled" in measured:
         networks["one step, nothing forgotten"] = measured["distilled"]
     return "\n".join([*_summary(networks, measured), *_by_concept(networks), *_robustness(measured)]) + "\n"
@@ -107,7 +107,7 @@ def _summary(networks: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     """One row a network and domain, the real pictures' own first."""
     teacher = measured["teacher"]["object"]
     lines = [
-        f"Images of the teacher are made by DDIM with {teacher['network_evaluations']} steps at guidance",
+        f"Images of the base model are made by DDIM with {teacher['network_evaluations']} steps at guidance",
         f"{teacher['guidance']:g}, where its quality saturates (`docs/results/emoji-steps.md`). They are asked for as",
         "an evaluation asks: every template, and the other domain's concepts in turn. FD is to real pictures.",
         "",

@@ -40,7 +40,7 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.images import to_uint8
-from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline
 
@@ -170,11 +170,11 @@ def further_reference(
 ) -> FeatureReference:
     """What is kept of the further features, of ``real`` and ``teacher`` in turn."""
     kept = [some_of_each(part, FEATURES_EACH[domain]) for part in (real, teacher)]
-    (of_real, labels), (of_teacher, teacher_labels) = (
+    (of_real, labels), (of_base_model, base_model_labels) = (
         (values[chosen], part.labels[domain][chosen])
         for part, values, chosen in zip((real, teacher), features, kept, strict=True)
     )
-    return FeatureReference(extractor.name, of_real, labels, of_teacher, teacher_labels)
+    return FeatureReference(extractor.name, of_real, labels, of_base_model, base_model_labels)
 
 
 def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
@@ -192,7 +192,7 @@ def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
 def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
     """Judges and teacher; writes the reference files and the teacher's contact sheet."""
     sampler = json.loads(STEPS.read_text())["chosen"]
-    teacher = TextTeacher(base, sampler["steps"], sampler["guidance"])
+    teacher = GuidedDdimSampler(base, sampler["steps"], sampler["guidance"])
     real = real_pictures()
     made, seconds = made_pictures(teacher.sample_prompts, base, each, FIRST_SEED, f"teacher, {teacher.steps} steps")
     extractor = EffLite0()
@@ -215,7 +215,7 @@ def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
             "further_features": {
                 extractor.name: {
                     "images": len(features.real),
-                    "fd_against_real": round(frechet_distance(features.real, features.teacher), 3),
+                    "fd_against_real": round(frechet_distance(features.real, features.base_model), 3),
                     "fd_floor_real": round(frechet_distance(*halves(features.real)), 3),
                 }
             },
@@ -243,12 +243,12 @@ def measure_distilled(base: LoadedPipeline, each: int) -> dict[str, Any]:
         further = FeatureReference.load(HERE / FEATURES[domain][extractor.name])
         distilled[domain] = {
             **figures(parts[domain], reference.real, len(CONCEPTS[domain])),
-            "fd_against_teacher": round(frechet_distance(reference.teacher.features, parts[domain].features), 3),
+            "fd_against_teacher": round(frechet_distance(reference.base_model.features, parts[domain].features), 3),
             "further_features": {
                 extractor.name: {
                     "images": len(some),
                     "fd_against_real": round(frechet_distance(further.real, some), 3),
-                    "fd_against_teacher": round(frechet_distance(further.teacher, some), 3),
+                    "fd_against_teacher": round(frechet_distance(further.base_model, some), 3),
                 }
             },
             "images_per_second": round(len(made.images) / seconds, 1),

@@ -25,7 +25,7 @@ from models.emoji.pictures import atlas, augmented
 from models.emoji.training import Training, warm_cosine
 from models.emoji.vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
 from models.shared.denoising import denoising_loss
-from sfd_core.families.parameterization import Schedule, schedule_from_config
+from sfd_core.families.parameterization import VariancePreserving, schedule_from_config
 
 HERE = Path(__file__).parent
 SEED, BATCH, LOGGED = 0, 64, 200
@@ -121,7 +121,7 @@ def encoded(vae: AutoencoderKL, drawings: Tensor, spread: float, generator: torc
     return torch.stack(rounds, dim=1)
 
 
-def loss_of(unet: nn.Module, schedule: Schedule, x: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
+def loss_of(unet: nn.Module, schedule: VariancePreserving, x: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
     """Denoising loss of one batch; x: [B, 16, 8, 8], text: [B, 77, 64]."""
     t = torch.randint(0, schedule.steps, (len(x),), generator=generator)
     eps = torch.randn(x.shape, generator=generator)

@@ -76,17 +76,17 @@ def _figures(measured: dict[str, Any]) -> str:
     evaluations, images = teacher["network_evaluations"], teacher["images_per_concept"]
     lines = [
         f"Right answers on the {first['accuracy_images']} real test images, and on {images} images a concept of the",
-        f"teacher at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is best:",
+        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is best:",
         "",
-        "| concept | judge, real | second judge, real | judge, teacher's | second judge, teacher's |",
+        "| concept | judge, real | second judge, real | judge, base model's | second judge, base model's |",
         "| --- | --- | --- | --- | --- |",
         *(f"| {concept} | " + " | ".join(f"{value:.3f}" for value in values) + " |" for concept, *values in rows),
         "| all | " + " | ".join(f"{value:.3f}" for value in totals) + " |",
         "",
         f"The two judges see the same concept in {agree['real']:.3f} of the real images and in {agree['teacher']:.3f}",
-        "of the teacher's.",
+        "of the base model's.",
         "",
-        "| features | images a side | FD of the teacher's images to real ones | two halves of the real ones |",
+        "| features | images a side | FD of the base model's images to real ones | two halves of the real ones |",
         "| --- | --- | --- | --- |",
         f"| {teacher['features']} | {first['accuracy_images']} | {teacher['fd_against_real']:.2f} "
         f"| {teacher['fd_floor_real']:.2f} |",

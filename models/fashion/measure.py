@@ -28,7 +28,7 @@ from sfd_core.evaluation.features import EffLite0, FeatureExtractor
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import DdimSampler
 from sfd_core.families.images import to_uint8
 from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase
@@ -47,7 +47,7 @@ def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: n
 
 def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
     """``images`` a concept, their labels, and the seconds that they took."""
-    sampler = TeacherSampler(base, steps)
+    sampler = DdimSampler(base, steps)
     labels = np.repeat(np.arange(len(CONCEPTS)), images)
     began, pieces = time.monotonic(), []
     for i in track(range(0, len(labels), 500), description=f"teacher, {steps} steps"):
@@ -114,7 +114,7 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
         features.save(HERE / FEATURES[extractor.name])
         further[extractor.name] = {
             "images": len(features.real),
-            "fd_against_real": round(frechet_distance(features.real, features.teacher), 3),
+            "fd_against_real": round(frechet_distance(features.real, features.base_model), 3),
             "fd_floor_real": round(frechet_distance(*halves(features.real)), 3),
         }
     curve = {}

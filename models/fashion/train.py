@@ -26,7 +26,7 @@ from torch import Tensor
 
 from models.fashion.dataset import CONCEPTS, load
 from models.shared.denoising import denoising_loss
-from sfd_core.families.parameterization import Schedule, linear_schedule
+from sfd_core.families.parameterization import VariancePreserving, linear_schedule
 
 HERE = Path(__file__).parent
 SEED, STEPS, BATCH = 0, 10_000, 64
@@ -50,7 +50,7 @@ def build_unet() -> UNet2DModel:
     )
 
 
-def loss_of(unet: UNet2DModel, schedule: Schedule, x: Tensor, c: Tensor) -> Tensor:
+def loss_of(unet: UNet2DModel, schedule: VariancePreserving, x: Tensor, c: Tensor) -> Tensor:
     """Denoising loss of one batch; x: [B, 4, 14, 14], c: [B]."""
     t = torch.randint(0, schedule.steps, (len(x),))
     eps = torch.randn_like(x)

@@ -1,7 +1,7 @@
 """A base model's folder, as its ``manifest.json`` describes it. Plain: importing this does not import torch.
 
 The folder is in diffusers format (``unet/``, ``scheduler/``) with, beside it, what Lethe needs to forget and to
-judge: the concepts by name, the judge, reference statistics of real images, and the teacher's own figures. A
+judge: the concepts by name, the judge, reference statistics of real images, and the base model's own figures. A
 text-to-image model may have all of these for each of its domains (objects, styles), or none: a plain pipeline can be
 unlearned from too, it is only judged by less.
 ``docs/base-models.md`` says how to add one.
@@ -65,7 +65,7 @@ class BaseModel:
     image: ImageFormat
     judge: JudgeInfo | None
     reference: str | None
-    teacher: Mapping[str, Any]
+    figures: Mapping[str, Any]
     files: Mapping[str, str]
     digest: str
     second_judge: JudgeInfo | None = None
@@ -92,7 +92,7 @@ class BaseModel:
             second_judge=seen.second_judge,
             reference=seen.reference,
             features=seen.features,
-            teacher=seen.teacher,
+            figures=seen.figures,
             domain=domain,
         )
 
@@ -189,7 +189,7 @@ def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
         "reference": reference,
         "features": features,
         "controls": controls,
-        "teacher": fields.get("teacher", dict),
+        "figures": fields.get("teacher", dict),
     }
 
 
@@ -210,20 +210,20 @@ def _text_parts(fields: Fields, files: Mapping[str, str], folder: Path) -> dict[
         "concepts": tuple(concept.name for name in domains or known for concept in known[name]),
         "judge": None,
         "reference": None,
-        "teacher": _shared_by_all([domain.teacher for domain in domains.values()]),
+        "figures": _shared_by_all([domain.figures for domain in domains.values()]),
         "vocabulary": vocabulary,
         "domains": domains,
         "distilled": read_distilled(fields.within("distilled"), files) if "distilled" in fields.raw else None,
     }
 
 
-def _shared_by_all(teachers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How the teacher is sampled, where all domains say the same: it is one network."""
-    if not teachers:
+def _shared_by_all(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How the base model is sampled, where all domains say the same: it is one network."""
+    if not figures:
         return {}
     names = ("network_evaluations", "guidance")
-    first = {name: teachers[0][name] for name in names if name in teachers[0]}
-    return {name: value for name, value in first.items() if all(teacher.get(name) == value for teacher in teachers)}
+    first = {name: figures[0][name] for name in names if name in figures[0]}
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in figures)}
 
 
 def file_sha256(path: Path) -> str:

@@ -48,7 +48,7 @@ class Domain:
 
     judge: JudgeInfo
     reference: str
-    teacher: Mapping[str, Any]
+    figures: Mapping[str, Any]
     second_judge: JudgeInfo | None = None
     features: Mapping[str, str] = field(default_factory=dict)
 

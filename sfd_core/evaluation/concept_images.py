@@ -19,7 +19,7 @@ from sfd_core.evaluation.rates import Labels
 
 FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 """Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none
-that the teacher's stored samples used."""
+that the base model's stored samples used."""
 CHUNK = 512
 
 

@@ -82,5 +82,5 @@ class Evidence(Setting):
             ValueError: for evaluators without reference statistics.
         """
         if self.evaluators.reference is None:
-            raise ValueError("no reference statistics: the base model ships none, and no teacher made any")
+            raise ValueError("no reference statistics: the base model ships none, and none were made")
         return self.evaluators.reference

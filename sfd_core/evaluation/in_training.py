@@ -30,14 +30,14 @@ class QuickEvaluation:
 
     def __init__(self, base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, images: int = 16) -> None:
         if evaluators.judge is None or evaluators.reference is None:
-            raise ValueError("nothing can be judged in training without a judge and the teacher's own figures")
+            raise ValueError("nothing can be judged in training without a judge and the base model's own figures")
         self.base, self.evaluators, self.request = base, evaluators.judge_alone(), request
         concepts = base.model.concepts
         self.kept = [concepts.index(c) for c in remaining(request.forget, concepts)]
         self.forgotten = [concepts.index(item.concept) for item in request.forget]
         each = max(1, min(images, RETAINED // len(self.kept)))
         self.counts = dict.fromkeys(self.kept, each) | dict.fromkeys(self.forgotten, images * 4)
-        part = evaluators.reference.teacher.only(self.kept)
+        part = evaluators.reference.base_model.only(self.kept)
         self.base_model = float((part.seen == part.labels).mean())
         thresholds = complete(request.thresholds)
         self.unlearning, self.drop = thresholds["unlearning_accuracy"], thresholds["retained_accuracy_drop"]

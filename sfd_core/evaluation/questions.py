@@ -24,9 +24,9 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 Images = NDArray[np.uint8]
 Sample = Callable[[Sequence[int], Sequence[int]], Images]
-"""Class labels and seeds to images: a one-step generator's or a teacher's ``sample_labels``."""
+"""Class labels and seeds to images: a one-step generator's or a base model's ``sample_labels``."""
 SamplePrompts = Callable[[Sequence[str], Sequence[int]], Images]
-"""Prompts and seeds to images: ``sample_prompts`` of a text-to-image model's generator or teacher."""
+"""Prompts and seeds to images: ``sample_prompts`` of a text-to-image base model or of its generator."""
 REMAINING_CAPTIONS = 24
 """Captions that stand for what remains where a model has no vocabulary: chance is then one in some 25."""
 

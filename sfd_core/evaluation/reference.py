@@ -1,4 +1,4 @@
-"""What a generator is compared with: the judge's features of real images and of the teacher's own samples.
+"""What a generator is compared with: the judge's features of real images and of the base model's own samples.
 
 Measured once for a base model (``models/fashion/measure.py``) and kept beside it in one safetensors file, with the
 concept of every image, so that forgotten concepts can be left out on both sides.
@@ -17,6 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sfd_core.errors import ModelRefused
+
+PARTS = ("real", "teacher")
+"""What the file calls the two sides: ``teacher`` are the base model's samples, as in every file there is."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Reference:
     """Both references of a base model."""
 
     real: ReferenceSet
-    teacher: ReferenceSet
+    base_model: ReferenceSet
 
     def save(self, path: Path) -> None:
         """Write the file; features are kept in half precision."""
         tensors = {}
-        for name, part in (("real", self.real), ("teacher", self.teacher)):
+        for name, part in zip(PARTS, (self.real, self.base_model), strict=True):
             tensors[f"{name}.features"] = torch.from_numpy(part.features).half().contiguous()
             tensors[f"{name}.labels"] = torch.from_numpy(part.labels).to(torch.int16)
             tensors[f"{name}.seen"] = torch.from_numpy(part.seen).to(torch.int16)
@@ -71,7 +74,7 @@ class Reference:
                         tensors[f"{name}.confidence"].float().numpy(),
                         second.long().numpy() if (second := tensors.get(f"{name}.second_seen")) is not None else None,
                     )
-                    for name in ("real", "teacher")
+                    for name in PARTS
                 )
             )
         except (SafetensorError, OSError, KeyError) as error:
@@ -80,24 +83,24 @@ class Reference:
 
 @dataclass(frozen=True)
 class FeatureReference:
-    """Features of real images and of the teacher's samples by another extractor than the judge. ``real``: [n, F] with
-    ``real_labels`` [n]; ``teacher``: [m, F] with ``teacher_labels`` [m]."""
+    """Features of real images and of the base model's samples by another extractor than the judge. ``real``: [n, F] with
+    ``real_labels`` [n]; ``base_model``: [m, F] with ``base_model_labels`` [m]."""
 
     extractor: str
     real: NDArray[np.float32]
     real_labels: NDArray[np.int64]
-    teacher: NDArray[np.float32]
-    teacher_labels: NDArray[np.int64]
+    base_model: NDArray[np.float32]
+    base_model_labels: NDArray[np.int64]
 
     def only(self, labels: Sequence[int]) -> FeatureReference:
         """The images of these concepts."""
-        real, teacher = (np.isin(of, list(labels)) for of in (self.real_labels, self.teacher_labels))
+        real, base_model = (np.isin(of, list(labels)) for of in (self.real_labels, self.base_model_labels))
         return FeatureReference(
             self.extractor,
             self.real[real],
             self.real_labels[real],
-            self.teacher[teacher],
-            self.teacher_labels[teacher],
+            self.base_model[base_model],
+            self.base_model_labels[base_model],
         )
 
     def save(self, path: Path) -> None:
@@ -105,8 +108,8 @@ class FeatureReference:
         tensors = {
             "real": torch.from_numpy(self.real).half().contiguous(),
             "real_labels": torch.from_numpy(self.real_labels).to(torch.int16),
-            "teacher": torch.from_numpy(self.teacher).half().contiguous(),
-            "teacher_labels": torch.from_numpy(self.teacher_labels).to(torch.int16),
+            "teacher": torch.from_numpy(self.base_model).half().contiguous(),
+            "teacher_labels": torch.from_numpy(self.base_model_labels).to(torch.int16),
         }
         save_file(tensors, path, metadata={"extractor": self.extractor})
 

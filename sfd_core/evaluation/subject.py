@@ -67,7 +67,7 @@ class ImageSource:
         )
 
 
-def teacher_of(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
+def base_sampler_of(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
     """The untouched base model at ``steps`` steps an image (default: its own)."""
     return family_of(base.model.family).base_sampler(base, device, steps)
 

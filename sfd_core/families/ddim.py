@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from diffusers import DDIMScheduler
 
-from sfd_core.families.parameterization import Parameterization, Schedule
+from sfd_core.families.parameterization import Parameterization, VariancePreserving
 
 BATCH = 100
 """Images that are made at a time."""
@@ -16,8 +16,8 @@ def ddim(schedule: Parameterization, clip: bool) -> DDIMScheduler:
     Raises:
         TypeError: for a network of continuous times, which has no steps to skip.
     """
-    if not isinstance(schedule, Schedule):
-        raise TypeError(f"DDIM samples over the steps of a Schedule, which a {type(schedule).__name__} does not have")
+    if not isinstance(schedule, VariancePreserving):
+        raise TypeError(f"DDIM samples over the steps of a VariancePreserving, which a {type(schedule).__name__} does not have")
     return DDIMScheduler(
         num_train_timesteps=schedule.steps,
         trained_betas=schedule.betas.tolist(),

@@ -2,9 +2,9 @@
 
 A projection of weight W [out, in] becomes ``x -> W x + B A x`` with A [rank, in] and B [out, rank]; only A and B are
 trained, rank * (in + out) numbers in place of in * out. W stays as it was, so networks that differ by their adapters
-alone can lie over one copy of it: fake score, generator and its average over the teacher's own weights.
+alone can lie over one copy of it: fake score, generator and its average over the base model's own weights.
 
-    psi = sharing(teacher)
+    psi = sharing(base_model)
     add_lora(psi, family.adapters, rank=64, name="fake_score", seed=seed)
     optimizer = torch.optim.Adam(trainable(psi), ...)
 

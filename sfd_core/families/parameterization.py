@@ -93,7 +93,7 @@ class Parameterization(ABC):
 
 
 @dataclass(frozen=True)
-class Schedule(Parameterization):
+class VariancePreserving(Parameterization):
     """A discrete variance-preserving schedule of T steps, on one device; for DDPM (Ho et al. 2020, eq. 4)
     ``a_t = sqrt(alpha_bar_t)`` and ``b_t = sqrt(1 - alpha_bar_t)``.
 
@@ -110,9 +110,9 @@ class Schedule(Parameterization):
         """T, the number of diffusion steps."""
         return len(self.betas)
 
-    def to(self, device: torch.device | str) -> Schedule:
+    def to(self, device: torch.device | str) -> VariancePreserving:
         """The same schedule with ``a`` and ``b`` on ``device``; the betas stay where they are."""
-        return Schedule(self.betas, self.a.to(device), self.b.to(device), self.prediction_type)
+        return VariancePreserving(self.betas, self.a.to(device), self.b.to(device), self.prediction_type)
 
     def signal(self, t: Tensor) -> Tensor:
         """``a_t`` at steps t: [B]."""
@@ -165,14 +165,14 @@ class Schedule(Parameterization):
         )
 
 
-def schedule_from_betas(betas: Tensor, prediction_type: PredictionType = "epsilon") -> Schedule:
+def schedule_from_betas(betas: Tensor, prediction_type: PredictionType = "epsilon") -> VariancePreserving:
     """The schedule of given ``betas`` [T]; the products are taken in float64."""
     betas = betas.to(torch.float64)
     alpha_bar = torch.cumprod(1.0 - betas, dim=0)
-    return Schedule(betas, alpha_bar.sqrt().float(), (1.0 - alpha_bar).sqrt().float(), prediction_type)
+    return VariancePreserving(betas, alpha_bar.sqrt().float(), (1.0 - alpha_bar).sqrt().float(), prediction_type)
 
 
-def schedule_from_config(config: Mapping[str, Any]) -> Schedule:
+def schedule_from_config(config: Mapping[str, Any]) -> VariancePreserving:
     """The schedule of a diffusers ``scheduler_config.json``.
 
     Raises:
@@ -199,7 +199,7 @@ def schedule_from_config(config: Mapping[str, Any]) -> Schedule:
     return schedule_from_betas(betas, prediction_type)
 
 
-def load_schedule(folder: Path) -> Schedule:
+def load_schedule(folder: Path) -> VariancePreserving:
     """The schedule of a diffusers folder: ``scheduler/scheduler_config.json``.
 
     Raises:
@@ -212,7 +212,7 @@ def load_schedule(folder: Path) -> Schedule:
         raise ModelRefused(f"{path}: {error}") from None
 
 
-def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Schedule:
+def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> VariancePreserving:
     """The linear schedule of DDPM."""
     return schedule_from_betas(torch.linspace(start, end, steps, dtype=torch.float32))
 

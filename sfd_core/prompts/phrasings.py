@@ -65,7 +65,7 @@ def rephrased(prompts: Sequence[str], words: Sequence[str]) -> tuple[Phrasing, .
 
 
 def unseen_prompts(vocabulary: Vocabulary, domain: str, label: int) -> tuple[str, ...]:
-    """Captions that ask for a concept as neither the teacher nor a run was ever asked for it."""
+    """Captions that ask for a concept as neither the base model nor a run was ever asked for it."""
     name = vocabulary.domains[domain][label].name
     return _shuffled("", _prompts(vocabulary, domain, label, name, vocabulary.unseen_templates)).prompts
 

@@ -28,7 +28,7 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probe import Probes
 from sfd_core.evaluation.probing import ProbeReport, run_probes
 from sfd_core.evaluation.scores import save_scores
-from sfd_core.evaluation.subject import ImageSource, teacher_of
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.prompts.plan import PromptPlan
@@ -90,7 +90,7 @@ def examine(
     if asked and source.generator is None:
         raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(source)),))
     measured: Measurement | None = None
-    base_model = ImageSource.many_steps(teacher_of(base, device), "base model")
+    base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model")
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
         source.samplers, evaluators, request, plan=plan, base_model=base_model.samplers, refused=source.refused
     ):

@@ -10,7 +10,7 @@ import torch
 from sfd_core.display.pictures import pairs_picture, rows_for
 from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.questions import Prompts, Sample, by_label
-from sfd_core.evaluation.subject import ImageSource, teacher_of
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.device import device_name
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.page import PAIR_REMAINING
@@ -26,7 +26,7 @@ def side_by_side(
 ) -> tuple[dict[str, bytes], SamplingSpeed]:
     """Before and after at the same seeds, as pictures by name, and both sides' speed. ``prompts``: what the images are
     asked for by, if not by label."""
-    concepts, base_model = base.model.concepts, ImageSource.many_steps(teacher_of(base, device), "base model")
+    concepts, base_model = base.model.concepts, ImageSource.many_steps(base_sampler_of(base, device), "base model")
     rows = rows_for(request.forget, concepts, PAIR_REMAINING)
     makes_before, makes_after = by_label(base_model.samplers, prompts), by_label(source.samplers, prompts)
     labels = [concepts.index(row.concept) for row in rows for _ in range(PAIR_IMAGES)]

@@ -18,7 +18,7 @@ from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.subject import ImageSource, open_generator, teacher_of
+from sfd_core.evaluation.subject import ImageSource, open_generator, base_sampler_of
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
@@ -100,7 +100,7 @@ def test_a_published_folder_is_a_one_step_generator_that_knows_the_concepts(know
 def test_a_pipeline_is_sampled_as_the_base_model_is_or_in_as_many_steps_as_asked(known: LoadedBase) -> None:
     subject = open_generator(known.model.folder, known)
     assert (subject.kind, subject.network_evaluations) == ("many_steps", 4), "two guided steps"
-    assert np.array_equal(subject.sample([1], [9]), teacher_of(known, CPU).sample_labels([1], [9]))
+    assert np.array_equal(subject.sample([1], [9]), base_sampler_of(known, CPU).sample_labels([1], [9]))
     assert open_generator(known.model.folder, known, steps=3).network_evaluations == 6
 
 

@@ -106,7 +106,7 @@ def model(domain: str | None) -> BaseModel:
         "digest": DIGEST,
     }
     if domain is None:
-        return BaseModel(**common, concepts=(), judge=None, reference=None, teacher={})
+        return BaseModel(**common, concepts=(), judge=None, reference=None, figures={})
     concepts = tuple(concept.name for concept in VOCABULARY.domains[domain])
     judge = JudgeInfo(f"amount of {domain}", f"judge-{domain}", 1.0, 100, (1.0,) * len(concepts), DIGEST)
     return BaseModel(
@@ -114,7 +114,7 @@ def model(domain: str | None) -> BaseModel:
         concepts=concepts,
         judge=judge,
         reference=f"reference-{domain}.safetensors",
-        teacher={"network_evaluations": 4, "guidance": 1.0},
+        figures={"network_evaluations": 4, "guidance": 1.0},
         vocabulary=VOCABULARY,
         domain=domain,
     )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.families.parameterization import Schedule, linear_schedule
+from sfd_core.families.parameterization import VariancePreserving, linear_schedule
 from sfd_core.families.protocol import LoadedBase
 
 SHADES = (-0.9, -0.3, 0.3, 0.9)
@@ -70,5 +70,5 @@ def taught(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedB
     return replace(base, unet=unet.eval(), schedule=schedule)
 
 
-def v_schedule() -> Schedule:
+def v_schedule() -> VariancePreserving:
     return replace(linear_schedule(), prediction_type="v_prediction")

@@ -56,7 +56,7 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
         )
         return [undecided(NAME, threshold, reason)]
     samples = evidence.judgements.features(kept)
-    real, base_model = (part.only(kept).features for part in (reference.real, reference.teacher))
+    real, base_model = (part.only(kept).features for part in (reference.real, reference.base_model))
     if not (enough(samples, real) and enough(base_model, real)):
         return [too_few(len(samples), images_needed(samples.shape[1]), threshold)]
     return [judge(frechet_interval(real, samples), frechet_interval(real, base_model), threshold)]

@@ -86,7 +86,7 @@ def measure(evidence: Evidence) -> Agreement:
     first = {label: by_label[label].seen for label in labels}
     second = {label: judged.seen for label in labels if (judged := by_label[label].second) is not None}
     generator = rate(np.concatenate([first[label] == second[label] for label in labels]))
-    base_model, real = (rate(_same(part)) for part in (reference.teacher, reference.real))
+    base_model, real = (rate(_same(part)) for part in (reference.base_model, reference.real))
     forgotten = tuple(
         ForgottenAgreement(
             concepts[label],
@@ -101,7 +101,7 @@ def measure(evidence: Evidence) -> Agreement:
         ConceptAgreement(
             concepts[label],
             float((first[label] == second[label]).mean()),
-            float(_same(reference.teacher.only([label])).mean()),
+            float(_same(reference.base_model.only([label])).mean()),
             float(_same(reference.real.only([label])).mean()),
         )
         for label in labels

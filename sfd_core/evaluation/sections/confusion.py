@@ -43,7 +43,7 @@ def measure(evidence: Evidence) -> Confusion:
     """A row for each concept, of both."""
     from sfd_core.evaluation.rates import shares
 
-    concepts, by_label, base_model = evidence.concepts, evidence.judgements.by_label, evidence.reference.teacher
+    concepts, by_label, base_model = evidence.concepts, evidence.judgements.by_label, evidence.reference.base_model
     labels, n = range(len(concepts)), len(concepts)
     return Confusion(
         ConfusionMatrices(

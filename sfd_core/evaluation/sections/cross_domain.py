@@ -66,7 +66,7 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
     ours = [evidence.judgements.by_label[label].others[name] for label in evidence.kept]
     asked = np.concatenate([part.asked for part in ours])
     right = np.concatenate([part.judgement.seen for part in ours]) == asked
-    reference = other.reference.teacher
+    reference = other.reference.base_model
     theirs = reference.seen == reference.labels
     generator, base_model = rate(right), rate(theirs)
     return DomainAccuracy(

@@ -68,7 +68,7 @@ def measure(evidence: Evidence) -> Neighbours:
     """Each forgotten concept's three nearest, and how their retained accuracy fell."""
     from sfd_core.evaluation.rates import rate
 
-    concepts, base_model = evidence.concepts, evidence.reference.teacher
+    concepts, base_model = evidence.concepts, evidence.reference.base_model
     rows = []
     for label in evidence.forgotten:
         for other, confusion in nearest(base_model, label, evidence.kept):

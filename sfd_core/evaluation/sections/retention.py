@@ -71,7 +71,7 @@ def measure(evidence: Evidence) -> Retention:
 
     kept, by_label = evidence.kept, evidence.judgements.by_label
     generator = pooled([by_label[label].seen == label for label in kept])
-    part = evidence.reference.teacher.only(kept)
+    part = evidence.reference.base_model.only(kept)
     base_model = rate(part.seen == part.labels)
     together = RetainedAccuracy(generator, base_model, difference(base_model, generator))
     return Retention(tuple(_row(label, evidence) for label in kept), together)
@@ -81,7 +81,7 @@ def _row(label: int, evidence: Evidence) -> RetainedConcept:
     from sfd_core.evaluation.rates import rate
 
     images, model = evidence.judgements.by_label[label], evidence.evaluators.model
-    base_model = evidence.reference.teacher.only([label])
+    base_model = evidence.reference.base_model.only([label])
     second = None
     if images.second is not None and base_model.second_seen is not None:
         second = SecondRetention(rate(images.second.seen == label), rate(base_model.second_seen == label))

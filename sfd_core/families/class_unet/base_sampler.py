@@ -16,7 +16,7 @@ from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.sampling import ImageSampler
 
 
-class TeacherSampler(ImageSampler):
+class DdimSampler(ImageSampler):
     """Images of the untouched base model, ``steps`` network evaluations each, from the same seeds as a generator's."""
 
     def __init__(self, base: LoadedBase, steps: int, device: torch.device | str = "cpu") -> None:

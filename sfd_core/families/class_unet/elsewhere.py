@@ -11,7 +11,7 @@ from diffusers import UNet2DModel
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import DdimSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.fitting import same_schedule, same_shape
@@ -22,7 +22,7 @@ SHAPE = ("num_class_embeds", "in_channels", "sample_size")
 
 def open_elsewhere(
     folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
-) -> OneStepGenerator | TeacherSampler:
+) -> OneStepGenerator | DdimSampler:
     """A folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's schedule,
     sampled by DDIM in ``steps`` steps (default: the base model's own).
 
@@ -49,9 +49,9 @@ def open_elsewhere(
     return base_sampler(dataclasses.replace(base, unet=unet), device, steps)
 
 
-def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TeacherSampler:
+def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
     """The untouched base model at ``steps`` steps an image (default: its own)."""
-    return TeacherSampler(base, steps or int(base.model.teacher["network_evaluations"]), device)
+    return DdimSampler(base, steps or int(base.model.figures["network_evaluations"]), device)
 
 
 def _is_one_step(folder: Path) -> bool:

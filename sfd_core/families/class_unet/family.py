@@ -9,7 +9,7 @@ import torch
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.families.class_unet.base_sampler import TeacherSampler
+from sfd_core.families.class_unet.base_sampler import DdimSampler
 from sfd_core.families.class_unet.conditions import class_conditions
 from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
 from sfd_core.families.class_unet.generator import OneStepGenerator
@@ -53,12 +53,12 @@ class ClassUnet:
     def files(self, folder: Path) -> dict[str, str]:
         return saved_files(folder, ("unet", "scheduler"), ("model_index.json", "pipeline.py"))
 
-    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TeacherSampler:
+    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
         return base_sampler(base, device, steps)
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
-    ) -> OneStepGenerator | TeacherSampler:
+    ) -> OneStepGenerator | DdimSampler:
         return open_elsewhere(folder, base, steps, device)
 
 

@@ -56,7 +56,7 @@ def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> Ba
         image=image,
         judge=None,
         reference=None,
-        teacher={},
+        figures={},
         files={},
         digest=digest_of({}),
     )

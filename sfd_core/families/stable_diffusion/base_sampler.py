@@ -18,7 +18,7 @@ CELLS_TOGETHER = 2**16
 """Cells of latents that are in the network at a time: 16 images of Stable Diffusion's at 512 pixels."""
 
 
-class TextTeacher(PromptSampler):
+class GuidedDdimSampler(PromptSampler):
     """Images of the untouched base model in ``steps`` steps, from the same seeds as a generator's; a step takes two
     network evaluations where ``guidance`` is not 1 (Ho & Salimans 2022, arXiv 2207.12598)."""
 

@@ -13,7 +13,7 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.fitting import same_schedule, same_shape
 from sfd_core.families.sampling import evaluation_prompts
-from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.index import check_index
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
@@ -25,7 +25,7 @@ SHAPE = ("cross_attention_dim", "in_channels", "sample_size")
 
 def open_elsewhere(
     folder: Path, base: LoadedPipeline, steps: int | None, device: torch.device | str
-) -> TextGenerator | TextTeacher:
+) -> TextGenerator | GuidedDdimSampler:
     """A pipeline folder: one of ours is known by its schedule, which ends where its only step starts; any other is
     sampled in ``steps`` steps (default: the base model's own).
 
@@ -44,8 +44,8 @@ def open_elsewhere(
     return base_sampler(dataclasses.replace(base, unet=unet, text=load_text_parts(folder)), device, steps)
 
 
-def base_sampler(base: LoadedPipeline, device: torch.device | str, steps: int | None = None) -> TextTeacher:
+def base_sampler(base: LoadedPipeline, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:
     """The untouched base model at ``steps`` steps an image (default: its own)."""
-    stated = base.model.teacher
+    stated = base.model.figures
     steps = steps or int(stated.get("network_evaluations", STEPS))
-    return TextTeacher(base, steps, float(stated.get("guidance", GUIDANCE)), device)
+    return GuidedDdimSampler(base, steps, float(stated.get("guidance", GUIDANCE)), device)

@@ -13,7 +13,7 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.saved import saved_files
-from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.conditions import prompt_conditions
 from sfd_core.families.stable_diffusion.elsewhere import base_sampler, open_elsewhere
 from sfd_core.families.stable_diffusion.generator import TextGenerator
@@ -58,12 +58,12 @@ class StableDiffusion:
     def files(self, folder: Path) -> dict[str, str]:
         return saved_files(folder, ("unet", "vae", "text_encoder", "tokenizer", "scheduler"))
 
-    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> TextTeacher:
+    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:
         return base_sampler(_pipeline(base), device, steps)
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
-    ) -> TextGenerator | TextTeacher:
+    ) -> TextGenerator | GuidedDdimSampler:
         return open_elsewhere(folder, _pipeline(base), steps, device)
 
 

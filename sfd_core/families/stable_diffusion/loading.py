@@ -16,7 +16,7 @@ from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import check_readable, load_unet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.parameterization import Schedule, load_schedule
+from sfd_core.families.parameterization import VariancePreserving, load_schedule
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion.index import check_index
 from sfd_core.families.stable_diffusion.text_parts import TextParts
@@ -26,7 +26,7 @@ from sfd_core.families.stable_diffusion.text_parts import TextParts
 class LoadedPipeline(LoadedBase):
     """A base model in memory with what it has beside its U-Net."""
 
-    schedule: Schedule
+    schedule: VariancePreserving
     text: TextParts
 
     def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:

@@ -74,12 +74,12 @@ def test_two_judges_that_know_their_concepts_and_are_not_alike() -> None:
 def test_the_references_hold_what_the_report_needs() -> None:
     model = load_manifest(FASHION)
     reference = Reference.load(FASHION / model.reference)
-    for part in (reference.real, reference.teacher):
+    for part in (reference.real, reference.base_model):
         assert part.second_seen is not None
         assert part.second_seen.shape == part.labels.shape == (10_000,)
         # Two judges that agree on every image are one judge.
         assert 0.7 < (part.second_seen == part.seen).mean() < 1
     features = FeatureReference.load(FASHION / model.features[EffLite0.name])
     assert features.extractor == EffLite0.name
-    assert features.real.shape == features.teacher.shape == (5000, 320)
+    assert features.real.shape == features.base_model.shape == (5000, 320)
     assert (FASHION / model.features[EffLite0.name]).stat().st_size <= 10_000_000

@@ -99,7 +99,7 @@ def test_the_whole_model_knows_every_concept_and_has_no_judge(tmp_path: Path) ->
     model = load(tmp_path, WHOLE)
     assert model.concepts == ("apple", "pistol", "owl", "noto", "fluent")
     assert (model.judge, model.second_judge, model.reference, model.domain) == (None, None, None, None)
-    assert model.teacher == {"network_evaluations": 20}, "what the domains do not share is none of the whole model's"
+    assert model.figures == {"network_evaluations": 20}, "what the domains do not share is none of the whole model's"
     assert model.distilled == Distilled("distilled/generator", "distilled/fake_score", 625)
     assert model.recipe == {"batch": 64, "kappa4": 2.5}
     assert model.digest == digest_of(FILES)
@@ -113,7 +113,7 @@ def test_a_view_is_the_model_in_one_domain(tmp_path: Path) -> None:
     assert seen.second_judge is not None
     assert (seen.judge.folder, seen.second_judge.folder) == ("judge-object", "second")
     assert (seen.reference, seen.features) == ("reference-object.safetensors", {"Eff": "features.safetensors"})
-    assert seen.teacher["accuracy"] == 0.9
+    assert seen.figures["accuracy"] == 0.9
     other = model.view("style")
     assert (other.second_judge, other.features, other.teacher["guidance"]) == (None, {}, 2.0)
     assert (other.digest, other.vocabulary, other.domains) == (model.digest, model.vocabulary, model.domains)
@@ -138,7 +138,7 @@ def test_the_view_is_that_of_what_is_forgotten(tmp_path: Path) -> None:
 def test_a_plain_pipeline_needs_nothing_more(tmp_path: Path) -> None:
     model = load(tmp_path, PLAIN)
     assert (model.concepts, model.judge, model.vocabulary, model.distilled) == ((), None, None, None)
-    assert (model.domains, model.recipe, model.teacher) == ({}, {}, {})
+    assert (model.domains, model.recipe, model.figures) == ({}, {}, {})
     assert model.view_for(forget("pistol")) is model
 
 

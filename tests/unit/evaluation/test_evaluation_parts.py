@@ -127,7 +127,7 @@ def test_reference_features_leave_concepts_out_on_both_sides(tmp_path: Path) -> 
     read = FeatureReference.load(tmp_path / "features.safetensors")
     assert read.extractor == "EffLite0-320"
     kept = read.only([0, 2])
-    assert kept.real_labels.tolist() == kept.teacher_labels.tolist() == [0, 2]
+    assert kept.real_labels.tolist() == kept.base_model_labels.tolist() == [0, 2]
     assert kept.real.tolist() == np.eye(4, dtype=np.float32)[[0, 3]].tolist()
 
 

@@ -197,7 +197,7 @@ class TestImageToImage:
         found = run(["image_to_image"], subject_of(base, hidden(base))).results["image_to_image"][0]
         assert found["many_steps"]["generator"]["value"] < 0.1
         assert found["many_steps"]["base_model"]["value"] > 0.9
-        assert found["many_steps"]["network_evaluations"] == base.model.teacher["network_evaluations"]
+        assert found["many_steps"]["network_evaluations"] == base.model.figures["network_evaluations"]
         assert found["levels"][-1]["generator"]["value"] < 0.1
         assert "no more often" in found["statement"]
 

@@ -27,7 +27,7 @@ def test_a_reference_is_read_as_it_was_written(tmp_path: Path, second: bool) -> 
     real, teacher = drawn(30, second), drawn(20, second, seed=1)
     Reference(real, teacher).save(tmp_path / "reference.safetensors")
     read = Reference.load(tmp_path / "reference.safetensors")
-    for before, after in ((real, read.real), (teacher, read.teacher)):
+    for before, after in ((real, read.real), (teacher, read.base_model)):
         assert after.labels.tolist() == before.labels.tolist()
         assert after.seen.tolist() == before.seen.tolist()
         assert np.allclose(after.features, before.features, rtol=1e-3)  # half precision

@@ -14,7 +14,7 @@ from diffusers import DDPMScheduler
 
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.parameterization import (
-    Schedule,
+    VariancePreserving,
     UnsupportedSchedule,
     linear_schedule,
     load_schedule,
@@ -71,7 +71,7 @@ def test_without_a_word_the_network_puts_out_noise() -> None:
     betas = linear_schedule().betas
     expected = schedule_from_betas(betas, "epsilon").x0_from_output(out, x_t, T)
     made = schedule_from_betas(betas)
-    plain = Schedule(betas, made.a, made.b)
+    plain = VariancePreserving(betas, made.a, made.b)
     named = schedule_from_config({"trained_betas": betas.tolist()})
     for schedule in (linear_schedule(), made, plain, named):
         assert schedule.prediction_type == "epsilon"

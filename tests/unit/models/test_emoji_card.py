@@ -96,7 +96,7 @@ def test_the_cards_figures_are_those_measured(measured: dict[str, Any]) -> None:
     changed["distilled"] = {domain: _network(domain, fd_against_teacher=1.0) for domain in SIZES}
     with_both = card.with_figures(text, changed)
     assert "| pistol | 0.123 | 0.900 | 0.900 | 0.900 |" in with_both
-    assert "| object | teacher, 15 steps | its style | one step, nothing forgotten | its style |" in with_both
+    assert "| object | base model, 15 steps | its style | one step, nothing forgotten | its style |" in with_both
 
 
 def test_a_card_without_the_marks_is_refused(measured: dict[str, Any]) -> None:

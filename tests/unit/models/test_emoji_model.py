@@ -18,11 +18,11 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import FeatureReference, Reference
-from sfd_core.evaluation.subject import teacher_of
+from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
-from sfd_core.families.stable_diffusion.base_sampler import TextTeacher
+from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.generator import PromptSampler, TextGenerator
 
 EMOJI = Path(card.__file__).parent
@@ -66,12 +66,12 @@ def test_the_references_hold_what_the_report_needs(domain: str) -> None:
     view = load_manifest(EMOJI).view(domain)
     assert view.reference is not None
     reference = Reference.load(EMOJI / view.reference)
-    for part in (reference.real, reference.teacher):
+    for part in (reference.real, reference.base_model):
         assert part.second_seen is not None
         assert set(part.labels) == set(range(len(view.concepts)))
     features = FeatureReference.load(EMOJI / view.features[EffLite0.name])
-    assert features.real.shape == features.teacher.shape
-    assert set(features.real_labels) == set(features.teacher_labels) == set(range(len(view.concepts)))
+    assert features.real.shape == features.base_model.shape
+    assert set(features.real_labels) == set(features.base_model_labels) == set(range(len(view.concepts)))
 
 
 @pytest.mark.parametrize("kind", ["teacher", "distilled"])
@@ -91,8 +91,8 @@ def test_it_draws_what_it_is_asked_for(kind: str, base: LoadedBase) -> None:
 
 def network(kind: str, base: LoadedBase) -> PromptSampler:
     if kind == "teacher":
-        teacher = teacher_of(base, "cpu")
-        assert isinstance(teacher, TextTeacher)
+        teacher = base_sampler_of(base, "cpu")
+        assert isinstance(teacher, GuidedDdimSampler)
         return teacher
     shipped = base.model.distilled
     assert shipped is not None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfd_core.errors import TrainingDiverged
-from sfd_core.families.parameterization import Schedule, linear_schedule, schedule_from_betas
+from sfd_core.families.parameterization import VariancePreserving, linear_schedule, schedule_from_betas
 from sfd_core.families.protocol import ConditionTable
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import Conditions, ConditionSampler
@@ -41,7 +41,7 @@ RECIPE = Recipe(
 )
 
 
-class Weighted(Schedule):
+class Weighted(VariancePreserving):
     """A schedule whose fake score has times and a weight of its own."""
 
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
@@ -51,7 +51,7 @@ class Weighted(Schedule):
         return t / 100
 
 
-def weighted() -> Schedule:
+def weighted() -> VariancePreserving:
     made = schedule_from_betas(linear_schedule().betas)
     return Weighted(made.betas, made.a, made.b)
 
@@ -63,7 +63,7 @@ def state_of(lr: float = 1.0) -> TrainingState:
     return TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
 
 
-def step_of(state: TrainingState, recipe: Recipe = RECIPE, schedule: Schedule | None = None) -> TrainingStep:
+def step_of(state: TrainingState, recipe: Recipe = RECIPE, schedule: VariancePreserving | None = None) -> TrainingStep:
     phi = LinearNetwork(3).requires_grad_(False)
     scores = (LinearScore(network) for network in (phi, state.fake_score, state.generator))
     return TrainingStep(*scores, schedule or weighted(), recipe, None)
@@ -100,7 +100,7 @@ class Written:
         self.b -= lr * by_b
 
 
-def written_step(state: TrainingState, schedule: Schedule, recipe: Recipe, lr: float) -> tuple[Written, Written, Any]:
+def written_step(state: TrainingState, schedule: VariancePreserving, recipe: Recipe, lr: float) -> tuple[Written, Written, Any]:
     """Theta and psi after one step, and both losses. Draws from the state's generator in the order that seeds mean."""
     phi, psi, theta = (Written.of(n) for n in (LinearNetwork(3), state.fake_score, state.generator))
     rng, n = state.rng, recipe.batch

@@ -26,9 +26,9 @@ from sfd_core.evaluation.attack_target import (
     sample,
 )
 from sfd_core.evaluation.probes.image_to_image import ImageToImage, ManySteps, NoiseLevel, say
-from sfd_core.evaluation.subject import teacher_of
+from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.images import from_uint8, to_uint8
-from sfd_core.families.parameterization import Schedule
+from sfd_core.families.parameterization import VariancePreserving
 
 SHARES = (0.1, 0.2, 0.3, 0.6)
 """Noise levels as shares of the schedule; the generator's own step is looked at too."""
@@ -41,7 +41,7 @@ def levels(target: AttackTarget) -> list[int]:
         InvalidRequest: for a base model of continuous times.
     """
     schedule = target.base.schedule
-    if not isinstance(schedule, Schedule):
+    if not isinstance(schedule, VariancePreserving):
         message = "image_to_image needs a schedule's steps, which this base model does not have: leave it out"
         raise InvalidRequest((FieldError("/evaluation/probes", message),))
     return sorted({round(share * schedule.steps) for share in SHARES} | {int(target.generator.start)})
@@ -55,9 +55,9 @@ def pieces(target: AttackTarget, label: int) -> int:
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Ask for ``label`` from noised images of it, at every level."""
     model = target.base.model
-    evaluations = int(model.teacher["network_evaluations"])
-    teacher = teacher_of(target.base, target.device)
-    images = yield from sample(teacher, IMAGES, label, target.rng("image start images", label))
+    evaluations = int(model.figures["network_evaluations"])
+    base_sampler = base_sampler_of(target.base, target.device)
+    images = yield from sample(base_sampler, IMAGES, label, target.rng("image start images", label))
     cells = F.pixel_unshuffle(from_uint8(images), model.image.patch).to(target.device)
     networks = target.networks(label)
     generator, base_model = networks["generator"], networks["base_model"]
@@ -81,7 +81,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
     many = {}
     for name, network in (("generator", generator), ("base_model", base_model)):
-        sampler = teacher_of(dataclasses.replace(target.base, unet=network.unet), target.device)
+        sampler = base_sampler_of(dataclasses.replace(target.base, unet=network.unet), target.device)
         made = yield from sample(sampler, IMAGES, label, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
         rows.append(f"{name.replace('_', ' ')}, {evaluations} steps from noise")

@@ -35,7 +35,7 @@ from sfd_core.evaluation.attack_target import (
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probe import NETWORKS
 from sfd_core.evaluation.probes.relearning import HALF, Relearning, RelearningCurve, RelearningPoint, say
-from sfd_core.evaluation.subject import teacher_of
+from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.images import from_uint8
 
 SIZES = (10, 100, 1000)
@@ -56,8 +56,8 @@ def pieces(target: AttackTarget, label: int) -> int:
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Teach every network the class ``label`` again, from each of :data:`SIZES` images."""
     concept = target.base.model.concepts[label]
-    teacher = teacher_of(target.base, target.device)
-    images = yield from sample(teacher, SIZES[-1], label, target.rng("relearning images", label))
+    base_sampler = base_sampler_of(target.base, target.device)
+    images = yield from sample(base_sampler, SIZES[-1], label, target.rng("relearning images", label))
     targets = F.pixel_unshuffle(from_uint8(images), target.base.model.image.patch).to(target.device)
 
     curves, rows, drawn = [], [], []
