@@ -121,7 +121,9 @@ def encoded(vae: AutoencoderKL, drawings: Tensor, spread: float, generator: torc
     return torch.stack(rounds, dim=1)
 
 
-def loss_of(unet: nn.Module, schedule: VariancePreserving, x: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
+def loss_of(
+    unet: nn.Module, schedule: VariancePreserving, x: Tensor, text: Tensor, generator: torch.Generator
+) -> Tensor:
     """Denoising loss of one batch; x: [B, 16, 8, 8], text: [B, 77, 64]."""
     t = torch.randint(0, schedule.steps, (len(x),), generator=generator)
     eps = torch.randn(x.shape, generator=generator)

@@ -76,7 +76,8 @@ def _figures(measured: dict[str, Any]) -> str:
     evaluations, images = teacher["network_evaluations"], teacher["images_per_concept"]
     lines = [
         f"Right answers on the {first['accuracy_images']} real test images, and on {images} images a concept of the",
-        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is best:",
+        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is "
+        "best:",
         "",
         "| concept | judge, real | second judge, real | judge, base model's | second judge, base model's |",
         "| --- | --- | --- | --- | --- |",

@@ -83,8 +83,8 @@ class Reference:
 
 @dataclass(frozen=True)
 class FeatureReference:
-    """Features of real images and of the base model's samples by another extractor than the judge. ``real``: [n, F] with
-    ``real_labels`` [n]; ``base_model``: [m, F] with ``base_model_labels`` [m]."""
+    """Features of real images and of the base model's samples by another extractor than the judge. ``real``: [n, F]
+    with ``real_labels`` [n]; ``base_model``: [m, F] with ``base_model_labels`` [m]."""
 
     extractor: str
     real: NDArray[np.float32]

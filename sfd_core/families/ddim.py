@@ -17,7 +17,9 @@ def ddim(schedule: Parameterization, clip: bool) -> DDIMScheduler:
         TypeError: for a network of continuous times, which has no steps to skip.
     """
     if not isinstance(schedule, VariancePreserving):
-        raise TypeError(f"DDIM samples over the steps of a VariancePreserving, which a {type(schedule).__name__} does not have")
+        raise TypeError(
+            f"DDIM samples over the steps of a VariancePreserving, which a {type(schedule).__name__} does not have"
+        )
     return DDIMScheduler(
         num_train_timesteps=schedule.steps,
         trained_betas=schedule.betas.tolist(),

@@ -18,7 +18,7 @@ from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.subject import ImageSource, open_generator, base_sampler_of
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of, open_generator
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest

@@ -89,7 +89,9 @@ def measure(evidence: Evidence) -> Quality:
     if evidence.has_judge:
         samples = evidence.judgements.features(kept)
         name = f"judge-{samples.shape[1]}"
-        real, base_model = (part.only(kept).features for part in (evidence.reference.real, evidence.reference.base_model))
+        real, base_model = (
+            part.only(kept).features for part in (evidence.reference.real, evidence.reference.base_model)
+        )
         rows.append(quality(name, fd_name(name), samples, real, base_model))
     for extractor in evaluators.extractors:
         if (known := evaluators.references.get(extractor.name)) is None:

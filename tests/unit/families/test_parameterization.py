@@ -14,8 +14,8 @@ from diffusers import DDPMScheduler
 
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.parameterization import (
-    VariancePreserving,
     UnsupportedSchedule,
+    VariancePreserving,
     linear_schedule,
     load_schedule,
     per_image,

@@ -100,7 +100,9 @@ class Written:
         self.b -= lr * by_b
 
 
-def written_step(state: TrainingState, schedule: VariancePreserving, recipe: Recipe, lr: float) -> tuple[Written, Written, Any]:
+def written_step(
+    state: TrainingState, schedule: VariancePreserving, recipe: Recipe, lr: float
+) -> tuple[Written, Written, Any]:
     """Theta and psi after one step, and both losses. Draws from the state's generator in the order that seeds mean."""
     phi, psi, theta = (Written.of(n) for n in (LinearNetwork(3), state.fake_score, state.generator))
     rng, n = state.rng, recipe.batch
