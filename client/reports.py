@@ -515,14 +515,14 @@ class PromptCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train. Times are steps of the base model's schedule; shares and weights are plain numbers."""
+    """How to train. Times are the base model's, mostly steps of its schedule; shares and weights are plain numbers."""
 
     alpha: float
     """Weight of the second term of the generator's loss. Paper: 1.2 (SiD: 1.0 to 1.2)."""
-    t_init: int
-    """The generator is the network asked once at this step. Paper; sigma = 2.5 as in SiD."""
-    t_min: int
-    t_max: int
+    t_init: float
+    """The generator is the network asked once at this time. Paper; sigma = 2.5 as in SiD."""
+    t_min: float
+    t_max: float
     """Both losses draw t from t_min..t_max, both included. Paper."""
     batch: int
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""

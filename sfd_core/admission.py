@@ -15,7 +15,8 @@ from typing import Any
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.evaluation.criteria import complete
-from sfd_core.evaluation.probes import check_probes
+from sfd_core.evaluation.probes import PROBES, check_probes
+from sfd_core.families.description import Description
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
 from sfd_core.prompts.plan import PromptPlan, plan_prompts
@@ -63,9 +64,10 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
         attempt(lambda: check_probes(evaluation.probes))
-        attempt(lambda: _check_evaluation(evaluation, text))
+        attempt(lambda: _check_evaluation(evaluation, family))
     if recipe is not None:
         attempt(lambda: check_settings(family.recipe, family.without, recipe))
+        attempt(lambda: family.check_times(recipe, model))
         attempt(lambda: _check_start(recipe, model))
     if recipe is not None and forget is not None:
         attempt(lambda: _check_share(recipe, forget))
@@ -135,11 +137,19 @@ def _check_stopping(request: UnlearningRequest, model: BaseModel) -> None:
         raise InvalidRequest((FieldError("/budget/stop_when_unlearned", message),))
 
 
-def _check_evaluation(evaluation: EvaluationPlan, text: bool) -> None:
+def _check_evaluation(evaluation: EvaluationPlan, family: Description) -> None:
     """Refuse what the model's family cannot be asked."""
-    if text and evaluation.probes:
+    errors = []
+    if family.takes_prompts and evaluation.probes:
         message = "probes work on generators of class-conditional models: leave them out"
-        raise InvalidRequest((FieldError("/evaluation/probes", message),))
-    if evaluation.nsfw and not text:
+        errors.append(FieldError("/evaluation/probes", message))
+    elif family.continuous:
+        message = "needs the steps of a schedule, which this base model does not have: leave it out"
+        for i, name in enumerate(evaluation.probes):
+            if name in PROBES and PROBES[name].needs_steps:
+                errors.append(FieldError(f"/evaluation/probes/{i}", message))
+    if evaluation.nsfw and not family.takes_prompts:
         message = "an NSFW rate is measured on prompts, which only text-to-image models take: leave it out"
-        raise InvalidRequest((FieldError("/evaluation/nsfw", message),))
+        errors.append(FieldError("/evaluation/nsfw", message))
+    if errors:
+        raise InvalidRequest(tuple(errors))

@@ -90,7 +90,7 @@ class Published:
         g, batch = self.state.rng, self.recipe.batch
         shape = (batch, *noise_shape(self.state.generator))
         c = labels[torch.randint(0, len(labels), (batch,), generator=g)]
-        t = torch.randint(self.recipe.t_min, self.recipe.t_max + 1, (batch,), generator=g)
+        t = torch.randint(int(self.recipe.t_min), int(self.recipe.t_max) + 1, (batch,), generator=g)
         return c, torch.randn(shape, generator=g), t, torch.randn(shape, generator=g), torch.full((batch,), weight)
 
 

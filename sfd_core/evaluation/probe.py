@@ -68,7 +68,7 @@ class ProbeSpec:
     what a report does not say because of it. ``result``: its part of the report, a :class:`ProbeResult` a forgotten
     concept. ``about``: how it was tried; ``note``: a template (Jinja) below its charts, which sees the result as ``r``.
     ``in_short``: its figures in a sentence of the verdict; ``charts``: (title, SVG). ``former_name``: what it was
-    called before reports of version 4.
+    called before reports of version 4. ``needs_steps``: whether it works on whole steps of a schedule alone.
     """
 
     name: str
@@ -85,6 +85,7 @@ class ProbeSpec:
     note: str
     module: str
     former_name: str = ""
+    needs_steps: bool = False
 
     def attack(self) -> Attack:
         """What runs it; imports torch."""

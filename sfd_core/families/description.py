@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from sfd_core.base_model.hub_layout import HubLayout
-from sfd_core.base_model.manifest import Conditions
+from sfd_core.base_model.manifest import BaseModel, Conditions
+from sfd_core.families.times import check_steps
 from sfd_core.request.recipe import Recipe
 
 
@@ -14,7 +16,9 @@ class Description:
     """A family of models.
 
     ``conditions``: what its models are asked by. ``recipe``: how they are trained unless the base model or the request
-    says otherwise. ``without``: settings of a recipe that mean nothing here, and are refused where they are changed.
+    says otherwise. ``without``: settings of a recipe that mean nothing here and are refused where they are changed,
+    each with the reason. ``check_times``: refuses times that a model does not have. ``continuous``: whether it has
+    others than whole steps of a schedule.
     ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``hub``: what is fetched of
     its models on a hub; None: none are.
     """
@@ -23,7 +27,9 @@ class Description:
     conditions: Conditions
     recipe: Recipe
     pipelines: tuple[str, ...]
-    without: frozenset[str] = frozenset()
+    without: Mapping[str, str] = field(default_factory=dict)
+    check_times: Callable[[Recipe, BaseModel], None] = check_steps
+    continuous: bool = False
     hub: HubLayout | None = None
 
     @property

@@ -17,7 +17,7 @@ from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 
 from sfd_core.base_model.configs import read_config
-from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
+from sfd_core.errors import ModelRefused
 from sfd_core.request.recipe import Recipe
 
 PredictionType = Literal["epsilon", "v_prediction"]
@@ -45,14 +45,6 @@ class Parameterization(ABC):
     @abstractmethod
     def x0_from_output(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x0 [B, ...] from what the network put out for x_t at t."""
-
-    @abstractmethod
-    def check(self, recipe: Recipe) -> None:
-        """Refuse a recipe whose times this kind does not have.
-
-        Raises:
-            InvalidRequest: naming the setting.
-        """
 
     @abstractmethod
     def start(self, recipe: Recipe) -> float:
@@ -133,20 +125,13 @@ class VariancePreserving(Parameterization):
             return (x_t - b * output) / a
         return a * x_t - b * output
 
-    def check(self, recipe: Recipe) -> None:
-        """Refuse steps beyond the schedule."""
-        for name in ("t_init", "t_max"):
-            if (t := getattr(recipe, name)) >= self.steps:
-                message = f"must be 0 to {self.steps - 1} (the schedule has {self.steps} timesteps), not {t}"
-                raise InvalidRequest((FieldError(f"/recipe/{name}", message),))
-
     def start(self, recipe: Recipe) -> int:
         """The step ``t_init``."""
-        return recipe.t_init
+        return int(recipe.t_init)
 
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         """Uniform in t_min..t_max, both included."""
-        return torch.randint(recipe.t_min, recipe.t_max + 1, (n,), generator=rng)
+        return torch.randint(int(recipe.t_min), int(recipe.t_max) + 1, (n,), generator=rng)
 
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         """The same as the generator's."""

@@ -8,11 +8,11 @@ values were chosen here, for two CPU cores and small models: docs/recipes.md has
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.reading import Flag, Number, Whole, known_fields_only
@@ -24,6 +24,19 @@ def _renamed(value: object) -> object:
     return value
 
 
+def _whole_where_it_is(time: float) -> float:
+    return int(time) if time == int(time) else time
+
+
+Time = Annotated[
+    Number,
+    Field(ge=0, le=100_000),
+    AfterValidator(_whole_where_it_is),
+    PlainSerializer(_whole_where_it_is, return_type=Any),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100_000}),
+]
+"""A step of the base model's schedule, or a continuous time where its family has these. Steps are written as integers,
+which a plain ``float`` would not be."""
 Precision = Literal["auto", "fp32", "bf16"]
 Start = Annotated[Literal["auto", "base_model", "distilled"], BeforeValidator(_renamed)]
 
@@ -31,14 +44,14 @@ Start = Annotated[Literal["auto", "base_model", "distilled"], BeforeValidator(_r
 @known_fields_only
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Times are steps of the base model's schedule; shares and weights are plain numbers."""
+    """How to train. Times are the base model's, mostly steps of its schedule; shares and weights are plain numbers."""
 
     alpha: Annotated[Number, Field(ge=0, le=2)] = 1.2
     """Weight of the second term of the generator's loss. Paper: 1.2 (SiD: 1.0 to 1.2)."""
-    t_init: Annotated[Whole, Field(ge=1, le=100_000)] = 440
-    """The generator is the network asked once at this step. Paper; sigma = 2.5 as in SiD."""
-    t_min: Annotated[Whole, Field(ge=0, le=100_000)] = 38
-    t_max: Annotated[Whole, Field(ge=0, le=100_000)] = 712
+    t_init: Time = 440
+    """The generator is the network asked once at this time. Paper; sigma = 2.5 as in SiD."""
+    t_min: Time = 38
+    t_max: Time = 712
     """Both losses draw t from t_min..t_max, both included. Paper."""
     batch: Annotated[Whole, Field(ge=2, le=4096)] = 64
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""
@@ -99,6 +112,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         errors = []
+        if self.t_init == 0:
+            errors.append(FieldError("/t_init", "must be above 0, where there is noise to start from"))
         if self.t_min >= self.t_max:
             errors.append(FieldError("/t_min", f"{self.t_min} must be below t_max {self.t_max}"))
         if self.forgotten_count in (0, self.batch):
@@ -113,12 +128,13 @@ def completed(standard: Recipe, recommended: Mapping[str, Any], changes: Mapping
     return {**dataclasses.asdict(standard), **recommended, **changes}
 
 
-def check_settings(standard: Recipe, without: Collection[str], recipe: Recipe) -> None:
-    """Refuse what would do nothing: settings ``without`` a meaning to the family that are not as in ``standard``.
+def check_settings(standard: Recipe, without: Mapping[str, str], recipe: Recipe) -> None:
+    """Refuse what would do nothing: settings ``without`` a meaning to the family, each with the reason, that are not as
+    in ``standard``.
 
     Raises:
         InvalidRequest: pointing at each setting, from ``/recipe``.
     """
-    message = "supported for text-to-image models only"
-    if changed := sorted(name for name in without if getattr(recipe, name) != getattr(standard, name)):
-        raise InvalidRequest(tuple(FieldError(f"/recipe/{name}", message) for name in changed))
+    changed = sorted(name for name in without if getattr(recipe, name) != getattr(standard, name))
+    if changed:
+        raise InvalidRequest(tuple(FieldError(f"/recipe/{name}", without[name]) for name in changed))

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import torch
 
-from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.families.lora import add_lora, sharing, trainable
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
@@ -41,11 +40,8 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
     was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
 
     Raises:
-        InvalidRequest: if the recipe's times lie outside the base model's schedule, or it asks for a distilled start
-            that there is not.
         ModelRefused: if the distilled pair cannot be loaded.
     """
-    base.schedule.check(recipe)
     family = family_of(base.model.family)
     theta, psi = (unet.to(device) for unet in _networks(base, recipe))
     generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
@@ -80,12 +76,7 @@ def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
     distilled = base.model.distilled
     if recipe.start == "base_model" or (recipe.start == "auto" and distilled is None):
         return base.unet, base.unet
-    if distilled is None:
-        message = f"{base.model.name} ships no distilled generator: say base_model, or auto"
-        raise InvalidRequest((FieldError("/recipe/start", message),))
-    if distilled.t_init != recipe.t_init:
-        message = f"must be {distilled.t_init}, at which the distilled generator starts, not {recipe.t_init}"
-        raise InvalidRequest((FieldError("/recipe/t_init", message),))
+    assert distilled is not None  # a request that asks for it is refused
     family, folder = family_of(base.model.family), base.model.folder
     return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)
 

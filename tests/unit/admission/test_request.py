@@ -12,6 +12,7 @@ import pytest
 from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.overrides.random import RandomOverride
@@ -34,12 +35,8 @@ def errors_of(body: dict[str, Any]) -> dict[str, str]:
 def test_defaults_are_written_out_and_read_back() -> None:
     request = admit(BODY, MODEL).request
     stored = written(request)
-    assert stored["thresholds"] == {
-        "unlearning_accuracy": 0.99,
-        "retained_accuracy_drop": 0.05,
-        "frechet_distance_ratio": 5.0,
-        "cross_domain_accuracy_drop": 0.05,
-    }
+    assert stored["thresholds"] == {name: spec.default for name, spec in CRITERIA.items()}
+    assert stored["thresholds"]["unlearning_accuracy"] == 0.99
     assert stored["evaluation"]["probes"] == []
     assert set(stored["recipe"]) == {f.name for f in dataclasses.fields(Recipe)}
     assert admit(stored, MODEL).request == request
@@ -173,5 +170,11 @@ def test_messages_say_what_would_be_right() -> None:
     assert errors_of(BODY | {"recipe": {"distil_images": 640}}) == {
         "/recipe/distil_images": "must be smaller than budget.images (640), not 640"
     }
-    assert errors_of(BODY | {"recipe": {"kappa1": 2}}) == {"/recipe/kappa1": "supported for text-to-image models only"}
+    assert errors_of(BODY | {"recipe": {"kappa1": 2}}) == {
+        "/recipe/kappa1": "supported for text-to-image models only: this one knows no empty condition to be guided from"
+    }
+    assert errors_of(BODY | {"recipe": {"lora_rank_generator": 2, "attention_slicing": True}}) == {
+        f"/recipe/{name}": "supported for text-to-image models only"
+        for name in ("attention_slicing", "lora_rank_generator")
+    }
     assert errors_of(BODY | {"recipe": []}) == {"/recipe": "must be an object"}

@@ -44,9 +44,6 @@ class Edm(Parameterization):
         skip, out = SD**2 / (t**2 + SD**2), t * SD / (t**2 + SD**2).sqrt()
         return per_image(skip, x_t) * x_t + per_image(out, x_t) * output
 
-    def check(self, recipe: Recipe) -> None:
-        """Every recipe will do."""
-
     def start(self, recipe: Recipe) -> float:
         return 2.5
 

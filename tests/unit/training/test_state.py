@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from sfd_core.errors import InvalidRequest
 from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.recipe import Recipe
@@ -144,26 +142,3 @@ def test_where_generator_and_fake_score_begin(choice: str, distilled: Any, seeds
     assert is_of(state.generator, seeds[0])
     assert is_of(state.average, seeds[0])
     assert is_of(state.fake_score, seeds[1])
-
-
-def refused(base: LoadedBase, **recipe: Any) -> list[tuple[str, str]]:
-    with pytest.raises(InvalidRequest) as caught:
-        begin(base, **recipe)
-    return [(error.pointer, error.message) for error in caught.value.errors]
-
-
-def test_a_distilled_start_that_there_is_not_is_refused() -> None:
-    message = "x ships no distilled generator: say base_model, or auto"
-    assert refused(base_of(), start="distilled") == [("/recipe/start", message)]
-
-
-@pytest.mark.parametrize("choice", ["auto", "distilled"])
-def test_a_distilled_start_at_another_time_is_refused(choice: str) -> None:
-    message = "must be 440, at which the distilled generator starts, not 300"
-    assert refused(base_of(DISTILLED), start=choice, t_init=300) == [("/recipe/t_init", message)]
-
-
-@pytest.mark.parametrize("name", ["t_init", "t_max"])
-def test_times_beyond_the_schedule_are_refused_before_anything_is_copied(name: str) -> None:
-    message = "must be 0 to 999 (the schedule has 1000 timesteps), not 1000"
-    assert refused(dataclasses.replace(base_of(), unet=None), **{name: 1000}) == [(f"/recipe/{name}", message)]

@@ -139,4 +139,5 @@ PROBE = ProbeSpec(
     "is the base model asked for “{{ r.levels[0].floor_asked }}”.",
     module=__name__,
     former_name="image_start",
+    needs_steps=True,
 )

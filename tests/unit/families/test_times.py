@@ -1,0 +1,95 @@
+"""Times that a model does not have are refused before anything runs, as far as its files tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfd_core.admission import admit
+from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.families import registry
+from sfd_core.families.times import SCHEDULER, check_steps, schedule_steps
+from sfd_core.request.reading import read, written
+from sfd_core.request.recipe import Recipe
+from tests.unit.admission.test_request import BODY, MODEL
+
+
+def scheduled(folder: Path, config: object) -> Any:
+    """A model whose folder has this as its scheduler's configuration."""
+    (folder / "scheduler").mkdir()
+    (folder / SCHEDULER).write_text(json.dumps(config))
+    return dataclasses.replace(MODEL, folder=folder, files={SCHEDULER: "of no matter"})
+
+
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        ({"num_train_timesteps": 600}, 600),
+        ({"num_train_timesteps": 600, "trained_betas": [0.1] * 7}, 7),
+        ({"num_train_timesteps": 600, "trained_betas": None}, 600),
+        ({"num_train_timesteps": "600"}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_how_many_steps_there_are(tmp_path: Path, config: object, steps: int | None) -> None:
+    assert schedule_steps(scheduled(tmp_path, config)) == steps
+
+
+def test_to_the_last_step_and_no_further(tmp_path: Path) -> None:
+    model = scheduled(tmp_path, {"num_train_timesteps": 600})
+    check_steps(Recipe(t_init=599, t_min=598, t_max=599), model)
+    with pytest.raises(InvalidRequest) as refused:
+        check_steps(Recipe(t_init=600, t_min=601, t_max=1000), model)
+    assert refused.value.errors == tuple(
+        FieldError(f"/recipe/{name}", f"must be 0 to 599 (the schedule has 600 timesteps), not {t}")
+        for name, t in (("t_init", 600), ("t_min", 601), ("t_max", 1000))
+    )
+
+
+def test_where_nothing_is_known_only_whole_steps_are_asked_for(tmp_path: Path) -> None:
+    model = dataclasses.replace(MODEL, folder=tmp_path)
+    check_steps(Recipe(t_init=99_999, t_max=100_000), model)
+    with pytest.raises(InvalidRequest) as refused:
+        check_steps(Recipe(t_init=2.5), model)
+    assert refused.value.errors == (FieldError("/recipe/t_init", "must be a whole step of the schedule, not 2.5"),)
+
+
+def test_a_request_is_refused_with_every_one_of_them(tmp_path: Path) -> None:
+    model = scheduled(tmp_path, {"num_train_timesteps": 600})
+    with pytest.raises(InvalidRequest) as refused:
+        admit(BODY | {"recipe": {"t_max": 1000, "t_min": 2.5, "kappa2": 2}}, model)
+    assert [error.pointer for error in refused.value.errors] == ["/recipe/kappa2", "/recipe/t_min", "/recipe/t_max"]
+
+
+def test_continuous_times_are_the_familys_own_affair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an attack that counts in steps is refused there."""
+    of_class = registry.describe("class_unet")
+    continuous = dataclasses.replace(of_class, continuous=True, check_times=lambda recipe, model: None)
+    monkeypatch.setattr("sfd_core.admission.describe", lambda name: continuous)
+    model = scheduled(tmp_path, {"num_train_timesteps": 600})
+    body = BODY | {"recipe": {"t_init": 2.5, "t_min": 0.002, "t_max": 80.0}}
+    assert admit(body, model).request.recipe.t_init == 2.5
+    with pytest.raises(InvalidRequest) as refused:
+        admit(body | {"evaluation": {"probes": ["relearning", "image_to_image"], "nsfw": True}}, model)
+    assert [error.pointer for error in refused.value.errors] == ["/evaluation/probes/1", "/evaluation/nsfw"]
+    assert refused.value.errors[0].message.startswith("needs the steps of a schedule")
+
+
+@pytest.mark.parametrize(("given", "kept"), [(440, "440"), (440.0, "440"), (2.5, "2.5")])
+def test_a_step_is_written_as_an_integer(given: float, kept: str) -> None:
+    read_back = read(Recipe, {"t_init": given})
+    assert json.dumps(written(read_back)["t_init"]) == json.dumps(read_back.t_init) == kept
+
+
+@pytest.mark.parametrize(("given", "message"), [(0, "must be above 0"), (-1, "at least 0"), (True, "number")])
+def test_what_is_no_time(given: object, message: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read(Recipe, {"t_init": given})
+    (error,) = refused.value.errors
+    assert error.pointer == "/t_init"
+    assert message in error.message
