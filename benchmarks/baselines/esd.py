@@ -33,7 +33,7 @@ def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS,
     """The base model's network with class ``forgotten`` erased towards ``anchor``."""
     base, schedule = experiment.base, experiment.base.schedule
     if not isinstance(schedule, VariancePreserving):
-        raise TypeError(f"ESD draws the steps of a VariancePreserving, which a {type(schedule).__name__} does not have")
+        raise TypeError(f"ESD draws the steps of a VariancePreserving, which {type(schedule).__name__} does not have")
     rng = torch.Generator().manual_seed(experiment.request.seed)
     label, other = (base.model.concept_index(concept) for concept in (forgotten, anchor))
     seeds = range(FIRST_SEED, FIRST_SEED + pool)

@@ -10,6 +10,8 @@ from sfd_core.evaluation.field_types import Count
 
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
+TRIFLE = 1e-12
+"""What nought counts as in a logarithm."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,14 @@ def difference(first: Interval, second: Interval) -> Interval:
 
 
 def ratio_of(first: Interval, second: Interval) -> Interval:
-    """``first / second`` of two independent positive estimates; ``n`` is the first's."""
-    r = first.value / second.value
+    """``first / second`` of two independent estimates that are not negative; ``n`` is the first's. One of nought counts
+    as a trifle, so that its bounds are still between those of the others."""
+    r = max(first.value, TRIFLE) / max(second.value, TRIFLE)
     above = math.hypot(_relative(first.high, first.value), _relative(second.low, second.value))
     below = math.hypot(_relative(first.low, first.value), _relative(second.high, second.value))
-    return Interval(r, r * math.exp(-below), r * math.exp(above), first.n)
+    return Interval(first.value / max(second.value, TRIFLE), r * math.exp(-below), r * math.exp(above), first.n)
 
 
 def _relative(bound: float, value: float) -> float:
     """How far a bound is from the estimate, in the logarithm."""
-    return abs(math.log(max(bound, 1e-12) / max(value, 1e-12)))
+    return abs(math.log(max(bound, TRIFLE) / max(value, TRIFLE)))

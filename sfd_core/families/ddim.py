@@ -18,7 +18,7 @@ def ddim(schedule: Parameterization, clip: bool) -> DDIMScheduler:
     """
     if not isinstance(schedule, VariancePreserving):
         raise TypeError(
-            f"DDIM samples over the steps of a VariancePreserving, which a {type(schedule).__name__} does not have"
+            f"DDIM samples over the steps of a VariancePreserving, which {type(schedule).__name__} does not have"
         )
     return DDIMScheduler(
         num_train_timesteps=schedule.steps,

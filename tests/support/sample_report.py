@@ -13,7 +13,6 @@ import numpy as np
 
 from sfd_core.evaluation.criteria import complete, frechet_distance_ratio, retained_accuracy_drop, unlearning_accuracy
 from sfd_core.evaluation.intervals import Interval, difference, wilson
-from sfd_core.evaluation.probes import PROBES
 from sfd_core.evaluation.verdict import Criterion, overall
 from sfd_core.report.page import limits_of
 from sfd_core.report.report import from_json
@@ -52,7 +51,7 @@ def sample_report(
     lost: float = 0.008,
     per_concept: int = 500,
     distance: float = 4.1,
-    probes: Sequence[str] = tuple(PROBES),
+    probes: Sequence[str] = tuple(PROBE_RESULTS),
 ) -> Json:
     """Of a generator that still shows a forgotten concept in ``seen`` of ``n`` images, is right ``lost`` less often
     than the teacher on every other, and is ``distance`` from real images."""

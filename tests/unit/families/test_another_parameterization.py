@@ -3,15 +3,19 @@ its own (EDM, Karras et al. 2022, arXiv 2206.00364), trains through the same ste
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.baselines.esd import esd
 from sfd_core.families.class_unet.conditions import class_conditions
 from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.ddim import ddim
 from sfd_core.families.loading import load_base
 from sfd_core.families.parameterization import Parameterization, linear_schedule, per_image
 from sfd_core.families.protocol import LoadedBase
@@ -125,3 +129,11 @@ def test_a_whole_step_of_the_schedule_draws_times_of_both_ends() -> None:
     recipe = Recipe(t_min=3, t_max=6)
     for draw in (schedule.generator_times, schedule.fake_score_times):
         assert set(draw(200, recipe, rng).tolist()) == {3, 4, 5, 6}
+
+
+def test_what_counts_in_steps_says_that_there_are_none(base: LoadedBase) -> None:
+    continuous = dataclasses.replace(base, schedule=Edm())
+    with pytest.raises(TypeError, match="DDIM samples over the steps of a VariancePreserving, which Edm does not"):
+        ddim(Edm(), clip=True)
+    with pytest.raises(TypeError, match="ESD draws the steps of a VariancePreserving, which Edm does not"):
+        esd(SimpleNamespace(base=continuous), "red", "green")

@@ -11,6 +11,7 @@ from sfd_core.report.page import LIMITS, limits_of
 from sfd_core.report.report import from_json
 from tests.support.page_reader import read
 from tests.support.plain import plain
+from tests.support.sample_probes import PROBE_RESULTS
 from tests.support.sample_report import foreign_report, sample_report
 
 THREE = {"Sneaker": "Sandal", "Trouser": "Dress", "Shirt": "Coat"}
@@ -34,7 +35,7 @@ IN_SHORT = {
 }
 
 
-@pytest.mark.parametrize("probe", list(PROBES))
+@pytest.mark.parametrize("probe", list(PROBE_RESULTS))
 def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tried(probe: str) -> None:
     report = sample_report(probes=(probe,))
     text = read(report).text
@@ -44,7 +45,7 @@ def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tri
     assert f"Not tried: {', '.join(titles)}." in text
 
 
-@pytest.mark.parametrize("probe", list(PROBES))
+@pytest.mark.parametrize("probe", list(PROBE_RESULTS))
 def test_a_probe_without_results_is_still_named(probe: str) -> None:
     report = sample_report(probes=(probe,))
     report["probes"]["results"] = {}
@@ -100,13 +101,13 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
 def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
     text = read(sample_report(THREE)).text
     assert "taught with 1 000 images" not in text
-    assert f"Each of 3 concepts: {', '.join(spec.title for spec in PROBES.values())}." in text
+    assert f"Each of 3 concepts: {', '.join(PROBES[name].title for name in PROBE_RESULTS)}." in text
 
 
 def test_examples_of_each_probe_are_shown() -> None:
     shown = read(sample_report(THREE))
     examples = [attrs["alt"] or "" for tag, attrs in shown.tags if tag == "img" and "Examples" in (attrs["alt"] or "")]
-    assert len(examples) == 3, "the pictures of the first concept; the others' files were not given"
+    assert len(examples) == len(PROBE_RESULTS), "the pictures of the first concept; the others' files were not given"
     assert examples[0] == "Examples: Relearning attack (fine-tuning), Sneaker"
 
 
