@@ -115,7 +115,7 @@ def test_a_view_is_the_model_in_one_domain(tmp_path: Path) -> None:
     assert (seen.reference, seen.features) == ("reference-object.safetensors", {"Eff": "features.safetensors"})
     assert seen.figures["accuracy"] == 0.9
     other = model.view("style")
-    assert (other.second_judge, other.features, other.teacher["guidance"]) == (None, {}, 2.0)
+    assert (other.second_judge, other.features, other.figures["guidance"]) == (None, {}, 2.0)
     assert (other.digest, other.vocabulary, other.domains) == (model.digest, model.vocabulary, model.domains)
     with pytest.raises(KeyError):
         model.view("colour")
