@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from torch import Tensor
 
-import torch
-from diffusers import UNet2DModel
-from torch import Tensor, nn
-
-from sfd_core.families.parameterization import Parameterization
+from sfd_core.families.score import NetworkScore
 
 
-class ClassUnetScore(nn.Module):
-    """``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings.
-
-    ``dtype``: the network runs under autocast to it where it is lower than float32; the conversion to x0 stays in
-    float32. ``compiled``: run the network through ``torch.compile``.
-    """
-
-    def __init__(
-        self,
-        unet: UNet2DModel,
-        schedule: Parameterization,
-        *,
-        dtype: torch.dtype = torch.float32,
-        compiled: bool = False,
-    ) -> None:
-        super().__init__()
-        self.network = unet
-        self.schedule = schedule
-        self.dtype = dtype
-        self._run: Callable[..., Any] = torch.compile(unet) if compiled else unet
+class ClassUnetScore(NetworkScore):
+    """``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings."""
 
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and class labels c [B]."""
-        with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self._run(*self.schedule.network_input(x_t, t), class_labels=c, return_dict=False)[0]
-        return self.schedule.x0_from_output(output.float(), x_t, t)
+        return self.x0(x_t, t, class_labels=c)
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
         """The same for each of ``kappas``, all of which must be 1: these networks have no unconditional side."""

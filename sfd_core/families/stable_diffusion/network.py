@@ -3,43 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from sfd_core.families.parameterization import Parameterization
+from sfd_core.families.score import NetworkScore
 from sfd_core.families.stable_diffusion.prompt_table import PromptTable
 
 
-class StableDiffusionScore(nn.Module):
-    """``f(x_t, t, c)`` of a ``UNet2DConditionModel``, guided or not.
-
-    ``dtype``: the network runs under autocast to it where it is lower than float32; the conversion to x0 stays in
-    float32. ``compiled``: run the network through ``torch.compile``.
-    """
+class StableDiffusionScore(NetworkScore):
+    """``f(x_t, t, c)`` of a ``UNet2DConditionModel``, guided or not. ``settings``: as of any network."""
 
     def __init__(
-        self,
-        unet: UNet2DConditionModel,
-        schedule: Parameterization,
-        table: PromptTable,
-        *,
-        dtype: torch.dtype = torch.float32,
-        compiled: bool = False,
+        self, unet: UNet2DConditionModel, schedule: Parameterization, table: PromptTable, **settings: Any
     ) -> None:
-        super().__init__()
-        self.network = unet
-        self.schedule = schedule
+        super().__init__(unet, schedule, **settings)
         self.table = table
-        self.dtype = dtype
-        self._run: Callable[..., Any] = torch.compile(unet) if compiled else unet
 
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and rows c [B], not guided."""
-        return self._x0(x_t, t, self.table.of(c))
+        return self.x0(x_t, t, encoder_hidden_states=self.table.of(c))
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
         """``f(n) + kappa (f(c) - f(n))`` for each of ``kappas``, with n what the row is guided away from: the empty
@@ -48,12 +34,6 @@ class StableDiffusionScore(nn.Module):
         if all(kappa == 1 for kappa in kappas):
             return (self(x_t, t, c),) * len(kappas)
         both = torch.cat([self.table.away_from(c), self.table.of(c)])
-        f_n, f_c = self._x0(x_t.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
+        f_n, f_c = self.x0(x_t.repeat(2, 1, 1, 1), t.repeat(2), encoder_hidden_states=both).chunk(2)
         at = {kappa: f_n + kappa * (f_c - f_n) for kappa in kappas}
         return tuple(at[kappa] for kappa in kappas)
-
-    def _x0(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            given = self.schedule.network_input(x_t, t)
-            output = self._run(*given, encoder_hidden_states=text, return_dict=False)[0]
-        return self.schedule.x0_from_output(output.float(), x_t, t)
