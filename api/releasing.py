@@ -42,7 +42,7 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     """Serve a withheld generator from now on, and write by whom, why and when into a new record. The verdict stays.
 
     Raises:
-        GeneratorNotFound, GeneratorNotWithheld, RecordNotFound: as ``GeneratorStore.release``.
+        GeneratorNotFound, GeneratorNotWithheld: as ``GeneratorStore.release``.
         SigningKeyMissing: its record is signed, and this process has no key for the new one.
         RecordNotTrusted: its record is not what a known key signed.
     """

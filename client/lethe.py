@@ -165,8 +165,7 @@ class Lethe:
         return read(Generator, self._get(_generator(generator_id)))
 
     def record(self, generator_id: str) -> str:
-        """The generator's unlearning record, as it was signed. Raises ``NotFound`` for a generator that is older than
-        records are. ``lethe record verify`` checks one."""
+        """The generator's unlearning record, as it was signed. ``lethe record verify`` checks one."""
         return self._transport.request("GET", f"{_generator(generator_id)}/record", repeatable=True).text
 
     def release(self, generator_id: str, reason: str) -> Generator:
@@ -184,11 +183,7 @@ class Lethe:
         """
         target = Path(target)
         download.check_target(target)
-        generator = self.generator(generator_id)
-        if generator.raw.get("links", {}).get("record"):
-            digests = download.named_in(self.record(generator_id))
-        else:
-            digests = {name: file.sha256 for name, file in generator.files.items()}
+        digests = download.named_in(self.record(generator_id))
         with self._transport.reading(f"{_generator(generator_id)}/archive") as chunks:
             return download.save(chunks, target, digests)
 

@@ -31,7 +31,6 @@ _KINDS = (
     ErrorKind("generator_not_found", 404, "There is no such generator"),
     ErrorKind("generator_withheld", 409, "The generator did not pass its evaluation and is withheld"),
     ErrorKind("generator_not_withheld", 409, "The generator is not withheld"),
-    ErrorKind("record_not_found", 404, "The generator has no record"),
     ErrorKind("signing_key_missing", 409, "The service has no key to sign with"),
     ErrorKind("record_not_trusted", 409, "The generator's record is not what the service signed"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
@@ -82,12 +81,6 @@ class LetheError(Exception):
         return CATALOGUE[self.code]
 
 
-class UnknownBaseModel(LetheError):
-    """A name that is not registered; ``extra["known"]`` lists those that are."""
-
-    code = "unknown_base_model"
-
-
 class UnstorableRequest(LetheError):
     """Text that Postgres cannot hold: a NUL character or half a surrogate pair."""
 
@@ -124,25 +117,10 @@ class GeneratorNotFound(LetheError):
         super().__init__(f"there is no generator {generator_id!r}")
 
 
-class GeneratorWithheld(LetheError):
-    """The generator did not pass and nobody has released it, so it is neither sampled nor handed out."""
-
-    code = "generator_withheld"
-
-
 class GeneratorNotWithheld(LetheError):
     """Only a withheld generator can be released: this one passed, or somebody has released it before."""
 
     code = "generator_not_withheld"
-
-
-class RecordNotFound(LetheError):
-    """The generator is older than records are, so nothing can be shown of one, or written into it."""
-
-    code = "record_not_found"
-
-    def __init__(self, generator_id: str) -> None:
-        super().__init__(f"no record: generator {generator_id} was published before records existed")
 
 
 class SigningKeyMissing(LetheError):

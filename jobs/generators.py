@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
-from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, RecordNotFound, ReportNotReady
+from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.ids import is_id
 from jobs.job import JsonObject, StoredFile, Verdict, attempt_prefix
 from jobs.paging import Page, check_limit, page, read_cursor
@@ -23,7 +23,7 @@ GeneratorStatus = Literal["published", "withheld"]
 class Generator:
     """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out.
 
-    ``record``: its unlearning record, or ``None`` where it is older than records are. ``release``: by whom, why and
+    ``record``: its unlearning record, as it was signed. ``release``: by whom, why and
     when it was released although its verdict is not ``pass``.
     """
 
@@ -40,7 +40,7 @@ class Generator:
     files: Mapping[str, StoredFile]
     digest: str
     created_at: datetime
-    record: str | None
+    record: str
     release: JsonObject | None
 
     @property
@@ -58,13 +58,10 @@ class Generator:
 
         Raises:
             GeneratorNotWithheld: it is published, by its verdict or by an earlier release.
-            RecordNotFound: it has no record.
         """
         if self.status != "withheld":
             why = "its evaluation passed" if self.release is None else f"it was released at {self.release.get('at')}"
             raise GeneratorNotWithheld(f"generator {self.id} is not withheld: {why}")
-        if self.record is None:
-            raise RecordNotFound(self.id)
         return self.record
 
 
@@ -114,13 +111,11 @@ class GeneratorStore:
         Raises:
             GeneratorNotFound: there is none, or it is another tenant's.
             GeneratorNotWithheld: it is published, by its verdict or by an earlier release.
-            RecordNotFound: it has no record that a release could be written into.
         """
         withheld = (
             generators.c.id == generator_id,
             generators.c.tenant == tenant,
             generators.c.status == "withheld",
-            generators.c.record.is_not(None),
         )
         values = {"status": "published", "release": dict(release), "record": record}
         if is_id("gen", generator_id):
@@ -131,7 +126,7 @@ class GeneratorStore:
             if row is not None:
                 return _to_generator(row)
         self.get(generator_id, tenant).to_release()
-        raise AssertionError("what is withheld and has a record was released above")
+        raise AssertionError("what is withheld was released above")
 
     def report(self, job_id: str, tenant: str | None = None) -> Report:
         """The report of a job.

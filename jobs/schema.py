@@ -167,8 +167,8 @@ generators = Table(
     Column("files", JSONB, nullable=False),
     Column("digest", Text, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
-    # The signed envelope as it was written, byte for byte. Null: published before there were records.
-    Column("record", Text),
+    # The signed envelope as it was written, byte for byte.
+    Column("record", Text, nullable=False),
     Column("release", JSONB(none_as_null=True)),
     # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
     UniqueConstraint("job_id"),
@@ -178,7 +178,7 @@ generators = Table(
         name="status",
     ),
     # A release overrules a verdict, and says so in the record.
-    CheckConstraint("release IS NULL OR (verdict <> 'pass' AND record IS NOT NULL)", name="release"),
+    CheckConstraint("release IS NULL OR verdict <> 'pass'", name="release"),
     Index(None, "tenant", "status", "id"),
     Index(None, "tenant", "id"),
 )

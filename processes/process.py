@@ -72,7 +72,6 @@ class Process:
                 **(user or User()),
             )
         self.pid = self._process.pid
-        self.started = time.monotonic()
 
     def ended(self) -> bool:
         """Whether it has ended. What is left of its group is killed before its id can be given away."""

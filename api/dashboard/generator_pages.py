@@ -60,7 +60,7 @@ def _generator(use: Services, who: Identity, generator_id: str) -> dict[str, Any
     generator = use.generators.get(generator_id, who.tenant)
     report = use.generators.report(generator.job_id, who.tenant)
     model = use.models.get(generator.base_model)
-    files = [*generator.files.values(), *(report.files.values() if generator.record is not None else ())]
+    files = [*generator.files.values(), *report.files.values()]
     forgotten = [item["concept"] for item in generator.forget]
     concepts = [*forgotten, *(c for c in (model.concepts if model else ()) if c not in forgotten)]
     return {

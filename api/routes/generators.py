@@ -16,7 +16,6 @@ from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.generators import GeneratorObject, GeneratorsQuery, ReleaseRequest
 from api.services import Use
-from jobs.errors import RecordNotFound
 from jobs.record import EVALUATION, RECORD
 
 router = APIRouter(prefix="/v1/generators", tags=["Generators"])
@@ -67,20 +66,18 @@ def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Generator
 def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
     """The generator as a zip: its diffusers folder at the top, the report's files in `evaluation/`, and
     `unlearning-record.json`, which names every other file with its digest. Every file is checked against its digest
-    while it is sent. A generator from before there were records is its folder alone."""
+    while it is sent."""
     generator = served(use, generator_id, who.tenant)
     date = generator.created_at.timetuple()[:6]
-    files, made = dict(generator.files), {}
-    if generator.record is not None:
-        report = use.generators.report(generator.job_id, who.tenant)
-        files |= {f"{EVALUATION}/{name}": file for name, file in report.files.items()}
-        made[RECORD] = generator.record.encode()
+    report = use.generators.report(generator.job_id, who.tenant)
+    files = {**generator.files, **{f"{EVALUATION}/{name}": file for name, file in report.files.items()}}
+    made = {RECORD: generator.record.encode()}
     chunks = zip_chunks(use.artifacts, generator.prefix, files, made, date)
     first = next(chunks)  # so that a store that is away is an error and not half an answer
     headers = {
         "Content-Disposition": f'attachment; filename="{generator.id}.zip"',
         "Cache-Control": "private, no-cache",
-        "ETag": f'"{generator.digest}"' if generator.record is None else _etag(generator.record),
+        "ETag": _etag(generator.record),
     }
     return StreamingResponse(chain([first], chunks), 200, headers, "application/zip")
 
@@ -90,14 +87,12 @@ def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Resp
     operation_id="get_record",
     summary="Get a generator's unlearning record",
     response_class=Response,
-    responses={**_RECORD, **errors("generator_not_found", "record_not_found", "invalid_request")},
+    responses={**_RECORD, **errors("generator_not_found", "invalid_request")},
 )
 def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
     """What was asked, what ran and what was found, with the digest of every file, in one signed file: byte for byte as
     it was signed. A withheld generator has one too. `lethe record verify` checks it without the service."""
     generator = use.generators.get(generator_id, who.tenant)
-    if generator.record is None:
-        raise RecordNotFound(generator_id)
     headers = {
         "Content-Disposition": f'attachment; filename="{generator.id}-record.json"',
         "Cache-Control": "private, no-cache",
@@ -117,7 +112,6 @@ def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
         "invalid_request",
         "generator_not_found",
         "generator_not_withheld",
-        "record_not_found",
         "signing_key_missing",
         "record_not_trusted",
     ),

@@ -29,13 +29,12 @@ class FileObject(Output):
 
 
 class GeneratorLinks(Output):
-    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out; one from
-    before there were records has none."""
+    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out."""
 
     self: str
     job: str
     report: str
-    record: str | None
+    record: str
     archive: str | None
     samples: str | None
 
@@ -92,7 +91,7 @@ class GeneratorObject(Output):
                 self=path,
                 job=job,
                 report=f"{job}/report",
-                record=None if generator.record is None else f"{path}/record",
+                record=f"{path}/record",
                 archive=f"{path}/archive" if published else None,
                 samples=f"{path}/samples" if published else None,
             ),

@@ -15,13 +15,13 @@ checkpointing a block runs again in the backward pass, and would then find the s
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
 import torch
 from peft import LoraConfig
-from torch import Tensor, nn
+from torch import nn
 
 N = TypeVar("N", bound=nn.Module)
 _ADAPTER = (".lora_A.", ".lora_B.")
@@ -39,7 +39,7 @@ def add_lora(unet: Any, modules: Sequence[str], rank: int, name: str, seed: int 
     """Freeze the weights of ``unet`` and give those of its ``modules`` adapters, in float32 on the weights' device.
 
     B is zero, so the network puts out what it did before. A is drawn from ``seed`` alone; the scale alpha / rank of the
-    paper is 1. ``name`` is part of the names in :func:`adapter_state`.
+    paper is 1. ``name`` is part of its weights' names.
 
     Raises:
         ValueError: for a rank below 1, a network that has an adapter already, or one without attention.
@@ -62,31 +62,6 @@ def trainable(unet: nn.Module) -> list[nn.Parameter]:
     Whether a gradient is asked for at the moment makes no difference.
     """
     return list(_adapter(unet).values()) or list(unet.parameters())
-
-
-def adapter_state(unet: nn.Module) -> dict[str, Tensor]:
-    """The adapter alone, by the names of its weights: what a checkpoint needs beside the frozen network."""
-    return {name: weight.detach() for name, weight in _adapter(unet).items()}
-
-
-def load_adapter_state(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put what :func:`adapter_state` gave into a network that has an adapter of the same name and rank.
-
-    Raises:
-        ValueError: naming the first weight that is missing, unknown or of another shape; nothing is changed then.
-    """
-    weights = _adapter(unet)
-    if different := sorted(set(weights) ^ set(state)):
-        side = "the state lacks" if different[0] in weights else "the network has no"
-        raise ValueError(f"not this adapter's state: {side} {different[0]} ({len(different)} names differ)")
-    for name, weight in weights.items():
-        if state[name].shape != weight.shape:
-            raise ValueError(
-                f"not this adapter's state: {name} is {list(state[name].shape)}, must be {list(weight.shape)}"
-            )
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(state[name])
 
 
 def merged(unet: Any) -> Any:

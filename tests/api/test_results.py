@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from api.dashboard.rendering import distances
 from jobs.generators import GeneratorStore
@@ -100,21 +99,6 @@ def test_a_record(service: Service, tmp_path: Path, verdict: str) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["content-disposition"] == f'attachment; filename="{generator_id}-record.json"'
     assert answer.text == GeneratorStore(service.engine).get(generator_id).record
-
-
-def test_a_generator_from_before_records(service: Service, tmp_path: Path) -> None:
-    made = [published(service, tmp_path, verdict) for verdict in ("pass", "fail")]
-    with service.engine.begin() as connection:
-        connection.execute(text("UPDATE generators SET record = NULL WHERE id = ANY(:ids)"), {"ids": made})
-    for generator_id in made:
-        path = f"/v1/generators/{generator_id}"
-        assert service.http.get(path).json()["links"]["record"] is None
-        document = is_problem(service.http.get(f"{path}/record"), 404, "record_not_found")
-        assert document["detail"] == f"no record: generator {generator_id} was published before records existed"
-    with zipfile.ZipFile(io.BytesIO(service.http.get(f"/v1/generators/{made[0]}/archive").content)) as archive:
-        assert sorted(archive.namelist()) == ["model_index.json", "unet/model.safetensors"]
-    answer = service.http.post(f"/v1/generators/{made[1]}/release", json={"reason": "reviewed by hand"})
-    is_problem(answer, 404, "record_not_found")
 
 
 def test_the_schema_of_reports(service: Service) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sqlalchemy import text
 
 from api import client_types
 from cli.tables import reasons, report_table
@@ -356,19 +355,6 @@ def test_a_release(api: Service, lethe: Lethe, tenant: str, tmp_path: Path) -> N
     assert released.release.reason == "reviewed by hand"
     folder = lethe.download(generator, tmp_path / "generator")
     assert (folder / "unlearning-record.json").read_text() == lethe.record(generator) != before
-
-
-def test_a_generator_from_before_records(api: Service, lethe: Lethe, tmp_path: Path) -> None:
-    job = lethe.submit("fashion", FORGET, images=640)
-    publish(api, claim(api.store, job.id))
-    generator = lethe.job(job.id).generator
-    assert generator is not None
-    with api.engine.begin() as connection:
-        connection.execute(text("UPDATE generators SET record = NULL WHERE id = :id"), {"id": generator})
-    with pytest.raises(NotFound, match="published before records existed"):
-        lethe.record(generator)
-    folder = lethe.download(generator, tmp_path / "generator")
-    assert sorted(path.name for path in folder.iterdir()) == ["model_index.json", "unet"]
 
 
 def test_many_threads_share_a_client(lethe: Lethe) -> None:

@@ -81,37 +81,43 @@ def test_migrating_again_keeps_the_jobs(store: JobStore, database_url: str) -> N
     assert store.get(job.id) == job
 
 
-OLD_ROWS = """
+ROWS = """
     INSERT INTO jobs (id, tenant, status, verdict, generator_id, base_model, base_model_digest, request, finished_at)
     SELECT 'job_' || verdict, 'acme', 'succeeded', verdict, 'gen_' || verdict, 'fashion', 'sha256:0', '{}', now()
       FROM unnest(ARRAY['pass', 'fail']) AS verdict;
     INSERT INTO generators (id, tenant, job_id, attempt, status, verdict, base_model, base_model_digest, forget,
-                            figures, files, digest)
+                            figures, files, digest, record)
     SELECT generator_id, tenant, id, 1, CASE verdict WHEN 'pass' THEN 'published' ELSE 'withheld' END, verdict,
-           base_model, base_model_digest, '[]', '{}', '{}', 'sha256:1'
+           base_model, base_model_digest, '[]', '{}', '{}', 'sha256:1', 'r'
       FROM jobs
 """
 
 
-def test_generators_from_before_records_survive(empty_database_url: str) -> None:
-    migrate(empty_database_url, "0001")
+def test_a_release_and_the_way_back(empty_database_url: str) -> None:
+    """The schema before knows no release: what was released is withheld again."""
+    migrate(empty_database_url)
     engine = create_engine(empty_database_url, poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(text(OLD_ROWS))
-    migrate(empty_database_url)
-    with engine.begin() as connection:
-        rows = connection.execute(text("SELECT id, status, record, release FROM generators ORDER BY id")).all()
-        assert [tuple(row) for row in rows] == [
-            ("gen_fail", "withheld", None, None),
-            ("gen_pass", "published", None, None),
-        ]
-        released = "UPDATE generators SET status = 'published', record = 'r', release = '{}' WHERE id = 'gen_fail'"
-        connection.execute(text(released))
-    # The schema before knows no release, and must not hold one for a pass.
+        connection.execute(text(ROWS))
+        connection.execute(text("UPDATE generators SET status = 'published', release = '{}' WHERE id = 'gen_fail'"))
     downgrade(empty_database_url, "0001")
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT id, status FROM generators ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("gen_fail", "withheld"), ("gen_pass", "published")]
+
+
+def test_generators_without_a_record_are_named_and_left_as_they_are(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0002")
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(ROWS))
+        connection.execute(text("UPDATE generators SET record = NULL"))
+    with pytest.raises(RuntimeError, match="2 generators have no record"):
+        migrate(empty_database_url)
+    assert revision(empty_database_url) == "0002"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET record = 'r'"))
+    migrate(empty_database_url)
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty_database_url: str) -> None:
