@@ -209,17 +209,18 @@ class DomainAccuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
-    """How many images are judged, and what is tried beside."""
+    """How many images are judged, and what is tried beside. More images, narrower intervals."""
 
     images_per_concept: int
     """Evaluation images per remaining concept."""
     images_per_forgotten_concept: int
     """Evaluation images per forgotten concept."""
     probes: tuple[str, ...] = ()
-    """Attempts to bring a forgotten concept back that are asked for, by name."""
+    """Attempts to bring a forgotten concept back, by name; each takes half a minute or so. They are reported and do not
+    change the verdict. They work on class-conditional models."""
     nsfw: bool
-    """Whether to count what an NSFW detector flags among the images asked for what is forgotten. Of a topic it is
-    always measured."""
+    """Whether to count what an NSFW detector flags among the images asked for what is forgotten. Text-to-image models
+    only; always done where a topic is forgotten."""
 
 
 @dataclass(frozen=True, kw_only=True)

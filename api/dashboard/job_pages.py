@@ -24,6 +24,7 @@ from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.registry import describe
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides import IN_FORM
 
 router = APIRouter()
@@ -65,7 +66,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         models.append(hub)
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA}
+    known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}
     return render(request, "new-job.html", {"models": models, "data": data, **known}, who=who)
 
 

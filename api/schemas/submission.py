@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, PlainValidator, TypeAdapter, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    TypeAdapter,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema
 
-from api.schemas.common import Input
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
-from sfd_core.request.evaluation_plan import FEWEST, MOST, EvaluationPlan
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import known_fields_only
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -45,31 +52,18 @@ def _thresholds_schema() -> dict[str, Any]:
 
 # The names' meaning and bounds, and with them what is refused, are ``sfd_core.evaluation``'s.
 Thresholds = Annotated[dict[str, float], WithJsonSchema(_thresholds_schema())]
-ImageCount = Annotated[int, Field(ge=FEWEST, le=MOST)]
-Probe = Annotated[str, Field(max_length=100), WithJsonSchema({"type": "string", "enum": list(PROBES)})]
 
 
-class EvaluationInput(Input):
-    """How many images are judged, and what is tried beside. More images, narrower intervals."""
+class _NamedProbes:
+    """An annotation: an evaluation plan whose probes are those that there are."""
 
-    images_per_concept: ImageCount = Field(
-        default=EvaluationPlan.images_per_concept, description="For each remaining concept."
-    )
-    images_per_forgotten_concept: ImageCount = Field(
-        default=EvaluationPlan.images_per_forgotten_concept, description="For each forgotten concept."
-    )
-    probes: Annotated[list[Probe], Field(max_length=20, json_schema_extra={"uniqueItems": True})] = Field(
-        default=list(EvaluationPlan.probes),
-        description="Attempts to bring a forgotten concept back; each takes half a minute or so. They are reported "
-        "and do not change the verdict. "
-        + " ".join(f"`{name}`: {spec.summary}." for name, spec in PROBES.items())
-        + " They work on class-conditional models.",
-    )
-    nsfw: bool = Field(
-        default=EvaluationPlan.nsfw,
-        description="Count what an NSFW detector flags among images asked for what is forgotten. Text-to-image models "
-        "only; always done where a topic is forgotten.",
-    )
+    def __get_pydantic_json_schema__(self, source: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(source)
+        probes = handler.resolve_ref_schema(schema)["properties"]["probes"]
+        probes["items"] = {"type": "string", "enum": list(PROBES)}
+        probes["uniqueItems"] = True
+        probes["description"] += " " + " ".join(f"`{name}`: {spec.summary}." for name, spec in PROBES.items())
+        return schema
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class Submission(UnlearningRequest):
         _ReadAs(Thresholds),
         Field(description="What the generator must reach to be released; decided by 95 % intervals."),
     ] = field(default_factory=dict)
-    evaluation: Annotated[EvaluationPlan, _ReadAs(EvaluationInput)] = field(default_factory=EvaluationPlan)
+    evaluation: Annotated[EvaluationPlan, _NamedProbes()] = field(default_factory=EvaluationPlan)
     metadata: Annotated[
         Metadata,
         Field(description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]),

@@ -33,8 +33,10 @@ def evaluate(
         int | None,
         typer.Option(help="Network evaluations an image of a U-Net; by default as many as the base model's."),
     ] = None,
-    images_per_concept: Annotated[int, typer.Option(help="Evaluation images per remaining concept.")] = 500,
-    images_per_forgotten_concept: Annotated[int, typer.Option(help="Evaluation images per forgotten concept.")] = 2000,
+    images_per_concept: Annotated[int | None, typer.Option(help="Evaluation images per remaining concept.")] = None,
+    images_per_forgotten_concept: Annotated[
+        int | None, typer.Option(help="Evaluation images per forgotten concept.")
+    ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,12 +51,12 @@ def evaluate(
 
     Writes the report as a page and as JSON to --out. Exit status 0 only if the verdict is pass.
     """
+    counts = {
+        "images_per_concept": images_per_concept,
+        "images_per_forgotten_concept": images_per_forgotten_concept,
+    }
     body = {
-        "evaluation": {
-            "images_per_concept": images_per_concept,
-            "images_per_forgotten_concept": images_per_forgotten_concept,
-            "probes": probe or [],
-        },
+        "evaluation": {"probes": probe or [], **{name: value for name, value in counts.items() if value is not None}},
         "thresholds": parse_numbers(threshold or (), "--threshold"),
         "seed": seed,
     }

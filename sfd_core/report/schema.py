@@ -29,9 +29,11 @@ class _Described(GenerateJsonSchema):
         made["description"] = inspect.cleandoc(cls.__doc__ or "")
         made["additionalProperties"] = False
         for name, text in _field_docs(cls):
-            made["properties"][name].setdefault("description", " ".join(text.split()))
+            made["properties"][name].setdefault("description", text)
         for one in made["properties"].values():
             one.pop("default", None)  # what is written is never left out
+            if "description" in one:
+                one["description"] = " ".join(one["description"].split())
         return made
 
     def field_is_required(self, field: Any, total: bool) -> bool:

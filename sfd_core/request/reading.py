@@ -16,7 +16,7 @@ from sfd_core.errors import FieldError, InvalidRequest
 
 T = TypeVar("T")
 
-known_fields_only = with_config(ConfigDict(extra="forbid"))
+known_fields_only = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 """For a dataclass that is read from JSON."""
 
 # Exact types: no "64" for a number, no number for true or false, no NaN.

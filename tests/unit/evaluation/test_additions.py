@@ -123,6 +123,7 @@ from sfd_core.families.registry import load_manifest
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.report.schema import report_schema
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import written
 
 assert not {"torch", "numpy"} & set(sys.modules), "the api, its schemas and its form stay plain"
@@ -134,7 +135,8 @@ body = {
 }
 request = admit(body, load_manifest(Path("models/fashion"))).request
 form = rendering._environment.get_template("new-job.html").render(
-    models=[], data="[]", overrides=(), criteria=CRITERIA, probes=PROBES, path="", who=None, keys=False, version=""
+    models=[], data="[]", overrides=(), criteria=CRITERIA, probes=PROBES, plan=EvaluationPlan(),
+    path="", who=None, keys=False, version="",
 )
 told = {
     "schema": report_schema(),
@@ -213,7 +215,7 @@ def test_a_criterion_is_in_the_request_the_documents_the_form_and_the_page(told:
 
 def test_a_probe_is_in_the_request_the_documents_the_form_and_the_page(told: dict[str, Any]) -> None:
     assert told["request"]["evaluation"]["probes"] == ["politeness"]
-    evaluation = told["openapi"]["components"]["schemas"]["EvaluationInput"]["properties"]["probes"]
+    evaluation = told["openapi"]["components"]["schemas"]["EvaluationPlan"]["properties"]["probes"]
     assert "politeness" in evaluation["items"]["enum"]
     assert "`politeness`: asking nicely." in evaluation["description"]
     assert "politeness" in told["schema"]["$defs"]["ResultsByProbe"]["properties"]

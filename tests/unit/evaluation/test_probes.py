@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from unittest.mock import create_autospec
 
 import jsonschema
 import numpy as np
@@ -26,7 +25,6 @@ from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base
-from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.schema import report_schema
 from tests.support import shades
@@ -143,11 +141,6 @@ class TestTheOneStepNetwork:
             "base_model": T_INIT,
         }
         assert list(subject_of(base, one_step(base)).networks(RED)) == ["generator", "base_model"]
-
-    def test_image_to_image_is_refused_where_times_are_continuous(self, base: LoadedBase) -> None:
-        continuous = replace(base, schedule=create_autospec(Parameterization, instance=True))
-        with pytest.raises(InvalidRequest, match="image_to_image needs a schedule's steps"):
-            next(run_probes(["image_to_image"], subject_of(continuous, one_step(base))))
 
 
 class TestRelearning:
