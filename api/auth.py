@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -23,10 +23,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.problems import Problem
 from jobs.errors import InvalidKey
-from jobs.keys import ApiKey
+from jobs.keys import ApiKey, Scope
 from jobs.settings import is_loopback
-
-Scope = Literal["submit", "read", "admin"]
 
 COOKIE = "lethe_session"
 """Holds the API key itself: HttpOnly and SameSite=Strict, so no script reads it and no other site sends it. Looked up

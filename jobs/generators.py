@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Engine, Row, select, update
 
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.ids import is_id
-from jobs.job import JsonObject, StoredFile, Verdict, attempt_prefix
+from jobs.job import JsonObject, StoredFile, attempt_prefix
 from jobs.paging import Page, check_limit, page, read_cursor
 from jobs.schema import generators, jobs, reports
+from sfd_core.evaluation.verdict import Verdict
 
 GeneratorStatus = Literal["published", "withheld"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from jobs.errors import JOB_ERRORS
 from jobs.states import HELD, TERMINAL, Phase, Status
+from sfd_core.evaluation.verdict import Verdict
 
-Verdict = Literal["pass", "fail", "inconclusive"]
 JsonObject = Mapping[str, Any]
 
 

@@ -7,6 +7,7 @@ Timestamps are the database's own clock, never a client's.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import get_args
 
 from sqlalchemy import (
     ARRAY,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.states import Phase, Status
+from sfd_core.evaluation.verdict import Verdict
 
 metadata = MetaData(
     naming_convention={
@@ -80,7 +82,7 @@ jobs = Table(
     Column("hinted_at", _TIME, nullable=False, server_default=func.now()),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("phase", Phase), name="phase"),
-    CheckConstraint(_one_of("verdict", ("pass", "fail", "inconclusive")), name="verdict"),
+    CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
     CheckConstraint("attempt >= 0 AND failures >= 0 AND version >= 1 AND last_seq >= 0", name="counters"),
     # A worker, its lease and a phase come and go together.
     CheckConstraint(
@@ -172,7 +174,7 @@ generators = Table(
     Column("release", JSONB(none_as_null=True)),
     # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
     UniqueConstraint("job_id"),
-    CheckConstraint(_one_of("verdict", ("pass", "fail", "inconclusive")), name="verdict"),
+    CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
     CheckConstraint(
         "status IN ('published', 'withheld') AND (status = 'published') = (verdict = 'pass' OR release IS NOT NULL)",
         name="status",

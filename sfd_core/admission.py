@@ -107,7 +107,7 @@ def _check_start(recipe: Recipe, model: BaseModel) -> None:
     if recipe.start == "distilled" and distilled is None:
         message = f"{model.name} ships no distilled generator: say base_model, or auto"
         raise InvalidRequest((FieldError("/recipe/start", message),))
-    if recipe.start != "base_model" and distilled is not None and distilled.t_init != recipe.t_init:
+    if distilled is not None and recipe.starts_distilled and distilled.t_init != recipe.t_init:
         message = (
             f"must be {distilled.t_init}, at which the distilled generator starts, not {recipe.t_init}: "
             "say that, or start from base_model"

@@ -226,12 +226,11 @@ def _text_training(base: LoadedBase, plan: PromptPlan | None, request: Unlearnin
     """What a text-to-image run was asked with, and where it started."""
     if plan is None:
         return None
-    distilled = base.model.distilled
     asked = {text for condition in plan.conditions() for text in (condition.prompt, condition.negative)}
     cut = tuple(CutPrompt(prompt, end) for prompt, end in base.unread(sorted(asked)).items())
     counts = PromptCounts(tuple(len(item) for item in plan.forgotten), len(plan.retained), plan.dropped, cut)
-    start = distilled is not None and request.recipe.start != "base_model"
-    return TextTraining(counts, "distilled" if start else "base_model")
+    from_pair = base.model.distilled is not None and request.recipe.starts_distilled
+    return TextTraining(counts, "distilled" if from_pair else "base_model")
 
 
 def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path) -> Finished:

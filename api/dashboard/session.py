@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import COOKIE, Authenticator, Identity, Scope, refuse_other_sites
+from api.auth import COOKIE, Authenticator, Identity, refuse_other_sites
 from api.dashboard.forms import Posted
 from api.dashboard.rendering import render
 from api.problems import Problem
+from jobs.keys import Scope
 
 router = APIRouter()
 

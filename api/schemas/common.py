@@ -8,8 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
-Verdict = Literal["pass", "fail", "inconclusive"]
-
 
 class Input(BaseModel):
     """What a client sends: exact types, and no field that is not known."""

@@ -7,18 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schemas.common import Input, JsonObject, Output, PageQuery, Verdict
+from api.schemas.common import Input, JsonObject, Output, PageQuery
 from api.schemas.jobs import Forgotten
 from api.schemas.submission import storable
-from jobs.generators import Generator
+from jobs.generators import Generator, GeneratorStatus
+from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import Name
 from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
 from sfd_core.request.unlearning_request import Seed
 
 MAX_SAMPLES = 64
 MIN_REASON, MAX_REASON = 10, 2000
-
-GeneratorStatus = Literal["published", "withheld"]
 
 
 class FileObject(Output):

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.schemas.common import JsonObject, Output, PageQuery, QueryInput, Verdict
+from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
 from jobs.events import Event
 from jobs.job import Job
 from jobs.states import EventType, Phase, Status
+from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import Budget, Topic
 
 

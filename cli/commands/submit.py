@@ -22,7 +22,10 @@ def submit(
     file: FileOption = None,
     seconds: Annotated[float | None, typer.Option(help="Also stop after so many seconds.")] = None,
     stop_when_unlearned: Annotated[
-        bool, typer.Option("--stop-when-unlearned", help="Stop early once the thresholds are met.")
+        bool,
+        typer.Option(
+            "--stop-when-unlearned", help="Stop early once unlearning and retained accuracy reach their thresholds."
+        ),
     ] = False,
     seed: Annotated[int | None, typer.Option(help="By default the service's.")] = None,
     recipe: Annotated[

@@ -23,7 +23,10 @@ def unlearn(
     file: FileOption = None,
     seconds: Annotated[float | None, typer.Option(help="Also stop after so many seconds.")] = None,
     stop_when_unlearned: Annotated[
-        bool, typer.Option("--stop-when-unlearned", help="Stop early once the thresholds are met.")
+        bool,
+        typer.Option(
+            "--stop-when-unlearned", help="Stop early once unlearning and retained accuracy reach their thresholds."
+        ),
     ] = False,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same weights on the same machine.")] = None,
     recipe: Annotated[

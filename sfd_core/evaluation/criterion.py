@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sfd_core.errors import FieldError
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.verdict import Criterion, Decision
+from sfd_core.evaluation.verdict import Criterion, Verdict
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -40,7 +40,7 @@ class CriterionSpec:
     decide: Callable[[Parts, Evidence, float], Sequence[Criterion]]
     label: str
     hint: str
-    headlines: Mapping[Decision, str]
+    headlines: Mapping[Verdict, str]
     unmeasured: str
     asked: str
     figures: str

@@ -26,7 +26,7 @@ from sfd_core.evaluation.reference import FeatureReference, Reference, Reference
 from sfd_core.evaluation.sections import SECTIONS
 from sfd_core.evaluation.verdict import (
     Criterion,
-    Decision,
+    Verdict,
     overall,
 )
 from sfd_core.prompts.plan import PromptPlan
@@ -47,7 +47,7 @@ class Measurement:
     evaluators: Evaluators
 
     @property
-    def verdict(self) -> Decision:
+    def verdict(self) -> Verdict:
         return overall(self.criteria)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfd_core.evaluation.concept_images import Judgements, judge_samples
-from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.criteria import complete, retained_accuracy_drop, unlearning_accuracy
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.families.lora import merged
 from sfd_core.families.protocol import Generator, LoadedBase
@@ -40,7 +40,9 @@ class QuickEvaluation:
         part = evaluators.reference.base_model.only(self.kept)
         self.base_model = float((part.seen == part.labels).mean())
         thresholds = complete(request.thresholds)
-        self.unlearning, self.drop = thresholds["unlearning_accuracy"], thresholds["retained_accuracy_drop"]
+        self.unlearning = thresholds[unlearning_accuracy.NAME]
+        # Half of it: the report's verdict holds the upper end of an interval against the whole.
+        self.drop = thresholds[retained_accuracy_drop.NAME] / 2
 
     def __call__(self, state: TrainingState) -> QuickFigures:
         generator = generator_of(state, self.base, self.request.recipe)
@@ -50,7 +52,7 @@ class QuickEvaluation:
         ra = float(np.mean([(judgements.by_label[label].seen == label).mean() for label in self.kept]))
         uas = [float((judgements.by_label[label].seen != label).mean()) for label in self.forgotten]
         ua = min(uas) if uas else None
-        good = ua is not None and ua >= self.unlearning and self.base_model - ra <= self.drop / 2
+        good = ua is not None and ua >= self.unlearning and self.base_model - ra <= self.drop
         return QuickFigures(state.step, state.images, state.seconds, ua, ra, good)
 
 

@@ -15,7 +15,7 @@ from sfd_core.display.numbers import number, percent
 from sfd_core.evaluation.field_types import Registered
 from sfd_core.evaluation.intervals import Interval, wilson
 
-Decision = Literal["pass", "fail", "inconclusive"]
+Verdict = Literal["pass", "fail", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Criterion:
     name: Annotated[str, Registered("sfd_core.evaluation.criteria:CRITERIA")]
     """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`;
     `cross_domain_accuracy_drop` once for each row of `cross_domain`; the others come once."""
-    decision: Decision
+    decision: Verdict
     """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
     threshold lies within it, or nothing could be measured."""
     threshold: float
@@ -76,7 +76,7 @@ def undecided(name: str, threshold: float, reason: str, about: str | None = None
     return Criterion(name, "inconclusive", threshold, None, reason, about)
 
 
-def overall(criteria: Sequence[Criterion]) -> Decision:
+def overall(criteria: Sequence[Criterion]) -> Verdict:
     """``fail`` if any criterion fails, else ``inconclusive`` if any is, else ``pass``."""
     decisions = {criterion.decision for criterion in criteria}
     if "fail" in decisions:

@@ -7,12 +7,14 @@ Plain: importing this does not import torch. The same concept gives the same pro
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.prompts.words import replaced
 
+Kind = Literal["synonym", "translation", "misspelling", "word order", "longer prompt"]
 MISSPELLINGS = 8
 """Misspellings of a word that are asked for."""
 LONGER = (
@@ -26,7 +28,7 @@ LONGER = (
 class Phrasing:
     """``kind``: of which sort it is, in words; ``prompts``: shuffled, so that the first few are as good as any."""
 
-    kind: str
+    kind: Kind
     prompts: tuple[str, ...]
 
 
@@ -38,20 +40,21 @@ def phrasings(vocabulary: Vocabulary, domain: str, label: int, words: Collection
     for i, other in enumerate(vocabulary.domains[domain]):
         if i != label:
             taken |= _folded(other.words)
-    by_word = (
+    by_word: tuple[tuple[Kind, Collection[str]], ...] = (
         ("synonym", [word for word in concept.synonyms if word.casefold() not in taken]),
         ("translation", [word for word in concept.translations.values() if word.casefold() not in taken]),
         ("misspelling", misspellings(concept.name, taken | _folded(concept.words))),
     )
     found = [
-        _shuffled(kind, [p for word in dict.fromkeys(them) for p in _prompts(vocabulary, domain, label, word)])
+        Phrasing(kind, _shuffled(p for word in dict.fromkeys(them) for p in _prompts(vocabulary, domain, label, word)))
         for kind, them in by_word
     ]
     longest = max(len(template.split()) for template in vocabulary.templates)
     longer = [template for template in vocabulary.unseen_templates if len(template.split()) > longest]
     others = [template for template in vocabulary.unseen_templates if template not in longer]
-    for kind, templates in (("word order", others), ("longer prompt", longer)):
-        found.append(_shuffled(kind, _prompts(vocabulary, domain, label, concept.name, templates)))
+    by_template: tuple[tuple[Kind, Sequence[str]], ...] = (("word order", others), ("longer prompt", longer))
+    for kind, templates in by_template:
+        found.append(Phrasing(kind, _shuffled(_prompts(vocabulary, domain, label, concept.name, templates))))
     return tuple(one for one in found if one.prompts)
 
 
@@ -59,15 +62,15 @@ def rephrased(prompts: Sequence[str], words: Sequence[str]) -> tuple[Phrasing, .
     """The same where nothing but the prompts that were forgotten is known, which name the concept by ``words``."""
     misspelled = [replaced(p, words, typo) for p in prompts for typo in misspellings(words[0], _folded(words))]
     longer = [frame.format(prompt=prompt) for prompt in prompts for frame in LONGER]
-    found = (("misspelling", misspelled), ("longer prompt", longer))
-    asked = [_shuffled(kind, [p for p in them if p not in prompts]) for kind, them in found]
+    found: tuple[tuple[Kind, Sequence[str]], ...] = (("misspelling", misspelled), ("longer prompt", longer))
+    asked = [Phrasing(kind, _shuffled(p for p in them if p not in prompts)) for kind, them in found]
     return tuple(one for one in asked if one.prompts)
 
 
 def unseen_prompts(vocabulary: Vocabulary, domain: str, label: int) -> tuple[str, ...]:
     """Captions that ask for a concept as neither the base model nor a run was ever asked for it."""
     name = vocabulary.domains[domain][label].name
-    return _shuffled("", _prompts(vocabulary, domain, label, name, vocabulary.unseen_templates)).prompts
+    return _shuffled(_prompts(vocabulary, domain, label, name, vocabulary.unseen_templates))
 
 
 def misspellings(word: str, known: Collection[str] = ()) -> tuple[str, ...]:
@@ -99,8 +102,8 @@ def _prompts(
             yield vocabulary.asked(template, named, {domain: word})
 
 
-def _shuffled(kind: str, prompts: Collection[str] | Iterator[str]) -> Phrasing:
+def _shuffled(prompts: Iterable[str]) -> tuple[str, ...]:
     """The prompts in an order that depends on nothing but them."""
     unique = list(dict.fromkeys(prompts))
     random.Random("\n".join(unique)).shuffle(unique)
-    return Phrasing(kind, tuple(unique))
+    return tuple(unique)

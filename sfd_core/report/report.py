@@ -24,7 +24,7 @@ from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.probe import Probes
 from sfd_core.evaluation.sections import SECTIONS
-from sfd_core.evaluation.verdict import Criterion, Decision
+from sfd_core.evaluation.verdict import Criterion, Verdict
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import Recipe
@@ -268,7 +268,7 @@ class Report:
     """What a pass takes. Fixed before the run."""
     evaluation: EvaluationPlan
     """How much is looked at. Fixed before the run."""
-    verdict: Decision
+    verdict: Verdict
     """fail if any criterion fails, else inconclusive if any is, else pass."""
     criteria: Annotated[tuple[Criterion, ...], MinLen(1)]
     """Why the verdict is what it is."""

@@ -17,7 +17,7 @@ from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.override import Override
 from sfd_core.request.overrides import AnyOverride, not_for_classes, read_override, written_override
 from sfd_core.request.prompt_lists import MAX_PROMPTS, Prompts, Words
-from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only
+from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only, not_given
 
 MAX_BUDGET_IMAGES = 100_000_000
 MAX_BUDGET_SECONDS = 30 * 24 * 3600
@@ -38,10 +38,6 @@ class Topic:
         if (made := len(self.subjects) * len(self.keywords)) > MAX_PROMPTS:
             message = f"every subject with every keyword makes {made} prompts; at most {MAX_PROMPTS} are read"
             raise InvalidRequest((FieldError("", message),))
-
-
-def _not_given(value: object) -> bool:
-    return value is None
 
 
 @known_fields_only
@@ -79,17 +75,17 @@ class Forget:
             description="Text-to-image models: the words that name it in a prompt, in any case, singular or plural. "
             "Its name, if left out.",
             examples=[["pistol", "gun"]],
-            exclude_if=_not_given,
+            exclude_if=not_given,
         ),
     ] = None
     prompts: Annotated[
         Prompts | None,
         Field(
             description="Text-to-image models: the prompts that are to forget it. Made from templates, if left out.",
-            exclude_if=_not_given,
+            exclude_if=not_given,
         ),
     ] = None
-    topic: Annotated[Topic | None, Field(description="Instead of words and prompts.", exclude_if=_not_given)] = None
+    topic: Annotated[Topic | None, Field(description="Instead of words and prompts.", exclude_if=not_given)] = None
 
     def __post_init__(self) -> None:
         if self.topic is not None and (self.words is not None or self.prompts is not None):

@@ -26,6 +26,11 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
 
 
+def not_given(value: object) -> bool:
+    """Say whether an optional field was left out: for ``exclude_if``, so that it is not written either."""
+    return value is None
+
+
 def read(kind: type[T], raw: Any, at: str = "") -> T:
     """``raw``, as JSON has it, as a ``kind``. ``at``: the JSON pointer of ``raw`` in its document.
 

@@ -110,6 +110,11 @@ class Recipe:
         """Images of a step that are asked for a forgotten concept."""
         return round(self.batch * self.forgotten_share)
 
+    @property
+    def starts_distilled(self) -> bool:
+        """Whether generator and fake score start as the distilled pair, where the base model ships one."""
+        return self.start != "base_model"
+
     def __post_init__(self) -> None:
         errors = []
         if self.t_init == 0:

@@ -10,15 +10,11 @@ from pydantic import Field
 
 from sfd_core.request.concepts import MAX_CONCEPTS, Budget, Forget, Name, Retain
 from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.reading import Number, Whole, known_fields_only
+from sfd_core.request.reading import Number, Whole, known_fields_only, not_given
 from sfd_core.request.recipe import Recipe
 
 MAX_SEED = 2**63 - 1
 Seed = Annotated[Whole, Field(ge=0, le=MAX_SEED)]
-
-
-def _not_given(value: object) -> bool:
-    return value is None
 
 
 @known_fields_only
@@ -60,6 +56,6 @@ class UnlearningRequest:
         Field(
             description="Text-to-image models: the prompts that preserve the rest. If left out, those of the model's "
             "vocabulary, or the captions that come with Lethe.",
-            exclude_if=_not_given,
+            exclude_if=not_given,
         ),
     ] = None

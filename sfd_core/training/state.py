@@ -74,9 +74,8 @@ def _own(unet: Network, rank: int, name: str, seed: int, adapters: Sequence[str]
 def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
     """What the generator and the fake score start as."""
     distilled = base.model.distilled
-    if recipe.start == "base_model" or (recipe.start == "auto" and distilled is None):
+    if distilled is None or not recipe.starts_distilled:
         return base.unet, base.unet
-    assert distilled is not None  # a request that asks for it is refused
     family, folder = family_of(base.model.family), base.model.folder
     return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)
 

@@ -23,10 +23,11 @@ from sqlalchemy import Engine
 from jobs import keys
 from jobs.artifacts import ArtifactStore
 from jobs.ids import new_id
-from jobs.job import NewGenerator, Publication, Verdict, attempt_prefix
+from jobs.job import NewGenerator, Publication, attempt_prefix
 from jobs.states import Phase
 from jobs.store import Claim, Job, JobStore
 from sfd_core.base_model.manifest import digest_of
+from sfd_core.evaluation.verdict import Verdict
 from tests.support.sample_report import sample_report
 from tests.support.tiny_record import tiny_record
 from tests.support.waiting import wait_for

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from client import Lethe
-from jobs.job import JobError, Verdict
+from jobs.job import JobError
 from sfd_core.display.numbers import SPACE
+from sfd_core.evaluation.verdict import Verdict
 from tests.cli.conftest import Command
 from tests.cli.service import Service, claim, free_port, publish, train
 from tests.support.plain import plain

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sfd_core.evaluation.field_types import Count
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
 from sfd_core.prompts.items import words_of
-from sfd_core.prompts.phrasings import Phrasing, phrasings, rephrased
+from sfd_core.prompts.phrasings import Kind, Phrasing, phrasings, rephrased
 from sfd_core.request.concepts import Forget
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SEEDS_A_KIND = 10_000
 class ParaphraseKind:
     """One kind of paraphrase of a forgotten concept."""
 
-    kind: Literal["synonym", "translation", "misspelling", "word order", "longer prompt"]
+    kind: Kind
     """Which sort of paraphrase it is."""
     prompts: tuple[str, ...]
     """The first prompts of it."""
