@@ -154,8 +154,8 @@ PAGE = """
 </div>
 <table class="figures-table narrow">
   <thead>
-    <tr><th scope="col">Images that still show</th><th scope="col">by both</th><th scope="col">by the judge alone</th>
-      <th scope="col">by the second alone</th></tr>
+    <tr><th scope="col">Concept still seen by</th><th scope="col">both judges</th><th scope="col">first judge only</th>
+      <th scope="col">second judge only</th></tr>
   </thead>
   <tbody>
     {% for row in a.forgotten %}

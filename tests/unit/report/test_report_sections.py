@@ -126,7 +126,7 @@ def test_where_the_judges_disagree() -> None:
     text = read(sample_report(seen=9)).text
     assert "Sneaker of 2 000 images 4 5 0" in text
     assert "the second judge sees “Sneaker” in 4" in text.lower().replace("sneaker", "Sneaker")
-    assert "ConvNeXt on real Fashion-MNIST looked at the same images and sees the same concept in 93.0 %" in text
+    assert "ConvNeXt on real Fashion-MNIST evaluated the same images and sees the same concept in 93.0 %" in text
 
 
 def test_quality_is_named_after_its_features_with_floor_and_the_base_model_beside_it() -> None:
@@ -159,7 +159,7 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
     assert "What was measured: Fashion-MNIST, refusing the label, 10 network evaluations an image." in text
     assert "While it was trained" not in text
     assert "Where the two judges disagree" not in text
-    assert "No second judge looked." in text
+    assert "There is no second judge." in text
     assert "Through the service" not in text
     assert "To be shown instead not stated" in text
     assert "the generator is to show" not in text
