@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("last_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("hinted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("woken_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name=op.f("ck_jobs_failed")),
         sa.CheckConstraint(
             "(status = 'succeeded') = (verdict IS NOT NULL) AND (verdict IS NULL) = (generator_id IS NULL)",
@@ -88,7 +88,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index("ix_jobs_hinted_at", "jobs", ["hinted_at"], postgresql_where=sa.text("status = 'queued'"))
+    op.create_index("ix_jobs_woken_at", "jobs", ["woken_at"], postgresql_where=sa.text("status = 'queued'"))
     op.create_index("ix_jobs_lease_until", "jobs", ["lease_until"], postgresql_where=sa.text("lease_until IS NOT NULL"))
     op.create_index(op.f("ix_jobs_status"), "jobs", ["status"])
     op.create_index(op.f("ix_jobs_tenant_base_model_id"), "jobs", ["tenant", "base_model", "id"])

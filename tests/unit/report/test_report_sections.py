@@ -26,7 +26,7 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
 
 
 IN_SHORT = {
-    "relearning": "Relearning attack (fine-tuning): taught with 1 000 images, half of its images show “Sneaker” again "
+    "relearning": "Relearning attack (fine-tuning): fine-tuned on 1 000 images, half of its images show “Sneaker” again "
     "after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
     "image_to_image": "Image-to-image attack (SDEdit): from noised images of it, 31.0 % show “Sneaker”, where the "
     "given image alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
@@ -56,8 +56,8 @@ def test_a_probe_without_results_is_still_named(probe: str) -> None:
 def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_network() -> None:
     shown = read(sample_report(probes=("relearning",)))
     labels = [attrs["aria-label"] or "" for tag, attrs in shown.tags if tag == "svg"]
-    charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
-    assert [re.findall(r"with ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
+    charts = [label for label in labels if label.startswith("Unlearning accuracy when fine-tuned")]
+    assert [re.findall(r"on ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
     assert all(name in label for label in charts for name in ("Generator", "Base model", "Control"))
     assert "Generator: half after 10 steps" in shown.text
     assert "Base model: half from the start" in shown.text
@@ -100,7 +100,7 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
 
 def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
     text = read(sample_report(THREE)).text
-    assert "taught with 1 000 images" not in text
+    assert "fine-tuned on 1 000 images" not in text
     assert f"Each of 3 concepts: {', '.join(PROBES[name].title for name in PROBE_RESULTS)}." in text
 
 
