@@ -159,9 +159,9 @@ PROBE = ProbeSpec(
     question="Relearning attack: fine-tune it on images of the concept",
     summary="fine-tuning on images of it",
     about="The generator is fine-tuned on a few of the base model's own images of the concept, and after so many "
-    "steps the judge looks again. Beside it two others are fine-tuned in the same way: the untouched base model, asked in one "
-    "step, and, where there is one, the control: a generator of a network retrained without the concept. A line that "
-    "falls sooner than the control's says that something of the concept was left to build on.",
+    "steps the judge looks again. Beside it two others are fine-tuned in the same way: the untouched base model, asked "
+    "in one step, and, where there is one, the control: a generator of a network retrained without the concept. A line "
+    "that falls sooner than the control's says that something of the concept was left to build on.",
     tried="Relearning was tried with one method of fine-tuning, on the base model's own images, for the numbers of "
     "images and steps that are shown. More images, more steps, other methods and real images may bring back more.",
     not_tried="Whether further training brings the concept back was not tried.",

@@ -100,7 +100,9 @@ def _fine_tune(
     return tuple(points), images
 
 
-def _imle_step(network: OneStep, optimizer: torch.optim.Adam, targets: Tensor, label: int, rng: torch.Generator) -> None:
+def _imle_step(
+    network: OneStep, optimizer: torch.optim.Adam, targets: Tensor, label: int, rng: torch.Generator
+) -> None:
     """``min E_x min_z || f(z) - x ||^2`` on one batch of targets, the inner minimum over a pool of latents."""
     x = targets[torch.randint(len(targets), (BATCH,), generator=rng).to(targets.device)]
     pool = network.noise(POOL, rng)
