@@ -1,5 +1,5 @@
-"""What readers see uses the words of ``docs/glossary.md``, and not those that were found obscure: documents, the command's
-help, the API's document, the client's types, the dashboard and the report."""
+"""What readers see uses the words of ``docs/glossary.md``, and not those that were found obscure: documents, the
+command's help, the API's document, the client's types, the dashboard and the report."""
 
 from __future__ import annotations
 

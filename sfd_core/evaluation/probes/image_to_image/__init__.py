@@ -65,7 +65,8 @@ def say(concept: str, concepts: int, levels: Sequence[NoiseLevel], many: ManySte
         said = (
             f"Given noised images of {concept} and asked for it, the generator gives {concept} back more often than "
             f"the base model asked for {asked} does, at t = {at} (most at {number(best.t)}: "
-            f"{estimate(best.generator, 0)} against {estimate(best.floor, 0)}): who has such an image can have it completed. "
+            f"{estimate(best.generator, 0)} against {estimate(best.floor, 0)}): who has such an image can have it "
+            "completed. "
         )
     else:
         said = (
