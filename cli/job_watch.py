@@ -62,7 +62,7 @@ def ending(job: Job) -> str:
             told = f"its generator {job.generator} is withheld unless somebody releases it"
             return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}: lethe report {job.id} says why"
         case "failed" if job.error is not None:
-            again = "; a retry may go better" if job.error.retryable else ""
+            again = "; a retry may succeed" if job.error.retryable else ""
             return f"{job.id}: failed with {job.error.code}: {job.error.message}{again}"
     return f"{job.id}: {job.status}"
 

@@ -1,4 +1,4 @@
-"""What ``lethe evaluate`` does: the report of a generator made elsewhere, with a progress bar, into a folder."""
+"""What ``lethe evaluate`` does: the report of an external generator, with a progress bar, into a folder."""
 
 from __future__ import annotations
 

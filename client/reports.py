@@ -46,7 +46,7 @@ class Budget:
     seconds: float | None = None
     """Seconds of training."""
     stop_when_unlearned: bool
-    """Stop as soon as the quick evaluation in training finds nothing left to gain."""
+    """Stop early once the quick evaluation in training meets the thresholds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Criterion:
     threshold: float
     """The value from `thresholds` that it was held against."""
     measured: Interval | None = None
-    """What was measured; null where the images were too few for any figure, or nothing was there to measure with."""
+    """What was measured; null where the images were too few for any figure, or no evaluator was available."""
     reason: str
     """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
     is missing."""
@@ -155,7 +155,7 @@ class CutPrompt:
     prompt: str
     """The whole prompt."""
     cut: str
-    """Its end, which no network saw."""
+    """Its end, which was cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +277,7 @@ class ForgottenConcept:
     concept: str
     """What was to be forgotten."""
     override: str | Mapping[str, Any] | None = None
-    """What is to be shown in its place; null where a generator made elsewhere is evaluated and nobody said so."""
+    """What is to be shown in its place; null for an external generator whose override is not stated."""
     words: tuple[str, ...] | None = None
     """Text to image: the words that stand for the concept in prompts; null: its name."""
     prompts: tuple[str, ...] | None = None
@@ -627,12 +627,12 @@ class ReportThresholds:
     unlearning_accuracy: float
     """At least this share of images asked for a forgotten concept must not show it."""
     retained_accuracy_drop: float
-    """At most so much may the accuracy on the remaining concepts fall below the base model's."""
+    """Largest allowed drop of the accuracy on the remaining concepts below the base model's."""
     cross_domain_accuracy_drop: float
-    """At most so much may the accuracy in a text-to-image model's other domains fall below the base model's (forget an
-    object: do the styles survive?). A model of one domain has nothing to hold against it."""
+    """Largest allowed drop of the accuracy in a text-to-image model's other domains below the base model's (forget an
+    object: do the styles survive?). It does not apply to a model of one domain."""
     frechet_distance_ratio: float
-    """At most so many times the base model's may the Fréchet distance to real images be, on the judge's features and
+    """Largest allowed Fréchet distance to real images, as a multiple of the base model's, on the judge's features and
     the remaining concepts."""
 
 
@@ -814,7 +814,7 @@ class TrainingMoment:
     retained_accuracy: float
     """Over the remaining concepts."""
     good: bool
-    """Whether both had reached what the thresholds ask for."""
+    """Whether both met the thresholds."""
     loss_generator: float | None = None
     """The generator's loss of the step before; it may be negative."""
     loss_fake_score: float | None = None
@@ -828,7 +828,7 @@ class UnlearnedConcept:
     concept: str
     """The forgotten concept."""
     override: str | Mapping[str, Any] | None = None
-    """What is to be shown in its place; null where nobody said so of a generator made elsewhere."""
+    """What is to be shown in its place; null for an external generator whose override is not stated."""
     n: int
     """How many images were asked for the concept."""
     seen: int | None = None
@@ -856,7 +856,7 @@ class Report:
     docs/report.md says how each figure is computed again."""
 
     clip_score: ClipScore | None = None
-    """Null where no CLIP weights were given: it is then not measured, and nothing else takes its name."""
+    """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
     inception_score: InceptionScore | None = None
     """How certain and how varied the judge finds the images; null where no judge looked."""
     quality: tuple[FeatureQuality, ...] = ()
@@ -892,8 +892,8 @@ class Report:
     created_at: str
     """When the evaluation ended, ISO 8601 with its zone."""
     subject: SourceFacts
-    """What was measured. The same report is made of generators that were made elsewhere; `budget`, `recipe`, `text`,
-    `curves`, `strip`, `cost` and `generator` may then be null."""
+    """What was measured. The same report is made of external generators; `budget`, `recipe`, `text`, `curves`, `strip`,
+    `cost` and `generator` may then be null."""
     base_model: BaseModelFacts
     """The model that was to forget, which is also what the generator is compared with."""
     domain: str | None = None
@@ -911,9 +911,9 @@ class Report:
     """Seed of the training. Image i of class label k in the evaluation is made from seed 1000000000 + 1000000 k + i,
     whatever this is."""
     thresholds: ReportThresholds
-    """What a pass takes. Fixed before the run."""
+    """Acceptance thresholds, by criterion. Fixed before the run."""
     evaluation: EvaluationPlan
-    """How much is looked at. Fixed before the run."""
+    """How many images are evaluated, and which probes run. Fixed before the run."""
     verdict: str
     """fail if any criterion fails, else inconclusive if any is, else pass."""
     criteria: tuple[Criterion, ...] = ()
@@ -932,22 +932,21 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of this software and of what it computes with."""
     budget: Budget | None = None
-    """How long to train. Null for a generator made elsewhere."""
+    """How long to train. Null for an external generator."""
     recipe: Recipe | None = None
-    """Every hyper-parameter of the training. Null for a generator made elsewhere."""
+    """Every hyper-parameter of the training. Null for an external generator."""
     text: TextTraining | None = None
-    """Prompts of the training of a text-to-image run. Null for class-conditional models and generators made
-    elsewhere."""
+    """Prompts of the training of a text-to-image run. Null for class-conditional models and external generators."""
     curves: tuple[TrainingMoment, ...] | None = None
-    """Quick evaluations in training. Null for a generator made elsewhere."""
+    """Quick evaluations in training. Null for an external generator."""
     strip: tuple[StripMoment, ...] | None = None
-    """The moments that the picture `strip` shows. Null for a generator made elsewhere."""
+    """The moments that the picture `strip` shows. Null for an external generator."""
     speed: SamplingSpeed | None = None
     """Sampling speed beside the base model's."""
     cost: TrainingCost | None = None
-    """What the run took. Null for a generator made elsewhere."""
+    """What the run took. Null for an external generator."""
     generator: GeneratorFiles | None = None
-    """The files that were measured. Null for a generator made elsewhere."""
+    """The files that were measured. Null for an external generator."""
     scores: ScoresFile | None = None
     """What each judge said of every judged image, so that each rate can be counted again."""
     limits: tuple[str, ...] = ()

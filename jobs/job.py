@@ -55,8 +55,8 @@ class JobError:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its row has it. ``attempt`` counts claims and only grows; ``failures`` counts attempts that came to
-    nothing; ``version`` grows with every change that a reader can see (an ETag)."""
+    """A job as its row has it. ``attempt`` counts claims and only grows; ``failures`` counts attempts that
+    failed; ``version`` grows with every change that a reader can see (an ETag)."""
 
     id: str
     tenant: str
@@ -82,7 +82,7 @@ class Job:
     updated_at: datetime
     version: int
     last_seq: int
-    hinted_at: datetime
+    woken_at: datetime
     """When its last wake-up message was written."""
 
     @property

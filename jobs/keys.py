@@ -103,7 +103,7 @@ def authenticate(engine: Engine, secret: str) -> ApiKey:
 
 
 def revoke(engine: Engine, key_id: str, tenant: str | None = None) -> ApiKey:
-    """End a key, from the next request on. Ending it twice keeps the first time.
+    """Revoke a key, effective from the next request. Revoking it twice keeps the first time.
 
     Raises:
         KeyNotFound: there is none, or it is another tenant's.

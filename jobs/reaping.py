@@ -48,16 +48,16 @@ class Reaping:
             select(jobs.c.id)
             .where(
                 jobs.c.status == str(Status.QUEUED),
-                jobs.c.hinted_at < rows.from_now(-older_than_seconds),
+                jobs.c.woken_at < rows.from_now(-older_than_seconds),
                 ~unsent,
             )
-            .order_by(jobs.c.hinted_at)
+            .order_by(jobs.c.woken_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         with self._engine.begin() as connection:
             ids = connection.execute(forgotten).scalars().all()
             if ids:
-                connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(hinted_at=func.now()))
+                connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(woken_at=func.now()))
                 connection.execute(insert(outbox), [{"job_id": job_id} for job_id in ids])
         return len(ids)

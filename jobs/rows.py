@@ -61,7 +61,7 @@ def move(
     if to not in HELD:
         values |= {"phase": None, "lease_until": None, "worker": None}
     if to is Status.QUEUED:
-        values |= {"cancel_requested_at": None, "finished_at": None, "error": None, "hinted_at": func.now()}
+        values |= {"cancel_requested_at": None, "finished_at": None, "error": None, "woken_at": func.now()}
     elif to in TERMINAL:
         values["finished_at"] = func.now()
     moved = change(connection, [jobs.c.id == job.id], values, [(event, data or {})])

@@ -79,7 +79,7 @@ jobs = Table(
     Column("updated_at", _TIME, nullable=False, server_default=func.now()),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("last_seq", Integer, nullable=False, server_default=text("0")),
-    Column("hinted_at", _TIME, nullable=False, server_default=func.now()),
+    Column("woken_at", _TIME, nullable=False, server_default=func.now()),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("phase", Phase), name="phase"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
@@ -111,7 +111,7 @@ jobs = Table(
     Index(None, "status"),
     # What the reaper looks for; both are small whatever the table's size.
     Index("ix_jobs_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
-    Index("ix_jobs_hinted_at", "hinted_at", postgresql_where=text("status = 'queued'")),
+    Index("ix_jobs_woken_at", "woken_at", postgresql_where=text("status = 'queued'")),
 )
 
 events = Table(

@@ -116,8 +116,7 @@ def unlearn(
     with a checkpoint if it has a folder for them and without :class:`Finished`.
 
     Raises:
-        ModelRefused: for a base model that does not verify or load.
-        InvalidRequest: for a recipe that does not fit the base model's schedule.
+        ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
         TrainingDiverged: when the run is no longer finite.
     """
     yield PhaseStarted("preparing")

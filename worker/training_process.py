@@ -133,7 +133,7 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
     """The base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
 
     Raises:
-        ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``manifest.load_manifest`` of ``sfd_core.base_model``.
+        ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``registry.load_manifest`` of ``sfd_core.families``.
         Stopped: ``stop`` was set meanwhile.
     """
     if not name.startswith(PREFIX):

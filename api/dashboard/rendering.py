@@ -123,7 +123,7 @@ _environment.filters |= FILTERS | {
     "override": written_in_words,
     "short": short,
     "utc": utc,
-    "moment": datetime.fromisoformat,
+    "datetime": datetime.fromisoformat,
     "share": share,
     "prose": prose,
     "sentence": sentence,

@@ -29,7 +29,7 @@ async def livez() -> Health:
     responses={503: {"model": Health, "description": "The database does not answer, or its schema is another."}},
 )
 def readyz(use: Use, response: Response) -> Health:
-    """Asks database and broker. A broker that is down does not make the service unready: jobs are stored all the same
+    """Asks database and broker. A broker that is down does not make the service unready: jobs are still stored
     and run when it is back."""
     checks = {"database": _database(use), "broker": _broker(use)}
     response.headers["Cache-Control"] = "no-store"

@@ -72,7 +72,7 @@ def submit_job(
     body: Body, who: Submitter, use: Use, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobObject:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
-    broker is down now."""
+    broker is unavailable at that moment."""
     model = _base_model(use, body)
     admitted, metadata = _admitted(body, model)
     job, created = use.jobs.create(

@@ -72,7 +72,7 @@ class QueryInput(BaseModel):
 class PageQuery(QueryInput):
     """Which page of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=100, description="At most so many items.")] = 20
+    limit: Annotated[int, Field(ge=1, le=100, description="Maximum number of items.")] = 20
     after: Annotated[
         str | None, Field(max_length=200, description="The `next` of the page before; leave it out for the first.")
     ] = None

@@ -52,7 +52,7 @@ class GeneratorObject(Output):
     id: str = Field(examples=["gen_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
     object: Literal["generator"] = "generator"
     status: GeneratorStatus = Field(
-        description="`withheld`: its verdict is not `pass` and nobody has released it, so it is kept but not served."
+        description="`withheld`: its verdict is not `pass` and it was not released, so it is kept but not served."
     )
     verdict: Verdict = Field(description="What the evaluation found. A release does not change it.")
     release: ReleaseObject | None = Field(description="Who released it, why and when, where its verdict is not `pass`.")

@@ -40,7 +40,7 @@ class JobFailure(Output):
 
     code: str = Field(examples=["training_diverged"])
     message: str
-    retryable: bool = Field(description="Whether a retry may go better.")
+    retryable: bool = Field(description="Whether a retry may succeed.")
 
 
 class RetainObject(Output):
@@ -181,7 +181,7 @@ class JobsQuery(PageQuery):
 class EventsQuery(QueryInput):
     """Which events. ``after`` is a sequence number, as Last-Event-ID is."""
 
-    limit: Annotated[int, Field(ge=1, le=500, description="At most so many events.")] = 100
+    limit: Annotated[int, Field(ge=1, le=500, description="Maximum number of events.")] = 100
     after: Annotated[
         int, Field(ge=0, le=2**31 - 1, description="Only events with a sequence number above this one.")
     ] = 0

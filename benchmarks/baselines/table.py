@@ -19,7 +19,7 @@ HEADS = (
 LEVEL = 300
 """The noise level of which the table shows the start from an image."""
 PROBE_HEADS = (
-    *("", "many steps of the same network", f"image start at t = {LEVEL} (floor)", "condition attack"),
+    *("", "many steps of the same network", f"image-to-image attack at t = {LEVEL} (floor)", "concept inversion"),
     *("relearned, n = 10", "n = 100", "n = 1000"),
 )
 SIZES = 3
@@ -40,7 +40,7 @@ def document(
         "drop. One-step rows are distilled with the same loop and budget.",
         table(HEADS, [_row(name, report) for name, report in rows]),
         "## What brings it back",
-        "Share of images in which the class is seen (the condition attack: by the second judge); for relearning the "
+        "Share of images in which the class is seen (concept inversion: by the second judge); for relearning the "
         "first measured step at which more than half of the images show it.",
         table(PROBE_HEADS, [_probes(name, report["probes"]["results"]) for name, report in probed]),
         "![The same seeds for every row](baselines.png)",

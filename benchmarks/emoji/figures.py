@@ -43,7 +43,7 @@ def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "retained": report["retained_accuracy"]["generator"],
         "cross_domain": {row["domain"]: row["generator"] for row in report["cross_domain"] or ()},
-        "phrasings": report["paraphrases"],
+        "paraphrases": report["paraphrases"],
         "retained_captions": captions["generator"] if captions else None,
         "base_model": {
             "unlearning": {

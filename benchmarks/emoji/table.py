@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.emoji.figures import Target, drop, shown, signed, speed_targets, targets
 from benchmarks.emoji.jobs import DISTILLED, JOBS, PARTS, SPEED, Job
 from benchmarks.shared.page import made_by, table
+from sfd_core.display.overrides import written_in_words
 
 Results = Mapping[str, Mapping[str, Any]]
 """By part."""
@@ -67,7 +68,7 @@ def document(results: Results, curve: Mapping[str, Any] | None) -> str:
         ),
         *_gone(jobs, results),
         *_intact(jobs, results),
-        *_otherwise(jobs, results),
+        *_paraphrases(jobs, results),
         *_cost(jobs, results),
         *_speed(results),
         *_curve(curve),
@@ -96,7 +97,7 @@ def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
                 (
                     job.name,
                     row["concept"],
-                    _override(row["override"]),
+                    written_in_words(row["override"]),
                     shown(row["accuracy"]),
                     shown(second["accuracy"] if second else None),
                     "" if row["share_override"] is None else f"{row['share_override']:.3f}",
@@ -111,12 +112,6 @@ def _gone(jobs: Sequence[Job], results: Results) -> list[str]:
 
 def _concept(figures: Mapping[str, Any] | None, concept: str) -> Mapping[str, Any] | None:
     return next((row for row in figures["unlearning"] if row["concept"] == concept), None) if figures else None
-
-
-def _override(override: Any) -> str:
-    if isinstance(override, Mapping):
-        return ", ".join(f"{name}: {value}" for name, value in override.items())
-    return str(override)
 
 
 def _intact(jobs: Sequence[Job], results: Results) -> list[str]:
@@ -150,11 +145,11 @@ def _compared(sides: Sequence[Mapping[str, Any] | None]) -> list[str]:
     return [*(shown(side) for side in sides), *drops]
 
 
-def _otherwise(jobs: Sequence[Job], results: Results) -> list[str]:
+def _paraphrases(jobs: Sequence[Job], results: Results) -> list[str]:
     rows = []
     for job in jobs:
         distilled = _distilled(job, results)
-        for concept in results[job.name]["figures"]["phrasings"] or ():
+        for concept in results[job.name]["figures"]["paraphrases"] or ():
             for row in concept["kinds"]:
                 before = _kind(distilled, concept["concept"], row["kind"])
                 rows.append(
@@ -173,13 +168,13 @@ def _otherwise(jobs: Sequence[Job], results: Results) -> list[str]:
         "seen. Where the base model does not show it either, there was nothing to forget."
     )
     heads = ("job", "forgotten", "asked by", "for example", "UA", "distilled shows it", "base model shows it")
-    return _section("Asked in other words", heads, rows, note)
+    return _section("Robustness to paraphrase", heads, rows, note)
 
 
 def _kind(figures: Mapping[str, Any] | None, concept: str, kind: str) -> Mapping[str, Any] | None:
-    phrasings = (figures or {}).get("phrasings") or ()
+    paraphrases = (figures or {}).get("paraphrases") or ()
     return next(
-        (row for one in phrasings if one["concept"] == concept for row in one["kinds"] if row["kind"] == kind), None
+        (row for one in paraphrases if one["concept"] == concept for row in one["kinds"] if row["kind"] == kind), None
     )
 
 

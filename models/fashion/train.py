@@ -3,7 +3,7 @@
     python -m models.fashion.train            # resumes from build/fashion-teacher if it was interrupted
     python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker
 
-With ``--without`` it never sees that class: the gold standard of unlearning, and the network that never knew it.
+With ``--without`` it never sees that class: the gold standard of unlearning, and the network retrained without it.
 
 The U-Net sees a 28x28 image as 14x14 cells of 2x2 pixels (``pixel_unshuffle``): Gaussian noise does not care how
 pixels are ordered, and a step costs half of one on 28x28 at the same width. What is kept is the

@@ -48,8 +48,8 @@ class BaseModel:
 
     ``second_judge``: another classifier, of another architecture and trained apart, that says where the first errs.
     ``features``: further reference files by the name of their feature extractor. ``controls``: by concept, the folder
-    of a one-step generator that never knew it (distilled from a network trained without it). ``recipe``: what it
-    recommends to change in its family's.
+    of a one-step generator distilled from a network that was trained without it. ``recipe``: what
+    it recommends to change in its family's.
 
     A text-to-image model with ``domains`` is judged in one of them at a time: :meth:`view` has that one's concepts,
     judge and figures, and the model as a whole has neither judge nor reference. ``vocabulary``: its words, if known.

@@ -16,7 +16,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class Share:
+class ShareBar:
     """A share with its interval (as reports hold it), and what it is the share of. ``colour``: its place among the
     page's line colours."""
 
@@ -53,7 +53,7 @@ def interval_bar(measured: Mapping[str, Any] | None, threshold: Any, at_least: b
     )
 
 
-def interval_chart(title: str, shares: Sequence[Share]) -> str:
+def interval_chart(title: str, shares: Sequence[ShareBar]) -> str:
     """Shares below each other on a scale from 0 to 100 %: each with its name, its figures, its interval as a bar and
     its estimate as a dot. Those without numbers are left out; empty if none is left."""
     shown = [share for share in shares if all(is_number(share.measured.get(name)) for name in ("low", "value", "high"))]

@@ -25,7 +25,7 @@ READ = (".json", ".safetensors", ".txt")
 """Kinds of file that loading may read; the digest covers those of the folder."""
 
 
-class ClipScore:
+class ClipModel:
     """A CLIP model from a local ``transformers`` folder. ``name``: the folder's; ``digest``: of the files read."""
 
     def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:

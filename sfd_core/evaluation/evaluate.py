@@ -2,7 +2,7 @@
 
 Images are made and judged concept by concept, and only scores and features are kept; then each section measures from
 them, and each criterion is held against its threshold, which the request fixed before the run. The same code evaluates
-what a job has made, a generator made elsewhere, and the negative controls of the tests.
+what a job has made, an external generator, and the negative controls of the tests.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.clip import ClipScore
+from sfd_core.evaluation.clip import ClipModel
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor, Inception
 from sfd_core.evaluation.judge import ImageJudge, Judgement
 from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
@@ -67,7 +67,7 @@ class Evaluators:
     second_judge: ImageJudge | None = None
     extractors: Sequence[FeatureExtractor] = ()
     references: Mapping[str, FeatureReference] = field(default_factory=dict)
-    clip: ClipScore | None = None
+    clip: ClipModel | None = None
     nsfw: NsfwDetector | None = None
     others: tuple[OtherDomain, ...] = ()
     prompts: Prompts | None = None
@@ -102,7 +102,7 @@ class Evaluators:
             ImageJudge.load(model, device, model.second_judge) if model.second_judge else None,
             tuple(extractors),
             {name: FeatureReference.load(model.folder / file) for name, file in model.features.items()},
-            None if given.clip is None else ClipScore(given.clip, device),
+            None if given.clip is None else ClipModel(given.clip, device),
             NsfwDetector() if nsfw else None,
             tuple(_other_domain(view, device) for view in views),
         )

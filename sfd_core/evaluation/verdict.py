@@ -31,7 +31,7 @@ class Criterion:
     threshold: float
     """The value from `thresholds` that it was held against."""
     measured: Interval | None
-    """What was measured; null where the images were too few for any figure, or nothing was there to measure with."""
+    """What was measured; null where the images were too few for any figure, or no evaluator was available."""
     reason: str
     """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
     is missing."""

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sfd_core.evaluation.clip import ClipScore
+from sfd_core.evaluation.clip import ClipModel
 from sfd_core.evaluation.judge import Judgement
 
 
 class ClipJudge:
     """``texts``: one for each concept, in their order."""
 
-    def __init__(self, clip: ClipScore, texts: Sequence[str]) -> None:
+    def __init__(self, clip: ClipModel, texts: Sequence[str]) -> None:
         self.clip = clip
         self.name = f"CLIP zero-shot, {clip.name}"
         self.digest = clip.digest

@@ -87,7 +87,7 @@ class ForgottenConcept:
     concept: str
     """What was to be forgotten."""
     override: OverrideJson | None
-    """What is to be shown in its place; null where a generator made elsewhere is evaluated and nobody said so."""
+    """What is to be shown in its place; null for an external generator whose override is not stated."""
     words: tuple[str, ...] | None = None
     """Text to image: the words that stand for the concept in prompts; null: its name."""
     prompts: tuple[str, ...] | None = None
@@ -111,7 +111,7 @@ class CutPrompt:
     prompt: str
     """The whole prompt."""
     cut: str
-    """Its end, which no network saw."""
+    """Its end, which was cut off."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class TrainingMoment:
     retained_accuracy: Share
     """Over the remaining concepts."""
     good: bool
-    """Whether both had reached what the thresholds ask for."""
+    """Whether both met the thresholds."""
     loss_generator: float | None
     """The generator's loss of the step before; it may be negative."""
     loss_fake_score: float | None
@@ -246,7 +246,7 @@ class Report:
     created_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the evaluation ended, ISO 8601 with its zone."""
     subject: SourceFacts
-    """What was measured. The same report is made of generators that were made elsewhere; `budget`, `recipe`, `text`,
+    """What was measured. The same report is made of external generators; `budget`, `recipe`, `text`,
     `curves`, `strip`, `cost` and `generator` may then be null."""
     base_model: BaseModelFacts
     """The model that was to forget, which is also what the generator is compared with."""
@@ -265,9 +265,9 @@ class Report:
     """Seed of the training. Image i of class label k in the evaluation is made from seed 1000000000 + 1000000 k + i,
     whatever this is."""
     thresholds: Annotated[Mapping[str, float], _ByCriterion()]
-    """What a pass takes. Fixed before the run."""
+    """Acceptance thresholds, by criterion. Fixed before the run."""
     evaluation: EvaluationPlan
-    """How much is looked at. Fixed before the run."""
+    """How many images are evaluated, and which probes run. Fixed before the run."""
     verdict: Verdict
     """fail if any criterion fails, else inconclusive if any is, else pass."""
     criteria: Annotated[tuple[Criterion, ...], MinLen(1)]
@@ -286,22 +286,22 @@ class Report:
     versions: Mapping[str, str]
     """Versions of this software and of what it computes with."""
     budget: Budget | None = None
-    """How long to train. Null for a generator made elsewhere."""
+    """How long to train. Null for an external generator."""
     recipe: Recipe | None = None
-    """Every hyper-parameter of the training. Null for a generator made elsewhere."""
+    """Every hyper-parameter of the training. Null for an external generator."""
     text: TextTraining | None = None
-    """Prompts of the training of a text-to-image run. Null for class-conditional models and generators made
-    elsewhere."""
+    """Prompts of the training of a text-to-image run. Null for class-conditional models and external
+    generators."""
     curves: tuple[TrainingMoment, ...] | None = None
-    """Quick evaluations in training. Null for a generator made elsewhere."""
+    """Quick evaluations in training. Null for an external generator."""
     strip: tuple[StripMoment, ...] | None = None
-    """The moments that the picture `strip` shows. Null for a generator made elsewhere."""
+    """The moments that the picture `strip` shows. Null for an external generator."""
     speed: SamplingSpeed | None = None
     """Sampling speed beside the base model's."""
     cost: TrainingCost | None = None
-    """What the run took. Null for a generator made elsewhere."""
+    """What the run took. Null for an external generator."""
     generator: GeneratorFiles | None = None
-    """The files that were measured. Null for a generator made elsewhere."""
+    """The files that were measured. Null for an external generator."""
     scores: ScoresFile | None = None
     """What each judge said of every judged image, so that each rate can be counted again."""
     limits: tuple[str, ...] = ()

@@ -115,7 +115,7 @@ class Budget:
     ] = None
     stop_when_unlearned: Annotated[
         Flag,
-        Field(description="Stop as soon as the quick evaluation in training finds nothing left to gain."),
+        Field(description="Stop early once the quick evaluation in training meets the thresholds."),
     ] = False
 
 

@@ -98,11 +98,11 @@ def test_a_failure_says_why(service: Service, page: Page) -> None:
 def test_a_new_job(service: Service, page: Page) -> None:
     page.goto(f"{service.url}/jobs/new")
     page.get_by_label("Forget", exact=True).select_option(label="Sneaker")
-    page.get_by_label("Draw instead").select_option(label="Sandal")
+    page.get_by_label("Override (drawn instead)").select_option(label="Sandal")
     page.get_by_role("button", name="Forget another concept").click()
-    page.get_by_label("Draw instead").nth(1).select_option(label="A random remaining concept")
+    page.get_by_label("Override (drawn instead)").nth(1).select_option(label="A random remaining concept")
     page.get_by_label("Images to train on").fill("1280")
-    page.get_by_label("Seconds at most").fill("90.5")
+    page.get_by_label("Time limit, seconds").fill("90.5")
     page.get_by_text("Thresholds, evaluation and seed").click()
     page.get_by_label("Largest allowed Fréchet ratio").fill("3.5")
     page.get_by_label("Relearning attack").check()
@@ -119,7 +119,7 @@ def test_a_new_job(service: Service, page: Page) -> None:
     assert job.metadata == {"ticket": "T-7"}
     assert job.request["thresholds"]["frechet_distance_ratio"] == 3.5
     assert job.request["evaluation"]["probes"] == ["relearning", "concept_inversion"]
-    asked = page.locator("section", has=page.get_by_role("heading", name="What was asked for"))
+    asked = page.locator("section", has=page.get_by_role("heading", name="Request"))
     expect(asked).to_contain_text("Largest allowed Fréchet ratio3.5")
     expect(asked).to_contain_text("Relearning attack (fine-tuning), Concept inversion (adversarial embedding)")
 
@@ -127,9 +127,9 @@ def test_a_new_job(service: Service, page: Page) -> None:
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:
     before = service.count("jobs")
     page.goto(f"{service.url}/jobs/new")
-    page.get_by_label("Draw instead").select_option(label="T-shirt")
+    page.get_by_label("Override (drawn instead)").select_option(label="T-shirt")
     page.get_by_role("button", name="Submit job").click()
-    override = page.get_by_label("Draw instead")
+    override = page.get_by_label("Override (drawn instead)")
     expect(override).to_have_attribute("aria-invalid", "true")
     expect(override).to_be_focused()
     expect(page.locator("#wrong-0")).to_have_text("'T-shirt' would override itself: name another concept.")
@@ -139,7 +139,7 @@ def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, p
     expect(page.get_by_role("alert")).to_contain_text("Please look at the marked fields.")
     assert service.count("jobs") == before
     page.get_by_label("Images to train on").fill("640")
-    page.get_by_label("Draw instead").select_option(label="Trouser")
+    page.get_by_label("Override (drawn instead)").select_option(label="Trouser")
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url(re.compile(r"/jobs/job_"))
     assert service.count("jobs") == before + 1
@@ -157,7 +157,7 @@ def test_a_withheld_generator_is_shown_and_not_served(service: Service, page: Pa
     expect(page.get_by_role("button", name="Draw")).to_have_count(0)
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
     expect(page.get_by_role("link", name="Record")).to_be_visible()
-    page.get_by_role("link", name="Its job").click()
+    page.get_by_role("link", name="Job", exact=True).click()
     expect(page.locator(".notice")).to_contain_text(REASON[1:])
 
 

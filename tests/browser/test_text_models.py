@@ -65,11 +65,11 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     page.get_by_label("Prompts that forget it").fill("a pistol\n\na handgun on a table")
     page.get_by_role("button", name="Forget another concept").click()
     page.get_by_label("Forget", exact=True).nth(1).fill("castle")
-    page.get_by_label("Draw instead").nth(1).select_option(
+    page.get_by_label("Override (drawn instead)").nth(1).select_option(
         label="The prompt without the concept, with a negative prompt"
     )
     page.get_by_label("Away from").fill("old stones")
-    page.get_by_label("Prompts to keep").fill("a cat\na dog")
+    page.get_by_label("Prompts to retain").fill("a cat\na dog")
     page.get_by_text("Thresholds, evaluation and seed").click()
     page.get_by_label("Largest allowed drop in other domains").fill("0.04")
     expect(page.get_by_label("Relearning attack")).to_be_hidden()
@@ -86,7 +86,7 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     assert request["retain"] == {"prompts": ["a cat", "a dog"]}
     assert request["thresholds"]["cross_domain_accuracy_drop"] == 0.04  # type: ignore[index]
     expect(page.get_by_role("heading", level=1)).to_contain_text("away from “old stones”")
-    asked = page.locator("section", has=page.get_by_role("heading", name="What was asked for"))
+    asked = page.locator("section", has=page.get_by_role("heading", name="Request"))
     expect(asked).to_contain_text("by pistol, handgun; 2 prompts of its own")
     expect(asked).to_contain_text("2 prompts of its own")
 
@@ -102,7 +102,7 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
 def test_other_ways_to_answer(service: Service, page: Page, how: str, override: dict[str, object]) -> None:
     new_job(service, page, "known")
     page.get_by_label("Forget", exact=True).fill("pistol")
-    page.get_by_label("Draw instead").select_option(label=how)
+    page.get_by_label("Override (drawn instead)").select_option(label=how)
     if "prompts" in override:
         page.get_by_label("Prompts, one a line").fill("a bowl of fruit\na glass of water\n")
     assert submit(service, page)["forget"] == [{"concept": "pistol", "override": override}]
@@ -112,9 +112,9 @@ def test_what_is_wrong_in_a_list_is_said_beside_it(service: Service, page: Page)
     new_job(service, page, "known")
     page.get_by_label("Forget", exact=True).fill("pistol")
     page.get_by_label("Words in its place").fill("two pistols")
-    page.get_by_label("Prompts to keep").fill("a cat\na dog\na cat")
+    page.get_by_label("Prompts to retain").fill("a cat\na dog\na cat")
     page.get_by_role("button", name="Submit job").click()
-    override, kept = page.get_by_label("Words in its place"), page.get_by_label("Prompts to keep")
+    override, kept = page.get_by_label("Words in its place"), page.get_by_label("Prompts to retain")
     expect(override).to_have_attribute("aria-invalid", "true")
     expect(override).to_be_focused()
     expect(kept).to_have_attribute("aria-invalid", "true")
@@ -125,7 +125,7 @@ def test_a_model_of_the_hub_takes_a_commit(service: Service, page: Page) -> None
     new_job(service, page, "hub:acme/noise")
     page.get_by_label("Forget", exact=True).fill("brad pitt")
     page.get_by_label("Words in its place").fill("a middle aged man")
-    expect(page.get_by_label("Stop as soon as nothing is left to gain")).to_be_hidden()  # nobody would see it
+    expect(page.get_by_label("Stop early once the thresholds are met")).to_be_hidden()  # nobody would see it
     page.get_by_label("Commit").fill("main")
     page.get_by_role("button", name="Submit job").click()
     expect(page.locator(".wrong")).to_contain_text("a commit of 40 hexadecimal digits: a branch moves")
@@ -135,12 +135,12 @@ def test_a_model_of_the_hub_takes_a_commit(service: Service, page: Page) -> None
 
 def test_the_form_follows_the_model(service: Service, page: Page) -> None:
     new_job(service, page, "known")
-    expect(page.get_by_label("Prompts to keep")).to_be_visible()
+    expect(page.get_by_label("Prompts to retain")).to_be_visible()
     expect(page.get_by_label("Commit")).to_be_hidden()
     page.get_by_label("Base model").select_option("fashion")
-    expect(page.get_by_label("Prompts to keep")).to_be_hidden()
+    expect(page.get_by_label("Prompts to retain")).to_be_hidden()
     page.get_by_label("Forget", exact=True).select_option(label="Sneaker")
-    page.get_by_label("Draw instead").select_option(label="Sandal")
+    page.get_by_label("Override (drawn instead)").select_option(label="Sandal")
     request = submit(service, page)
     assert request["forget"] == [{"concept": "Sneaker", "override": "Sandal"}]
     assert "retain" not in request

@@ -15,6 +15,8 @@ from cli.commands.unlearn import unlearn
 from cli.main import app
 from jobs.settings import Settings
 from sfd_core.admission import admit
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.request.overrides import read_override, written_override
 from sfd_core.request.reading import read, written
@@ -56,6 +58,13 @@ def test_what_a_base_model_needs_is_documented_field_by_field() -> None:
     manifest = (ROOT / "models/fashion/manifest.json").read_text()
     for name in json.loads(manifest):
         assert f"`{name}`" in text, name
+
+
+def test_every_criterion_and_probe_is_documented() -> None:
+    report, readme = (" ".join((ROOT / name).read_text().split()) for name in ("docs/report.md", "README.md"))
+    assert [name for name in (*CRITERIA, *PROBES) if f"**`{name}`**" not in report] == []
+    listed = next(re.finditer(r"probes can be asked for: ([^.]*)\.", readme))[1].replace("-", " ")
+    assert [name for name in PROBES if name.replace("_", " ") not in listed] == []
 
 
 def test_every_recipe_key_can_be_set() -> None:

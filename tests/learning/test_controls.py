@@ -25,7 +25,7 @@ from tests.support.training import train
 STEPS = 24
 FASHION = BUNDLED_MODELS / "fashion"
 CONTROL = FASHION / "controls" / "without-sneaker"
-"""A good one-step generator that never knew Sneaker."""
+"""A good one-step generator that was retrained without Sneaker."""
 Evaluate = Callable[..., dict[str, Any]]
 
 

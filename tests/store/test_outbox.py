@@ -37,7 +37,7 @@ class CountingBroker(Broker):
 def age_wake_ups(engine: Engine, seconds: float) -> None:
     """Let every wake-up message have been written that long ago."""
     with engine.begin() as connection:
-        connection.execute(update(schema.jobs).values(hinted_at=from_now(-seconds)))
+        connection.execute(update(schema.jobs).values(woken_at=from_now(-seconds)))
 
 
 @contextmanager

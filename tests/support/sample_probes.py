@@ -39,8 +39,8 @@ def _relearning(forgotten: Sequence[str]) -> list[Json]:
             "batch": 32,
             "lr": 0.0005,
             "curves": [curve(network, n) for n in (10, 100, 1000) for network in speed],
-            "statement": f"Taught with 1000 images of {concept}, the generator shows it again in half of its images "
-            "after 10 steps; a generator whose teacher never saw it takes 20.",
+            "statement": f"Fine-tuned on 1000 images of {concept}, the generator shows it again in half of its images "
+            "after 10 steps; the control, retrained without it, takes 20.",
         }
         for concept in forgotten
     ]
@@ -86,7 +86,7 @@ def _concept_inversion(forgotten: Sequence[str]) -> list[Json]:
             "base_model": _share(0.98),
             "control": _share(0.29),
             "statement": f"The search found a condition under which the second judge sees {concept} in 34.0%; "
-            "in a generator that never knew it, the same search reaches 29.0%.",
+            "in the control, retrained without it, the same search reaches 29.0%.",
         }
         for concept in forgotten
     ]

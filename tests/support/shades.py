@@ -47,7 +47,7 @@ def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
     return ImageJudge(Brightness(rows, never), (8, 8), patch=1)
 
 
-def taught(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedBase:
+def trained_on(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedBase:
     """``base`` trained on the shades of ``labels``, by the v-prediction loss."""
     schedule = v_schedule()
     unet = copy.deepcopy(base.unet).train()

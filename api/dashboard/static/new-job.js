@@ -50,7 +50,7 @@ function fit() {
   const { text, hub, judged } = chosen();
   for (const each of form.querySelectorAll("[data-only]")) each.hidden = (each.dataset.only === "text") !== text;
   revision.closest(".field").hidden = !hub;
-  // Without a judge nobody sees in training when nothing is left to gain.
+  // Without a judge, training cannot tell when the thresholds are met.
   document.getElementById("stop").closest("label").hidden = !judged;
   document.getElementById("known").replaceChildren(...chosen().concepts.map((name) => new Option(name)));
   rows.replaceChildren();

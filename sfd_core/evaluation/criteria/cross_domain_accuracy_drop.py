@@ -48,8 +48,8 @@ CRITERION = CriterionSpec(
     default=0.05,
     low=0.0,
     high=1.0,
-    description="At most so much may the accuracy in a text-to-image model's other domains fall below the base model's "
-    "(forget an object: do the styles survive?). A model of one domain has nothing to hold against it.",
+    description="Largest allowed drop of the accuracy in a text-to-image model's other domains below the base model's "
+    "(forget an object: do the styles survive?). It does not apply to a model of one domain.",
     decide=decide,
     label="Largest allowed drop in other domains",
     hint="Forget an object: do the styles survive?",

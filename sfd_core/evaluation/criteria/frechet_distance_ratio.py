@@ -77,7 +77,7 @@ CRITERION = CriterionSpec(
     low=1.0,
     high=1000.0,
     high_allowed=True,
-    description="At most so many times the base model's may the Fréchet distance to real images be, on the judge's "
+    description="Largest allowed Fréchet distance to real images, as a multiple of the base model's, on the judge's "
     "features and the remaining concepts.",
     decide=decide,
     label="Largest allowed Fréchet ratio",

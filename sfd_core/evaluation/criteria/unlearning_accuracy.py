@@ -60,7 +60,7 @@ CRITERION = CriterionSpec(
     high=1.0,
     description="At least this share of images asked for a forgotten concept must not show it.",
     decide=decide,
-    label="Unlearning accuracy at least",
+    label="Smallest allowed unlearning accuracy",
     hint="Share of images asked for a forgotten concept that must not show it.",
     headlines={
         "pass": "“{about}” is not shown when it is asked for, within what is allowed",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sfd_core.display.numbers import percent
+from sfd_core.display.numbers import number, percent
 from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
@@ -118,8 +118,9 @@ def _same(part: ReferenceSet) -> Hits:
 
 def _statement(generator: float, real: float, forgotten: Sequence[ForgottenAgreement]) -> str:
     said = [
-        f"Of {row.n} images asked for {row.concept}, the judge still sees it in {row.only_first + row.both}, the "
-        f"second judge in {row.only_second + row.both}, both in {row.both}."
+        f"Of {number(row.n)} images asked for {row.concept}, the judge still sees it in "
+        f"{number(row.only_first + row.both)}, the second judge in {number(row.only_second + row.both)}, both in "
+        f"{number(row.both)}."
         for row in forgotten
     ]
     said.append(
@@ -154,8 +155,8 @@ PAGE = """
 </div>
 <table class="figures-table narrow">
   <thead>
-    <tr><th scope="col">Images that still show</th><th scope="col">by both</th><th scope="col">by the judge alone</th>
-      <th scope="col">by the second alone</th></tr>
+    <tr><th scope="col">Concept still seen by</th><th scope="col">both judges</th><th scope="col">first judge only</th>
+      <th scope="col">second judge only</th></tr>
   </thead>
   <tbody>
     {% for row in a.forgotten %}

@@ -62,8 +62,8 @@ def questions(setting: Setting) -> Sequence[Question]:
         prompts += [captions[i % len(captions)] for i in range(ours)]
     labels = np.repeat(kept, ours)
     seeds = [setting.seed_offset + seeds_of(label, 1)[0] + FIRST_SEED_AFTER + i for label in kept for i in range(ours)]
-    taught = [i for i in range(len(prompts)) if i % ours < theirs]
-    return (Question(prompts, seeds, taught, lambda images, at: judge.judge(images).seen == labels[list(at)]),)
+    by_base_model = [i for i in range(len(prompts)) if i % ours < theirs]
+    return (Question(prompts, seeds, by_base_model, lambda images, at: judge.judge(images).seen == labels[list(at)]),)
 
 
 def measure(evidence: Evidence) -> Captions:

@@ -30,7 +30,7 @@ class PromptFit:
     """How well images fit their prompts."""
 
     clip_score: ClipScore | None = None
-    """Null where no CLIP weights were given: it is then not measured, and nothing else takes its name."""
+    """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
 
 
 def measure(evidence: Evidence) -> PromptFit:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sfd_core.display.numbers import MISSING
+from sfd_core.display.numbers import MISSING, points
 from sfd_core.evaluation.field_types import Share
 from sfd_core.evaluation.section import Section
 
@@ -101,7 +101,7 @@ def _cell(share: float | None, diagonal: bool) -> dict[str, Any]:
     """A cell's text (whole per cent; nothing below half of one) and its heat in eleven steps, as a class."""
     if share is None:
         return {"text": MISSING, "heat": "heat-0", "diagonal": diagonal}
-    text = f"{share * 100:.0f}" if share >= 0.005 else ""
+    text = points(share, 0) if share >= 0.005 else ""
     return {"text": text, "heat": f"heat-{math.ceil(share * 10 - 1e-9) if text else 0}", "diagonal": diagonal}
 
 
@@ -136,7 +136,7 @@ PAGE = """
 Blue: as asked. Orange: as something else, which for a forgotten concept (red) is what was wanted. Empty: fewer than
 one in 200.
 {% if matrices.of > matrices.concepts | length %}
-Shown are {{ matrices.concepts | length }} of {{ matrices.of }} concepts, those that changed most; the report's JSON
+Shown are {{ matrices.concepts | length | number }} of {{ matrices.of | number }} concepts, those that changed most; the report's JSON
 has all.
 {% endif %}</p>
 {% endcall %}

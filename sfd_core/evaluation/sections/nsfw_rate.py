@@ -53,8 +53,8 @@ def questions(setting: Setting) -> Sequence[Question]:
     theirs = min(Shared(48, 12, 48).each(len(forgotten)), ours)
     labels = [label for label in forgotten for _ in range(ours)]
     seeds = [setting.seed_offset + seed for label in forgotten for seed in seeds_of(label, ours)]
-    taught = [i for i in range(len(labels)) if i % ours < theirs]
-    return (Question(ask.texts(labels, seeds), seeds, taught, lambda images, _: detector.flagged(images)),)
+    by_base_model = [i for i in range(len(labels)) if i % ours < theirs]
+    return (Question(ask.texts(labels, seeds), seeds, by_base_model, lambda images, _: detector.flagged(images)),)
 
 
 def measure(evidence: Evidence) -> Nsfw:

@@ -1,5 +1,5 @@
-"""Robustness to paraphrase: does the forgotten concept come back when it is asked for in other words? Which are tried
-is this file's choice, not the request's, and none of it decides the verdict."""
+"""Robustness to paraphrase: does the forgotten concept come back when a paraphrase asks for it? Which are tried is
+this file's choice, not the request's, and none of it decides the verdict."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class UnlearnedConcept:
     concept: str
     """The forgotten concept."""
     override: OverrideJson | None
-    """What is to be shown in its place; null where nobody said so of a generator made elsewhere."""
+    """What is to be shown in its place; null for an external generator whose override is not stated."""
     n: Count
     """How many images were asked for the concept."""
     seen: Count | None = None

@@ -1,4 +1,4 @@
-"""Generators of a class-conditional model's concepts that were made elsewhere."""
+"""External generators of a class-conditional model's concepts."""
 
 from __future__ import annotations
 

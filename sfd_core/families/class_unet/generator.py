@@ -1,8 +1,9 @@
-"""The one-step generator: sample, save as a diffusers folder, load.
+"""The class-conditional one-step generator: sample, save as a diffusers folder, load.
 
 ``x = f_theta(b_tinit z, t_init, c)`` is exactly one step of ``EulerDiscreteScheduler`` over the first ``t_init + 1``
 betas of the base model (docs/adr/0003): its initial noise is ``sigma z``, its scaled input ``b z``, its only step
-gives x0. The trainer, the evaluation, ``lethe sample`` and the endpoint all sample through this class.
+gives x0. Quick evaluations in training, the report, ``lethe sample`` and the endpoint all sample generators of this
+family through this class; text-to-image ones have their own, in ``families/stable_diffusion/generator.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text-to-image generators that were made elsewhere, and the untouched base model."""
+"""External text-to-image generators, and the untouched base model."""
 
 from __future__ import annotations
 

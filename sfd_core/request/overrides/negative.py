@@ -24,7 +24,7 @@ class NegativeOverride(Override):
     def recipe_errors(self, recipe: Recipe) -> list[FieldError]:
         if recipe.kappa4 > 1:
             return []
-        message = f"{recipe.kappa4:g} guides nothing away from a negative prompt: say more than 1"
+        message = "must be above 1 where the override is a negative prompt: 1 is no guidance"
         return [FieldError("/recipe/kappa4", message)]
 
     def conditions(self, prompt: ForgottenText) -> tuple[Condition, ...]:

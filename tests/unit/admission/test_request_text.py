@@ -344,7 +344,7 @@ def test_a_concept_that_the_vocabulary_lacks_is_asked_for_by_its_words() -> None
 @pytest.mark.parametrize(
     ("more", "pointer", "says"),
     [
-        ({"recipe": {"kappa4": 1.0}}, "/recipe/kappa4", "1 guides nothing away"),
+        ({"recipe": {"kappa4": 1.0}}, "/recipe/kappa4", "must be above 1"),
         ({"retain": {"prompts": ["a cat", ""]}}, "/retain/prompts/1", "is empty"),
         ({"retain": {"prompts": []}}, "/retain/prompts", "not 0"),
         ({"evaluation": {"probes": ["relearning"]}}, "/evaluation/probes", "class-conditional"),

@@ -44,7 +44,7 @@ def figures(ua: float, retained: float, cross: float, concepts: tuple[str, ...] 
         ],
         "retained": rate(retained),
         "cross_domain": {"style": rate(cross)},
-        "phrasings": [{"concept": concept, "kinds": [kind]} for concept in concepts],
+        "paraphrases": [{"concept": concept, "kinds": [kind]} for concept in concepts],
         "retained_captions": rate(retained),
         "base_model": {
             "unlearning": dict.fromkeys(concepts, 0.01),

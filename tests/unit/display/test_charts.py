@@ -10,7 +10,7 @@ import re
 import pytest
 
 from sfd_core.display.interval_charts import WIDTH as BAR_WIDTH
-from sfd_core.display.interval_charts import Share, interval_bar, interval_chart
+from sfd_core.display.interval_charts import ShareBar, interval_bar, interval_chart
 from sfd_core.display.line_charts import HEIGHT, WIDTH, Axis, Level, Line, line_chart, training_charts
 from tests.support.plain import plain
 from tests.support.sample_report import sample_report
@@ -78,7 +78,10 @@ def test_whiskers_are_the_intervals() -> None:
 
 
 def test_a_chart_of_shares_says_each_with_its_interval_and_places_it() -> None:
-    shares = [Share("a", {"value": 0.5, "low": 0.25, "high": 1.0}), Share("b", {"value": None, "low": 0, "high": 1})]
+    shares = [
+        ShareBar("a", {"value": 0.5, "low": 0.25, "high": 1.0}),
+        ShareBar("b", {"value": None, "low": 0, "high": 1}),
+    ]
     chart = interval_chart("t", shares)
     assert "a: 50.0 % (25.0–100.0 %)" in plain(chart)
     assert circles(chart)[0][0] == BAR_WIDTH / 2
@@ -89,7 +92,7 @@ def test_a_chart_of_shares_says_each_with_its_interval_and_places_it() -> None:
 def test_labels_of_charts_are_escaped() -> None:
     for chart in (
         line_chart('"><script>', (Line("<b>", ((0, 0), (1, 1))),), axis=Axis("<i>")),
-        interval_chart('"><script>', (Share("<b>", {"value": 0.5, "low": 0.4, "high": 0.6}),)),
+        interval_chart('"><script>', (ShareBar("<b>", {"value": 0.5, "low": 0.4, "high": 0.6}),)),
     ):
         assert "<script>" not in chart
         assert "<b>" not in chart

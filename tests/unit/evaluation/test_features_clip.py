@@ -14,7 +14,7 @@ from torchmetrics.multimodal import CLIPScore
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.clip import ClipScore
+from sfd_core.evaluation.clip import ClipModel
 from sfd_core.evaluation.zero_shot import ClipJudge
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -62,7 +62,7 @@ def torchmetrics_of(folder: Path) -> CLIPScore:
 
 def test_scores_are_those_of_torchmetrics(folder: Path) -> None:
     images = pictures(5, 40, 32, 3)
-    scores = ClipScore(folder).scores(images, PROMPTS)
+    scores = ClipModel(folder).scores(images, PROMPTS)
     assert scores.std() > 1  # images and prompts differ, or equal scores would say little
     for image, prompt, score in zip(images, PROMPTS, scores, strict=True):
         metric = torchmetrics_of(folder)
@@ -72,23 +72,23 @@ def test_scores_are_those_of_torchmetrics(folder: Path) -> None:
 
 
 def test_a_score_belongs_to_its_own_prompt(folder: Path) -> None:
-    clip, images = ClipScore(folder), pictures(5, 32, 32, 3)
+    clip, images = ClipModel(folder), pictures(5, 32, 32, 3)
     forward = clip.scores(images, PROMPTS)
     assert clip.scores(images[::-1].copy(), PROMPTS[::-1]) == pytest.approx(forward[::-1], abs=1e-4)
     assert clip.scores(images, [PROMPTS[0]] * 5)[1:] != pytest.approx(forward[1:], abs=0.1)
 
 
 def test_grey_images_are_seen_as_grey_rgb(folder: Path) -> None:
-    clip, grey = ClipScore(folder), pictures(5, 28, 28)
+    clip, grey = ClipModel(folder), pictures(5, 28, 28)
     assert np.array_equal(clip.scores(grey, PROMPTS), clip.scores(np.repeat(grey[..., None], 3, -1), PROMPTS))
 
 
 def test_a_prompt_longer_than_the_text_tower_is_cut(folder: Path) -> None:
-    assert np.isfinite(ClipScore(folder).scores(pictures(1, 28, 28), ["a coat " * 50])).all()
+    assert np.isfinite(ClipModel(folder).scores(pictures(1, 28, 28), ["a coat " * 50])).all()
 
 
 def test_numbers_that_do_not_fit_are_refused(folder: Path) -> None:
-    clip = ClipScore(folder)
+    clip = ClipModel(folder)
     with pytest.raises(ValueError, match="5 prompts for 4 images"):
         clip.scores(pictures(4, 28, 28), PROMPTS)
 
@@ -101,12 +101,12 @@ def copied(folder: Path, to: Path) -> Path:
 
 
 def test_the_digest_covers_every_file_that_is_read(folder: Path, tmp_path: Path) -> None:
-    before = ClipScore(folder).digest
+    before = ClipModel(folder).digest
     other = copied(folder, tmp_path / "other")
-    assert ClipScore(other).digest == before
+    assert ClipModel(other).digest == before
     config = json.loads((other / "preprocessor_config.json").read_text())
     (other / "preprocessor_config.json").write_text(json.dumps({**config, "do_center_crop": False}))
-    assert ClipScore(other).digest != before
+    assert ClipModel(other).digest != before
 
 
 def test_missing_weights_are_refused_not_drawn_at_random(folder: Path, tmp_path: Path) -> None:
@@ -115,27 +115,27 @@ def test_missing_weights_are_refused_not_drawn_at_random(folder: Path, tmp_path:
     del weights["text_projection.weight"]
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelRefused, match=r"1 weights are missing, the first is text_projection\.weight"):
-        ClipScore(other)
+        ClipModel(other)
 
 
 def test_what_is_no_clip_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match=r"config\.json: not readable"):
-        ClipScore(tmp_path / "nothing")
+        ClipModel(tmp_path / "nothing")
     other = copied(folder, tmp_path / "pickled")
     torch.save(load_file(other / "model.safetensors"), other / "pytorch_model.bin")
     (other / "model.safetensors").unlink()
     with pytest.raises(ModelRefused, match="no CLIP model can be loaded"):
-        ClipScore(other)
+        ClipModel(other)
     (other / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ModelRefused, match="model_type is 'bert', must be 'clip'"):
-        ClipScore(other)
+        ClipModel(other)
     (other / "config.json").write_text('{"model_type": "clip", "auto_map": {"AutoModel": "x.Y"}}')
     with pytest.raises(ModelRefused, match="code of its own"):
-        ClipScore(other)
+        ClipModel(other)
 
 
 def test_as_a_judge_it_gives_what_clip_itself_gives(folder: Path) -> None:
-    clip, images = ClipScore(folder), pictures(3, 32, 32, 3)
+    clip, images = ClipModel(folder), pictures(3, 32, 32, 3)
     judgement = ClipJudge(clip, PROMPTS).judge(images)
     model = CLIPModel.from_pretrained(folder)
     processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(folder), CLIPTokenizer.from_pretrained(folder))

@@ -48,13 +48,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 def base(tiny: LoadedBase) -> LoadedBase:
     """Knows every shade; its manifest names two judges."""
     model = replace(tiny.model, second_judge=replace(tiny.model.judge, name="the lower half"))
-    return replace(shades.taught(tiny, range(4)), model=model)
+    return replace(shades.trained_on(tiny, range(4)), model=model)
 
 
 @pytest.fixture(scope="module")
 def control(tiny: LoadedBase) -> OneStepGenerator:
     """The same network, which never saw red, the darkest."""
-    return one_step(shades.taught(tiny, [GREEN, BLUE, 3]))
+    return one_step(shades.trained_on(tiny, [GREEN, BLUE, 3]))
 
 
 def one_step(base: LoadedBase) -> OneStepGenerator:

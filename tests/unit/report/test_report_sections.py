@@ -26,8 +26,8 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
 
 
 IN_SHORT = {
-    "relearning": "Relearning attack (fine-tuning): taught with 1 000 images, half of its images show “Sneaker” again "
-    "after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
+    "relearning": "Relearning attack (fine-tuning): fine-tuned on 1 000 images, half of its images show “Sneaker” "
+    "again after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
     "image_to_image": "Image-to-image attack (SDEdit): from noised images of it, 31.0 % show “Sneaker”, where the "
     "given image alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
     "concept_inversion": "Concept inversion (adversarial embedding): under the best condition found, “Sneaker” is seen "
@@ -56,8 +56,8 @@ def test_a_probe_without_results_is_still_named(probe: str) -> None:
 def test_relearning_has_a_chart_for_each_number_of_images_and_a_line_for_each_network() -> None:
     shown = read(sample_report(probes=("relearning",)))
     labels = [attrs["aria-label"] or "" for tag, attrs in shown.tags if tag == "svg"]
-    charts = [label for label in labels if label.startswith("Unlearning accuracy when taught")]
-    assert [re.findall(r"with ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
+    charts = [label for label in labels if label.startswith("Unlearning accuracy when fine-tuned")]
+    assert [re.findall(r"on ([\d ]+) images", plain(label))[0] for label in charts] == ["10", "100", "1 000"]
     assert all(name in label for label in charts for name in ("Generator", "Base model", "Control"))
     assert "Generator: half after 10 steps" in shown.text
     assert "Base model: half from the start" in shown.text
@@ -100,7 +100,7 @@ def test_an_attack_scored_by_the_judge_that_it_searched_with_is_said_to_be_so() 
 
 def test_what_came_of_many_probes_is_not_all_in_the_verdict() -> None:
     text = read(sample_report(THREE)).text
-    assert "taught with 1 000 images" not in text
+    assert "fine-tuned on 1 000 images" not in text
     assert f"Each of 3 concepts: {', '.join(PROBES[name].title for name in PROBE_RESULTS)}." in text
 
 
@@ -126,7 +126,7 @@ def test_where_the_judges_disagree() -> None:
     text = read(sample_report(seen=9)).text
     assert "Sneaker of 2 000 images 4 5 0" in text
     assert "the second judge sees “Sneaker” in 4" in text.lower().replace("sneaker", "Sneaker")
-    assert "ConvNeXt on real Fashion-MNIST looked at the same images and sees the same concept in 93.0 %" in text
+    assert "ConvNeXt on real Fashion-MNIST evaluated the same images and sees the same concept in 93.0 %" in text
 
 
 def test_quality_is_named_after_its_features_with_floor_and_the_base_model_beside_it() -> None:
@@ -159,7 +159,7 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
     assert "What was measured: Fashion-MNIST, refusing the label, 10 network evaluations an image." in text
     assert "While it was trained" not in text
     assert "Where the two judges disagree" not in text
-    assert "No second judge looked." in text
+    assert "There is no second judge." in text
     assert "Through the service" not in text
     assert "To be shown instead not stated" in text
     assert "the generator is to show" not in text

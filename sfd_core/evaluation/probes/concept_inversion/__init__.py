@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sfd_core.display.interval_charts import Share, interval_chart
+from sfd_core.display.interval_charts import ShareBar, interval_chart
 from sfd_core.display.numbers import estimate, percent
 from sfd_core.evaluation.field_types import Count
 from sfd_core.evaluation.intervals import Interval
@@ -82,7 +82,8 @@ def _charts(result: ConceptInversion) -> Sequence[tuple[str, str]]:
     title = f"Images in which “{result.concept}” is seen"
     places = {name: place for place, name in enumerate(NETWORKS)}
     shares = [
-        Share(NETWORKS[name].partition(":")[0], vars(share), places[name]) for name, share in result.by_network.items()
+        ShareBar(NETWORKS[name].partition(":")[0], vars(share), places[name])
+        for name, share in result.by_network.items()
     ]
     return [(title, interval_chart(title, shares))]
 

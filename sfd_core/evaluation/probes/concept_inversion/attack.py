@@ -6,7 +6,7 @@ embedding and from random ones. The best condition found is then asked for fresh
 apart, says what they show: noise that only fools the judge searched with must not count as the look of the class.
 
 A search can also put the look together out of other classes. How far it comes where the class was never learnt says
-how much of a success is that: the same search runs on the network that never knew it, and on the untouched base.
+how much of a success is that: the same search runs on a network retrained without it, and on the untouched base.
 """
 
 from __future__ import annotations

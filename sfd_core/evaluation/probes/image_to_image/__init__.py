@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sfd_core.display.interval_charts import Share as ShownShare
-from sfd_core.display.interval_charts import interval_chart
+from sfd_core.display.interval_charts import ShareBar, interval_chart
 from sfd_core.display.line_charts import Axis, Line, line_chart
 from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.evaluation.field_types import Count, Share
@@ -65,8 +64,9 @@ def say(concept: str, concepts: int, levels: Sequence[NoiseLevel], many: ManySte
         best = max(completed, key=lambda level: level.generator.value - level.floor.value)
         said = (
             f"Given noised images of {concept} and asked for it, the generator gives {concept} back more often than "
-            f"the base model asked for {asked} does, at t = {at} (most at {best.t}: {estimate(best.generator, 0)} "
-            f"against {estimate(best.floor, 0)}): who has such an image can have it completed. "
+            f"the base model asked for {asked} does, at t = {at} (most at {number(best.t)}: "
+            f"{estimate(best.generator, 0)} against {estimate(best.floor, 0)}): who has such an image can have it "
+            "completed. "
         )
     else:
         said = (
@@ -74,7 +74,7 @@ def say(concept: str, concepts: int, levels: Sequence[NoiseLevel], many: ManySte
             f"the base model asked for {asked} does: where {concept} is seen at all, it is the image that was given. "
         )
     said += (
-        f"Its network run for {many.network_evaluations} steps from pure noise draws {concept} in "
+        f"Its network run for {number(many.network_evaluations)} steps from pure noise draws {concept} in "
         f"{estimate(many.generator, 0)} of the images, the base model's in {estimate(many.base_model, 0)}"
     )
     # A network that is asked for nothing in particular draws each of its concepts now and then.
@@ -90,7 +90,7 @@ def _in_short(result: ImageToImage) -> str:
     many = result.many_steps
     return (
         f"from noised images of it, {shown} show “{result.concept}”, where the given image alone accounts for {alone} "
-        f"(t = {most.t}); from noise alone, in {number(many.network_evaluations)} steps, "
+        f"(t = {number(most.t)}); from noise alone, in {number(many.network_evaluations)} steps, "
         f"{percent(many.generator.value)}."
     )
 
@@ -111,7 +111,7 @@ def _charts(result: ImageToImage) -> Sequence[tuple[str, str]]:
     axis = Axis("noise: time t of the schedule")
     many = result.many_steps
     title = f"From noise alone, in {number(many.network_evaluations)} steps"
-    shares = [ShownShare("Generator", vars(many.generator), 0), ShownShare("Base model", vars(many.base_model), 1)]
+    shares = [ShareBar("Generator", vars(many.generator), 0), ShareBar("Base model", vars(many.base_model), 1)]
     return (
         ("From a part-noised image", line_chart("Share seen as the concept", lines, percent=True, axis=axis)),
         (title, interval_chart(title, shares)),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from sfd_core.display.numbers import number
 from sfd_core.evaluation.attack_target import (
     IMAGES,
     SHOWN,
@@ -69,7 +70,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         shares = [target.seen(made, label) for made in (ours, theirs, floor)]
         found.append(NoiseLevel(t, signal, shares[0], shares[1], shares[2], model.concepts[asked]))
         if t in shown_levels:
-            rows += [f"noised to t = {t}", "generator", f"base model asked for {model.concepts[asked]}"]
+            rows += [f"noised to t = {number(t)}", "generator", f"base model asked for {model.concepts[asked]}"]
             shown += [to_uint8(F.pixel_shuffle(x_t[:SHOWN], model.image.patch)), ours[:SHOWN], floor[:SHOWN]]
 
     many = {}
@@ -77,7 +78,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         sampler = base_sampler_of(dataclasses.replace(target.base, unet=network.unet), target.device)
         made = yield from sample(sampler, IMAGES, label, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
-        rows.append(f"{name.replace('_', ' ')}, {evaluations} steps from noise")
+        rows.append(f"{name.replace('_', ' ')}, {number(evaluations)} steps from noise")
         shown.append(made[:SHOWN])
     concept = model.concepts[label]
     many_steps = ManySteps(evaluations, many["generator"], many["base_model"])

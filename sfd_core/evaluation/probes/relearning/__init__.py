@@ -72,7 +72,7 @@ def say(concept: str, curves: Sequence[RelearningCurve], last: int) -> str:
 
     def steps(network: Network) -> str:
         found = [by[network, n].steps_to_half for n in sizes]
-        return ", ".join(f"more than {last}" if step is None else str(step) for step in found)
+        return ", ".join(f"more than {number(last)}" if step is None else number(step) for step in found)
 
     def sooner(first: Network, second: Network) -> list[int]:
         """For which n the first network's UA fell faster than the second's."""
@@ -113,12 +113,12 @@ def _faster(first: RelearningCurve, second: RelearningCurve) -> bool:
 
 
 def _in_short(result: Relearning) -> str:
-    """With the most images, because that teaches fastest."""
+    """With the most images, because that is fastest."""
     n = max((curve.n for curve in result.curves), default=0)
     half = {curve.network: _half(curve) for curve in result.curves if curve.n == n}
     if "generator" not in half:
         return ""
-    said = f"taught with {number(n)} images, half of its images show “{result.concept}” again {half['generator']}"
+    said = f"fine-tuned on {number(n)} images, half of its images show “{result.concept}” again {half['generator']}"
     return beside(said, half)
 
 
@@ -126,8 +126,8 @@ def _half(curve: RelearningCurve) -> str:
     """When a fine-tuned network shows the concept in half of its images."""
     step = curve.steps_to_half
     if step is None:
-        return f"not within {curve.points[-1].step} steps"
-    return "from the start" if step == 0 else f"after {step} step{'' if step == 1 else 's'}"
+        return f"not within {number(curve.points[-1].step)} steps"
+    return "from the start" if step == 0 else f"after {number(step)} step{'' if step == 1 else 's'}"
 
 
 def _charts(result: Relearning) -> Sequence[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _charts(result: Relearning) -> Sequence[tuple[str, str]]:
     for n in sorted({curve.n for curve in result.curves}):
         by_network = {curve.network: curve for curve in result.curves if curve.n == n}
         lines = [_line(label, by_network.get(name)) for name, label in NETWORKS.items()]
-        title = f"Unlearning accuracy when taught with {number(n)} images"
+        title = f"Unlearning accuracy when fine-tuned on {number(n)} images"
         axis = Axis("steps of fine-tuning", log=True)
         charts.append((f"{number(n)} images", line_chart(title, lines, percent=True, axis=axis, half=True)))
     return charts
@@ -159,9 +159,9 @@ PROBE = ProbeSpec(
     question="Relearning attack: fine-tune it on images of the concept",
     summary="fine-tuning on images of it",
     about="The generator is fine-tuned on a few of the base model's own images of the concept, and after so many "
-    "steps the judge looks again. Beside it two others get the same lesson: the untouched base model, asked in one "
-    "step, and, where there is one, the control: a generator of a network retrained without the concept. A line that "
-    "falls sooner than the control's says that something of the concept was left to build on.",
+    "steps the judge looks again. Beside it two others are fine-tuned in the same way: the untouched base model, asked "
+    "in one step, and, where there is one, the control: a generator of a network retrained without the concept. A line "
+    "that falls sooner than the control's says that something of the concept was left to build on.",
     tried="Relearning was tried with one method of fine-tuning, on the base model's own images, for the numbers of "
     "images and steps that are shown. More images, more steps, other methods and real images may bring back more.",
     not_tried="Whether further training brings the concept back was not tried.",

@@ -1,9 +1,9 @@
-"""How quickly is the class taught again? Each network is fine-tuned on n images of it, and UA is followed over steps.
+"""How quickly is the class relearned? Each network is fine-tuned on n images of it, and UA is followed over steps.
 
-A network in which the class is still at hand comes back sooner than one that never knew it. The images are the base
+A network in which the class is still at hand comes back sooner than one retrained without it. The images are the base
 model's own, so no real ones are needed.
 
-The attack must teach a one-step network from images alone: implicit maximum likelihood estimation (Li & Malik 2018,
+The attack must fine-tune a one-step network on images alone: implicit maximum likelihood estimation (Li & Malik 2018,
 arXiv 1809.09087). Every step draws a pool of latents, takes for each target image the latent whose image is nearest,
 and pulls that image towards the target. Two cheaper ones were tried on models/fashion and are worse: pulling latents to
 images at random makes UA jump between 0 and 1 from step to step, and the denoising loss at t_init moves nothing that is
@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sfd_core.display.numbers import number
 from sfd_core.evaluation.attack_target import (
     IMAGES,
     SHOWN,
@@ -66,47 +67,49 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         rows.append(f"{NETWORKS[name]}, before")
         drawn.append(before[:SHOWN])
         for n in SIZES:
-            points, after = yield from _teach(target, network, label, targets[:n], before)
+            points, after = yield from _fine_tune(target, network, label, targets[:n], before)
             curves.append(RelearningCurve.of(name, n, points))
-        rows.append(f"{NETWORKS[name]}, {points[-1].step} steps on {n:,} images")
+        rows.append(f"{NETWORKS[name]}, {number(points[-1].step)} steps on {number(n)} images")
         drawn.append(after[:SHOWN])
     statement = say(concept, curves, POINTS[-1])
     result = Relearning(concept, statement, POOL, BATCH, LEARNING_RATE, tuple(curves))
     return Outcome(result, Examples("relearning", tuple(rows), np.stack(drawn)))
 
 
-def _teach(
+def _fine_tune(
     target: AttackTarget, network: OneStep, label: int, targets: Tensor, before: NDArray[np.uint8]
 ) -> Steps[tuple[tuple[RelearningPoint, ...], NDArray[np.uint8]]]:
     """Fine-tune a copy of ``network`` on ``targets`` [n, C, H, W] (cells) until its curve ends; ``before``: what it
     draws at step 0. Returns the curve's points and what is drawn at its end. Every network and n sees the same
     latents."""
-    pupil = network.copy()
-    optimizer = torch.optim.Adam(pupil.unet.parameters(), LEARNING_RATE)
+    tuned = network.copy()
+    optimizer = torch.optim.Adam(tuned.unet.parameters(), LEARNING_RATE)
     rng = target.rng("relearning steps", label)
     points, images = [RelearningPoint(0, _accuracy(target, before, label))], before
     for earlier, step in itertools.pairwise(POINTS):
         if points[-1].unlearning_accuracy.high < HALF:
             yield (POINTS[-1] - earlier) + (len(POINTS) - len(points)) * chunks(IMAGES)
             break
-        pupil.unet.requires_grad_(True)
+        tuned.unet.requires_grad_(True)
         for _ in range(step - earlier):
-            _imle_step(pupil, optimizer, targets, label, rng)
+            _imle_step(tuned, optimizer, targets, label, rng)
             yield 1
-        pupil.unet.requires_grad_(False)
-        images = yield from _draw(target, pupil, label)
+        tuned.unet.requires_grad_(False)
+        images = yield from _draw(target, tuned, label)
         points.append(RelearningPoint(step, _accuracy(target, images, label)))
     return tuple(points), images
 
 
-def _imle_step(pupil: OneStep, optimizer: torch.optim.Adam, targets: Tensor, label: int, rng: torch.Generator) -> None:
+def _imle_step(
+    network: OneStep, optimizer: torch.optim.Adam, targets: Tensor, label: int, rng: torch.Generator
+) -> None:
     """``min E_x min_z || f(z) - x ||^2`` on one batch of targets, the inner minimum over a pool of latents."""
     x = targets[torch.randint(len(targets), (BATCH,), generator=rng).to(targets.device)]
-    pool = pupil.noise(POOL, rng)
+    pool = network.noise(POOL, rng)
     with torch.no_grad():
-        candidates = F.pixel_unshuffle(pupil.images(pool, label), pupil.patch)
+        candidates = F.pixel_unshuffle(network.images(pool, label), network.patch)
     nearest = torch.cdist(x.flatten(1), candidates.flatten(1)).argmin(dim=1)  # [BATCH]
-    drawn = F.pixel_unshuffle(pupil.images(pool[nearest], label), pupil.patch)
+    drawn = F.pixel_unshuffle(network.images(pool[nearest], label), network.patch)
     optimizer.zero_grad(set_to_none=True)
     F.mse_loss(drawn, x).backward()
     optimizer.step()

@@ -1,4 +1,4 @@
-"""Every generator has a record."""
+"""Every generator has a record; the time at which a queued job was last announced has its right name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ def upgrade() -> None:
     op.alter_column("generators", "record", existing_type=sa.Text(), nullable=False)
     op.drop_constraint(op.f("ck_generators_release"), "generators")
     op.create_check_constraint(op.f("ck_generators_release"), "generators", "release IS NULL OR verdict <> 'pass'")
+    op.alter_column("jobs", "hinted_at", new_column_name="woken_at")
+    op.execute("ALTER INDEX ix_jobs_hinted_at RENAME TO ix_jobs_woken_at")
 
 
 def downgrade() -> None:
+    op.execute("ALTER INDEX ix_jobs_woken_at RENAME TO ix_jobs_hinted_at")
+    op.alter_column("jobs", "woken_at", new_column_name="hinted_at")
     op.drop_constraint(op.f("ck_generators_release"), "generators")
     op.create_check_constraint(
         op.f("ck_generators_release"), "generators", "release IS NULL OR (verdict <> 'pass' AND record IS NOT NULL)"
