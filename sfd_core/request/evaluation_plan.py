@@ -18,7 +18,7 @@ FEWEST, MOST = 2, 100_000
 @known_fields_only
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """How many images are judged, and what is tried beside."""
+    """The number of images that are judged, and what is tried beside."""
 
     images_per_concept: Whole = 500
     """Evaluation images per remaining concept."""
