@@ -201,7 +201,8 @@ class Lethe:
         *,
         prompt: str | None = None,
     ) -> list[bytes]:
-        """Draw ``n`` images of ``concept``, or of a text-to-image generator's ``prompt``, as PNG files, in as many requests as it takes. Image i depends on ``seed + i`` alone, whatever ``n`` is."""
+        """Draw ``n`` images of ``concept``, or of a text-to-image generator's ``prompt``, as PNG files, in as many
+        requests as it takes. Image i depends on ``seed + i`` alone, whatever ``n`` is."""
         images: list[bytes] = []
         for first in range(0, n, SAMPLES_A_REQUEST):
             some = min(SAMPLES_A_REQUEST, n - first)

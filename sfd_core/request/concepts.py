@@ -100,7 +100,8 @@ class Forget:
 @known_fields_only
 @dataclass(frozen=True)
 class Retain:
-    """Prompts to retain, for text-to-image models: what must stay as it is. Those that name what is forgotten are left out."""
+    """Prompts to retain, for text-to-image models: what must stay as it is. Those that name what is forgotten are left
+    out."""
 
     prompts: Prompts
 

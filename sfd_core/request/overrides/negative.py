@@ -13,7 +13,7 @@ from sfd_core.request.recipe import Recipe
 @one_key
 @dataclass(frozen=True)
 class NegativeOverride(Override):
-    """For each image, its prompt, the concept's words left out, guided away from this text. Text-to-image models only;
+    """The prompt of each image, the concept's words left out, guided away from this text. Text-to-image models only;
     takes a `recipe.kappa4` above 1."""
 
     negative: OnePrompt
