@@ -29,8 +29,8 @@ class Server(uvicorn.Server):
         self.lethe = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by the signal's handler; a second Ctrl-C does not wait. As uvicorn's own, which then raises the
-        signal once more: a stop that was asked for is no failure."""
+        """Stop the server, called by the signal's handler; a second Ctrl-C does not wait. As uvicorn's own, which then
+        raises the signal once more: a stop that was asked for is no failure."""
         services: Services | None = getattr(self.lethe.state, "services", None)
         if services is not None:
             services.loop.call_soon_threadsafe(services.close_streams)
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
 
 
 def make_server(app: FastAPI, host: str, port: int) -> Server:
-    """The server of ``app``, not started. It says nothing of itself, and logs through ``api.logs``."""
+    """Make the server of ``app``, not started. It says nothing of itself, and logs through ``api.logs``."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -54,7 +54,7 @@ def make_server(app: FastAPI, host: str, port: int) -> Server:
 
 
 def main() -> int:
-    """Exit status 0 after a stop that was asked for, 2 for settings that are wrong."""
+    """Run the service. Exits with 0 after a stop that was asked for, with 2 for settings that are wrong."""
     try:
         settings = load_settings()
         settings.require_database()

@@ -21,13 +21,13 @@ class _Outbox:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is held back."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Take what was written since the last time."""
         data = b"".join(self._written)
         self._written.clear()
         return data
@@ -40,8 +40,8 @@ def zip_chunks(
     made: Mapping[str, bytes],
     date: tuple[int, int, int, int, int, int],
 ) -> Iterator[bytes]:
-    """The files as one zip, stored without compression (weights do not compress), in order of their names. The same
-    files and date give the same bytes.
+    """Yield the files as one zip, stored without compression (weights do not compress), in order of their names. The
+    same files and date give the same bytes.
 
     Args:
         files: in the artefact store, below ``prefix``.

@@ -21,21 +21,22 @@ from sfd_core.request.unlearning_request import MAX_SEED
 
 @dataclass(frozen=True)
 class Asked:
-    """``prompts``: one an image, of a text-to-image generator; none of one that is asked by class. ``forgotten``:
-    whether the concept, or a word of a prompt, is one that it has forgotten."""
+    """The content of a request for samples, once checked. ``prompts``: one an image, of a text-to-image generator; none
+    of one that is asked by class. ``forgotten``: whether the concept, or a word of a prompt, is one that it has
+    forgotten."""
 
     prompts: tuple[str, ...]
     forgotten: bool
 
     def to_sampler(self, body: SamplesRequest, seed: int) -> dict[str, Any]:
-        """As the sampler takes it."""
+        """Write it as the sampler takes it."""
         what: dict[str, Any] = (
             {"prompts": list(self.prompts)} if self.prompts else {"concept": body.concept, "n": body.n}
         )
         return {**what, "seed": seed, "format": body.format}
 
     def to_log(self, body: SamplesRequest, in_words: bool) -> dict[str, Any]:
-        """What the log says of it: a prompt as its SHA-256, unless it may stand there ``in_words``."""
+        """Return what the log says of it: a prompt as its SHA-256, unless it may stand there ``in_words``."""
         if body.prompt is None:
             return {"concept": body.concept, "forgotten": self.forgotten}
         digest = hashlib.sha256(body.prompt.encode()).hexdigest()
@@ -44,7 +45,7 @@ class Asked:
 
 
 def asked(use: Services, generator: Generator, body: SamplesRequest, seed: int) -> Asked:
-    """What ``body`` asks for, held against what the generator can be asked.
+    """Hold what ``body`` asks for against what the generator can be asked.
 
     Raises:
         Problem: ``invalid_request``, with every wrong value.

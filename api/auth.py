@@ -37,7 +37,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks. ``secret`` is the key as it was sent, to be checked again while a stream is open."""
+    """The one who asks. ``secret`` is the key as it was sent, to be checked again while a stream is open."""
 
     tenant: str
     scopes: frozenset[str]
@@ -46,7 +46,7 @@ class Identity:
     secret: str | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Whether this identity has the scope; ``admin`` has all."""
+        """Return whether this identity has the scope; ``admin`` has all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -55,7 +55,7 @@ ANYBODY = Identity("default", frozenset({"admin"}))
 
 
 class Authenticator:
-    """From a request to an :class:`Identity`.
+    """The way from a request to an :class:`Identity`.
 
     Args:
         keys: whether API keys are needed.
@@ -73,7 +73,7 @@ class Authenticator:
         self._lock = threading.Lock()
 
     def identify(self, secret: str) -> Identity:
-        """Whose key this is. Asks the database at most every ``REMEMBER_SECONDS`` for one key.
+        """Find whose key this is. Asks the database at most every ``REMEMBER_SECONDS`` for one key.
 
         Raises:
             Problem: ``unauthenticated``.
@@ -98,7 +98,7 @@ class Authenticator:
         return identity
 
     def still(self, identity: Identity, scope: Scope) -> bool:
-        """Whether an identity that was let in would be let in now."""
+        """Return whether an identity that was let in would be let in now."""
         if not self.keys:
             return True
         try:
@@ -109,7 +109,7 @@ class Authenticator:
             return True  # the database is away: nothing can be read, and the next time tells
 
     async def request(self, request: Request, bearer: str | None) -> Identity:
-        """Who sends this request.
+        """Say who sends this request.
 
         Raises:
             Problem: ``unauthenticated`` without a valid key, ``forbidden`` for a browser sent by another site.

@@ -29,7 +29,7 @@ Schema = Mapping[str, Any]
 
 
 def text() -> str:
-    """The module as it is committed."""
+    """Return the module as it is committed."""
     schema = report_schema()
     parts = [_class(name, one) for name, one in schema["$defs"].items()]
     raw = "raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)\n"

@@ -50,7 +50,7 @@ def install(app: FastAPI) -> None:
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of the application, with the shape of problems in it."""
+    """Return the OpenAPI document of the application, with the shape of problems in it."""
     made = get_openapi(
         title=app.title,
         version=app.version,

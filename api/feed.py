@@ -18,7 +18,7 @@ _AFTER_FAILURE_SECONDS = 2.0
 
 
 class Feed:
-    """Tells streams when their job has events that they have not seen.
+    """A feed that tells streams when their job has events that they have not seen.
 
     Args:
         last_seqs: the number of the last event of each of these jobs, in one query.

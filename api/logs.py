@@ -68,8 +68,8 @@ def configure(level: str, style: str) -> None:
 
 
 def take_request_id(given: str | None) -> str:
-    """The id of a request that begins: the caller's own if it is a plain word, else a fresh one. It is in every log
-    line and every error of this request from here on."""
+    """Take the id of a request that begins: the caller's own if it is a plain word, else a fresh one. It is in every
+    log line and every error of this request from here on."""
     value = given if given is not None and _GIVEN_ID.match(given) else new_id("evt").replace("evt_", "req_")
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=value)
@@ -77,7 +77,7 @@ def take_request_id(given: str | None) -> str:
 
 
 def request_id() -> str | None:
-    """The id of the request that is being answered; ``None`` outside of one."""
+    """Return the id of the request that is being answered; ``None`` outside of one."""
     value = structlog.contextvars.get_contextvars().get("request_id")
     return value if isinstance(value, str) else None
 

@@ -38,7 +38,7 @@ CONNECTIONS = 10
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. Nothing is connected before it starts.
+    """Make the application. Nothing is connected before it starts.
 
     Raises:
         SettingsError: when it starts, if no database or broker is named.

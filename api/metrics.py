@@ -47,7 +47,7 @@ class Metrics:
         self.registry.register(_Service(jobs_by_status, outbox_backlog, queue_length))
 
     def text(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Write all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
@@ -65,11 +65,11 @@ class _Service(Collector):
         self._queue_length = queue_length
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing, so that registering asks neither database nor broker."""
+        """Return nothing, so that registering asks neither database nor broker."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """The gauges that could be read now."""
+        """Yield the gauges that could be read now."""
         up = GaugeMetricFamily("lethe_up", "Whether a part answered this scrape.", labels=["part"])
         jobs = GaugeMetricFamily("lethe_jobs", "Jobs of all tenants.", labels=["status"])
         backlog = GaugeMetricFamily("lethe_outbox_backlog", "Messages written but not yet sent to the broker.")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 
 def preferred(accept: str | None, offered: Sequence[str]) -> str | None:
-    """The offered media type with the highest quality in an Accept header, the first offered where several have it;
-    ``None`` if none is accepted. No header accepts anything."""
+    """Pick the offered media type with the highest quality in an Accept header, the first offered where several have
+    it; ``None`` if none is accepted. No header accepts anything."""
     if accept is None or not accept.strip():
         return offered[0]
     ranges = [_range(part) for part in accept.split(",")]

@@ -86,7 +86,8 @@ class Observing:
 
 
 class BodyLimit:
-    """Refuse a body of more than ``MAX_BODY_BYTES`` before it is read whole, whether or not its length is declared."""
+    """A limit on bodies: it refuses one of more than ``MAX_BODY_BYTES`` before it is read whole, whether or not its
+    length is declared."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

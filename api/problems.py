@@ -62,7 +62,7 @@ class Wrong:
     place: str = "body"
 
     def to_json(self) -> dict[str, str]:
-        """As it stands in ``errors``."""
+        """Return it as it stands in ``errors``."""
         return {"pointer": self.pointer, "detail": self.detail, "in": self.place}
 
 
@@ -85,7 +85,8 @@ class Problem(Exception):
         self.extra = extra
 
     def to_json(self) -> dict[str, Any]:
-        """The problem document. ``type`` leads to the code's entry in the documentation that the service serves."""
+        """Return the problem document. ``type`` leads to the code's entry in the documentation that the service
+        serves."""
         document: dict[str, Any] = self.extra | {
             "type": f"/docs#error-{self.kind.code}",
             "title": self.kind.title,
@@ -99,7 +100,7 @@ class Problem(Exception):
         return document
 
     def response(self) -> Response:
-        """The answer. It is never cached, and says when to come back if that may help."""
+        """Make the answer. It is never cached, and says when to come back if that may help."""
         headers = {"Cache-Control": "no-store", **self.headers}
         if self.kind.status in (429, 503):
             headers.setdefault("Retry-After", str(RETRY_AFTER))
@@ -109,24 +110,25 @@ class Problem(Exception):
 
 
 def invalid(errors: Iterable[Wrong], code: str = "invalid_request", **extra: Any) -> Problem:
-    """A 422 that names every wrong value."""
+    """Make a 422 that names every wrong value."""
     found = tuple(errors)
     many = "1 value is wrong" if len(found) == 1 else f"{len(found)} values are wrong"
     return Problem(code, f"{many}: see errors", found, **extra)
 
 
 def wrong_fields(errors: Iterable[FieldError]) -> list[Wrong]:
-    """What ``sfd_core`` found wrong, as it stands in ``errors``."""
+    """Return what ``sfd_core`` found wrong, as it stands in ``errors``."""
     return [Wrong(error.pointer, error.message) for error in errors]
 
 
 def pointer(parts: Iterable[object]) -> str:
-    """A JSON pointer (RFC 6901) from its parts."""
+    """Write a JSON pointer (RFC 6901) from its parts."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def problem_of(error: Exception) -> Problem:
-    """What ``error`` is to a client. Anything that was not foreseen is ``internal``, without a word of what it was."""
+    """Return what ``error`` is to a client. Anything that was not foreseen is ``internal``, without a word of what it
+    was."""
     match error:
         case Problem():
             return error

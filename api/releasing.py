@@ -19,7 +19,7 @@ from jobs.record.statement import Release
 
 
 def served(use: Services, generator_id: str, tenant: str) -> Generator:
-    """A generator that may be sampled and handed out.
+    """Find a generator that may be sampled and handed out.
 
     Raises:
         GeneratorNotFound: there is none, or it is another tenant's.
@@ -34,7 +34,7 @@ def served(use: Services, generator_id: str, tenant: str) -> Generator:
 
 
 def reasons_of(report: Mapping[str, Any]) -> list[str]:
-    """Why a report does not say pass: the reason of each criterion that failed or could not be decided."""
+    """Say why a report does not say pass: the reason of each criterion that failed or could not be decided."""
     return [str(each["reason"]) for each in report.get("criteria", ()) if each.get("decision") != "pass"]
 
 

@@ -28,13 +28,13 @@ _LAST = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED})
 
 
 def is_over(job: Job, seen: int) -> bool:
-    """Whether nothing can follow event number ``seen``: the job has ended and that was its last event."""
+    """Return whether nothing can follow event number ``seen``: the job has ended and that was its last event."""
     return job.terminal and seen >= job.last_seq
 
 
 async def event_stream(services: Services, identity: Identity, job_id: str, seen: int) -> AsyncIterator[bytes]:
-    """The job's events after number ``seen``, as they happen. Ends after the event that ends the job, when the server
-    is asked to stop, or when the reader's key is no longer good; a reader that comes back with ``Last-Event-ID``
+    """Yield the job's events after number ``seen``, as they happen. Ends after the event that ends the job, when the
+    server is asked to stop, or when the reader's key is no longer good; a reader that comes back with ``Last-Event-ID``
     misses nothing and gets nothing twice.
     """
     services.metrics.streams.inc()

@@ -31,7 +31,7 @@ TAIL = 30
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one benchmark. ``output``: all that it printed."""
+    """The result of one benchmark. ``output``: all that it printed."""
 
     name: str
     seconds: float
@@ -85,7 +85,7 @@ def _said(result: Result) -> Result:
 
 
 def summary(results: Iterable[Result]) -> str:
-    """A row a benchmark."""
+    """Write a row a benchmark."""
     rows = [(r.name, f"{r.seconds:.0f}", "ok" if r.ok else "FAILED", r.figure) for r in results]
     return table(("benchmark", "seconds", "result", "main figure"), rows)
 

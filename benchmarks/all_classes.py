@@ -118,7 +118,7 @@ def forgotten(model: BaseModel, concept: str, budget: int, plan: dict[str, int])
 
 
 def rows_of(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as Markdown."""
+    """Write the rows as Markdown."""
     names = ("forgotten", "override", "verdict", "UA [95 %]", "judged as override", "RA", "base model's RA")
     return table((*names, "drop [95 %]", "FD", "training s"), [_cells(row) for row in rows])
 
@@ -136,7 +136,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def counts(rows: Sequence[dict[str, Any]]) -> str:
-    """How many classes were forgotten, and how many runs left the rest intact."""
+    """Say how many classes were forgotten, and how many runs left the rest intact."""
     uas, drops = [row["ua"]["value"] for row in rows], [row["drop"]["value"] for row in rows]
     reached, kept = sum(ua >= UA for ua in uas), sum(drop <= DROP for drop in drops)
     return (

@@ -82,7 +82,7 @@ GENERATORS = ("distilled-generator", "sfd-generator")
 
 
 def controls(experiment: Experiment, work: Path) -> dict[str, Sample]:
-    """What makes the images of every control, and of the generator that forgot."""
+    """Return what makes the images of every control, and of the generator that forgot."""
     model = experiment.base.model
     remembers, forgot = (distil(experiment, work / name, name == GENERATORS[1]) for name in GENERATORS)
     one, other = (model.concept_index(concept) for concept in SWAPPED)
@@ -99,7 +99,7 @@ def controls(experiment: Experiment, work: Path) -> dict[str, Sample]:
 
 
 def judged(name: str, sample: Sample, experiment: Experiment, evaluations: int) -> tuple[Counter[str], Counter[str]]:
-    """How often each verdict came, and how often each criterion failed."""
+    """Count how often each verdict came, and how often each criterion failed."""
     # No verdict is decided by the further extractors or the second judge.
     evaluators = dataclasses.replace(experiment.evaluators, second_judge=None, extractors=(), references={})
     verdicts: Counter[str] = Counter()

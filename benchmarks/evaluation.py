@@ -66,14 +66,14 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def measured(work: Path, budget: int, size: str) -> dict[str, Any]:
-    """The figures of one size, from a process of its own."""
+    """Measure the figures of one size, from a process of its own."""
     command = [sys.executable, "-m", "benchmarks.evaluation", "--work", str(work), "--budget", str(budget)]
     done = subprocess.run([*command, "--one", size], check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-2]))
 
 
 def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, Any]:
-    """One evaluation in this process."""
+    """Run one evaluation in this process."""
     experiment = demonstration(budget, images_per_concept=images, images_per_forgotten_concept=forgotten)
     subject, _ = ImageSource.one_step(distil(experiment, generator, forget=True)), experiment.evaluators
     before = peak_megabytes()
@@ -89,7 +89,8 @@ def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, 
 
 
 def peak_megabytes() -> int:
-    """The most memory that this program has held. Not from ``getrusage``, which starts at what the parent held."""
+    """Return the most memory that this program has held. Not from ``getrusage``, which starts at what the parent
+    held."""
     found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) // 1024

@@ -85,7 +85,7 @@ class Meter:
         return self.device.type == "cuda"
 
     def timed(self, call: Callable[[], Any]) -> float:
-        """Seconds of a call, to the end of what it has started on the device."""
+        """Return the seconds of a call, to the end of what it has started on the device."""
         self._wait()
         began = time.perf_counter()
         call()
@@ -105,7 +105,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def peaks(self) -> tuple[int | None, int | None]:
-        """The most bytes that were allocated and reserved since."""
+        """Return the most bytes that were allocated and reserved since."""
         if not self.on_gpu:
             return None, None
         return torch.cuda.max_memory_allocated(self.device), torch.cuda.max_memory_reserved(self.device)
@@ -122,12 +122,12 @@ class Meter:
 
 
 def billions(memory: int | None) -> str:
-    """Bytes in units of 10^9."""
+    """Write bytes in units of 10^9."""
     return "not measured (needs a GPU)" if memory is None else f"{memory / GB:.1f}"
 
 
 def trained(setting: Setting, arguments: argparse.Namespace, meter: Meter) -> dict[str, Any]:
-    """The second step and those after it: what Adam keeps is there from then on."""
+    """Measure the second step and those after it: what Adam keeps is there from then on."""
     meter.forget()
     bench = Bench(setting, BATCH, arguments.micro_batch, meter.device, SHAPES[arguments.shapes])
     bench.step()
@@ -154,7 +154,7 @@ def trained(setting: Setting, arguments: argparse.Namespace, meter: Meter) -> di
 
 
 def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]:
-    """One step and the base model's steps, a picture and four, in bf16; the published sampler's own batch, in
+    """Measure one step and the base model's steps, a picture and four, in bf16; the published sampler's own batch, in
     float32."""
     meter.forget()
     parts = Parts.of(SHAPES[arguments.shapes], meter.device)
@@ -182,7 +182,7 @@ def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]
 
 
 def in_turns(n: int, one_step: Any, base_model: Any, arguments: argparse.Namespace, meter: Meter) -> dict[str, Any]:
-    """``n`` pictures at once by one step and by the base model's steps, through stock diffusers."""
+    """Time ``n`` pictures at once by one step and by the base model's steps, through stock diffusers."""
 
     def ours() -> Any:
         return one_step([PROMPT] * n, num_inference_steps=1, guidance_scale=1, output_type="np")
@@ -203,7 +203,7 @@ def in_turns(n: int, one_step: Any, base_model: Any, arguments: argparse.Namespa
 
 
 def whole_job(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]:
-    """By adapters on both sides, as docs/memory.md has it."""
+    """Measure a whole job, by adapters on both sides, as docs/memory.md has it."""
     meter.allow(CARD)
     shapes = SHAPES[arguments.shapes]
     recipe = {**SETTINGS[-1].changes(shapes.rank), "micro_batch": 1}
@@ -231,7 +231,7 @@ class Parts:
 
     @classmethod
     def of(cls, shapes: Shapes, device: torch.device) -> Parts:
-        """New networks of ``shapes``."""
+        """Make new networks of ``shapes``."""
         text = CLIPTextConfig(**shapes.text_encoder)
         with device:
             networks = UNet2DConditionModel(**shapes.unet), AutoencoderKL(**shapes.vae), CLIPTextModel(text)
@@ -239,7 +239,7 @@ class Parts:
         return cls(unet, vae, text_encoder, CLIPTokenizer.from_pretrained(TOKENIZER, local_files_only=True))
 
     def pipeline(self, scheduler: Any) -> Any:
-        """The stock pipeline around them."""
+        """Return the stock pipeline around them."""
         parts = (self.vae, self.text_encoder, self.tokenizer, self.unet, scheduler, None, None)
         pipe = StableDiffusionPipeline(*parts, requires_safety_checker=False)
         pipe.set_progress_bar_config(disable=True)
@@ -247,12 +247,12 @@ class Parts:
 
 
 def base_model_scheduler() -> DDIMScheduler:
-    """The base model's own sampler."""
+    """Return the base model's own sampler."""
     return DDIMScheduler(**SCHEDULE, clip_sample=False, steps_offset=1)
 
 
 def written(folder: Path, shapes: Shapes, device: torch.device) -> BaseModel:
-    """A pipeline's folder with a manifest, and no judge."""
+    """Write a pipeline's folder with a manifest, and no judge."""
     Parts.of(shapes, device).pipeline(base_model_scheduler()).save_pretrained(folder)
     files = {str(p.relative_to(folder)): file_sha256(p) for p in folder.rglob("*") if p.is_file()}
     manifest = {

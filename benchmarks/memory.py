@@ -43,7 +43,8 @@ HEADS = ("setting", "weights", "what Adam keeps", "gradients", "activations and 
 
 
 class Alive(TorchDispatchMode):
-    """While entered, counts the bytes of all storages that an operation puts out and that are still referred to."""
+    """A counter: while entered, it counts the bytes of all storages that an operation puts out and that are still
+    referred to."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -72,7 +73,7 @@ class Alive(TorchDispatchMode):
 
 
 class _Fakes(FakeTensorMode):
-    """Survives the copying of networks that hold its tensors, which must all be of one mode."""
+    """A mode that survives the copying of networks that hold its tensors, which must all be of one mode."""
 
     def __deepcopy__(self, memo: Any) -> _Fakes:
         return self
@@ -104,7 +105,7 @@ class _Step(TrainingStep):
 
 
 def counted(setting: Setting, micro_batch: int, shapes: Shapes = SD15) -> Row:
-    """A second step, so that what Adam keeps is there from the start."""
+    """Count a second step, so that what Adam keeps is there from the start."""
     # A fake tensor's value is asked for by the logged losses, the check of the images, and Adam's count of steps; a
     # network of fake tensors is where it shall be, and cannot be moved.
     no_values, stays = (
@@ -120,7 +121,7 @@ def counted(setting: Setting, micro_batch: int, shapes: Shapes = SD15) -> Row:
 
 
 def decoding(images: int, shapes: Shapes = SD15) -> int:
-    """Bytes alive while ``images`` latents are decoded in float32, the autoencoder's own included."""
+    """Count the bytes alive while ``images`` latents are decoded in float32, the autoencoder's own included."""
     with _Fakes(), torch.no_grad(), (alive := Alive()):
         vae = AutoencoderKL(**shapes.vae).eval()
         vae.decode(torch.zeros(images, 4, shapes.latent, shapes.latent))
@@ -128,7 +129,7 @@ def decoding(images: int, shapes: Shapes = SD15) -> int:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """In units of 10^9 bytes."""
+    """Write the row in units of 10^9 bytes."""
     values = (row.weights, row.optimizer, row.gradients, row.activations, row.peak)
     return (row.name, *(f"{value / GB:.1f}" for value in values))
 

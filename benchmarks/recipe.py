@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def measured(experiment: Experiment, run: Arrangement, images: int) -> tuple[float, float, float]:
-    """UA, RA and FD of the averaged generator."""
+    """Measure UA, RA and FD of the averaged generator."""
     model, evaluators = experiment.base.model, experiment.evaluators.judge_alone()
     assert evaluators.reference is not None
     forgotten = model.concept_index(experiment.request.forget[0].concept)

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def corpus(case: Case, scratch: Path, every: int) -> list[tuple[str, int, int, int, str]]:
-    """By part: how many changes were tried, caught and named, and what an example was answered with."""
+    """Count by part how many changes were tried, caught and named, and what an example was answered with."""
     tried: Counter[str] = Counter()
     caught: Counter[str] = Counter()
     named: Counter[str] = Counter()
@@ -86,7 +86,7 @@ def corpus(case: Case, scratch: Path, every: int) -> list[tuple[str, int, int, i
 
 
 def every_bit(case: Case, every: int) -> tuple[int, int]:
-    """How many single bits were turned over in the envelope, and how many of those were caught."""
+    """Count the single bits that were turned over in the envelope, and those of them that were caught."""
     content = case.text.encode()
     bits, caught = range(0, len(content) * 8, every), 0
     for i in bits:

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def measured(stack: Stack, root: Path, arguments: argparse.Namespace) -> tuple[list[Sequence[str]], int]:
-    """The rows of the table, and how many jobs were lost."""
+    """Measure the rows of the table, and how many jobs were lost."""
     with httpx.Client(base_url=stack.url, timeout=60) as client, Lethe(stack.url) as lethe:
         generator = released(client, lethe)
         folder = lethe.download(generator, root / "generator")
@@ -88,8 +88,8 @@ def measured(stack: Stack, root: Path, arguments: argparse.Namespace) -> tuple[l
 
 
 def released(client: httpx.Client, lethe: Lethe) -> str:
-    """The generator of a short job. What it makes is nothing to how long it takes, so that it is released where its
-    verdict withholds it."""
+    """Return the generator of a short job. What it makes is nothing to how long it takes, so that it is released where
+    its verdict withholds it."""
     job, _ = post(client)
     done = lethe.wait(job)
     if done.generator is None:
@@ -100,7 +100,7 @@ def released(client: httpx.Client, lethe: Lethe) -> str:
 
 
 def post(client: httpx.Client, body: dict[str, Any] = BODY) -> tuple[str, float]:
-    """The new job's id and the milliseconds until its 202."""
+    """Return the new job's id and the milliseconds until its 202."""
     began = time.perf_counter()
     answer = client.post("/v1/jobs", json=body)
     took = (time.perf_counter() - began) * 1000
@@ -110,13 +110,13 @@ def post(client: httpx.Client, body: dict[str, Any] = BODY) -> tuple[str, float]
 
 
 def quantiles(values: list[float]) -> str:
-    """In words."""
+    """Write the median and the 95th percentile in words."""
     ordered = sorted(values)
     return f"median {statistics.median(ordered):.1f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.1f} ms"
 
 
 def posts(client: httpx.Client, n: int) -> list[float]:
-    """Times of ``n`` submits; each job is cancelled, so that none of them runs."""
+    """Time ``n`` submits; each job is cancelled, so that none of them runs."""
     times = []
     for _ in range(n):
         job, took = post(client)
@@ -126,8 +126,8 @@ def posts(client: httpx.Client, n: int) -> list[float]:
 
 
 def flood(client: httpx.Client, lethe: Lethe, jobs: int, clients: int) -> tuple[int, int, float]:
-    """``jobs`` from ``clients`` at once: how many distinct jobs came of it, how many are not there afterwards, and the
-    seconds until the last was accepted."""
+    """Submit ``jobs`` from ``clients`` at once: how many distinct jobs came of it, how many are not there afterwards,
+    and the seconds until the last was accepted."""
 
     def some(_: int) -> list[str]:
         with httpx.Client(base_url=client.base_url, timeout=60) as own:
@@ -144,7 +144,7 @@ def flood(client: httpx.Client, lethe: Lethe, jobs: int, clients: int) -> tuple[
 
 
 def samples(client: httpx.Client, generator: str, folder: Path, n: int) -> list[Sequence[str]]:
-    """The endpoint beside the bare generator, in turns."""
+    """Time the endpoint beside the bare generator, in turns."""
     torch.set_num_threads(1 if (os.cpu_count() or 1) <= 2 else max(1, (os.cpu_count() or 1) // 4))
     bare = OneStepGenerator.load(folder)
     through, alone = [], []

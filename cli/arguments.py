@@ -25,7 +25,7 @@ PROBE_HELP = (
 
 
 def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
-    """``A=B``, ``A=random``, ``A=negative:B`` and so on as a request's ``forget``.
+    """Read ``A=B``, ``A=random``, ``A=negative:B`` and so on as a request's ``forget``.
 
     Raises:
         typer.BadParameter: for an item without both sides, a concept that is named twice, or a file of prompts that
@@ -48,7 +48,7 @@ def _override(text: str) -> str | dict[str, Any]:
 
 
 def read_prompts(path: Path, option: str) -> list[str]:
-    """The lines of a file of prompts. ``option``: which names it, for the message.
+    """Read the lines of a file of prompts. ``option``: which names it, for the message.
 
     Raises:
         typer.BadParameter: for a file that cannot be read, with every line that is wrong.
@@ -63,8 +63,8 @@ def read_prompts(path: Path, option: str) -> list[str]:
 
 
 def parse_settings(items: Iterable[str], option: str) -> dict[str, Any]:
-    """``k=v`` as {k: v}, ``v`` typed as JSON types it (a number, ``true``, ``null``, a quoted string), else
-    taken as a string. ``option``: its name on the command line, for the message.
+    """Read ``k=v`` as {k: v}, ``v`` typed as JSON types it (a number, ``true``, ``null``, a quoted string), else taken
+    as a string. ``option``: its name on the command line, for the message.
 
     Raises:
         typer.BadParameter: for an item without both sides, or a key that is given twice.
@@ -79,7 +79,7 @@ def parse_settings(items: Iterable[str], option: str) -> dict[str, Any]:
 
 
 def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
-    """As :func:`parse_settings`, where every value must be a number.
+    """Read as :func:`parse_settings` does, where every value must be a number.
 
     Raises:
         typer.BadParameter: also for a value that is no number.
@@ -94,7 +94,7 @@ def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
 def with_words(
     items: Sequence[Mapping[str, Any]], words: Iterable[str], prompts: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """``items`` of a request with what ``--words CONCEPT=A,B`` and ``--prompts CONCEPT=FILE`` say of them.
+    """Return ``items`` of a request with what ``--words CONCEPT=A,B`` and ``--prompts CONCEPT=FILE`` say of them.
 
     Raises:
         typer.BadParameter: for a concept that is not among the items, or is given twice.

@@ -15,7 +15,7 @@ from sfd_core.families.registry import load_manifest
 
 
 def base_model(name: str, settings: Settings) -> BaseModel:
-    """A registered base model, the one in a folder, or a hub's, which is fetched.
+    """Load a registered base model, the one in a folder, or a hub's, which is fetched.
 
     Raises:
         typer.BadParameter: for a name that is none of these, with the known ones.

@@ -16,19 +16,19 @@ RETRIES = 2
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the service is and what opens it; None: as the environment says."""
+    """The address of the service and the key that opens it; None: as the environment says."""
 
     url: str | None
     api_key: str | None
 
     def open(self) -> Lethe:
-        """The client."""
+        """Open the client."""
         from client import Lethe
 
         return Lethe(self.url, self.api_key, retries=RETRIES)
 
 
 def client_of(ctx: typer.Context) -> Lethe:
-    """The client for the service that the global options name."""
+    """Open the client for the service that the global options name."""
     connection: Connection = ctx.obj
     return connection.open()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def database(data_dir: Path | None) -> Iterator[Engine]:
-    """An engine on ``LETHE_DATABASE_URL`` or, without it, on the embedded Postgres in the data folder, which is
+    """Yield an engine on ``LETHE_DATABASE_URL`` or, without it, on the embedded Postgres in the data folder, which is
     joined if `lethe up` runs there and started for as long as this needs it if not.
 
     Raises:

@@ -28,8 +28,8 @@ from sfd_core.display.overrides import written_in_words
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What is shown: a job on a bundled model. ``prompts``: what a text-to-image generator is asked for at the end, by
-    the name of the picture."""
+    """A demonstration: a job on a bundled model. ``prompts``: what a text-to-image generator is asked for at the end,
+    by the name of the picture."""
 
     base: str
     forget: Mapping[str, str]
@@ -62,14 +62,14 @@ PAIRS = "pairs.png"
 
 @dataclass
 class Outcome:
-    """What the last line says. ``seconds``: by phase."""
+    """The figures that the last line says. ``seconds``: by phase."""
 
     job: Job
     report: Report | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Figures that were not measured, because the job did not come so far, are null."""
+        """Write the outcome as JSON: figures that were not measured, because the job did not come so far, are null."""
         report = self.report
         overall = report.retained_accuracy if report else None
         gone = report.unlearning[0] if report and report.unlearning else None

@@ -18,7 +18,7 @@ EXTRAS = {
 
 
 def explain(error: Exception) -> str | None:
-    """The message for an error that users can meet; None for one that is a defect and deserves its traceback."""
+    """Return the message for an error that users can meet; None for one that is a defect and deserves its traceback."""
     match error:
         case Unreachable():
             return f"{error}\nIs it running? Start one with `lethe up`, or name another with --url or LETHE_URL."

@@ -30,7 +30,7 @@ RetainOption = Annotated[
 
 @dataclass(frozen=True)
 class Options:
-    """What was said on the command line; None and nothing: what was not."""
+    """The options as said on the command line; None and nothing: what was not."""
 
     file: Path | None = None
     base: str | None = None
@@ -47,7 +47,7 @@ class Options:
     probe: Sequence[str] = ()
 
     def request(self) -> dict[str, Any]:
-        """The body of the request, types as in the service's schema.
+        """Make the body of the request, types as in the service's schema.
 
         Raises:
             typer.BadParameter: for an option or a file that cannot be read, or one that is missing.
@@ -80,7 +80,7 @@ class Options:
 
 
 def read_request(path: Path) -> dict[str, Any]:
-    """A request in a file, of the shape that the service takes.
+    """Read a request in a file, of the shape that the service takes.
 
     Raises:
         typer.BadParameter: with every value that is wrong.

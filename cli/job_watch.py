@@ -22,7 +22,7 @@ def follow(lethe: Lethe, job_id: str, console: Console) -> Job:
 
 
 def show(view: RunView, event: Event) -> None:
-    """One event of the job, shown."""
+    """Show one event of the job."""
     data = event.data
     match event.type:
         case "job.queued":
@@ -54,7 +54,7 @@ def _figures(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def ending(job: Job) -> str:
-    """How the job ended, in words."""
+    """Say how the job ended, in words."""
     match job.status:
         case "succeeded" if job.verdict == "pass":
             return f"{job.id}: passed; generator {job.generator}"
@@ -68,5 +68,5 @@ def ending(job: Job) -> str:
 
 
 def exit_status(job: Job) -> int:
-    """The command's exit status for a job that is over."""
+    """Return the command's exit status for a job that is over."""
     return OK if job.passed else JOB_FAILED

@@ -31,8 +31,8 @@ from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, P
 
 @dataclass(frozen=True)
 class Result:
-    """``folder``: the generator, its report in ``evaluation/`` and its record. ``record``: what that states.
-    ``key_id``: of the key that signed it."""
+    """The result of a run on this machine. ``folder``: the generator, its report in ``evaluation/`` and its record.
+    ``record``: what that states. ``key_id``: of the key that signed it."""
 
     verdict: str
     folder: Path
@@ -40,7 +40,7 @@ class Result:
     key_id: str | None
 
     def lines(self) -> Iterator[str]:
-        """Where everything is."""
+        """Say where everything is."""
         how = "unsigned: LETHE_SIGNING_KEY is not set" if self.key_id is None else f"signed by {self.key_id}"
         yield f"generator: {self.folder}"
         yield f"report: {self.folder / EVALUATION / 'report.html'}"

@@ -69,7 +69,7 @@ def connection(
         str | None, typer.Option(envvar="LETHE_API_KEY", help="For a service that asks for keys.", show_default=False)
     ] = None,
 ) -> None:
-    """Options of every command that talks to a service."""
+    """Keep the options of every command that talks to a service."""
     ctx.obj = Connection(url, api_key)
 
 

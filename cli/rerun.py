@@ -43,7 +43,7 @@ class Comparison:
         return not self.generator[1]
 
     def lines(self) -> Iterator[str]:
-        """The comparison in words."""
+        """Yield the comparison in words."""
         count, differing = self.generator
         if self.bit_equal:
             yield f"bit-equal: the generator's {count} files are those of the record"
@@ -86,14 +86,14 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
 
 
 def request_of(predicate: Mapping[str, Any], model: BaseModel) -> Admitted:
-    """The request of a record, for as many images as its run came to."""
+    """Return the request of a record, for as many images as its run came to."""
     admitted = admit(predicate["request"], model)
     request = dataclasses.replace(admitted.request, budget=Budget(images=predicate["images_trained"]))
     return dataclasses.replace(admitted, request=request)
 
 
 def compare(then: Statement, now: Statement) -> Comparison:
-    """What two records state of their files and of what they ran on."""
+    """Compare what two records state of their files and of what they ran on."""
     a, b = subjects(then), subjects(now)
     names = [name for name in sorted({*a, *b}) if not _tells_the_time(name)]
     differing = {name for name in names if a.get(name) != b.get(name)}

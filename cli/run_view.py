@@ -20,7 +20,7 @@ PLAIN_SECONDS = 5.0
 
 
 class RunView:
-    """Shows phases, progress and notes of one run on ``console``. A context manager."""
+    """A view of the phases, progress and notes of one run on ``console``; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -50,7 +50,7 @@ class RunView:
         self._bar.stop()
 
     def phase(self, name: str) -> None:
-        """The run entered another phase (or waits)."""
+        """Show that the run entered another phase (or waits)."""
         if name == self._phase:
             return
         self._phase = name
@@ -63,8 +63,8 @@ class RunView:
             say(self._console, name)
 
     def progress(self, figures: Mapping[str, Any]) -> None:
-        """Newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``unlearning_accuracy``,
-        ``retained_accuracy``. What is not given or None stays as it was."""
+        """Show newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``,
+        ``unlearning_accuracy``, ``retained_accuracy``. What is not given or None stays as it was."""
         self._figures |= {name: value for name, value in figures.items() if value is not None}
         images, of = self._figures.get("images", 0), self._figures.get("of")
         line = figures_line(self._figures)
@@ -77,17 +77,17 @@ class RunView:
             say(self._console, f"{self._phase}  {line}")
 
     def restart(self) -> None:
-        """The figures so far are those of an attempt that is over."""
+        """Forget the figures so far, which are those of an attempt that is over."""
         self._figures = {}
         self._bar.update(self._task, completed=0, total=None, figures="")
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         say(self._console, text)
 
 
 def figures_line(figures: Mapping[str, Any]) -> str:
-    """The figures on one line, those that are known: images, images/s, ETA, UA, RA."""
+    """Write the figures on one line, those that are known: images, images/s, ETA, UA, RA."""
     parts = []
     if figures.get("of"):
         parts.append(f"{number(figures.get('images', 0))} of {number(figures['of'])} images")

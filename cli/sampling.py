@@ -21,7 +21,7 @@ SHEET = ".png"
 
 @dataclass(frozen=True)
 class What:
-    """What is asked for: a concept, or a text-to-image generator's prompt."""
+    """The images that are asked for: a concept, or a text-to-image generator's prompt."""
 
     concept: str | None = None
     prompt: str | None = None

@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def models_table(models: Iterable[BaseModel]) -> Table:
-    """What can be unlearned from."""
+    """List what can be unlearned from."""
     table = Table("base model", "title", "concepts", "judge", "licence")
     for model in models:
         if not model.domains:
@@ -48,7 +48,7 @@ def _judged(judge: Judge | None) -> str:
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
-    """Jobs, with their age at ``now``."""
+    """List jobs, with their age at ``now``."""
     table = Table("job", "status", "verdict", "base model", "forgets", "progress", "age")
     table.columns[0].no_wrap = True
     for job in jobs:
@@ -66,12 +66,12 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
 
 
 def forgets(forget: Iterable[Forget]) -> str:
-    """``Sneaker -> Sandal``, each."""
+    """Write what is forgotten: ``Sneaker -> Sandal``, each."""
     return ", ".join(f"{item.concept} -> {written_in_words(item.override)}" for item in forget)
 
 
 def report_table(report: Report) -> Table:
-    """UA of what is forgotten, also by paraphrases, RA of what remains and of the other domains beside the base
+    """Show UA of what is forgotten, also by paraphrases, RA of what remains and of the other domains beside the base
     model's, distances and speed."""
     table = Table("measure", "concept", "generator", "base model", title=_verdict(report), title_justify="left")
     for column in table.columns[2:]:
@@ -110,7 +110,7 @@ def report_table(report: Report) -> Table:
 
 
 def reasons(report: Report) -> list[str]:
-    """Each criterion's decision and the reason for it, and then what each probe found: a line each."""
+    """List each criterion's decision and the reason for it, and then what each probe found: a line each."""
     decided = [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
     tried = [
         f"{name}, {each.concept}: {each.statement}"

@@ -70,7 +70,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: images trained on of the budget, images and seconds, the latest quick evaluation."""
+    """The progress of a run: images trained on of the budget, images and seconds, the latest quick evaluation."""
 
     images: int = 0
     of: int = 0
@@ -84,7 +84,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed. ``retryable``: a retry may go better."""
+    """The reason why a job failed. ``retryable``: a retry may go better."""
 
     code: str
     message: str
@@ -148,7 +148,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Release:
-    """That a generator is served although it did not pass: who decided so, why and when."""
+    """The release of a generator that did not pass and is served: who decided so, why and when."""
 
     by: str
     reason: str
@@ -195,7 +195,7 @@ class Samples:
 
 
 def read(kind: type[T], answer: Mapping[str, Any]) -> T:
-    """``answer`` as a ``kind``, with the whole of it in ``raw``.
+    """Read ``answer`` as a ``kind``, with the whole of it in ``raw``.
 
     Raises:
         BadAnswer: naming each field that is missing or of another type.

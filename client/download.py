@@ -19,8 +19,8 @@ RECORD = "unlearning-record.json"
 
 
 def named_in(record: str) -> dict[str, str]:
-    """SHA-256 in hexadecimal of every file of the archive by its name: those that the record names, and itself. Nothing
-    is said of its signature: that takes a public key.
+    """Return the SHA-256 in hexadecimal of every file of the archive by its name: those that the record names, and
+    itself. Nothing is said of its signature: that takes a public key.
 
     Raises:
         BadAnswer: for what is no record.

@@ -121,7 +121,7 @@ _KNOWN = frozenset({"type", "title", "status", "detail", "instance", "code", "er
 
 
 def from_answer(status: int, content_type: str, body: bytes) -> LetheError:
-    """The error that an answer with ``status`` >= 300 stands for."""
+    """Make the error that an answer with ``status`` >= 300 stands for."""
     document = _problem(content_type, body)
     if document is None and status in _IN_FRONT:
         detail = f"HTTP {status} from something in front of it"

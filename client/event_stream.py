@@ -24,7 +24,7 @@ PATIENCE = 60.0
 
 
 def follow(transport: Transport, path: str, after: int, patience: float = PATIENCE) -> Iterator[Event]:
-    """The events after ``after``, until the service says that nothing follows because the job is over.
+    """Yield the events after ``after``, until the service says that nothing follows because the job is over.
 
     However a connection ends, by the service at the end of the job or at its own restart, or by the network in the
     middle of an event, the next one says with ``Last-Event-ID`` what was seen last.

@@ -55,11 +55,11 @@ class Lethe:
     # What can be unlearned from
 
     def base_models(self) -> list[BaseModel]:
-        """The registered base models."""
+        """List the registered base models."""
         return [read(BaseModel, entry) for entry in self._pages("/v1/base-models", {})]
 
     def base_model(self, name: str) -> BaseModel:
-        """One base model."""
+        """Return one base model."""
         return read(BaseModel, self._get(f"/v1/base-models/{_segment(name)}"))
 
     # Jobs
@@ -106,11 +106,11 @@ class Lethe:
         return read(Job, self._transport.json("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
 
     def job(self, job_id: str) -> Job:
-        """The job as it is now."""
+        """Return the job as it is now."""
         return read(Job, self._get(_job(job_id)))
 
     def jobs(self, *, status: str | None = None, base_model: str | None = None, page_size: int = 50) -> Iterator[Job]:
-        """Every job, newest first; pages are fetched as they are needed."""
+        """Yield every job, newest first; pages are fetched as they are needed."""
         wanted = {"status": status, "base_model": base_model, "limit": page_size}
         return (read(Job, entry) for entry in self._pages("/v1/jobs", wanted))
 
@@ -123,7 +123,7 @@ class Lethe:
         return read(Job, self._transport.json("POST", f"{_job(job_id)}/retry", repeatable=False))
 
     def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
-        """The job's events after sequence number ``after``, each as it happens, until the job is over.
+        """Yield the job's events after sequence number ``after``, each as it happens, until the job is over.
 
         A connection that breaks is opened again where it broke: no event is missing, none comes twice.
         """
@@ -143,29 +143,29 @@ class Lethe:
     # What came of them
 
     def report(self, job_id: str) -> Report:
-        """What the evaluation found. Raises ``Conflict`` while there is no report."""
+        """Return what the evaluation found. Raises ``Conflict`` while there is no report."""
         return read(Report, self._get(f"{_job(job_id)}/report"))
 
     def report_html(self, job_id: str) -> str:
-        """The report as a page that stands alone."""
+        """Return the report as a page that stands alone."""
         headers = {"accept": "text/html"}
         return self._transport.request("GET", f"{_job(job_id)}/report", repeatable=True, headers=headers).text
 
     def report_file(self, job_id: str, name: str) -> bytes:
-        """A picture of the report, by the name that the report gives, such as ``pairs.png``."""
+        """Fetch a picture of the report, by the name that the report gives, such as ``pairs.png``."""
         path = f"{_job(job_id)}/report"
         return self._transport.request("GET", path, repeatable=True, params={"file": name}).content
 
     def generators(self, *, page_size: int = 50) -> Iterator[Generator]:
-        """Every generator, newest first."""
+        """Yield every generator, newest first."""
         return (read(Generator, entry) for entry in self._pages("/v1/generators", {"limit": page_size}))
 
     def generator(self, generator_id: str) -> Generator:
-        """One generator."""
+        """Return one generator."""
         return read(Generator, self._get(_generator(generator_id)))
 
     def record(self, generator_id: str) -> str:
-        """The generator's unlearning record, as it was signed. ``lethe record verify`` checks one."""
+        """Return the generator's unlearning record, as it was signed. ``lethe record verify`` checks one."""
         return self._transport.request("GET", f"{_generator(generator_id)}/record", repeatable=True).text
 
     def release(self, generator_id: str, reason: str) -> Generator:
@@ -196,7 +196,7 @@ class Lethe:
         *,
         prompt: str | None = None,
     ) -> list[bytes]:
-        """``n`` images of ``concept``, or of a text-to-image generator's ``prompt``, as PNG files, drawn in as many
+        """Draw ``n`` images of ``concept``, or of a text-to-image generator's ``prompt``, as PNG files, in as many
         requests as it takes. Image i depends on ``seed + i`` alone, whatever ``n`` is."""
         images: list[bytes] = []
         for first in range(0, n, SAMPLES_A_REQUEST):
@@ -215,7 +215,7 @@ class Lethe:
         *,
         prompt: str | None = None,
     ) -> Samples:
-        """The same in one request, at most 64 images, with whether it names what the generator has forgotten."""
+        """Draw the same in one request, at most 64 images, with whether it names what the generator has forgotten."""
         return read(Samples, self._draw(generator_id, concept, prompt, n, seed, "json").json())
 
     def sample_grid(
@@ -227,7 +227,7 @@ class Lethe:
         *,
         prompt: str | None = None,
     ) -> bytes:
-        """The same images on one sheet, as one PNG. At most 64."""
+        """Draw the same images on one sheet, as one PNG. At most 64."""
         return self._draw(generator_id, concept, prompt, n, seed, "grid").content
 
     def _draw(

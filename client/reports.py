@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class AskedConcept:
-    """How the images of one concept were asked for. Image i of a concept is asked by a prompt that the concept and the
-    image's seed alone decide."""
+    """The prompts by which the images of one concept were asked for. Image i of a concept is asked by a prompt that the
+    concept and the image's seed alone decide."""
 
     concept: str
     """The concept."""
@@ -39,7 +39,7 @@ class BaseModelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How long to train: whichever limit is met first."""
+    """The budget of the training: whichever limit is met first."""
 
     images: int
     """Generated images to train on."""
@@ -117,7 +117,8 @@ class ConceptOfDomain:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfusionMatrices:
-    """What the judge sees for each concept that is asked for. Row: what was asked for. Column: what the judge sees."""
+    """Two matrices of what the judge sees for each concept that is asked for. Row: what was asked for. Column: what the
+    judge sees."""
 
     concepts: tuple[str, ...] = ()
     """The order of rows and columns: the labels in `scores.safetensors`."""
@@ -160,7 +161,8 @@ class CutPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """How far the generator's images of the remaining concepts are from one reference, on one network's features."""
+    """The distance of the generator's images of the remaining concepts from one reference, on one network's
+    features."""
 
     fd: Interval | None = None
     """Fréchet distance between the generator's images and the reference, with a delete-a-group jackknife interval over
@@ -209,7 +211,7 @@ class DomainAccuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
-    """How many images are judged, and what is tried beside. More images, narrower intervals."""
+    """The number of images that are judged, and what is tried beside. More images, narrower intervals."""
 
     images_per_concept: int
     """Evaluation images per remaining concept."""
@@ -256,7 +258,7 @@ class FeatureQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class ForgottenAgreement:
-    """Which of the two judges still see a forgotten concept."""
+    """The judges' answers on a forgotten concept: which of the two still see it."""
 
     concept: str
     """The forgotten concept."""
@@ -322,7 +324,7 @@ class ImageToImage:
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionScore:
-    """How certain and how varied the judge finds the images."""
+    """The certainty and the variety of the images, as the judge finds them."""
 
     name: str
     """IS-judge: the formula on the judge's probabilities. Not comparable with scores on Inception's."""
@@ -347,7 +349,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeAgreement:
-    """Where the two judges agree and where not."""
+    """The agreement of the two judges: where they agree and where not."""
 
     generator: Interval
     """Share of the generator's images in which both judges see the same concept."""
@@ -380,7 +382,7 @@ class JudgeFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ManySteps:
-    """No image: pure noise, and the base model's own sampler."""
+    """A start without an image: pure noise, and the base model's own sampler."""
 
     network_evaluations: int
     """Steps of the base model's sampler."""
@@ -455,7 +457,7 @@ class NsfwRate:
 
 @dataclass(frozen=True, kw_only=True)
 class OverrideNote:
-    """What bounds the unlearning accuracy from above."""
+    """The upper bound that an override sets on the unlearning accuracy."""
 
     real_override_seen_as_forgotten: float
     """Share of REAL images of the override in which this judge sees the forgotten concept: that share cannot be
@@ -502,7 +504,7 @@ class Probes:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptCounts:
-    """How many prompts a text-to-image run was trained with, and what of them could not be read."""
+    """The number of prompts that a text-to-image run was trained with, and what of them could not be read."""
 
     forgotten: tuple[int, ...] = ()
     """Prompts to forget, for each forgotten concept in the order of `forget`."""
@@ -516,7 +518,8 @@ class PromptCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train. Times are the base model's, mostly steps of its schedule; shares and weights are plain numbers."""
+    """The settings of the training. Times are the base model's, mostly steps of its schedule; shares and weights are
+    plain numbers."""
 
     alpha: float
     """Weight of the second term of the generator's loss. Paper: 1.2 (SiD: 1.0 to 1.2)."""
@@ -645,7 +648,7 @@ class ResultsByProbe:
 
 @dataclass(frozen=True, kw_only=True)
 class RetainedAccuracy:
-    """Over all remaining concepts."""
+    """Retained accuracy over all remaining concepts."""
 
     generator: Interval
     """Retained accuracy over all remaining concepts together."""
@@ -692,7 +695,7 @@ class RetainedConcept:
 
 @dataclass(frozen=True, kw_only=True)
 class RetainedPrompts:
-    """What was to be kept."""
+    """The prompts that were to be kept."""
 
     prompts: tuple[str, ...] = ()
     """Prompts to preserve."""
@@ -718,7 +721,7 @@ class SamplingSpeed:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoresFile:
-    """What each judge said of every judged image, so that each rate can be counted again."""
+    """The file of what each judge said of every judged image, so that each rate can be counted again."""
 
     file: str
     """Its name in the report's folder."""
@@ -730,7 +733,7 @@ class ScoresFile:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondOpinion:
-    """What the second judge says of the same images."""
+    """The second judge's figures for the same images."""
 
     seen: int
     """In how many of the same images the second judge sees the concept."""
@@ -740,7 +743,7 @@ class SecondOpinion:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondRetention:
-    """What the second judge says of a remaining concept."""
+    """The second judge's figures for a remaining concept."""
 
     generator: Interval
     """Share of the generator's images in which the second judge sees what was asked."""
@@ -750,7 +753,7 @@ class SecondRetention:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """What made the images that were measured."""
+    """The source of the images that were measured."""
 
     kind: str
     """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
@@ -773,7 +776,7 @@ class StripMoment:
 
 @dataclass(frozen=True, kw_only=True)
 class TextTraining:
-    """What a text-to-image run was trained with."""
+    """The training of a text-to-image run: what it was trained with."""
 
     prompts: PromptCounts
     """How many prompts, and what of them could not be read."""
@@ -783,7 +786,7 @@ class TextTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCost:
-    """What a run took."""
+    """The cost of a run."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time by phase."""
@@ -852,8 +855,8 @@ class UnlearnedConcept:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What an evaluation of a generator measured, and by what. Shares are from 0 to 1, seconds are wall time.
-    docs/report.md says how each figure is computed again."""
+    """The measurements of an evaluation of a generator, and what made them. Shares are from 0 to 1, seconds are wall
+    time. docs/report.md says how each figure is computed again."""
 
     clip_score: ClipScore | None = None
     """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""

@@ -20,8 +20,9 @@ class Message:
 
 
 class Decoder:
-    """Feed it what the connection gives; it yields each message once its empty line is there. What was not finished
-    when a connection broke is dropped, as the standard says: use a new decoder for a new connection.
+    """A decoder of the stream: fed with what the connection gives, it yields each message once its empty line is there.
+    What was not finished when a connection broke is dropped, as the standard says: use a new decoder for a new
+    connection.
 
     Lines are split by hand because ``str.splitlines`` also splits at characters that JSON may hold, such as U+2028.
     """
@@ -33,7 +34,7 @@ class Decoder:
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
-        """The messages that ``chunk`` completes."""
+        """Yield the messages that ``chunk`` completes."""
         *lines, self._rest = _LINE_END.split(self._rest + chunk)
         for line in lines:
             if line:

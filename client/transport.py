@@ -67,7 +67,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         read_timeout: float | None = None,
     ) -> httpx.Response:
-        """The answer, with a status below 300.
+        """Send a request and return its answer, with a status below 300.
 
         ``repeatable``: the request may be sent again although the service may have done it already (a read, or one
         with an idempotency key). Without it only what surely was not done is sent again. ``read_timeout``: seconds
@@ -95,7 +95,7 @@ class Transport:
         raise AssertionError("the last round returns or raises")
 
     def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """As :meth:`request`, and the answer's JSON object."""
+        """Send as :meth:`request` does, and return the answer's JSON object."""
         answer = self.request(method, path, **options)
         try:
             document = answer.json()
@@ -109,7 +109,7 @@ class Transport:
     def stream(
         self, path: str, *, headers: Mapping[str, str] | None = None, read_timeout: float | None = None
     ) -> Iterator[httpx.Response]:
-        """An answer to be read as it comes. Not retried: the reader knows what it has. Raises as :meth:`request`,
+        """Yield an answer to be read as it comes. Not retried: the reader knows what it has. Raises as :meth:`request`,
         and ``httpx.TransportError`` as it is when the connection breaks while the answer is read."""
         with self._http.stream("GET", path, headers=headers, timeout=self._timeout(read_timeout)) as answer:
             if answer.status_code >= 300:
@@ -119,7 +119,7 @@ class Transport:
 
     @contextlib.contextmanager
     def reading(self, path: str) -> Iterator[Iterator[bytes]]:
-        """The body of an answer in pieces. Raises as :meth:`request`, also when it breaks off halfway."""
+        """Yield the body of an answer in pieces. Raises as :meth:`request`, also when it breaks off halfway."""
         try:
             with self.stream(path) as answer:
                 yield answer.iter_bytes()
@@ -130,7 +130,7 @@ class Transport:
         return httpx.Timeout(self.timeout, read=max(read or 0.0, self.timeout))
 
     def unreachable(self, error: Exception) -> Unreachable:
-        """What a broken connection means to the caller."""
+        """Return what a broken connection means to the caller."""
         return Unreachable(f"no answer from {self.url}: {str(error) or type(error).__name__}")
 
 
@@ -148,12 +148,12 @@ class Pauses:
         time.sleep(min(max(pause, at_least), self._longest))
 
     def reset(self) -> None:
-        """Something went well: the next pause is a short one again."""
+        """Start over, since something went well: the next pause is a short one again."""
         self._next = FIRST_PAUSE
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds that ``Retry-After`` asks for, given as a number or as a date; 0 without one."""
+    """Read the seconds that ``Retry-After`` asks for, given as a number or as a date; 0 without one."""
     value = headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)

@@ -61,7 +61,7 @@ class ArtifactStore:
         return stored
 
     def open(self, prefix: str, sha256: str) -> BinaryIO:
-        """The file as a stream, unverified.
+        """Open the file as a stream, unverified.
 
         Raises:
             FileNotFoundError: there is none.
@@ -69,7 +69,8 @@ class ArtifactStore:
         return cast(BinaryIO, self._fs.open(self._path(prefix, sha256), "rb"))
 
     def chunks(self, prefix: str, file: StoredFile) -> Iterator[bytes]:
-        """The file piece by piece, verified at the end: an answer made of it breaks off rather than pass for whole.
+        """Yield the file piece by piece, verified at the end: an answer made of it breaks off rather than pass for
+        whole.
 
         Raises:
             ArtifactCorrupt: it is missing, or is not what its name says.
@@ -86,7 +87,7 @@ class ArtifactStore:
             raise ArtifactCorrupt(f"{prefix}/{file.sha256} has the digest {digest.hexdigest()}")
 
     def read(self, prefix: str, file: StoredFile) -> bytes:
-        """The whole file, verified. For what is small enough to be held in memory.
+        """Read the whole file, verified. For what is small enough to be held in memory.
 
         Raises:
             ArtifactCorrupt: it is missing, or is not what its name says.

@@ -61,7 +61,7 @@ class Broker:
         self._send(TASK_RUN, QUEUE_JOBS, [job_id])
 
     def queue_length(self, queue: str = QUEUE_JOBS) -> int:
-        """How many messages wait in ``queue``.
+        """Count the messages that wait in ``queue``.
 
         Raises:
             BrokerUnavailable: the broker does not answer.
@@ -129,7 +129,7 @@ def _unavailable() -> Iterator[None]:
 
 
 def redis_url(url: str) -> str:
-    """Celery's URL of a broker, as redis-py writes it: it has another form for a Unix socket."""
+    """Return Celery's URL of a broker, as redis-py writes it: it has another form for a Unix socket."""
     if not url.startswith("redis+socket://"):
         return url
     parts = urlsplit(url)

@@ -23,9 +23,9 @@ def make_engine(
     lock_timeout_seconds: float = 10,
     application_name: str = "lethe",
 ) -> Engine:
-    """An engine for a process with threads. Nothing waits without end: neither a connect (5 s), nor a place in the
-    pool (10 s), nor a statement, nor a lock, nor a transaction whose process has stopped in the middle (60 s: a
-    frozen worker must not hold a row's lock). Connects when first used, not here.
+    """Make an engine for a process with threads. Nothing waits without end: neither a connect (5 s), nor a place in the
+    pool (10 s), nor a statement, nor a lock, nor a transaction whose process has stopped in the middle (60 s: a frozen
+    worker must not hold a row's lock). Connects when first used, not here.
 
     Args:
         pool_size: connections that are kept; as many again are opened under load.
@@ -69,14 +69,14 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def revision(url: str) -> str | None:
-    """The schema's revision in the database; ``None`` for an empty one."""
+    """Return the schema's revision in the database; ``None`` for an empty one."""
     engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str | None:
-    """The revision that this code needs."""
+    """Return the revision that this code needs."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 

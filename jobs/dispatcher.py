@@ -21,8 +21,9 @@ KEEP_SENT_SECONDS = 24 * 3600.0
 
 
 class Dispatcher(threading.Thread):
-    """Sends every committed wake-up message to the broker. Any number of processes may run one. It outlives both an
-    unreachable broker and an unreachable database, and says so in the log once an outage, not once a try."""
+    """A thread that sends every committed wake-up message to the broker. Any number of processes may run one. It
+    outlives both an unreachable broker and an unreachable database, and says so in the log once an outage, not once a
+    try."""
 
     def __init__(self, engine: Engine, broker: Broker) -> None:
         super().__init__(name="lethe-dispatcher", daemon=True)
@@ -34,7 +35,7 @@ class Dispatcher(threading.Thread):
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
 
     def nudge(self) -> None:
-        """There is something to send. Returns at once."""
+        """Say that there is something to send. Returns at once."""
         self._wake.set()
 
     def stop(self, timeout: float = 10) -> None:
@@ -46,7 +47,7 @@ class Dispatcher(threading.Thread):
             self.join(timeout)
 
     def run(self) -> None:
-        """Until :meth:`stop`. Started by ``start()``."""
+        """Run until :meth:`stop`. Started by ``start()``."""
         while not self._stopped.is_set():
             if self._empty_outbox():
                 self._wake.wait(SWEEP_SECONDS)

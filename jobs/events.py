@@ -46,7 +46,7 @@ def append(connection: Connection, job_id: str, last_seq: int, attempt: int, new
 
 
 def read(connection: Connection, job_id: str, after_seq: int, limit: int) -> tuple[Event, ...]:
-    """At most ``limit`` events with a sequence number above ``after_seq``, in order."""
+    """Read at most ``limit`` events with a sequence number above ``after_seq``, in order."""
     rows = connection.execute(
         select(events.c.seq, events.c.type, events.c.data, events.c.attempt, events.c.created_at)
         .where(events.c.job_id == job_id, events.c.seq > after_seq)

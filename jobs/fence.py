@@ -82,13 +82,13 @@ class WorkerCommands:
             return rows.move(connection, job, Status.QUEUED, EventType.RELEASED)
 
     def give_up(self, job_id: str, attempt: int, error: JobError, max_failures: int) -> Job:
-        """The attempt failed. Queued again if ``error`` is retryable and fewer than ``max_failures``
-        attempts have failed so far, this one included; else failed. If a cancel was requested: cancelled."""
+        """Fail the attempt. The job is queued again if ``error`` is retryable and fewer than ``max_failures`` attempts
+        have failed so far, this one included; else failed. If a cancel was requested: cancelled."""
         with self._engine.begin() as connection:
             return fail_attempt(connection, _held(connection, job_id, attempt), error, max_failures)
 
     def cancelled(self, job_id: str, attempt: int) -> Job:
-        """The worker has stopped, as was asked.
+        """Cancel the job: the worker has stopped, as was asked.
 
         Raises:
             IllegalMove: if no cancel was requested.
@@ -131,7 +131,7 @@ class WorkerCommands:
 
 
 def fail_attempt(connection: Connection, job: Job, error: JobError, max_failures: int) -> Job:
-    """What becomes of a held job, its row locked, whose attempt failed."""
+    """Decide what becomes of a held job, its row locked, whose attempt failed."""
     failures = job.failures + 1
     told = {"error": error.to_json(), "failures": failures}
     if job.status is Status.CANCELLING:

@@ -55,7 +55,7 @@ class Generator:
         return "text_encoder/config.json" in self.files
 
     def to_release(self) -> str:
-        """The record that a release is to be written into.
+        """Return the record that a release is to be written into.
 
         Raises:
             GeneratorNotWithheld: it is published, by its verdict or by an earlier release.
@@ -88,7 +88,7 @@ class GeneratorStore:
         self._engine = engine
 
     def get(self, generator_id: str, tenant: str | None = None) -> Generator:
-        """One generator, withheld or not.
+        """Return one generator, withheld or not.
 
         Raises:
             GeneratorNotFound: there is none, or it is another tenant's.
@@ -99,7 +99,7 @@ class GeneratorStore:
         return found
 
     def for_job(self, job_id: str, tenant: str | None = None) -> Generator | None:
-        """The generator that a job published or withheld; ``None`` if it has none."""
+        """Return the generator that a job published or withheld; ``None`` if it has none."""
         return self._one(generators.c.job_id == job_id, tenant) if is_id("job", job_id) else None
 
     def release(self, generator_id: str, tenant: str, release: JsonObject, record: str) -> Generator:
@@ -130,7 +130,7 @@ class GeneratorStore:
         raise AssertionError("what is withheld was released above")
 
     def report(self, job_id: str, tenant: str | None = None) -> Report:
-        """The report of a job.
+        """Return the report of a job.
 
         Raises:
             JobNotFound: there is no such job, or it is another tenant's.
@@ -158,7 +158,7 @@ class GeneratorStore:
         after: str | None = None,
         status: GeneratorStatus | None = "published",
     ) -> Page[Generator]:
-        """A page of the tenant's generators, newest first; ``status`` ``None``: the withheld ones too.
+        """Return a page of the tenant's generators, newest first; ``status`` ``None``: the withheld ones too.
 
         Raises:
             BadCursor: ``after`` is not the ``next`` of an earlier page.

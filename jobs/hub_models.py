@@ -17,12 +17,12 @@ PREFIX = "hub:"
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether ``name`` is an ``org/name``."""
+    """Return whether ``name`` is an ``org/name``."""
     return re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII) is not None and ".." not in name
 
 
 def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
-    """The text-to-image model ``hub:org/name@commit``, of which nothing else is known. Its digest is the commit.
+    """Return the text-to-image model ``hub:org/name@commit``, of which nothing else is known. Its digest is the commit.
 
     Raises:
         InvalidRequest: for a name of another form, or one that is not ``allowed``.
@@ -38,5 +38,5 @@ def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
 
 
 def hub_folder(root: Path, hub: Hub) -> Path:
-    """Where ``hub`` is kept below ``root``."""
+    """Return the folder in which ``hub`` is kept, below ``root``."""
     return root / hub.org_name / hub.revision

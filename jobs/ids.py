@@ -14,12 +14,13 @@ _ID = re.compile(r"(job|gen|key|evt)_[0-9a-f]{32}\Z")
 
 
 def new_id(kind: Kind) -> str:
-    """A fresh id such as ``job_0197c2...``: ``kind``, an underscore and a UUIDv7 without dashes."""
+    """Make a fresh id such as ``job_0197c2...``: ``kind``, an underscore and a UUIDv7 without dashes."""
     return f"{kind}_{_uuid7().hex}"
 
 
 def is_id(kind: Kind, text: str) -> bool:
-    """Whether ``text`` has the form of an id of this kind. What has not is nowhere in the store: no need to ask."""
+    """Return whether ``text`` has the form of an id of this kind. What has not is nowhere in the store: no need to
+    ask."""
     return _ID.match(text) is not None and text.startswith(f"{kind}_")
 
 

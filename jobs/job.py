@@ -16,7 +16,8 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a user submits. ``request`` is the JSON of an ``UnlearningRequest``: checked, every default written out.
+    """A job as a user submits it. ``request`` is the JSON of an ``UnlearningRequest``: checked, every default written
+    out.
 
     ``idempotency_key`` and ``body_sha256`` (of the body as it came) go together: the same key with the same body
     answers the same job.
@@ -38,7 +39,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class JobError:
-    """Why an attempt or a job failed. ``retryable``: another attempt may go better."""
+    """The reason why an attempt or a job failed. ``retryable``: another attempt may go better."""
 
     code: str
     message: str
@@ -49,7 +50,7 @@ class JobError:
             raise ValueError(f"{self.code!r} is not in the catalogue of job errors")
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored with the job and in its events."""
+        """Return it as it is stored with the job and in its events."""
         return asdict(self)
 
 
@@ -120,7 +121,7 @@ class StoredFile:
     type: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored: without ``type`` where there is none."""
+        """Return it as it is stored: without ``type`` where there is none."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -139,7 +140,7 @@ class NewGenerator:
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that becomes visible at once when a job succeeds."""
+    """All that becomes visible at once when a job succeeds."""
 
     verdict: Verdict
     generator: NewGenerator
@@ -156,5 +157,5 @@ class Expired:
 
 
 def attempt_prefix(job_id: str, attempt: int) -> str:
-    """Where the artefacts of one attempt lie in the artefact store."""
+    """Return where the artefacts of one attempt lie in the artefact store."""
     return f"attempts/{job_id}/{attempt}"

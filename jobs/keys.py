@@ -46,7 +46,7 @@ class ApiKey:
     last_used_at: datetime | None
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key may be used for ``scope``."""
+        """Return whether the key may be used for ``scope``."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -81,7 +81,7 @@ def create(
 
 
 def authenticate(engine: Engine, secret: str) -> ApiKey:
-    """The key of a secret. Notes that it was used, to the minute.
+    """Find the key of a secret, and note that it was used, to the minute.
 
     Raises:
         InvalidKey: it is unknown, revoked or expired.
@@ -121,7 +121,7 @@ def revoke(engine: Engine, key_id: str, tenant: str | None = None) -> ApiKey:
 
 
 def list_keys(engine: Engine, tenant: str | None = None) -> list[ApiKey]:
-    """The keys of a tenant (``None``: of all), newest first, those that ended included."""
+    """List the keys of a tenant (``None``: of all), newest first, those that ended included."""
     query = select(api_keys).order_by(api_keys.c.id.desc())
     if tenant is not None:
         query = query.where(api_keys.c.tenant == tenant)

@@ -33,12 +33,12 @@ class Page(Generic[T]):
 
 
 def cursor(last_id: str) -> str:
-    """The cursor of what follows ``last_id``."""
+    """Make the cursor of what follows ``last_id``."""
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
 def read_cursor(kind: Kind, after: str) -> str:
-    """The id in a cursor.
+    """Read the id in a cursor.
 
     Raises:
         BadCursor: if it is not one of this list.
@@ -53,13 +53,13 @@ def read_cursor(kind: Kind, after: str) -> str:
 
 
 def page(rows: Sequence[Row[Any]], limit: int, make: Callable[[Row[Any]], T]) -> Page[T]:
-    """A page from up to ``limit + 1`` rows: the one too many says that more follow."""
+    """Make a page from up to ``limit + 1`` rows: the one too many says that more follow."""
     kept = rows[:limit]
     return Page(tuple(make(row) for row in kept), cursor(kept[-1].id) if len(rows) > limit else None)
 
 
 def check_limit(limit: int) -> int:
-    """``limit``, or ``ValueError`` unless it is from 1 to ``MAX_LIMIT``."""
+    """Return ``limit``, or raise ``ValueError`` unless it is from 1 to ``MAX_LIMIT``."""
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"limit must be from 1 to {MAX_LIMIT}, not {limit}")
     return limit

@@ -16,7 +16,7 @@ from jobs.states import HELD, TERMINAL, EventType, Phase, Status, check_move
 
 
 def to_job(row: Row[Any]) -> Job:
-    """A row of ``jobs`` as a value."""
+    """Read a row of ``jobs`` as a value."""
     values = dict(row._mapping)
     values["status"] = Status(row.status)
     values["phase"] = None if row.phase is None else Phase(row.phase)
@@ -25,7 +25,7 @@ def to_job(row: Row[Any]) -> Job:
 
 
 def lock(connection: Connection, *where: ColumnElement[bool]) -> Job | None:
-    """The job that ``where`` names, its row locked until the transaction ends; ``None`` if there is none."""
+    """Lock the row of the job that ``where`` names, until the transaction ends; ``None`` if there is none."""
     row = connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
     return None if row is None else to_job(row)
 
@@ -77,5 +77,5 @@ def wake_up(connection: Connection, job_id: str) -> None:
 
 
 def from_now(seconds: float) -> ColumnElement[Any]:
-    """A time ``seconds`` from now, by the database's clock."""
+    """Return a time ``seconds`` from now, by the database's clock."""
     return func.now() + timedelta(seconds=seconds)

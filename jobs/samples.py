@@ -35,7 +35,7 @@ class SampleFailure:
 
 
 def encode(reply: SampleReply | SampleFailure) -> bytes:
-    """``reply`` as bytes for :func:`decode`."""
+    """Encode ``reply`` as bytes for :func:`decode`."""
     header = asdict(reply)
     images: tuple[bytes, ...] = header.pop("images", ())
     written = orjson.dumps(header | {"sizes": [len(image) for image in images]})
@@ -43,7 +43,7 @@ def encode(reply: SampleReply | SampleFailure) -> bytes:
 
 
 def decode(payload: bytes) -> SampleReply | SampleFailure:
-    """The inverse of :func:`encode`.
+    """Decode what :func:`encode` made.
 
     Raises:
         MalformedReply: for anything else, such as an answer that was cut short.

@@ -188,7 +188,7 @@ class Settings(BaseSettings):
         return self
 
     def require_database(self) -> str:
-        """The database's URL.
+        """Return the database's URL.
 
         Raises:
             SettingsError: if none is set.
@@ -201,7 +201,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def require_broker(self) -> str:
-        """The broker's URL.
+        """Return the broker's URL.
 
         Raises:
             SettingsError: if none is set.
@@ -214,7 +214,7 @@ class Settings(BaseSettings):
         return self.broker_url
 
     def signer(self) -> CryptoSigner | None:
-        """What signs records; ``None`` where no key is set, and records are unsigned.
+        """Return what signs records; ``None`` where no key is set, and records are unsigned.
 
         Raises:
             jobs.record.KeyRefused: the key was usable at the start and is no more.
@@ -222,20 +222,21 @@ class Settings(BaseSettings):
         return None if self.signing_key is None else load_signer(self.signing_key)
 
     def environment(self) -> dict[str, str]:
-        """The ``LETHE_*`` variables that give another process these settings."""
+        """Return the ``LETHE_*`` variables that give another process these settings."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["retired_keys"] = os.pathsep.join(values["retired_keys"])
         values["hub_models"] = ",".join(values["hub_models"])
         return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 
     def trusted_keys(self) -> tuple[SSlibKey, ...]:
-        """Public keys whose records this service takes for its own: of ``signing_key`` and of those before it."""
+        """Return public keys whose records this service takes for its own: of ``signing_key`` and of those before
+        it."""
         signer = self.signer()
         own = () if signer is None else (signer.public_key,)
         return (*own, *(load_public_key(path) for path in self.retired_keys))
 
     def models(self) -> dict[str, BaseModel]:
-        """The registered base models by name. Reads the disk: a caller that asks often keeps the answer.
+        """Find the registered base models by name. Reads the disk: a caller that asks often keeps the answer.
 
         Raises:
             sfd_core.errors.ModelRefused: for a folder or manifest that cannot be read.
@@ -245,7 +246,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
-    """The settings from the environment, with ``values`` (by field name) above it.
+    """Load the settings from the environment, with ``values`` (by field name) above it.
 
     Raises:
         SettingsError: one line for each wrong value, naming its variable.
@@ -263,7 +264,7 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server on ``host`` can be reached from this machine only."""
+    """Return whether a server on ``host`` can be reached from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """The status of a job."""
 
     QUEUED = "queued"  # waits for a worker
     RUNNING = "running"  # one worker holds the lease
@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """What the worker of a running job is doing. A job without a worker has no phase."""
+    """The work that the worker of a running job is doing. A job without a worker has no phase."""
 
     PREPARING = "preparing"
     TRAINING = "training"
@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
 
 class EventType(StrEnum):
-    """What is appended to a job's events."""
+    """The kind of event that is appended to a job's events."""
 
     QUEUED = "job.queued"
     STARTED = "job.started"  # a claim: attempt, worker

@@ -93,7 +93,7 @@ class JobStore(WorkerCommands, Reaping):
         return rows.to_job(row), True
 
     def get(self, job_id: str, tenant: str | None = None) -> Job:
-        """One job.
+        """Return one job.
 
         Raises:
             JobNotFound: there is none, or it is another tenant's.
@@ -136,13 +136,13 @@ class JobStore(WorkerCommands, Reaping):
             return rows.move(connection, job, Status.QUEUED, EventType.RETRIED, failures=0, progress={})
 
     def counts(self) -> dict[Status, int]:
-        """How many jobs of all tenants stand where. Every status has an entry."""
+        """Count the jobs of all tenants by status. Every status has an entry."""
         with self._engine.connect() as connection:
             found = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status)).all()
         return dict.fromkeys(Status, 0) | {Status(status): count for status, count in found}
 
     def events(self, job_id: str, after_seq: int = 0, limit: int = 100, tenant: str | None = None) -> tuple[Event, ...]:
-        """Up to ``limit`` of the job's events after sequence number ``after_seq`` (0: from the first), in order.
+        """Read up to ``limit`` of the job's events after sequence number ``after_seq`` (0: from the first), in order.
 
         Raises:
             JobNotFound: there is none, or it is another tenant's.
@@ -160,7 +160,7 @@ class JobStore(WorkerCommands, Reaping):
         limit: int = 20,
         after: str | None = None,
     ) -> Page[Job]:
-        """A page of the tenant's jobs, newest first. ``after``: the ``next`` of the page before.
+        """Return a page of the tenant's jobs, newest first. ``after``: the ``next`` of the page before.
 
         Raises:
             BadCursor: ``after`` is not such a cursor.

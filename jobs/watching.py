@@ -10,13 +10,13 @@ from jobs.schema import jobs, outbox
 
 
 def last_seqs(engine: Engine, job_ids: Collection[str]) -> Mapping[str, int]:
-    """The sequence number of the last event of each of these jobs; a job that does not exist is left out."""
+    """Return the sequence number of the last event of each of these jobs; a job that does not exist is left out."""
     with engine.connect() as connection:
         found = connection.execute(select(jobs.c.id, jobs.c.last_seq).where(jobs.c.id.in_(job_ids)))
         return {row.id: row.last_seq for row in found}
 
 
 def backlog(engine: Engine) -> int:
-    """How many messages wait in the outbox for a broker that takes them."""
+    """Count the messages that wait in the outbox for a broker that takes them."""
     with engine.connect() as connection:
         return int(connection.execute(select(func.count()).where(outbox.c.sent_at.is_(None))).scalar_one())

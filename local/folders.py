@@ -18,7 +18,8 @@ _SOCKET_BYTES = 103
 
 
 def make_data_folder(path: Path) -> Path:
-    """``path``, absolute, made where missing, and proven writable; raises DataFolderError that says what is wrong."""
+    """Make ``path`` where it is missing, prove it writable and return it, absolute; raises DataFolderError that says
+    what is wrong."""
     path = path.resolve()
     try:
         # Others may pass through, not look: as root, Postgres runs as another user.
@@ -41,7 +42,7 @@ def _short_folder(root: Path) -> Path:
 
 
 def make_socket_folder(root: Path) -> Path:
-    """The folder for sockets: ``<root>/run``, or one with a short name in the temporary folder.
+    """Make the folder for sockets: ``<root>/run``, or one with a short name in the temporary folder.
 
     As root it is always the latter, because Postgres runs as another user who may not be let through to ``root``.
     Raises DataFolderError where a stranger has made it before us.
@@ -65,7 +66,7 @@ def remove_socket_folder(root: Path) -> None:
 
 
 def package_folder(package: str) -> Path:
-    """An installed package's folder, found without importing it: we use its binaries only."""
+    """Find an installed package's folder without importing it: we use its binaries only."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise LocalError(

@@ -37,7 +37,7 @@ def try_alone(path: Path) -> int | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether any process has ``path``, alone or shared."""
+    """Return whether any process has ``path``, alone or shared."""
     descriptor = try_alone(path)
     if descriptor is None:
         return True

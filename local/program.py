@@ -13,7 +13,7 @@ _LARGE_LOG = 10 * 1024 * 1024  # bytes; larger at a start, it is put aside and t
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. ``grace``: seconds between SIGTERM and SIGKILL when it is to stop."""
+    """A program to run. ``grace``: seconds between SIGTERM and SIGKILL when it is to stop."""
 
     name: str
     command: tuple[str, ...]

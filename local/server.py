@@ -29,22 +29,22 @@ class Server(Protocol):
     log: Path
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Return whether it answers."""
 
     def prepare(self, lock: int) -> None:
         """Make its data where there is none and clear what a killed one left. Whatever it starts inherits ``lock``."""
 
     def command(self) -> list[str]:
-        """What to exec."""
+        """Return what to exec."""
 
     def descriptors(self) -> list[int]:
-        """Open descriptors that it needs besides the lock."""
+        """Return the open descriptors that it needs besides the lock."""
 
     def user(self) -> User:
-        """Who it runs as."""
+        """Return who it runs as."""
 
     def after_start(self) -> None:
-        """What needs a server that answers, such as making the database. May be called again. Raises ServerError."""
+        """Do what needs a server that answers, such as making the database. May be called again. Raises ServerError."""
 
     def ask_to_stop(self) -> None:
         """Ask for a clean stop. May raise OSError or ValueError where there is nobody to ask."""
@@ -61,7 +61,7 @@ class Running:
         self._process: Process | None = None
 
     def alive(self) -> bool:
-        """Whether the server's process, or a child of it, exists (not whether it answers)."""
+        """Return whether the server's process, or a child of it, exists (not whether it answers)."""
         if self._process is not None:
             self._process.ended()  # and reaped
         return locks.is_held(self.server.lock)

@@ -16,7 +16,8 @@ KINDS: dict[str, Callable[[Path, Path], Server]] = {"postgres": Postgres, "valke
 
 
 def users_lock(root: Path) -> Path:
-    """Shared by every process that uses the servers of ``root``; held alone by the one that stops them."""
+    """Return the lock that every process that uses the servers of ``root`` shares; the one that stops them holds it
+    alone."""
     return root / "locks" / "users"
 
 

@@ -27,7 +27,7 @@ class Service(NamedTuple):
 
 
 class Services(NamedTuple):
-    """What ``services`` gives: each has ``.url``."""
+    """The servers that ``services`` gives: each has ``.url``."""
 
     postgres: Service
     valkey: Service
@@ -35,7 +35,7 @@ class Services(NamedTuple):
 
 @contextlib.contextmanager
 def services(root: Path | str) -> Iterator[Services]:
-    """Postgres and Valkey on the data folder ``root``, running until the last user leaves.
+    """Yield Postgres and Valkey on the data folder ``root``, running until the last user leaves.
 
     Raises DataFolderError or ServerError, with what to do about it.
     """
@@ -45,7 +45,7 @@ def services(root: Path | str) -> Iterator[Services]:
 
 @contextlib.contextmanager
 def some_services(root: Path | str, names: Sequence[str]) -> Iterator[tuple[Service, ...]]:
-    """The servers of ``names`` ("postgres", "valkey") on ``root``, in that order; otherwise as ``services``."""
+    """Yield the servers of ``names`` ("postgres", "valkey") on ``root``, in that order; otherwise as ``services``."""
     root = make_data_folder(Path(root))
     for name in ("locks", "logs"):
         (root / name).mkdir(mode=0o700, exist_ok=True)

@@ -9,7 +9,8 @@ from types import FrameType
 
 
 class Asked:
-    """How often we were asked to stop. A plain number: a signal handler must not wait for a lock, as an Event would."""
+    """The number of times that we were asked to stop. A plain number: a signal handler must not wait for a lock, as an
+    Event would."""
 
     def __init__(self) -> None:
         self.times = 0

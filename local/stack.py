@@ -52,7 +52,7 @@ class Stopped(Exception):
 
 @contextlib.contextmanager
 def running(settings: Settings, *, say: Say = lambda line: None, asked: Asked | None = None) -> Iterator[Stack]:
-    """The service of ``settings``, ready to answer; stopped whole at the end: api, workers, servers.
+    """Run the service of ``settings``, ready to answer; stopped whole at the end: api, workers, servers.
 
     ``say`` gets a line for each thing worth telling. ``asked`` once to stop, a start that still waits is given up (with
     Stopped); asked twice, what would be waited for at the end is killed. Port 0 means any that is free.

@@ -24,7 +24,7 @@ _PAUSE = 0.1  # seconds between two looks
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a child may end: the ``times``-th end within ``seconds`` is one too many."""
+    """The limit on how often a child may end: the ``times``-th end within ``seconds`` is one too many."""
 
     times: int = 5
     seconds: float = 60.0
@@ -34,7 +34,7 @@ class Patience:
 
 @dataclass
 class _Ends:
-    """When one child, or one server, has ended of late."""
+    """The times at which one child, or one server, has ended of late."""
 
     patience: Patience
     _moments: deque[float] = field(default_factory=deque)
@@ -65,7 +65,8 @@ def _start(program: Program) -> Process:
 
 
 class Supervisor:
-    """Runs ``stages`` of programs: started from the last stage to the first, stopped from the first to the last.
+    """A supervisor that runs ``stages`` of programs: started from the last stage to the first, stopped from the first
+    to the last.
 
     ``servers`` are looked at, too, and started again when they die; stopping them is for whoever has entered them.
     ``say`` gets one line for each thing worth telling an operator, from the supervisor's thread. Once ``hurry`` is
@@ -106,7 +107,7 @@ class Supervisor:
         return self._ended.wait(seconds)
 
     def pids(self) -> dict[str, int]:
-        """The process id of every child that runs, by name."""
+        """Return the process id of every child that runs, by name."""
         return {
             child.program.name: process.pid
             for stage in self._stages

@@ -38,7 +38,8 @@ class Account:
 
 
 def find_account() -> Account | None:
-    """Who runs Postgres: None for ourselves, else an unprivileged account. Raises ServerError where there is none."""
+    """Find who runs Postgres: None for ourselves, else an unprivileged account. Raises ServerError where there is
+    none."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -51,7 +52,8 @@ def find_account() -> Account | None:
 
 
 def programs(package: str, inside: str, account: Account | None) -> Path:
-    """The folder ``inside`` an installed package that holds programs which ``account`` can run, copied if need be.
+    """Return the folder ``inside`` an installed package that holds programs which ``account`` can run, copied if need
+    be.
 
     Raises ServerError where the copy cannot be run either (a file system without execute permission, for example).
     """
@@ -62,7 +64,8 @@ def programs(package: str, inside: str, account: Account | None) -> Path:
 
 
 def within_reach(folder: Path, inside: str, account: Account, copy: Path) -> Path:
-    """``folder / inside``, or the same of a copy of ``folder`` made in ``copy``, whichever ``account`` can run."""
+    """Return ``folder / inside``, or the same of a copy of ``folder`` made in ``copy``, whichever ``account`` can
+    run."""
     if _can_run(folder / inside, account):
         return folder / inside
     if not copy.exists():

@@ -28,7 +28,7 @@ class Valkey:
         self.url = f"redis+socket://{self._socket}?virtual_host=0"
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def _ask(self, word: str) -> bytes:
         """The start of the answer to a command without arguments; raises OSError. No client library is needed."""
@@ -45,7 +45,7 @@ class Valkey:
             return False
 
     def prepare(self, lock: int) -> None:
-        """It makes its own data, and replaces a dead socket itself."""
+        """Do nothing: it makes its own data, and replaces a dead socket itself."""
 
     def command(self) -> list[str]:
         options = {
@@ -73,7 +73,7 @@ class Valkey:
         return User()
 
     def after_start(self) -> None:
-        """Nothing to make."""
+        """Do nothing: there is nothing to make."""
 
     def ask_to_stop(self) -> None:
         self._ask("SHUTDOWN")

@@ -18,7 +18,7 @@ _PAUSE = 0.02  # seconds between two looks
 
 
 class User(TypedDict, total=False):
-    """Who a program runs as, where that is not us."""
+    """The user that a program runs as, where that is not us."""
 
     user: int
     group: int
@@ -74,7 +74,7 @@ class Process:
         self.pid = self._process.pid
 
     def ended(self) -> bool:
-        """Whether it has ended. What is left of its group is killed before its id can be given away."""
+        """Return whether it has ended. What is left of its group is killed before its id can be given away."""
         if self.exit_code is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             if self._whole:
                 self._kill_group()

@@ -38,7 +38,7 @@ class Admitted:
 
 
 def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
-    """The request in ``body``, as JSON has it, checked against ``model``, by whose name it then goes. A recipe may be
+    """Check the request in ``body``, as JSON has it, against ``model``, by whose name it then goes. A recipe may be
     partial: the model's own fills it up. ``metadata`` is a service's, and decides nothing of a run.
 
     Raises:

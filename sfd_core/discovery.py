@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 
 class Placed(Protocol):
-    """Knows its place among its kind on a page: the smallest comes first."""
+    """A thing with a place among its kind on a page: the smallest comes first."""
 
     @property
     def place(self) -> int: ...
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Placed)
 
 
 def discover(package: str, attribute: str, kind: type[T]) -> tuple[T, ...]:
-    """The ``attribute`` of every module in ``package``, by their places.
+    """Find the ``attribute`` of every module in ``package``, by their places.
 
     Raises:
         TypeError: for a module without it, or with something of another kind.

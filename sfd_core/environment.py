@@ -31,7 +31,8 @@ PACKAGES = (
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """``code``, ``dependencies`` and ``machine`` of this process, as JSON. ``device``: where the networks run."""
+    """Return ``code``, ``dependencies`` and ``machine`` of this process, as JSON. ``device``: where the networks
+    run."""
     return {"code": _code(), "dependencies": _dependencies(), "machine": _machine(device)}
 
 

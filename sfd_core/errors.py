@@ -29,7 +29,7 @@ class Collected:
         self.errors: list[FieldError] = []
 
     def attempt(self, make: Any) -> Any:
-        """What ``make()`` gives; None where it raises ``InvalidRequest``, whose errors are kept."""
+        """Return what ``make()`` gives; None where it raises ``InvalidRequest``, whose errors are kept."""
         try:
             return make()
         except InvalidRequest as error:

@@ -94,7 +94,8 @@ Event = PhaseStarted | Progress | CheckpointSaved | Finished
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where this attempt writes its checkpoints, where earlier attempts wrote theirs, and how often."""
+    """The places of checkpoints: where this attempt writes its own, where earlier attempts wrote theirs, and how
+    often."""
 
     folder: Path
     earlier: Sequence[Path] = ()

@@ -44,7 +44,7 @@ def main(kind: Literal["train", "sample"]) -> int:
 
 
 def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
-    """The Celery application of one kind of worker, with its reaper started and stopped along with it."""
+    """Assemble the Celery application of one kind of worker, with its reaper started and stopped along with it."""
     engine = make_engine(settings.require_database())
     broker = Broker(settings.require_broker())
     store = JobStore(engine)

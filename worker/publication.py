@@ -81,8 +81,9 @@ def publish(
 
 
 def forgotten(item: Forget, model: BaseModel) -> dict[str, Any]:
-    """What a generator says of one item of the request that it has forgotten. Of a text-to-image model: every word
-    that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot it."""
+    """Return what a generator says of one item of the request that it has forgotten. Of a text-to-image model: every
+    word that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot
+    it."""
     row: dict[str, Any] = {name: written(item)[name] for name in ("concept", "override")}
     if describe(model.family).takes_prompts:
         row["words"] = list(known_words(item, model.vocabulary))
@@ -91,7 +92,7 @@ def forgotten(item: Forget, model: BaseModel) -> dict[str, Any]:
 
 
 def summary(report: dict[str, object]) -> dict[str, object]:
-    """What a list of generators shows of the report."""
+    """Return what a list of generators shows of the report."""
     return {
         name: report[name]
         for name in ("criteria", "unlearning", "retained_accuracy", "quality", "speed")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_app(broker_url: str) -> Celery:
-    """A Celery application without tasks."""
+    """Make a Celery application without tasks."""
     app = Celery("lethe", broker=broker_url, set_as_current=False)
     app.conf.update(
         # A job is acknowledged before it runs: a redelivery after visibility_timeout would run it twice, and the

@@ -25,7 +25,7 @@ WAKE_UP_SECONDS = 20.0
 
 
 class Reaper(threading.Thread):
-    """Sweeps every few seconds until :meth:`stop`. Any number may run at once: each takes other rows."""
+    """A thread that sweeps every few seconds until :meth:`stop`. Any number may run at once: each takes other rows."""
 
     def __init__(self, settings: Settings, store: JobStore, engine: Engine, broker: Broker) -> None:
         super().__init__(name="lethe-reaper", daemon=True)
@@ -40,7 +40,7 @@ class Reaper(threading.Thread):
         self.dispatcher.stop()
 
     def sweep(self) -> None:
-        """One round. A database or a broker that is away is met again in the next one."""
+        """Run one round. A database or a broker that is away is met again in the next one."""
         try:
             for expired in self.store.expire_leases(max_failures=self.settings.max_failures):
                 logger.warning("lease ran out: %s is %s", expired.job_id, expired.outcome)

@@ -44,7 +44,7 @@ STOP_SECONDS = 45.0
 
 
 class Runner:
-    """Runs jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop."""
+    """The runner of jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop."""
 
     def __init__(self, settings: Settings, store: JobStore, artifacts: ArtifactStore, name: str) -> None:
         self.settings, self.store, self.artifacts, self.name = settings, store, artifacts, name
@@ -255,7 +255,7 @@ class Lease:
         self.cancel = False
 
     def moved(self) -> None:
-        """The process has said something."""
+        """Note that the process has said something."""
         self.moved_at = time.monotonic()
 
     def stalled(self) -> bool:
@@ -275,7 +275,7 @@ class Lease:
         self.write(lambda: store.renew(job_id, number, self.settings.lease_seconds), renews=True)
 
     def write(self, write: Any, *, renews: bool = False) -> None:
-        """A fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
+        """Make a fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
         began = time.monotonic()
         try:
             renewal = write()

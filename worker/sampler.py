@@ -40,7 +40,7 @@ class Loaded:
 
 
 class Sampler:
-    """Makes images with published generators. Their files come from the artefact store, verified."""
+    """A maker of images with published generators. Their files come from the artefact store, verified."""
 
     def __init__(
         self, generators: GeneratorStore, artifacts: ArtifactStore, broker: Broker, device: str = "auto"
@@ -66,8 +66,8 @@ class Sampler:
             logger.warning("the asker's answer is lost: %s", error)
 
     def sample(self, generator_id: str, request: dict[str, Any]) -> SampleReply:
-        """``request``: seed, format (``grid``: one image of all; else one PNG an image), and what is asked for: a
-        concept of which ``n`` images are made, or ``prompts``, one an image."""
+        """Answer ``request``: its seed, its format (``grid``: one image of all; else one PNG an image), and what is
+        asked for: a concept of which ``n`` images are made, or ``prompts``, one an image."""
         began = time.perf_counter()
         generator, seed = self._generator(generator_id), request["seed"]
         match generator, request:

@@ -73,7 +73,7 @@ def main(folder: Path) -> int:
 
 
 def run(task: Task, folder: Path, stop: threading.Event) -> int:
-    """The attempt itself. Torch is imported here, so that the first line goes out before it."""
+    """Run the attempt itself. Torch is imported here, so that the first line goes out before it."""
     import torch
 
     from sfd_core.admission import admit
@@ -126,11 +126,11 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
 
 
 class Stopped(Exception):
-    """Asked to stop while the base model was fetched: what came of it stays for the next attempt."""
+    """A stop that was asked for while the base model was fetched: what came of it stays for the next attempt."""
 
 
 def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
-    """The base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
+    """Load the base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
 
     Raises:
         ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``registry.load_manifest`` of ``sfd_core.families``.
@@ -154,7 +154,7 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
 
 
 def emit(type_: str, **data: Any) -> None:
-    """One event as one line."""
+    """Print one event as one line."""
     sys.stdout.write(json.dumps({"type": type_, **data}) + "\n")
     sys.stdout.flush()
 

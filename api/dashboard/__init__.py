@@ -22,7 +22,7 @@ class _Static(StaticFiles):
     """Scripts and styles. Their URLs on the pages carry a digest, so those may be kept for good."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """One file."""
+        """Serve one file."""
         response = await super().get_response(path, scope)
         known = scope["query_string"].startswith(b"v=")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if known else "no-cache"
@@ -38,7 +38,7 @@ def install(app: FastAPI) -> None:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether an error is better shown as a page: outside of the API, to somebody who reads HTML."""
+    """Return whether an error is better shown as a page: outside of the API, to somebody who reads HTML."""
     path = request.url.path
     if path.startswith(("/v1/", "/static/", "/livez", "/readyz", "/metrics", "/openapi.json")):
         return False
@@ -46,7 +46,7 @@ def wants_page(request: Request) -> bool:
 
 
 def error_page(request: Request, problem: Problem) -> Response:
-    """An error for people."""
+    """Show an error to people."""
     document = problem.response()
     response = render(request, "error.html", {"problem": problem.to_json()}, status=problem.kind.status)
     for name in ("Retry-After", "WWW-Authenticate", "Allow"):

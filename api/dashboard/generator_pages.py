@@ -27,7 +27,7 @@ PAGE_SIZE = 24
 
 @router.get("/generators")
 def generators_page(request: Request, who: Viewer, use: Use, after: str | None = None) -> Response:
-    """Generators, newest first, withheld ones too."""
+    """List generators, newest first, withheld ones too."""
     try:
         page = use.generators.list(who.tenant, PAGE_SIZE, after, None)
     except BadCursor:
@@ -37,13 +37,13 @@ def generators_page(request: Request, who: Viewer, use: Use, after: str | None =
 
 @router.get("/generators/{generator_id}")
 def generator_page(request: Request, generator_id: str, who: Viewer, use: Use) -> Response:
-    """One generator."""
+    """Show one generator."""
     return render(request, "generator.html", _generator(use, who, generator_id), who=who)
 
 
 @router.post("/generators/{generator_id}/release")
 def release_generator(request: Request, generator_id: str, who: Releaser, use: Use, form: Posted) -> Response:
-    """The form that releases a withheld generator; a reason that is none is said beside it, and kept."""
+    """Release a withheld generator, from its form; a reason that is none is said beside it, and kept."""
     written = form.get("reason", "")
     try:
         reason = ReleaseRequest(reason=written).reason

@@ -36,19 +36,19 @@ _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Ph
 
 @router.get("/")
 def jobs_page(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
-    """The table of jobs, newest first."""
+    """Show the table of jobs, newest first."""
     return render(request, "jobs.html", _table(use, who, status, after), who=who)
 
 
 @router.get("/parts/jobs")
 def jobs_part(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
-    """The table alone, for the page to refresh itself."""
+    """Show the table alone, for the page to refresh itself."""
     return render(request, "parts/jobs.html", _table(use, who, status, after), who=who)
 
 
 @router.get("/jobs/new")
 def new_job_page(request: Request, who: Actor, use: Use) -> Response:
-    """The form for a new job."""
+    """Show the form for a new job."""
     models: list[dict[str, Any]] = [
         {
             "name": model.name,
@@ -72,26 +72,26 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
 
 @router.get("/jobs/{job_id}")
 def job_page(request: Request, job_id: str, who: Viewer, use: Use) -> Response:
-    """One job."""
+    """Show one job."""
     return render(request, "job.html", _job(request, use, who, job_id), who=who)
 
 
 @router.get("/parts/jobs/{job_id}")
 def job_part(request: Request, job_id: str, who: Viewer, use: Use) -> Response:
-    """What of a job's page changes while it runs."""
+    """Show what of a job's page changes while it runs."""
     return render(request, "parts/job.html", _job(request, use, who, job_id), who=who)
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(job_id: str, who: Actor, use: Use) -> Response:
-    """The button."""
+    """Cancel a job: the button."""
     use.jobs.request_cancel(job_id, who.tenant)
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
 @router.post("/jobs/{job_id}/retry")
 def retry(job_id: str, who: Actor, use: Use) -> Response:
-    """The button."""
+    """Retry a job: the button."""
     use.jobs.retry(job_id, who.tenant)
     use.dispatcher.nudge()
     return RedirectResponse(f"/jobs/{job_id}", 303)

@@ -31,7 +31,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a status means."""
+    """The meaning of a status."""
 
     status: str
     description: str
@@ -54,7 +54,7 @@ class Operation:
 
 @router.get("/docs")
 def reference(request: Request) -> Response:
-    """The API's reference. Open: it says nothing that the code does not."""
+    """Show the API's reference. Open: it says nothing that the code does not."""
     document: dict[str, Any] = request.app.openapi()
     operations: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for tag, operation in _operations(document):

@@ -31,7 +31,7 @@ POLICY = (
 
 
 def ago(then: datetime) -> str:
-    """How long ago, in one unit."""
+    """Say how long ago, in one unit."""
     return f"{_coarse((datetime.now(UTC) - then).total_seconds())} ago"
 
 
@@ -43,32 +43,33 @@ def _coarse(seconds: float) -> str:
 
 
 def short(identifier: str) -> str:
-    """An id short enough for a table: its end, which is random, tells ids apart."""
+    """Shorten an id for a table: its end, which is random, tells ids apart."""
     prefix, _, rest = identifier.partition("_")
     return f"{prefix}_…{rest[-6:]}"
 
 
 def utc(moment: datetime) -> str:
-    """A time to the second."""
+    """Write a time to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def share(value: object) -> float | None:
-    """A share as a report gives it, by itself or as an interval; ``None`` for anything else."""
+    """Return a share as a report gives it, by itself or as an interval; ``None`` for anything else."""
     if isinstance(value, Mapping):
         value = value.get("value")
     return float(value) if isinstance(value, int | float) else None
 
 
 def pictures(report: Report | None) -> dict[str, str | None]:
-    """The pictures that a report names and has, by what they show."""
+    """Find the pictures that a report names and has, by what they show."""
     named = report.report.get("pictures", {}) if report is not None else {}
     kinds = ("pairs", "pairs_narrow", "strip", "strip_narrow")
     return {kind: named.get(kind) if report and named.get(kind) in report.files else None for kind in kinds}
 
 
 def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The Frechet distances to real images that a report has: name, distance, the floor and the base model's own."""
+    """Return the Frechet distances to real images that a report has: name, distance, the floor and the base model's
+    own."""
     found = []
     for each in report.get("quality") or ():
         real = each["against_real"]
@@ -79,8 +80,8 @@ def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def words(item: Mapping[str, Any]) -> str:
-    """How a text-to-image model is told what it must forget: the words, and how many prompts. Nothing where it is told
-    by the name alone, or by class."""
+    """Say how a text-to-image model is told what it must forget: the words, and how many prompts. Nothing where it is
+    told by the name alone, or by class."""
     said = []
     if (topic := item.get("topic")) is not None:
         pairs = len(topic["subjects"]) * len(topic["keywords"])
@@ -94,12 +95,12 @@ def words(item: Mapping[str, Any]) -> str:
 
 
 def sentence(text: str) -> str:
-    """A message as a sentence: an error's text begins small and has no full stop."""
+    """Write a message as a sentence: an error's text begins small and has no full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def prose(text: str) -> Markup:
-    """A docstring's text: its code and bold marks as HTML, all else as it is."""
+    """Return a docstring's text: its code and bold marks as HTML, all else as it is."""
     escaped = str(escape(text))
     marked = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escaped)
     return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", marked))
@@ -107,7 +108,7 @@ def prose(text: str) -> Markup:
 
 @functools.cache
 def static(name: str) -> str:
-    """The URL of a static file, with its digest so that browsers may keep it."""
+    """Return the URL of a static file, with its digest so that browsers may keep it."""
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
@@ -135,7 +136,7 @@ _environment.globals |= {"static": static, "distances": distances}
 def render(
     request: Request, template: str, context: Mapping[str, Any], *, who: Identity | None = None, status: int = 200
 ) -> Response:
-    """A page, or a part of one.
+    """Render a page, or a part of one.
 
     Args:
         who: whose page it is; unknown on pages that are open.

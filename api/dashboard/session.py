@@ -66,7 +66,7 @@ def install(app: FastAPI) -> None:
 
 @router.get("/login")
 async def login_page(request: Request, next: str = "/") -> Response:
-    """The form."""
+    """Show the form."""
     return render(request, "login.html", {"next": _own_path(next), "error": None})
 
 

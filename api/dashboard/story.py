@@ -35,7 +35,7 @@ class Point:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Point:
-        """From an event's data or from a report's curve."""
+        """Read a point from an event's data or from a report's curve."""
         return cls(
             int(data["images"]),
             data.get("unlearning_accuracy"),
@@ -47,7 +47,7 @@ class Point:
 
 @dataclass
 class Story:
-    """What was read of one job so far, up to event number ``seq``."""
+    """The part of one job that was read so far, up to event number ``seq``."""
 
     seq: int = 0
     points: list[Point] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Stories:
         self._lock = threading.Lock()
 
     def of(self, job: Job) -> tuple[list[Point], list[Event]]:
-        """The job's curve, and its moments with the newest first."""
+        """Return the job's curve, and its moments with the newest first."""
         with self._lock:
             story = self._kept.setdefault(job.id, Story())
             self._kept.move_to_end(job.id)
@@ -95,5 +95,5 @@ class Stories:
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
-    """Every second point, and the last."""
+    """Keep every second point, and the last."""
     return [*points[:-1:2], points[-1]]

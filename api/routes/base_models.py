@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/base-models", tags=["Base models"])
 
 @router.get("", operation_id="list_base_models", summary="List the base models", responses=errors())
 def list_base_models(who: Reader, use: Use) -> ListOf[BaseModelObject]:
-    """Every registered base model, by name, with its concepts, licence, digest and the teacher's own figures."""
+    """List every registered base model, by name, with its concepts, licence, digest and own figures."""
     models = [BaseModelObject.of(use.models[name]) for name in sorted(use.models)]
     return ListOf(data=models, has_more=False, next=None)
 
@@ -30,7 +30,7 @@ def list_base_models(who: Reader, use: Use) -> ListOf[BaseModelObject]:
     responses=errors("not_found", "invalid_request"),
 )
 def get_base_model(name: Annotated[str, Path(examples=["fashion"])], who: Reader, use: Use) -> BaseModelObject:
-    """One base model."""
+    """Show one base model."""
     model = use.models.get(name)
     if model is None:
         raise Problem("not_found", f"there is no base model {name!r}; known: {', '.join(sorted(use.models))}")

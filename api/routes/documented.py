@@ -10,12 +10,13 @@ _ALWAYS = ("unauthenticated", "forbidden", "internal", "service_unavailable")
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that needs a key and can answer ``codes`` beside what every such route can."""
+    """Return the ``responses`` of a route that needs a key and can answer ``codes`` beside what every such route
+    can."""
     return open_errors(*codes, *_ALWAYS)
 
 
 def open_errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that needs no key."""
+    """Return the ``responses`` of a route that needs no key."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(code)

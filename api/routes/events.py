@@ -48,7 +48,7 @@ async def list_events(
         str | None, Header(alias="Last-Event-ID", description="The `id:` that a stream gave last; as `after`.")
     ] = None,
 ) -> ListOf[EventObject] | Response:
-    """What has happened to a job, in order."""
+    """List what has happened to a job, in order."""
     form = preferred(request.headers.get("accept"), ("application/json", "text/event-stream"))
     seen = query.after if last_event_id is None else _sequence_number(last_event_id)
     if form == "text/event-stream":

@@ -39,7 +39,7 @@ _RECORD: dict[int | str, dict[str, Any]] = {
     "", operation_id="list_generators", summary="List generators", responses=errors("invalid_request", "bad_cursor")
 )
 def list_generators(query: Annotated[GeneratorsQuery, Query()], who: Reader, use: Use) -> ListOf[GeneratorObject]:
-    """Generators, newest first, withheld ones included unless `status` says otherwise."""
+    """List generators, newest first, withheld ones included unless `status` says otherwise."""
     page = use.generators.list(who.tenant, query.limit, query.after, query.status)
     data = [GeneratorObject.of(generator) for generator in page.data]
     return ListOf(data=data, has_more=page.has_more, next=page.next)
@@ -52,7 +52,7 @@ def list_generators(query: Annotated[GeneratorsQuery, Query()], who: Reader, use
     responses=errors("generator_not_found", "invalid_request"),
 )
 def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> GeneratorObject:
-    """One generator."""
+    """Show one generator."""
     return GeneratorObject.of(use.generators.get(generator_id, who.tenant))
 
 
@@ -64,7 +64,7 @@ def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Generator
     responses={**_ZIP, **errors("generator_not_found", "generator_withheld", "invalid_request")},
 )
 def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
-    """The generator as a zip: its diffusers folder at the top, the report's files in `evaluation/`, and
+    """Download the generator as a zip: its diffusers folder at the top, the report's files in `evaluation/`, and
     `unlearning-record.json`, which names every other file with its digest. Every file is checked against its digest
     while it is sent."""
     generator = served(use, generator_id, who.tenant)
@@ -90,8 +90,8 @@ def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Resp
     responses={**_RECORD, **errors("generator_not_found", "invalid_request")},
 )
 def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
-    """What was asked, what ran and what was found, with the digest of every file, in one signed file: byte for byte as
-    it was signed. A withheld generator has one too. `lethe record verify` checks it without the service."""
+    """Return what was asked, what ran and what was found, with the digest of every file, in one signed file: byte for
+    byte as it was signed. A withheld generator has one too. `lethe record verify` checks it without the service."""
     generator = use.generators.get(generator_id, who.tenant)
     headers = {
         "Content-Disposition": f'attachment; filename="{generator.id}-record.json"',

@@ -18,7 +18,7 @@ router = APIRouter(tags=["Operations"])
 
 @router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=open_errors("internal"))
 async def livez() -> Health:
-    """Asks nothing of database or broker: restart the process only where this fails."""
+    """Ask nothing of database or broker: restart the process only where this fails."""
     return Health(status="ok")
 
 
@@ -29,7 +29,7 @@ async def livez() -> Health:
     responses={503: {"model": Health, "description": "The database does not answer, or its schema is another."}},
 )
 def readyz(use: Use, response: Response) -> Health:
-    """Asks database and broker. A broker that is down does not make the service unready: jobs are still stored
+    """Ask database and broker. A broker that is down does not make the service unready: jobs are still stored
     and run when it is back."""
     checks = {"database": _database(use), "broker": _broker(use)}
     response.headers["Cache-Control"] = "no-store"
@@ -51,7 +51,7 @@ def readyz(use: Use, response: Response) -> Health:
     },
 )
 def metrics(use: Use) -> Response:
-    """Requests, latency, jobs by status, messages that wait in the broker and in the outbox."""
+    """Show requests, latency, jobs by status, messages that wait in the broker and in the outbox."""
     return Response(use.metrics.text(), headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
 
 

@@ -98,7 +98,7 @@ def submit_job(
 
 @router.get("", operation_id="list_jobs", summary="List jobs", responses=errors("invalid_request", "bad_cursor"))
 def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     page = use.jobs.list(who.tenant, query.status, query.base_model, query.limit, query.after)
     return ListOf(data=[JobObject.of(job) for job in page.data], has_more=page.has_more, next=page.next)
 
@@ -123,7 +123,7 @@ def get_job(
         str | None, Header(alias="If-None-Match", description="An ETag of an earlier answer.")
     ] = None,
 ) -> JobObject | Response:
-    """One job."""
+    """Show one job."""
     job = use.jobs.get(job_id, who.tenant)
     headers = {"ETag": etag(job), "Cache-Control": "private, no-cache"}
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
@@ -158,7 +158,7 @@ def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
 
 
 def etag(job: Job) -> str:
-    """A job's ETag: its version, which counts every change that a reader can see."""
+    """Return a job's ETag: its version, which counts every change that a reader can see."""
     return f'"{job.version}"'
 
 

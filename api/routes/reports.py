@@ -33,7 +33,7 @@ _MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, C
 
 
 class ReportQuery(QueryInput):
-    """In which form."""
+    """The form of the report."""
 
     format: Literal["json", "html"] | None = Field(default=None, description="Overrides the Accept header.")
     file: Annotated[str | None, Field(max_length=200)] = Field(
@@ -66,7 +66,7 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 def get_report(
     request: Request, job_id: JobId, query: Annotated[ReportQuery, Query()], who: Reader, use: Use
 ) -> Response:
-    """What the evaluation found, and how each figure was measured. There is one as soon as the job has succeeded,
+    """Show what the evaluation found, and how each figure was measured. There is one as soon as the job has succeeded,
     whatever its verdict. `report.json` is a file of the report too, with the digest that the record names; what is
     answered without `file` holds the same."""
     report = use.generators.report(job_id, who.tenant)
@@ -81,7 +81,7 @@ def get_report(
 
 
 def report_file(use: Services, report: Report, name: str) -> Response:
-    """One file of a report, verified before it is sent.
+    """Download one file of a report, verified before it is sent.
 
     Raises:
         Problem: ``not_found``.

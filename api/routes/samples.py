@@ -66,7 +66,7 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
     },
 )
 async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Submitter, use: Use) -> Response:
-    """Images of one concept, or of one prompt. Image i depends on the generator, `seed + i` and what is asked for
+    """Draw images of one concept, or of one prompt. Image i depends on the generator, `seed + i` and what is asked for
     alone: not on `n`, not on the worker. A withheld generator is not sampled; a prompt that names what is forgotten is
     answered, and `X-Lethe-Forgotten` says so."""
     generator = await run_in_threadpool(served, use, generator_id, who.tenant)

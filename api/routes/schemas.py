@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/schema+json"
     },
 )
 def get_report_schema(who: Reader) -> Response:
-    """What a report holds, field by field."""
+    """Show what a report holds, field by field."""
     return Response(
         orjson.dumps(report_schema()), headers={"Cache-Control": "private, no-cache"}, media_type=MEDIA_TYPE
     )

@@ -12,7 +12,7 @@ from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 
 
 class ImageObject(Output):
-    """What an image of the model is."""
+    """The format of the model's images."""
 
     channels: int
     height: int
@@ -30,7 +30,7 @@ class JudgeObject(Output):
 
     @classmethod
     def of(cls, judge: JudgeInfo | None, concepts: Sequence[str]) -> JudgeObject | None:
-        """A model's judge, if it has one."""
+        """Describe a model's judge, if it has one."""
         if judge is None:
             return None
         return cls(
@@ -74,7 +74,7 @@ class BaseModelObject(Output):
 
     @classmethod
     def of(cls, model: BaseModel) -> BaseModelObject:
-        """A registered model; where its folder lies is nobody's business."""
+        """Describe a registered model; where its folder lies is nobody's business."""
         views = [model.view(name) for name in model.domains]
         return cls(
             name=model.name,

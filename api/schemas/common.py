@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class Input(BaseModel):
-    """What a client sends: exact types, and no field that is not known."""
+    """The base of what a client sends: exact types, and no field that is not known."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Output(BaseModel):
-    """What the service answers."""
+    """The base of what the service answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +55,7 @@ class ProblemDocument(BaseModel):
 
 
 class Health(Output):
-    """Whether the service can do its work."""
+    """The state of the service: whether it can do its work."""
 
     status: Literal["ok", "degraded", "unavailable"] = Field(
         description="`degraded`: submitting works, and what was submitted runs when the broken part is back."
@@ -70,7 +70,7 @@ class QueryInput(BaseModel):
 
 
 class PageQuery(QueryInput):
-    """Which page of a list."""
+    """The page of a list that is asked for."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="Maximum number of items.")] = 20
     after: Annotated[

@@ -28,7 +28,7 @@ class FileObject(Output):
 
 
 class GeneratorLinks(Output):
-    """Where to go from here: paths on this service. A withheld generator is neither sampled nor handed out."""
+    """Links: paths on this service. A withheld generator is neither sampled nor handed out."""
 
     self: str
     job: str
@@ -39,7 +39,7 @@ class GeneratorLinks(Output):
 
 
 class ReleaseObject(Output):
-    """That a generator is served although its verdict is not `pass`. It stands in the record, too."""
+    """The release of a generator, which is served although its verdict is not `pass`. It stands in the record, too."""
 
     by: str
     reason: str
@@ -69,7 +69,7 @@ class GeneratorObject(Output):
 
     @classmethod
     def of(cls, generator: Generator) -> GeneratorObject:
-        """A generator as its owner sees it."""
+        """Describe a generator as its owner sees it."""
         path, job = f"/v1/generators/{generator.id}", f"/v1/jobs/{generator.job_id}"
         published = generator.status == "published"
         return cls(
@@ -98,7 +98,7 @@ class GeneratorObject(Output):
 
 
 class ReleaseRequest(Input):
-    """Why a generator is to be served although its verdict is not `pass`."""
+    """The reason why a generator is to be served although its verdict is not `pass`."""
 
     reason: Annotated[
         str,
@@ -111,13 +111,13 @@ class ReleaseRequest(Input):
 
 
 class GeneratorsQuery(PageQuery):
-    """Which generators."""
+    """The generators that are asked for."""
 
     status: GeneratorStatus | None = Field(default=None, description="Only generators with this status.")
 
 
 class SamplesRequest(Input):
-    """What to draw."""
+    """The images to draw."""
 
     concept: Name | None = Field(
         default=None,

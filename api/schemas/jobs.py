@@ -17,7 +17,7 @@ from sfd_core.request.concepts import Budget, Topic
 
 
 class Progress(Output):
-    """How far the run is, with the latest quick evaluation in training."""
+    """The progress of the run, with the latest quick evaluation in training."""
 
     images: int = Field(default=0, description="Images trained on.")
     of: int = Field(description="Images in the budget; a run may end before.")
@@ -30,13 +30,13 @@ class Progress(Output):
 
     @classmethod
     def of_job(cls, job: Job) -> Progress:
-        """From the job's row, which holds what the worker sent last."""
+        """Read the progress from the job's row, which holds what the worker sent last."""
         known = {name: job.progress[name] for name in cls.model_fields if job.progress.get(name) is not None}
         return cls(**({"of": job.request["budget"]["images"]} | known))
 
 
 class JobFailure(Output):
-    """Why a job failed."""
+    """The reason why a job failed."""
 
     code: str = Field(examples=["training_diverged"])
     message: str
@@ -44,7 +44,7 @@ class JobFailure(Output):
 
 
 class RetainObject(Output):
-    """What a text-to-image model was told to keep."""
+    """The prompts that a text-to-image model was told to keep."""
 
     prompts: int = Field(description="How many prompts were given.")
 
@@ -63,13 +63,13 @@ class Forgotten(Output):
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Forgotten:
-        """From a request's item, which has the prompts themselves, or a generator's."""
+        """Describe what is forgotten, from a request's item, which has the prompts themselves, or a generator's."""
         prompts = item.get("prompts", 0)
         return cls(**{**item, "prompts": prompts if isinstance(prompts, int) else len(prompts)})
 
 
 class JobLinks(Output):
-    """Where to go from here: paths on this service."""
+    """Links: paths on this service."""
 
     self: str
     events: str
@@ -112,7 +112,7 @@ class JobObject(Output):
 
     @classmethod
     def of(cls, job: Job) -> JobObject:
-        """A job as its owner sees it: nothing of the worker's name or lease."""
+        """Describe a job as its owner sees it: nothing of the worker's name or lease."""
         path = f"/v1/jobs/{job.id}"
         report = f"{path}/report" if job.status is Status.SUCCEEDED else None
         request = job.request
@@ -163,14 +163,14 @@ class EventObject(Output):
 
     @classmethod
     def of(cls, event: Event) -> EventObject:
-        """An event as it goes over the wire."""
+        """Describe an event as it goes over the wire."""
         return cls(
             seq=event.seq, type=event.type, attempt=event.attempt, created_at=event.created_at, data=dict(event.data)
         )
 
 
 class JobsQuery(PageQuery):
-    """Which jobs."""
+    """The jobs that are asked for."""
 
     status: Status | None = Field(default=None, description="Only jobs with this status.")
     base_model: Annotated[str | None, Field(max_length=200)] = Field(
@@ -179,7 +179,7 @@ class JobsQuery(PageQuery):
 
 
 class EventsQuery(QueryInput):
-    """Which events. ``after`` is a sequence number, as Last-Event-ID is."""
+    """The events that are asked for. ``after`` is a sequence number, as Last-Event-ID is."""
 
     limit: Annotated[int, Field(ge=1, le=500, description="Maximum number of events.")] = 100
     after: Annotated[

@@ -28,8 +28,9 @@ MAX_METADATA = 16
 
 
 def storable(text: str) -> str:
-    """Postgres holds no NUL character and no half of a surrogate pair. All other text of a request is looked at by
-    ``sfd_core.admission``: it names something that is known, or is a prompt, which holds no control character."""
+    """Refuse what Postgres cannot hold: a NUL character or half of a surrogate pair. All other text of a request is
+    looked at by ``sfd_core.admission``: it names something that is known, or is a prompt, which holds no control
+    character."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("holds a NUL character or half a surrogate pair")
     return text

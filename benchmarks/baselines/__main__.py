@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def finish(subject: ImageSource, experiment: Experiment, folder: Path) -> None:
-    """The row's report and its part of the picture, in ``folder``."""
+    """Write the row's report and its part of the picture, in ``folder``."""
     labels = [experiment.base.model.concept_index(concept) for concept in CONCEPTS]
     keep_commit(folder)
     seeds = [seed for label in labels for seed in seeds_of(label, SHOWN)]
@@ -111,20 +111,20 @@ def said(name: str, done: int, of: int) -> None:
 
 
 def without_probes(experiment: Experiment) -> Any:
-    """The request of a row that takes many steps, or of a filter: probes work on one-step networks."""
+    """Return the request of a row that takes many steps, or of a filter: probes work on one-step networks."""
     request = experiment.request
     return dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, probes=()))
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """What each row evaluates. ``arguments``: the command's."""
+    """The image sources that the rows evaluate. ``arguments``: the command's."""
 
     experiment: Experiment
     arguments: argparse.Namespace
 
     def by_row(self) -> dict[str, Callable[[], ImageSource]]:
-        """Every row, made when it is asked for."""
+        """Return every row, made when it is asked for."""
         whole = self.experiment
         label = whole.base.model.concept_index(FORGOTTEN)
         return {

@@ -30,7 +30,7 @@ FIRST_SEED = 700_000_000
 
 
 def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS, pool: int = POOL) -> UNet2DModel:
-    """The base model's network with class ``forgotten`` erased towards ``anchor``."""
+    """Return the base model's network with class ``forgotten`` erased towards ``anchor``."""
     base, schedule = experiment.base, experiment.base.schedule
     if not isinstance(schedule, VariancePreserving):
         raise TypeError(f"ESD draws the steps of a VariancePreserving, which {type(schedule).__name__} does not have")

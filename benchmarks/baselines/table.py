@@ -31,7 +31,7 @@ SCALE, GAP, LEFT = 2, 10, 190
 def document(
     rows: Sequence[tuple[str, Mapping[str, Any]]], images: int, forgotten_images: int, commits: Sequence[str]
 ) -> str:
-    """The page of every row's figures."""
+    """Write the page of every row's figures."""
     probed = [(name, report) for name, report in rows if report["probes"]["results"]]
     return page(
         "Sneaker forgotten by SFD, a filter, ESD and retraining",
@@ -84,7 +84,7 @@ def _interval(measured: Mapping[str, float]) -> str:
 
 
 def picture(images: Mapping[str, NDArray[np.uint8]], concepts: Sequence[str], each: int) -> bytes:
-    """A row a method, a group of ``each`` images a concept; [concepts * each, H, W] for each method."""
+    """Draw a row a method, a group of ``each`` images a concept; [concepts * each, H, W] for each method."""
     height, width = (side * SCALE for side in next(iter(images.values())).shape[1:3])
     font = ImageFont.load_default(size=16)
     sheet = Image.new("L", (LEFT + len(concepts) * (each * width + GAP), 30 + len(images) * (height + GAP)), 255)

@@ -57,7 +57,7 @@ COMMAND = Command(
 
 
 def blocks(work: Path, results: dict[str, dict[str, Any]]) -> list[Block]:
-    """The picture of every job that was run, with what stands beside it."""
+    """Return the picture of every job that was run, with what stands beside it."""
     return [Block(job.title, job.shown, _lines(job, work, results)) for job in JOBS.values() if job.name in results]
 
 
@@ -74,7 +74,7 @@ def _lines(job: Job, work: Path, results: dict[str, dict[str, Any]]) -> tuple[Li
 
 
 def finished(work: Path) -> dict[str, dict[str, Any]]:
-    """The results of the parts that are there."""
+    """Read the results of the parts that are there."""
     paths = {part: work / part / "result.json" for part in PARTS}
     results = {part: json.loads(path.read_text()) for part, path in paths.items() if path.is_file()}
     if len(bases := {result["base"] for result in results.values()}) > 1:

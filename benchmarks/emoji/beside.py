@@ -23,7 +23,7 @@ SAID_EVERY = 20.0
 
 
 def beside(experiment: Experiment, job: Job, folder: Path) -> dict[str, Any]:
-    """The distilled generator, judged for the request of ``job``; its pictures and the base model's."""
+    """Judge the distilled generator for the request of ``job``, and keep its pictures and the base model's."""
     began, said_at = time.monotonic(), 0.0
     base, device = experiment.base, experiment.device
     generator, many_steps = distilled_generator(base, device), base_model_sampler(base, device)
@@ -47,7 +47,7 @@ def beside(experiment: Experiment, job: Job, folder: Path) -> dict[str, Any]:
 
 
 def distilled_generator(base: LoadedBase, device: torch.device) -> TextGenerator:
-    """The one-step generator that the base model ships, with nothing forgotten.
+    """Return the one-step generator that the base model ships, with nothing forgotten.
 
     Raises:
         SystemExit: it ships none.
@@ -63,7 +63,7 @@ def distilled_generator(base: LoadedBase, device: torch.device) -> TextGenerator
 
 
 def base_model_sampler(base: LoadedBase, device: torch.device) -> GuidedDdimSampler:
-    """The untouched base model at its own steps and guidance."""
+    """Return the untouched base model at its own steps and guidance."""
     sampler = base_sampler_of(base, device)
     assert isinstance(sampler, GuidedDdimSampler)
     return sampler

@@ -12,9 +12,10 @@ from transformers import CLIPTextModel
 
 
 class EncoderCalls:
-    """While entered, counts the forward passes of every ``CLIPTextModel`` of this process by the phase of the run that
-    ``phase`` names. A forward hook of all modules, because a run loads its text encoder itself. ``unlearn`` runs
-    ``sfd_core.training.loop.train`` in its phase ``training``, with the quick evaluations in between."""
+    """A counter: while entered, it counts the forward passes of every ``CLIPTextModel`` of this process by the phase of
+    the run that ``phase`` names. A forward hook of all modules, because a run loads its text encoder itself.
+    ``unlearn`` runs ``sfd_core.training.loop.train`` in its phase ``training``, with the quick evaluations in
+    between."""
 
     def __init__(self) -> None:
         self.phase = ""

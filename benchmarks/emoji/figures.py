@@ -28,8 +28,8 @@ class Target:
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a report: intervals as a report holds them, ``cross_domain`` by domain. ``base_model``: the
-    same of the base model's images that the report stands beside, ``unlearning`` by concept."""
+    """Return what is kept of a report: intervals as a report holds them, ``cross_domain`` by domain. ``base_model``:
+    the same of the base model's images that the report stands beside, ``unlearning`` by concept."""
     confusion, captions = report["confusion"], report["retained_captions"]
     return {
         "verdict": report["verdict"],
@@ -64,26 +64,26 @@ def _diagonal(concepts: Sequence[str], confusion: Sequence[Sequence[float]], con
 
 
 def most_seen(concepts: Sequence[str], confusion: Sequence[Sequence[float]], concept: str) -> list[tuple[str, float]]:
-    """What the judge sees most where ``concept`` was asked for, with the shares."""
+    """Find what the judge sees most where ``concept`` was asked for, with the shares."""
     shares = confusion[concepts.index(concept)]
     order = sorted(range(len(concepts)), key=lambda i: -shares[i])
     return [(concepts[i], shares[i]) for i in order[:SEEN_INSTEAD] if shares[i]]
 
 
 def interval(measured: Mapping[str, float | int]) -> Interval:
-    """An interval of a report as a value."""
+    """Read an interval of a report as a value."""
     return Interval(float(measured["value"]), float(measured["low"]), float(measured["high"]), int(measured["n"]))
 
 
 def drop(before: Mapping[str, float | int], after: Mapping[str, float | int]) -> Interval:
-    """``before - after`` with Newcombe's interval of two independent rates. The same seeds stand on both sides, so it
-    is rather too wide than too narrow."""
+    """Return ``before - after`` with Newcombe's interval of two independent rates. The same seeds stand on both sides,
+    so it is rather too wide than too narrow."""
     return difference(interval(before), interval(after))
 
 
 def targets(job: Mapping[str, Any], distilled: Figures) -> list[Target]:
-    """Every target of a job's result, drops against ``distilled``, the generator that forgot nothing. A figure that
-    was not measured is not reached."""
+    """Return every target of a job's result, drops against ``distilled``, the generator that forgot nothing. A figure
+    that was not measured is not reached."""
     figures, calls = job["figures"], job["encoder_calls"]
     found = [
         Target(
@@ -122,7 +122,7 @@ def _kept(what: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] 
 
 
 def speed_targets(rows: Sequence[Mapping[str, Any]]) -> list[Target]:
-    """The ratios that are held to the target."""
+    """Return the ratios that are held to the target."""
     return [
         Target(
             f"one step against the base model, {row['name']}",
@@ -136,12 +136,12 @@ def speed_targets(rows: Sequence[Mapping[str, Any]]) -> list[Target]:
 
 
 def shown(measured: Mapping[str, float] | None) -> str:
-    """A rate with its interval."""
+    """Write a rate with its interval."""
     if measured is None:
         return "not measured"
     return f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"
 
 
 def signed(measured: Interval) -> str:
-    """A difference with its interval."""
+    """Write a difference with its interval."""
     return f"{measured.value:+.3f} [{measured.low:+.3f}, {measured.high:+.3f}]"

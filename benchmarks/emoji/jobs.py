@@ -36,21 +36,22 @@ class Group:
 
 
 def in_styles(thing: str, forgotten: bool = False, rounds: int = 1) -> Group:
-    """An object in every style, ``rounds`` times from other seeds."""
+    """Return an object in every style, ``rounds`` times from other seeds."""
     styles = STYLES * rounds
     return Group(thing, forgotten, tuple({"object": thing, "style": style} for style in styles), styles)
 
 
 def in_style(style: str, things: tuple[str, ...], forgotten: bool = False) -> Group:
-    """Several objects in one style."""
+    """Return several objects in one style."""
     return Group(style, forgotten, tuple({"object": thing, "style": style} for thing in things), things)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is done of every part. ``images``, ``seconds``: a job's budget, whichever is spent first; ``recipe``:
-    changes to every job's; ``evaluated``: images a concept, at most; ``rounds``, ``repeats``: of the speeds, in turns,
-    and calls of the one-step side in a round: it is short, and a clock's noise must be small beside it."""
+    """The sizes of every part: how much is done of each. ``images``, ``seconds``: a job's budget, whichever is spent
+    first; ``recipe``: changes to every job's; ``evaluated``: images a concept, at most; ``rounds``, ``repeats``: of the
+    speeds, in turns, and calls of the one-step side in a round: it is short, and a clock's noise must be small beside
+    it."""
 
     images: int = IMAGES
     seconds: float = SECONDS
@@ -60,7 +61,7 @@ class Sizes:
     repeats: int = 8
 
     def but_of_training(self) -> Sizes:
-        """The same with the published budget: how a job is trained is nothing to what stands beside it."""
+        """Return the same with the published budget: how a job is trained is nothing to what stands beside it."""
         return replace(self, images=IMAGES, seconds=SECONDS, recipe={})
 
 
@@ -79,7 +80,7 @@ class Job:
     held: bool = True
 
     def body(self, sizes: Sizes) -> dict[str, Any]:
-        """The request, as a user would send it."""
+        """Return the request, as a user would send it."""
         return {
             "forget": [dict(item) for item in self.forget],
             "budget": {"images": sizes.images, "seconds": sizes.seconds},

@@ -53,7 +53,7 @@ class Block:
 
 
 def picture(blocks: Sequence[Block]) -> bytes:
-    """The jobs below one another, what they forgot on red.
+    """Draw the jobs below one another, what they forgot on red.
 
     Raises:
         ValueError: for no job, or a row that has not one image for each column.

@@ -33,7 +33,7 @@ CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0
 
 @dataclass(frozen=True)
 class Bench:
-    """``work``: a folder a part. ``device``: where everything runs."""
+    """The place and the device of a run of the parts. ``work``: a folder a part. ``device``: where everything runs."""
 
     model: BaseModel
     work: Path
@@ -41,7 +41,7 @@ class Bench:
     device: torch.device = CPU
 
     def run(self, part: str) -> dict[str, Any]:
-        """The result of ``part``, which is run first if it is not finished.
+        """Return the result of ``part``, which is run first if it is not finished.
 
         Raises:
             SystemExit: what the part's folder holds was made by another base model or request.
@@ -74,14 +74,14 @@ class Bench:
 
 
 def job_of(part: str) -> Job | None:
-    """The job that a part is, or stands beside; None for the speeds."""
+    """Return the job that a part is, or stands beside; None for the speeds."""
     return None if part == SPEED else JOBS.get(part) or JOBS[part.removeprefix(DISTILLED)]
 
 
 def forgotten(
     model: BaseModel, body: Mapping[str, Any], job: Job, folder: Path, device: torch.device
 ) -> dict[str, Any]:
-    """A job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
+    """Run a job, by the library's whole run; one that was interrupted goes on from its last checkpoint."""
     checkpoints = Checkpoints(folder / CHECKPOINTS, every_seconds=CHECKPOINT_SECONDS)
     resumed, seconds, began, said_at = checkpoints.folder.is_dir(), {}, time.monotonic(), 0.0
     finished: Finished | None = None
@@ -115,7 +115,7 @@ def forgotten(
 
 
 def said(event: Progress) -> str:
-    """A line of progress."""
+    """Write a line of progress."""
     line = f"{event.images}/{event.of} images, {event.seconds:.0f} s, {event.eta_seconds:.0f} s left"
     if event.loss_generator is not None:
         line += f", losses {event.loss_generator:.3f} {event.loss_fake_score:.3f}"

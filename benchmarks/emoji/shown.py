@@ -16,7 +16,7 @@ FIRST_SEED = 900_000_000
 
 
 def prompts_of(groups: Sequence[Group], vocabulary: Vocabulary) -> list[str]:
-    """By the vocabulary's first template, a prompt a column."""
+    """Write a prompt a column, by the vocabulary's first template."""
     adjectives = {concept.name: concept.adjective for concept in vocabulary.domains["object"]}
     words = [column for group in groups for column in group.columns]
     return [vocabulary.prompt(vocabulary.templates[0], one, adjectives[one["object"]]) for one in words]

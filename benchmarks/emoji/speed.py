@@ -33,7 +33,7 @@ class Pair:
 
 
 def speeds(model: BaseModel, folder: Path, device: torch.device, rounds: int, repeats: int) -> dict[str, Any]:
-    """Every pair's rates and ratio."""
+    """Measure every pair's rates and ratio."""
     base = load_base(model.view(next(iter(model.domains))), device)
     generator, many_steps = distilled_generator(base, device), base_model_sampler(base, device)
     generator.save(folder / "generator")
@@ -70,14 +70,14 @@ def speeds(model: BaseModel, folder: Path, device: torch.device, rounds: int, re
 
 
 def stock(folder: Path, device: torch.device) -> Any:
-    """A pipeline folder opened by diffusers itself, in the precision in which everything is sampled here."""
+    """Open a pipeline folder by diffusers itself, in the precision in which everything is sampled here."""
     pipe = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 
 
 def measured(pair: Pair, rounds: int, repeats: int) -> dict[str, Any]:
-    """Both sides in turns, after one call of each to warm up."""
+    """Measure both sides in turns, after one call of each to warm up."""
     pair.one_step()
     pair.base_model()
     times = [(_seconds(pair.one_step, repeats), _seconds(pair.base_model, 1)) for _ in range(rounds)]
@@ -87,7 +87,8 @@ def measured(pair: Pair, rounds: int, repeats: int) -> dict[str, Any]:
 
 
 def summary(pair: Pair, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Medians over rounds of (seconds a call of one step, of the base model); the ratio is the rounds' median."""
+    """Return medians over rounds of (seconds a call of one step, of the base model); the ratio is the rounds'
+    median."""
     ours, theirs = (statistics.median(pair.images / side for side in sides) for sides in zip(*times, strict=True))
     ratios = [many / one for one, many in times]
     return {

@@ -15,12 +15,12 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def missing(results: Results) -> list[str]:
-    """The parts that were not run."""
+    """Return the parts that were not run."""
     return [part for part in PARTS if part not in results]
 
 
 def all_targets(results: Results) -> list[tuple[str, Target]]:
-    """Every target with the job that it is of; a part that was not run has reached nothing."""
+    """Return every target with the job that it is of; a part that was not run has reached nothing."""
     found = []
     for job in (job for job in JOBS.values() if job.held):
         distilled = DISTILLED + job.beside
@@ -36,7 +36,7 @@ def all_targets(results: Results) -> list[tuple[str, Target]]:
 
 
 def document(results: Results, curve: Mapping[str, Any] | None) -> str:
-    """``curve``: ``emoji-steps.json``."""
+    """Write the page. ``curve``: ``emoji-steps.json``."""
     held = all_targets(results)
     reached = sum(target.reached for _, target in held)
     devices = " and ".join(sorted({str(result["device"]) for result in results.values()}))

@@ -95,7 +95,7 @@ def tried(module: str, every: int, servers: runner.Servers | None) -> Tried:
 
 
 def said(results: Sequence[Tried]) -> str:
-    """The page."""
+    """Write the page."""
     rows = [(f"`{each.module}`", *_figures([each])) for each in results]
     return page(
         "What the suite lets live",

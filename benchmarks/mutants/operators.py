@@ -54,7 +54,8 @@ TEXT = '"mutant"'
 
 @dataclass(frozen=True)
 class Mutant:
-    """``line``: where, from 1. ``before``, ``after``: that line's text. ``source``: the whole module's."""
+    """A module with one small change. ``line``: where, from 1. ``before``, ``after``: that line's text. ``source``: the
+    whole module's."""
 
     line: int
     before: str
@@ -68,7 +69,7 @@ class Mutant:
 
 
 def mutants(source: str) -> list[Mutant]:
-    """Every mutant of a module, from its top to its end; none twice."""
+    """Find every mutant of a module, from its top to its end; none twice."""
     text = _Text(source)
     found: dict[str, Mutant] = {}
     for start, end, new in sorted(_Walk(text).replacements(ast.parse(source))):
@@ -97,22 +98,22 @@ class _Text:
             self.starts.append(self.starts[-1] + len(line))
 
     def at(self, line: int, column: int) -> int:
-        """The character at a line, from 1, and a column, from 0."""
+        """Return the character at a line, from 1, and a column, from 0."""
         return self.starts[line - 1] + len(self.lines[line - 1].encode()[:column].decode())
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword) -> tuple[int, int]:
-        """First character of ``node``, and the one after its last."""
+        """Return the first character of ``node``, and the one after its last."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return self.at(node.lineno, node.col_offset), self.at(node.end_lineno, node.end_col_offset)
 
     def of(self, node: ast.expr | ast.stmt | ast.keyword) -> str:
-        """How ``node`` is written."""
+        """Return how ``node`` is written."""
         start, end = self.span(node)
         return self.source[start:end]
 
     def mutant(self, start: int, end: int, new: str, changed: str) -> Mutant:
-        """What the line of ``start`` becomes. A replacement of several lines is told as one."""
+        """Make the mutant: what the line of ``start`` becomes. A replacement of several lines is told as one."""
         line = self.source.count("\n", 0, start) + 1
         first, last = self.starts[line - 1], self.source.find("\n", end)
         last = len(self.source) if last < 0 else last
@@ -125,13 +126,14 @@ Replacement = tuple[int, int, str]
 
 
 class _Walk:
-    """Goes through a syntax tree and says what may be replaced by what."""
+    """A walk through a syntax tree that says what may be replaced by what."""
 
     def __init__(self, text: _Text) -> None:
         self.text = text
 
     def replacements(self, node: ast.AST) -> Iterator[Replacement]:
-        """First and last character of what is replaced, and the text in its place; for ``node`` and all in it."""
+        """Yield the first and last character of what is replaced, and the text in its place; for ``node`` and all in
+        it."""
         yield from self._own(node)
         for child in self._children(node):
             yield from self.replacements(child)

@@ -55,23 +55,24 @@ class Servers:
 
 
 def source_of(module: str) -> str:
-    """The text of a module of this repository."""
+    """Read the text of a module of this repository."""
     return path_of(module).read_text()
 
 
 def path_of(module: str) -> Path:
-    """Its file."""
+    """Return a module's file."""
     return ROOT / (module.replace(".", "/") + ".py")
 
 
 def green(module: str, tests: Sequence[str], servers: Servers | None = None) -> float | None:
-    """Seconds of processor time that ``tests`` take on the module as it is; None if one fails."""
+    """Return the seconds of processor time that ``tests`` take on the module as it is; None if one fails."""
     code, seconds = _forked(lambda: _tests(None, module, tests, servers))
     return seconds if code == 0 else None
 
 
 def survives(mutant: Mutant, module: str, tests: Sequence[str], seconds: float, servers: Servers | None = None) -> bool:
-    """Whether ``tests`` are green with ``mutant`` in the place of ``module``; they take ``seconds`` without it."""
+    """Return whether ``tests`` are green with ``mutant`` in the place of ``module``; they take ``seconds`` without
+    it."""
 
     def limited() -> int:
         limit = math.ceil(LEAST + TIMES_AS_LONG * seconds)
@@ -108,7 +109,7 @@ def warm_up(tests: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def servers(root: Path) -> Iterator[Servers]:
-    """Postgres and Valkey below ``root``, in a process of their own so that nothing of ours is imported here."""
+    """Run Postgres and Valkey below ``root``, in a process of their own so that nothing of ours is imported here."""
     read, write = os.pipe()
     stop, stopped = os.pipe()
 
@@ -158,13 +159,13 @@ def _pytest(arguments: Sequence[str]) -> int:
 
 
 class _Instead(importlib.abc.MetaPathFinder):
-    """Finds one module elsewhere: in a text."""
+    """A finder of one module elsewhere: in a text."""
 
     def __init__(self, module: str, source: str) -> None:
         self.module, self.source = module, source
 
     def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        """Only that module."""
+        """Find only that module."""
         if name != self.module:
             return None
         loader = _Text(name, str(path_of(name)))
@@ -173,12 +174,12 @@ class _Instead(importlib.abc.MetaPathFinder):
 
 
 class _Text(importlib.machinery.SourceFileLoader):
-    """Loads a module from a text."""
+    """A loader of a module from a text."""
 
     text: str
 
     def get_code(self, fullname: str) -> CodeType:
-        """Compiled anew, never from a cache."""
+        """Compile anew, never from a cache."""
         code: CodeType = compile(self.text, str(path_of(fullname)), "exec")
         return code
 

@@ -98,6 +98,6 @@ OURS, THEIRS = "merged batch (ours)", "four half-losses"
 
 
 def both(base: str, forget: Mapping[str, Any]) -> tuple[Experiment, dict[str, Arrangement]]:
-    """Both arrangements of forgetting ``forget``, an item of a request, each on networks of its own."""
+    """Return both arrangements of forgetting ``forget``, an item of a request, each on networks of its own."""
     experiment = Experiment.of(bundled(base), {"forget": [forget], "budget": {"images": ENDLESS}})
     return experiment, {OURS: Merged(experiment), THEIRS: Published(experiment)}

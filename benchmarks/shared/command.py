@@ -115,7 +115,8 @@ class Command:
         return parser
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The values of ``arguments``. Exits with what is wrong with them, or with the help if that is asked for."""
+        """Read the values of ``arguments``. Exits with what is wrong with them, or with the help if that is asked
+        for."""
         return self.parser("--quick" in arguments).parse_args(arguments)
 
     def main(self, run: Callable[[argparse.Namespace], str]) -> None:

@@ -14,12 +14,12 @@ _NONE = ("shared", "__main__")
 
 
 def names() -> list[str]:
-    """The benchmarks by name, without importing them."""
+    """List the benchmarks by name, without importing them."""
     return sorted(found.name for found in pkgutil.iter_modules(benchmarks.__path__) if found.name not in _NONE)
 
 
 def module_of(name: str) -> ModuleType:
-    """The module that ``python -m benchmarks.<name>`` runs.
+    """Return the module that ``python -m benchmarks.<name>`` runs.
 
     Raises:
         ModuleNotFoundError: there is no such benchmark.
@@ -29,7 +29,7 @@ def module_of(name: str) -> ModuleType:
 
 
 def command_of(name: str) -> Command:
-    """The command line of a benchmark."""
+    """Return the command line of a benchmark."""
     command = module_of(name).COMMAND
     assert isinstance(command, Command)
     return command

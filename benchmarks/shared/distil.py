@@ -18,7 +18,7 @@ from sfd_core.families.class_unet.generator import OneStepGenerator
 
 
 def demonstration(images: int, **evaluation: Any) -> Experiment:
-    """The demonstration's request on its base model. ``images``: its budget; ``evaluation``: the request's."""
+    """Return the demonstration's request on its base model. ``images``: its budget; ``evaluation``: the request's."""
     body = {
         "forget": [{"concept": FORGOTTEN, "override": OVERRIDE}],
         "budget": {"images": images},
@@ -29,8 +29,8 @@ def demonstration(images: int, **evaluation: Any) -> Experiment:
 
 
 def distil(experiment: Experiment, folder: Path, forget: bool, shun: bool = False) -> OneStepGenerator:
-    """One step by the loop of a job: with the request's forgetting, with none, or (``shun``) with the forgotten class
-    never asked for. What is in ``folder`` is not made again."""
+    """Distil one step by the loop of a job: with the request's forgetting, with none, or (``shun``) with the forgotten
+    class never asked for. What is in ``folder`` is not made again."""
     if not folder.is_dir():
         request = experiment.request
         recipe = dataclasses.replace(request.recipe, forgotten_share=0.0) if shun else request.recipe

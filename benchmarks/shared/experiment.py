@@ -41,7 +41,7 @@ Say = Callable[[int, int], None]
 
 
 def bundled(name: str) -> BaseModel:
-    """A registered base model."""
+    """Load a registered base model."""
     return load_settings().models()[name]
 
 
@@ -66,24 +66,24 @@ class Experiment:
         return family_of(self.base.model.family).plan(self.base, self.request, self.prompts, self.device)
 
     def sampler(self) -> ConditionSampler:
-        """Draws the conditions of a step that forgets."""
+        """Return what draws the conditions of a step that forgets."""
         return ConditionSampler(self.plan.forgetting, self.request.recipe, self.device)
 
     def start(self) -> TrainingState:
-        """Networks of a run's own, before its first step."""
+        """Make networks of a run's own, before its first step."""
         return start(self.base, self.request.recipe, self.request.seed, self.device)
 
     def steps(self, state: TrainingState) -> Iterator[StepResult]:
-        """A job's own loop, a step at a time, without quick evaluations."""
+        """Run a job's own loop, a step at a time, without quick evaluations."""
         return train(state, self.base, self.request, plan=self.plan)
 
     def step(self, state: TrainingState) -> TrainingStep:
-        """The networks of ``state`` beside the base model's, for a benchmark that makes steps of its own."""
+        """Return the networks of ``state`` beside the base model's, for a benchmark that makes steps of its own."""
         phi = sharing(self.base.unet).eval().requires_grad_(False)
         return step_of(phi, state, self.plan, self.base.schedule.to(self.device), self.request.recipe)
 
     def generator(self, state: TrainingState) -> Generator:
-        """The averaged generator, as it would be published."""
+        """Return the averaged generator, as it would be published."""
         return generator_of(state, self.base, self.request.recipe)
 
     @cached_property
@@ -104,7 +104,7 @@ class Experiment:
     def report(
         self, subject: ImageSource, folder: Path, command: str, say: Say = lambda done, of: None
     ) -> dict[str, Any]:
-        """The whole report of ``subject``, written into ``folder``. ``command``: what repeats it."""
+        """Make the whole report of ``subject``, written into ``folder``. ``command``: what repeats it."""
         return dict(write_report(self.examined(subject, say), folder, [command]))
 
 
@@ -116,7 +116,7 @@ def step_of(
     recipe: Recipe,
     kind: type[TrainingStep] = TrainingStep,
 ) -> TrainingStep:
-    """One step's networks: ``phi`` is frozen, the others are those of ``state``."""
+    """Return one step's networks: ``phi`` is frozen, the others are those of ``state``."""
     f_phi, f_psi, f_theta = (plan.score(unet) for unet in (phi, state.fake_score, state.generator))
     return kind(f_phi, f_psi, f_theta, schedule, recipe, None)
 
@@ -128,12 +128,12 @@ def job(
     device: torch.device = CPU,
     checkpoints: Checkpoints | None = None,
 ) -> Iterator[Event]:
-    """The library's whole run of ``body``: train, evaluate, report."""
+    """Run ``body`` as the library does, whole: train, evaluate, report."""
     return unlearn(admit(body, model), out, checkpoints=checkpoints, device=str(device))
 
 
 def finished(events: Iterator[Event]) -> Finished:
-    """The end of a run."""
+    """Return the end of a run."""
     (*_, last) = events
     assert isinstance(last, Finished)
     return last

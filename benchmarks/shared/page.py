@@ -16,22 +16,22 @@ COMMIT = "commit"
 
 
 def made_by(commits: Iterable[str] = ()) -> str:
-    """One line: the command that runs, and the commit that is checked out, or the ``commits`` of parts that were kept
-    from earlier runs."""
+    """Write one line: the command that runs, and the commit that is checked out, or the ``commits`` of parts that were
+    kept from earlier runs."""
     named = list(dict.fromkeys(commits)) or [commit()]
     plural = "s" if len(named) > 1 else ""
     return f"Made by `{command_line()}` at commit{plural} {', '.join(named)}."
 
 
 def command_line() -> str:
-    """What was typed to start this process, as it would be typed again from the repository's root."""
+    """Return what was typed to start this process, as it would be typed again from the repository's root."""
     spec = getattr(__main__, "__spec__", None)
     started = f"-m {spec.name.removesuffix('.__main__')}" if spec is not None else _relative(Path(sys.argv[0]))
     return " ".join(["python", started, *map(shlex.quote, sys.argv[1:])])
 
 
 def commit() -> str:
-    """The commit that is checked out, in backquotes, and whether anything but results differs from it."""
+    """Return the commit that is checked out, in backquotes, and whether anything but results differs from it."""
     try:
         revision = _git("rev-parse", "--short=12", "HEAD").strip()
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results").strip()
@@ -47,7 +47,7 @@ def keep_commit(folder: Path) -> None:
 
 
 def kept_commits(folders: Iterable[Path]) -> list[str]:
-    """What :func:`keep_commit` has said in ``folders``, each commit once."""
+    """Return what :func:`keep_commit` has said in ``folders``, each commit once."""
     files = [folder / COMMIT for folder in folders]
     for file in files:
         if not file.is_file():
@@ -56,13 +56,13 @@ def kept_commits(folders: Iterable[Path]) -> list[str]:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as Markdown."""
+    """Write a table as Markdown."""
     lines = (heads, ["---"] * len(heads), *rows)
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def page(title: str, *parts: str, commits: Iterable[str] = ()) -> str:
-    """A page of results: the title, what made it, then ``parts``, each a paragraph, a table or a heading."""
+    """Write a page of results: the title, what made it, then ``parts``, each a paragraph, a table or a heading."""
     return "\n\n".join([f"# {title}", made_by(commits), *parts]) + "\n"
 
 

@@ -127,7 +127,7 @@ class Setting:
     checkpointing: bool = False
 
     def changes(self, rank: int) -> dict[str, Any]:
-        """Of the recipe, with adapters of ``rank``."""
+        """Return the changes to the recipe, with adapters of ``rank``."""
         adapters = {f"lora_rank_{network}": rank for network in self.adapted}
         return {**({"gradient_checkpointing": True} if self.checkpointing else {}), **adapters}
 
@@ -153,7 +153,7 @@ class _Blank:
 
 
 class _Unchanged(ConditionSampler):
-    """Overrides nothing: which prompt the base model is asked for is nothing to what a step takes."""
+    """An override of nothing: which prompt the base model is asked for is nothing to what a step takes."""
 
     def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
         return c
@@ -189,11 +189,12 @@ class Bench:
         self._step = step_of(self.base_model, self.state, plan, schedule, recipe, self.kind)
 
     def step(self) -> None:
-        """One update of the fake score and one of the generator."""
+        """Do one update of the fake score and one of the generator."""
         self._step(self.state, self._sampler, self._sampler.draw(self.state.rng))
 
     def kept(self) -> tuple[int, int, int]:
-        """Bytes of the weights, each storage once; of what Adam keeps; of the gradients that are there now."""
+        """Count the bytes of the weights, each storage once; of what Adam keeps; of the gradients that are there
+        now."""
         state = self.state
         networks: tuple[Network, ...] = (self.base_model, state.generator, state.fake_score, state.average)
         weights = {w.untyped_storage()._cdata: w.nbytes for net in networks for w in net.parameters()}

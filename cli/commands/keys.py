@@ -25,7 +25,7 @@ DataDir = Annotated[
 
 
 class Scope(StrEnum):
-    """What a key allows; ``admin`` allows everything within its tenant."""
+    """The scope of a key: what it allows; ``admin`` allows everything within its tenant."""
 
     SUBMIT = "submit"
     READ = "read"

@@ -15,8 +15,8 @@ from jobs.record.verify import verify
 
 
 def released(record: str, release: Release, signer: CryptoSigner | None, trusted: Sequence[SSlibKey]) -> str:
-    """The record of a released generator, which names the record that it replaces. An unsigned one stays unsigned:
-    nobody can say where it comes from.
+    """Write the record of a released generator, which names the record that it replaces. An unsigned one stays
+    unsigned: nobody can say where it comes from.
 
     Args:
         record: the text of the record so far.

@@ -47,18 +47,18 @@ def generate_key(path: Path) -> SSlibKey:
 
 
 def public_path_of(path: Path) -> Path:
-    """Where :func:`generate_key` puts the public key that belongs to the private key in ``path``."""
+    """Return where :func:`generate_key` puts the public key that belongs to the private key in ``path``."""
     return path.with_name(f"{path.name}.pub")
 
 
 def public_pem(signer: CryptoSigner) -> bytes:
-    """The public key of ``signer`` as PEM (SubjectPublicKeyInfo), as openssl reads it."""
+    """Return the public key of ``signer`` as PEM (SubjectPublicKeyInfo), as openssl reads it."""
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer.public_key.keyval["public"]))
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def load_signer(path: Path) -> CryptoSigner:
-    """The private key in ``path``: PEM, PKCS #8, Ed25519, without a password.
+    """Load the private key in ``path``: PEM, PKCS #8, Ed25519, without a password.
 
     Raises:
         KeyRefused: if it cannot be read or is anything else.
@@ -74,7 +74,7 @@ def load_signer(path: Path) -> CryptoSigner:
 
 
 def load_public_key(path: Path) -> SSlibKey:
-    """The public key in ``path``: PEM, SubjectPublicKeyInfo, Ed25519.
+    """Load the public key in ``path``: PEM, SubjectPublicKeyInfo, Ed25519.
 
     Raises:
         KeyRefused: if it cannot be read or is anything else.
@@ -90,7 +90,8 @@ def load_public_key(path: Path) -> SSlibKey:
 
 
 def sign(statement: Statement, signer: CryptoSigner | None) -> str:
-    """``statement`` as the text of a record. Without a signer it has no signature: whoever checks it is told so."""
+    """Sign ``statement``, as the text of a record. Without a signer it has no signature: whoever checks it is told
+    so."""
     text = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     envelope = Envelope(text.encode(), PAYLOAD_TYPE, {})
     if signer is not None:
@@ -99,7 +100,8 @@ def sign(statement: Statement, signer: CryptoSigner | None) -> str:
 
 
 def encode(envelope: Envelope) -> str:
-    """The one spelling of an envelope: sorted JSON without spaces, standard base64 with padding, and a line's end."""
+    """Write the one spelling of an envelope: sorted JSON without spaces, standard base64 with padding, and a line's
+    end."""
     return json.dumps(envelope.to_dict(), sort_keys=True, separators=(",", ":")) + "\n"
 
 

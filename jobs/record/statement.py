@@ -29,7 +29,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asked for a run. A run of ``lethe unlearn`` has no job and nobody but whoever typed it."""
+    """The origin of a run: who asked for it. A run of ``lethe unlearn`` has no job and nobody but whoever typed it."""
 
     job: str | None = None
     attempt: int | None = None
@@ -46,7 +46,7 @@ def build_record(
     report_files: Mapping[str, str],
     origin: Origin | None = None,
 ) -> Statement:
-    """The record of one run, not yet signed and not released.
+    """Build the record of one run, not yet signed and not released.
 
     Args:
         report: the report's JSON.
@@ -85,7 +85,7 @@ def build_record(
 
 
 def from_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a record that repeats the report, so that the one can be held against the other.
+    """Return the part of a record that repeats the report, so that the one can be held against the other.
 
     It belongs to ``PREDICATE_TYPE``: a change of what it gives for the same report is a new type.
     """
@@ -120,7 +120,7 @@ class Release:
 
 
 def with_release(statement: Statement, release: Release, previous_record_sha256: str) -> Statement:
-    """The statement of a generator that was withheld and is released: the verdict stays what it was.
+    """Return the statement of a generator that was withheld and is released: the verdict stays what it was.
 
     ``previous_record_sha256``: of the text of the record that this one replaces.
     """
@@ -129,5 +129,5 @@ def with_release(statement: Statement, release: Release, previous_record_sha256:
 
 
 def subjects(statement: Statement) -> dict[str, str]:
-    """SHA-256 in hexadecimal of every file that the record speaks of, by its name in the archive."""
+    """Return the SHA-256 in hexadecimal of every file that the record speaks of, by its name in the archive."""
     return {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}

@@ -51,7 +51,7 @@ class Verified:
 
 
 def read_record(path: Path) -> str:
-    """The text of a record, byte for byte.
+    """Read the text of a record, byte for byte.
 
     Raises:
         RecordMismatch: if it is too large or no text of a record.
@@ -91,7 +91,7 @@ def verify(
 
 
 def read_statement(text: str) -> Statement:
-    """What a record states, whoever signed it or did not.
+    """Read what a record states, whoever signed it or did not.
 
     Raises:
         RecordMismatch: if it is not spelt as a record.

@@ -36,8 +36,8 @@ SAMPLES, SAMPLES_DISTILLED = "samples.png", "samples-distilled.png"
 
 
 def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
-    """``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads. What stage one
-    left is listed where it is there."""
+    """Make the ``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads. What
+    stage one left is listed where it is there."""
     distilled = (folder / GENERATOR).is_dir()
     names = [*PIPELINE]
     for domain in DOMAINS:
@@ -66,8 +66,8 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def recommended() -> dict[str, Any]:
-    """What a forget job should change in its family's recipe: whatever stage one changed, whose networks it starts
-    from."""
+    """Return what a forget job should change in its family's recipe: whatever stage one changed, whose networks it
+    starts from."""
     family = asdict(STABLE_DIFFUSION)
     return {name: value for name, value in asdict(RECIPE).items() if value != family[name]}
 
@@ -88,7 +88,7 @@ def _judge(kind: str, domain: str, folder: str, measured: dict[str, Any], files:
 
 
 def with_figures(card: str, measured: dict[str, Any]) -> str:
-    """The card with its part between the two marks written anew.
+    """Return the card with its part between the two marks written anew.
 
     Raises:
         ValueError: for a card without the marks.

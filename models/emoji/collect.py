@@ -29,7 +29,7 @@ FLUENT = "@iconify-json/fluent-emoji-flat@1.2.6"
 
 
 def fetched(package: str, work: Path) -> Path:
-    """The npm package's folder, unpacked under work (kept from an earlier run)."""
+    """Return the npm package's folder, unpacked under work (kept from an earlier run)."""
     folder = work / package.replace("/", "-")
     if not folder.exists():
         packed = subprocess.run(["npm", "pack", package], cwd=work, check=True, capture_output=True, text=True).stdout
@@ -39,14 +39,14 @@ def fetched(package: str, work: Path) -> Path:
 
 
 def of_datasource(folder: Path, name: str, code: str) -> Image.Image:
-    """The 64 x 64 picture of a code point in one of the emoji-datasource packages."""
+    """Return the 64 x 64 picture of a code point in one of the emoji-datasource packages."""
     images = folder / "img" / name / "64"
     path = images / f"{code}.png"
     return Image.open(path if path.exists() else images / f"{code}-fe0f.png").convert("RGBA")
 
 
 def of_fluent(folder: Path, code: str) -> Image.Image:
-    """The Fluent drawing of a code point, rendered at 64 x 64."""
+    """Render the Fluent drawing of a code point at 64 x 64."""
     characters = json.loads((folder / "chars.json").read_text())
     icons = json.loads((folder / "icons.json").read_text())
     body = icons["icons"][characters.get(code) or characters[f"{code}-fe0f"]]["body"]

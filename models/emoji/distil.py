@@ -53,7 +53,7 @@ RECIPE = dataclasses.replace(
 
 
 def base_of(folder: Path) -> LoadedPipeline:
-    """The teacher without its manifest, which is written after everything was measured."""
+    """Load the teacher without its manifest, which is written after everything was measured."""
     model = dataclasses.replace(
         plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
     )
@@ -62,7 +62,7 @@ def base_of(folder: Path) -> LoadedPipeline:
 
 
 def vocabulary_of(base: LoadedPipeline) -> Vocabulary:
-    """The words that the teacher knows.
+    """Return the words that the teacher knows.
 
     Raises:
         ValueError: for a model that is not asked by words.

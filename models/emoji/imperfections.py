@@ -27,7 +27,7 @@ class Strength:
 
 
 def imperfect(x: Tensor, strength: Strength, generator: torch.Generator) -> Tensor:
-    """Pictures [n, 3, 64, 64] in -1..1, each with imperfections of its own."""
+    """Give pictures [n, 3, 64, 64] in -1..1 imperfections, each its own."""
     x = bent(x, strength.bend * _shares(x, generator), generator)
     x = off_colour(x, strength.colour, generator)
     x = with_hole(x, strength.hole, generator)
@@ -36,7 +36,7 @@ def imperfect(x: Tensor, strength: Strength, generator: torch.Generator) -> Tens
 
 
 def bent(x: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture bent smoothly, by up to about ``pixels`` [n]: a coarse field of displacements, drawn out."""
+    """Bend each picture smoothly, by up to about ``pixels`` [n]: a coarse field of displacements, drawn out."""
     n, _, height, width = x.shape
     coarse = torch.rand(n, 2, 4, 4, generator=generator) * 2 - 1
     field = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
@@ -46,7 +46,7 @@ def bent(x: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def blurred(x: Tensor, sigma: Tensor) -> Tensor:
-    """Each picture blurred by a Gaussian of its own standard deviation in pixels, ``sigma`` [n]."""
+    """Blur each picture by a Gaussian of its own standard deviation in pixels, ``sigma`` [n]."""
     n, channels, height, width = x.shape
     reach = max(1, int(3 * float(sigma.max())))
     offsets = torch.arange(-reach, reach + 1, dtype=x.dtype)
@@ -58,18 +58,18 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
 
 
 def noisy(x: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture with Gaussian noise of its own standard deviation, ``std`` [n]."""
+    """Add to each picture Gaussian noise of its own standard deviation, ``std`` [n]."""
     return (x + torch.randn(x.shape, generator=generator) * std[:, None, None, None]).clamp(-1, 1)
 
 
 def off_colour(x: Tensor, most: float, generator: torch.Generator) -> Tensor:
-    """Each channel of each picture with a gain and an offset of its own, at most ``most`` away from none."""
+    """Give each channel of each picture a gain and an offset of its own, at most ``most`` away from none."""
     gain, offset = ((torch.rand(len(x), 3, 1, 1, generator=generator) * 2 - 1) * most for _ in range(2))
     return (x * (1 + gain) + offset).clamp(-1, 1)
 
 
 def with_hole(x: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A quarter of the pictures with a grey square where something was."""
+    """Put a grey square in place of something in a quarter of the pictures."""
     n, _, height, width = x.shape
     top, left = (torch.randint(0, height - side + 1, (n, 1), generator=generator) for _ in range(2))
     y, column = torch.arange(height), torch.arange(width)

@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 
 
 def written() -> dict[str, Any]:
-    """The contents of ``vocabulary.json``: a template's word is the object's, so it is named after that domain."""
+    """Return the contents of ``vocabulary.json``: a template's word is the object's, so it is named after that
+    domain."""
     objects = [
         {
             "name": thing.name,

@@ -59,7 +59,8 @@ Sample = Callable[[Sequence[str], Sequence[int]], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Pictures:
-    """``images``: uint8 [n, 64, 64, 3]; ``labels``: what each was asked to show, or shows, by domain; [n] each."""
+    """Images with their labels. ``images``: uint8 [n, 64, 64, 3]; ``labels``: what each was asked to show, or shows, by
+    domain; [n] each."""
 
     images: NDArray[np.uint8]
     labels: Mapping[str, NDArray[np.int64]]
@@ -74,7 +75,7 @@ class Judges:
 
     @classmethod
     def load(cls, base: LoadedPipeline, domain: str) -> Judges:
-        """Before there is a manifest that names them."""
+        """Load the judges before there is a manifest that names them."""
 
         def judge(folder: str) -> ImageJudge:
             info = JudgeInfo("", folder, 0.0, 0, (), "")
@@ -83,7 +84,7 @@ class Judges:
         return cls(judge(f"judge-{domain}"), judge(f"second-judge-{domain}"))
 
     def look(self, pictures: Pictures, domain: str) -> ReferenceSet:
-        """What both see in the pictures."""
+        """Return what both see in the pictures."""
         labels, judgement = pictures.labels[domain], self.first.judge(pictures.images)
         confidence = judgement.probabilities[np.arange(len(labels)), labels]
         second = self.second.judge(pictures.images).seen
@@ -91,7 +92,7 @@ class Judges:
 
 
 def real_pictures() -> Pictures:
-    """Real ones, that no judge was trained on."""
+    """Make real pictures that no judge was trained on."""
     x, drawings = held_out(REAL_ROUNDS)
     return Pictures(to_uint8(x), {domain: labels_of(domain, drawings).numpy() for domain in DOMAINS})
 
@@ -99,7 +100,7 @@ def real_pictures() -> Pictures:
 def made_pictures(
     sample: Sample, base: LoadedPipeline, each: int, first_seed: int, title: str
 ) -> tuple[Pictures, float]:
-    """``each`` images an object, asked for as an evaluation asks; and the seconds that they took."""
+    """Make ``each`` images an object, asked for as an evaluation asks; returns also the seconds that they took."""
     prompts = EvaluationPrompts(vocabulary_of(base), "object")
     labels = np.repeat(np.arange(len(CONCEPTS["object"])), each)
     seeds = list(range(first_seed, first_seed + len(labels)))
@@ -112,14 +113,14 @@ def made_pictures(
 
 
 def shares(seen: NDArray[np.int64], of: ReferenceSet, concepts: int) -> dict[str, Any]:
-    """How often the label is what was seen: of all, and by concept."""
+    """Return how often the label is what was seen: of all, and by concept."""
     right = seen == of.labels
     by_concept = [round(float(right[of.labels == i].mean()), 4) for i in range(concepts)]
     return {"accuracy": round(float(right.mean()), 4), "by_concept": by_concept}
 
 
 def figures(part: ReferenceSet, real: ReferenceSet, concepts: int) -> dict[str, Any]:
-    """What one domain's judges say of a network's images, and how far these are from real pictures."""
+    """Return what one domain's judges say of a network's images, and how far these are from real pictures."""
     return {
         "images": len(part.labels),
         **shares(part.seen, part, concepts),
@@ -132,15 +133,15 @@ def figures(part: ReferenceSet, real: ReferenceSet, concepts: int) -> dict[str, 
 
 
 def right_by(domain: str, other: str, parts: Mapping[str, ReferenceSet]) -> dict[str, Any]:
-    """How often ``other``'s judge sees what was asked for, by the concepts of ``domain``: forgetting in the one domain
-    must leave it be."""
+    """Return how often ``other``'s judge sees what was asked for, by the concepts of ``domain``: forgetting in the one
+    domain must leave it be."""
     right, labels = parts[other].seen == parts[other].labels, parts[domain].labels
     by_concept = [round(float(right[labels == i].mean()), 4) for i in range(len(CONCEPTS[domain]))]
     return {other: {"accuracy": round(float(right.mean()), 4), "by_concept": by_concept}}
 
 
 def judges_on_real(judges: Judges, real: ReferenceSet, domain: str) -> dict[str, Any]:
-    """Both judges' figures in the manifest, and the first's on pictures that are worse than real ones."""
+    """Return both judges' figures in the manifest, and the first's on pictures that are worse than real ones."""
     concepts = len(CONCEPTS[domain])
     x, drawings = held_out()
     labels = labels_of(domain, drawings).numpy()
@@ -159,7 +160,7 @@ def judges_on_real(judges: Judges, real: ReferenceSet, domain: str) -> dict[str,
 
 
 def some_of_each(pictures: Pictures, each: int) -> NDArray[np.int64]:
-    """Indices of the first ``each`` pictures of every object in every style."""
+    """Return the indices of the first ``each`` pictures of every object in every style."""
     object_, style = (pictures.labels[domain] for domain in DOMAINS)
     pairs = [np.flatnonzero((object_ == i) & (style == k)) for i in range(len(OBJECTS)) for k in range(len(STYLES))]
     return np.concatenate([pair[:each] for pair in pairs])
@@ -168,7 +169,7 @@ def some_of_each(pictures: Pictures, each: int) -> NDArray[np.int64]:
 def further_reference(
     extractor: FeatureExtractor, domain: str, real: Pictures, teacher: Pictures, features: Sequence[Features]
 ) -> FeatureReference:
-    """What is kept of the further features, of ``real`` and ``teacher`` in turn."""
+    """Return what is kept of the further features, of ``real`` and ``teacher`` in turn."""
     kept = [some_of_each(part, FEATURES_EACH[domain]) for part in (real, teacher)]
     (of_real, labels), (of_base_model, base_model_labels) = (
         (values[chosen], part.labels[domain][chosen])
@@ -178,7 +179,7 @@ def further_reference(
 
 
 def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
-    """Two images of each object in each style, four objects a row: what was asked for is in reading order."""
+    """Draw two images of each object in each style, four objects a row: what was asked for is in reading order."""
     vocabulary = vocabulary_of(base)
     prompts = [
         vocabulary.prompt(vocabulary.templates[0], {"object": thing.name, "style": style.name}, thing.adjective)
@@ -190,7 +191,7 @@ def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
 
 
 def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
-    """Judges and teacher; writes the reference files and the teacher's contact sheet."""
+    """Measure judges and teacher; writes the reference files and the teacher's contact sheet."""
     sampler = json.loads(STEPS.read_text())["chosen"]
     teacher = GuidedDdimSampler(base, sampler["steps"], sampler["guidance"])
     real = real_pictures()
@@ -228,7 +229,7 @@ def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
 
 
 def measure_distilled(base: LoadedPipeline, each: int) -> dict[str, Any]:
-    """The one-step generator that has forgotten nothing, at other seeds than the teacher's."""
+    """Measure the one-step generator that has forgotten nothing, at other seeds than the teacher's."""
     unet = load_unet(HERE / "distilled/generator", UNet2DConditionModel)
     generator = TextGenerator.of(unet, base, RECIPE.t_init)
     first_seed = FIRST_SEED + 100_000_000

@@ -20,7 +20,7 @@ SIDE = 64
 
 
 def atlas() -> Tensor:
-    """The drawings as [objects, styles, 4, 64, 64] in 0..1, colours premultiplied by alpha."""
+    """Return the drawings as [objects, styles, 4, 64, 64] in 0..1, colours premultiplied by alpha."""
     sheet = np.asarray(Image.open(HERE / "pictures.png"), dtype=np.float32) / 255
     cells = (
         torch.from_numpy(sheet).reshape(len(OBJECTS), SIDE, len(STYLES), SIDE, 4).permute(0, 2, 4, 1, 3).contiguous()
@@ -29,14 +29,14 @@ def atlas() -> Tensor:
 
 
 def backgrounds(n: int, generator: torch.Generator) -> Tensor:
-    """Light plain colours, [n, 3, 1, 1] in 0..1: white mixed with up to a quarter of a colour."""
+    """Draw light plain colours, [n, 3, 1, 1] in 0..1: white mixed with up to a quarter of a colour."""
     colour = torch.rand(n, 3, generator=generator)
     strength = torch.rand(n, 1, generator=generator) * 0.25
     return (1 - strength + strength * colour)[:, :, None, None]
 
 
 def augmented(drawings: Tensor, generator: torch.Generator, spread: float = 1.0) -> Tensor:
-    """Each drawing ([n, 4, 64, 64], premultiplied) on a background of its own: [n, 3, 64, 64] in -1..1.
+    """Put each drawing ([n, 4, 64, 64], premultiplied) on a background of its own: [n, 3, 64, 64] in -1..1.
 
     ``spread``: how far turns (12 degrees at 1) and sizes (0.72 to 0.95 of the picture at 1) vary."""
     n = len(drawings)

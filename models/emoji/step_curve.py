@@ -56,7 +56,7 @@ class Point:
 
 
 class Meter:
-    """Measures the teacher at any sampler, always with the same prompts and seeds."""
+    """A meter of the teacher at any sampler, always with the same prompts and seeds."""
 
     def __init__(self, base: LoadedPipeline, each: int) -> None:
         self.base, self.each = base, each
@@ -86,7 +86,8 @@ class Meter:
 
 
 def good_enough(points: Sequence[Point]) -> list[Point]:
-    """Those that are as good as any of them, in their order. Judged right comes first: FD only ranks those that are."""
+    """Return those that are as good as any of them, in their order. Judged right comes first: FD only ranks those that
+    are."""
     right = max(min(point.object, point.style) for point in points) - NEAR
     near = [point for point in points if min(point.object, point.style) >= right]
     lowest = min(point.fd for point in near)
@@ -94,17 +95,17 @@ def good_enough(points: Sequence[Point]) -> list[Point]:
 
 
 def saturated(points: Sequence[Point]) -> Point:
-    """The point of fewest steps that is as good as any."""
+    """Return the point of fewest steps that is as good as any."""
     return min(good_enough(points), key=lambda point: point.steps)
 
 
 def best_guidance(points: Sequence[Point]) -> float:
-    """Of the guidances whose images are judged right as often as any, the one with the lowest FD."""
+    """Return, of the guidances whose images are judged right as often as any, the one with the lowest FD."""
     return min(good_enough(points), key=lambda point: point.fd).guidance
 
 
 def table(points: Sequence[Point], chosen: Point) -> list[str]:
-    """Rows of Markdown, the chosen point in bold."""
+    """Write rows of Markdown, the chosen point in bold."""
     rows = [
         "| steps | guidance | object | style | by the second judges | FD-EffLite0-320 | images/s |",
         "|" + " --- |" * 7,
@@ -127,7 +128,7 @@ def table(points: Sequence[Point], chosen: Point) -> list[str]:
 def document(
     steps: Sequence[Point], guidances: Sequence[Point], chosen: Point, device: str, arguments: Sequence[str]
 ) -> str:
-    """``emoji-steps.md``. ``arguments``: of the command that measured it."""
+    """Write ``emoji-steps.md``. ``arguments``: of the command that measured it."""
     command = " ".join(["python -m models.emoji.step_curve", *arguments])
     revision = environment(torch.device("cpu"))["code"]["revision"] or "unknown"
     lines = [
@@ -154,7 +155,7 @@ def document(
 
 
 def charts(points: Sequence[Point]) -> dict[str, str]:
-    """By file name: the curve of what is judged right, and of FD."""
+    """Draw, by file name, the curve of what is judged right, and of FD."""
 
     def line(label: str, name: str) -> Line:
         return Line(label, tuple((point.steps, getattr(point, name)) for point in points), said="")

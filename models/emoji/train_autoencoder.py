@@ -30,7 +30,8 @@ that the decoder learns to bear latents that are a little off, as a diffusion mo
 
 
 def build_autoencoder() -> AutoencoderKL:
-    """1.6 M parameters: wide where the picture is small, narrow where it is large, so that a decode costs little."""
+    """Build an autoencoder of 1.6 M parameters: wide where the picture is small, narrow where it is large, so that a
+    decode costs little."""
     widths = (16, 16, 64, 96)
     return AutoencoderKL(
         block_out_channels=widths,
@@ -47,12 +48,12 @@ def build_autoencoder() -> AutoencoderKL:
 
 
 def edges(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences of neighbours along both axes of [B, C, H, W]."""
+    """Return differences of neighbours along both axes of [B, C, H, W]."""
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
 def loss_of(autoencoder: AutoencoderKL, x: Tensor, kl: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The loss of one batch, and its L1 part alone; x: [B, 3, 64, 64] in -1..1; kl: the weight of that term."""
+    """Return the loss of one batch, and its L1 part alone; x: [B, 3, 64, 64] in -1..1; kl: the weight of that term."""
     posterior = autoencoder.encode(x).latent_dist
     decoded = autoencoder.decode(posterior.sample(generator=generator)).sample.float()
     l1 = F.l1_loss(decoded, x)
@@ -77,7 +78,7 @@ def whiten_channels(autoencoder: AutoencoderKL, drawings: Tensor, generator: tor
 
 @torch.no_grad()
 def psnr(autoencoder: AutoencoderKL, drawings: Tensor, generator: torch.Generator) -> float:
-    """Peak signal-to-noise ratio in dB over one augmentation of every drawing."""
+    """Return the peak signal-to-noise ratio in dB over one augmentation of every drawing."""
     x = augmented(drawings, generator)
     decoded = autoencoder.decode(autoencoder.encode(x).latent_dist.mean).sample.clamp(-1, 1)
     return float(10 * torch.log10(4 / F.mse_loss(decoded, x)))

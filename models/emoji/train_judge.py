@@ -40,7 +40,7 @@ HELD_OUT, HELD_OUT_ROUNDS = 900_001, 6
 
 
 def build_judge(concepts: tuple[str, ...]) -> ResNetForImageClassification:
-    """ResNet (He et al. 2015) of 0.4 M parameters on [B, 3, 64, 64]; its pooled features have 96 numbers."""
+    """Build a ResNet (He et al. 2015) of 0.4 M parameters on [B, 3, 64, 64]; its pooled features have 96 numbers."""
     return ResNetForImageClassification(
         ResNetConfig(
             num_channels=3,
@@ -55,12 +55,13 @@ def build_judge(concepts: tuple[str, ...]) -> ResNetForImageClassification:
 
 
 def labels_of(domain: str, drawings: Tensor) -> Tensor:
-    """The label of each drawing, by its index in the atlas ([n], object by object, in each its styles)."""
+    """Return the label of each drawing, by its index in the atlas ([n], object by object, in each its styles)."""
     return drawings // len(STYLES) if domain == "object" else drawings % len(STYLES)
 
 
 def held_out(rounds: int = HELD_OUT_ROUNDS) -> tuple[Tensor, Tensor]:
-    """Real pictures that no training saw: ``rounds`` of each drawing, and which drawing each is of; [n, 3, 64, 64]."""
+    """Make real pictures that no training saw: ``rounds`` of each drawing, and which drawing each is of; [n, 3, 64,
+    64]."""
     drawings = atlas().flatten(0, 1)
     generator = torch.Generator().manual_seed(HELD_OUT)
     pictures = [augmented(drawings, generator) for _ in range(rounds)]
@@ -68,7 +69,7 @@ def held_out(rounds: int = HELD_OUT_ROUNDS) -> tuple[Tensor, Tensor]:
 
 
 def tests_of(x: Tensor) -> dict[str, Tensor]:
-    """The held-out pictures as they are, and made worse in ways that have a number."""
+    """Return the held-out pictures as they are, and made worse in ways that have a number."""
     generator, ones = torch.Generator().manual_seed(HELD_OUT + 1), torch.ones(len(x))
     worse = {f"blur_{sigma}": blurred(x, sigma * ones) for sigma in (1.0, 2.0)}
     worse |= {f"noise_{std}": noisy(x, std * ones, generator) for std in (0.15, 0.3)}
@@ -77,7 +78,7 @@ def tests_of(x: Tensor) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Training:
-    """How a judge is trained: its seed, batches, largest learning rate, and the imperfections it learns to bear."""
+    """The training of a judge: its seed, batches, largest learning rate, and the imperfections it learns to bear."""
 
     seed: int
     steps: int = STEPS
@@ -86,7 +87,7 @@ class Training:
 
 
 def train(judge: PreTrainedModel, domain: str, how: Training, log: Path) -> None:
-    """AdamW; a line of ``log`` every 300 batches with the accuracies on held-out pictures."""
+    """Train by AdamW; writes a line of ``log`` every 300 batches with the accuracies on held-out pictures."""
     generator = torch.Generator().manual_seed(how.seed)
     drawings = atlas().flatten(0, 1)
     tests, shown = held_out()

@@ -31,7 +31,8 @@ STRENGTH = Strength(bend=8, blur=1.5, noise=0.2, colour=0.1, hole=26)
 
 
 def build_judge(concepts: tuple[str, ...]) -> ConvNextForImageClassification:
-    """ConvNeXt (Liu et al. 2022) of 0.26 M parameters on [B, 3, 64, 64]; its pooled features have 96 numbers."""
+    """Build a ConvNeXt (Liu et al. 2022) of 0.26 M parameters on [B, 3, 64, 64]; its pooled features have 96
+    numbers."""
     return ConvNextForImageClassification(
         ConvNextConfig(
             num_channels=3,

@@ -51,7 +51,8 @@ ROUNDS = (Round(5000, 6e-4, 1.0), Round(8000, 5e-4, 0.5))
 
 
 def build_text_encoder() -> CLIPTextModel:
-    """Two layers of 64: with CLIP's 49 408 tokens that is 3.3 M parameters, nearly all of them embeddings."""
+    """Build a text encoder of two layers of 64: with CLIP's 49 408 tokens that is 3.3 M parameters, nearly all of them
+    embeddings."""
     config = CLIPTextConfig(
         vocab_size=49408,
         hidden_size=64,
@@ -68,7 +69,7 @@ def build_text_encoder() -> CLIPTextModel:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """A U-Net of 4.2 M parameters on [B, 16, 8, 8]."""
+    """Build a U-Net of 4.2 M parameters on [B, 16, 8, 8]."""
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=16,
@@ -84,7 +85,7 @@ def build_unet() -> UNet2DConditionModel:
 
 
 def build_scheduler() -> DDIMScheduler:
-    """Stable Diffusion's schedule, sampled by DDIM."""
+    """Build Stable Diffusion's schedule, sampled by DDIM."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -97,7 +98,8 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def asked(row: int, column: int, draw: random.Random) -> str:
-    """A prompt for the drawing of object ``row`` in style ``column``: its name half of the time, else another word."""
+    """Write a prompt for the drawing of object ``row`` in style ``column``: its name half of the time, else another
+    word."""
     thing, style = OBJECTS[row], STYLES[column]
     kind = draw.random()
     style_word = style.name if draw.random() < 0.8 else style.synonym
@@ -113,7 +115,7 @@ def asked(row: int, column: int, draw: random.Random) -> str:
 
 @torch.no_grad()
 def encoded(vae: AutoencoderKL, drawings: Tensor, spread: float, generator: torch.Generator) -> Tensor:
-    """Latents of ``AUGMENTATIONS`` pictures of each drawing: [drawings, AUGMENTATIONS, 16, 8, 8]."""
+    """Encode ``AUGMENTATIONS`` pictures of each drawing as latents: [drawings, AUGMENTATIONS, 16, 8, 8]."""
     rounds = [
         vae.encode(augmented(drawings, generator, spread)).latent_dist.mean.half()
         for _ in track(range(AUGMENTATIONS), description="latents")
@@ -124,7 +126,7 @@ def encoded(vae: AutoencoderKL, drawings: Tensor, spread: float, generator: torc
 def loss_of(
     unet: nn.Module, schedule: VariancePreserving, x: Tensor, text: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Denoising loss of one batch; x: [B, 16, 8, 8], text: [B, 77, 64]."""
+    """Compute the denoising loss of one batch; x: [B, 16, 8, 8], text: [B, 77, 64]."""
     t = torch.randint(0, schedule.steps, (len(x),), generator=generator)
     eps = torch.randn(x.shape, generator=generator)
     predicted = unet(schedule.add_noise(x, eps, t), t, encoder_hidden_states=text).sample
@@ -132,7 +134,7 @@ def loss_of(
 
 
 def round_of(step: int) -> tuple[int, int]:
-    """The round of a step, and how many of its steps came before."""
+    """Return the round of a step, and how many of its steps came before."""
     first = 0
     for i, part in enumerate(ROUNDS):
         if step < first + part.steps:
@@ -142,7 +144,7 @@ def round_of(step: int) -> tuple[int, int]:
 
 
 def latents_of(part: int, vae: AutoencoderKL, work: Path) -> Tensor:
-    """The round's latents, encoded once: [drawings, AUGMENTATIONS, 16, 8, 8] in half precision."""
+    """Return the round's latents, encoded once: [drawings, AUGMENTATIONS, 16, 8, 8] in half precision."""
     file = work / f"latents-{part}.pt"
     if not file.exists():
         generator = torch.Generator().manual_seed(SEED + part)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def warm_cosine(step: int, steps: int, warmup: int, peak: float) -> float:
-    """The learning rate of a step: a linear warm-up to ``peak``, then a cosine to zero."""
+    """Return the learning rate of a step: a linear warm-up to ``peak``, then a cosine to zero."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return 0.5 * peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
@@ -42,7 +42,7 @@ class Training:
             self.step = state["step"]
 
     def take(self, loss: Tensor, learning_rate: float) -> None:
-        """One step down ``loss``."""
+        """Take one step down ``loss``."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()

@@ -105,11 +105,11 @@ UNSEEN_TEMPLATES = (
 
 
 def article(word: str) -> str:
-    """The indefinite article before this word."""
+    """Return the indefinite article before this word."""
     return "an" if word[0].lower() in "aeiou" else "a"
 
 
 def prompt(template: str, word: str, adjective: str, style: str) -> str:
-    """The template filled in: the article agrees with whatever follows it."""
+    """Fill in the template: the article agrees with whatever follows it."""
     follows = adjective if template.find("{a} {adjective}") >= 0 else "small" if "{a} small" in template else word
     return template.format(a=article(follows), adjective=adjective, word=word, style=style)

@@ -34,7 +34,7 @@ CONTROL_FILES = (
 
 
 def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
-    """``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads."""
+    """Make the ``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads."""
     controls = {concept: name for concept, name in CONTROLS.items() if (folder / name).is_dir()}
     of_controls = (f"{name}/{file}" for name in controls.values() for file in CONTROL_FILES)
     names = (*ALWAYS, REFERENCE, *FEATURES.values(), *of_controls)
@@ -59,7 +59,7 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_figures(card: str, measured: dict[str, Any]) -> str:
-    """The card with its part between the two marks written anew.
+    """Return the card with its part between the two marks written anew.
 
     Raises:
         ValueError: for a card without the marks.

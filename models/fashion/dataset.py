@@ -29,7 +29,7 @@ CONCEPTS = (
 
 
 def load(split: str, folder: Path = FOLDER) -> tuple[Tensor, Tensor]:
-    """Images [N, 1, 28, 28] in [-1, 1] and labels [N] of ``train`` (60 000) or ``t10k`` (10 000).
+    """Load images [N, 1, 28, 28] in [-1, 1] and labels [N] of ``train`` (60 000) or ``t10k`` (10 000).
 
     Raises:
         FileNotFoundError: with the command that installs the data.
@@ -44,5 +44,5 @@ def load(split: str, folder: Path = FOLDER) -> tuple[Tensor, Tensor]:
 
 
 def digest(split: str, folder: Path = FOLDER) -> str:
-    """SHA-256 of the image file as shipped, for the card."""
+    """Return the SHA-256 of the image file as shipped, for the card."""
     return hashlib.sha256((folder / f"{split}-images-idx3-ubyte.gz").read_bytes()).hexdigest()

@@ -46,7 +46,7 @@ def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: n
 
 
 def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """``images`` a concept, their labels, and the seconds that they took."""
+    """Draw ``images`` a concept; returns them, their labels and the seconds that they took."""
     sampler = DdimSampler(base, steps)
     labels = np.repeat(np.arange(len(CONCEPTS)), images)
     began, pieces = time.monotonic(), []
@@ -57,26 +57,26 @@ def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarr
 
 
 def shares(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """How often the label is what was seen: of all, and by concept."""
+    """Return how often the label is what was seen: of all, and by concept."""
     by_concept = [round(float((seen[labels == i] == i).mean()), 4) for i in range(len(CONCEPTS))]
     return {"accuracy": round(float((seen == labels).mean()), 4), "by_concept": by_concept}
 
 
 def on_real(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """A judge's figures in the manifest."""
+    """Return a judge's figures in the manifest."""
     of = shares(seen, labels)
     return {"accuracy": of["accuracy"], "accuracy_images": len(labels), "by_concept": of["by_concept"]}
 
 
 def first_of_each(labels: np.ndarray) -> np.ndarray:
-    """Indices of the first ``FEATURES_EACH`` images of every concept, concept by concept."""
+    """Return the indices of the first ``FEATURES_EACH`` images of every concept, concept by concept."""
     return np.concatenate([np.flatnonzero(labels == i)[:FEATURES_EACH] for i in range(len(CONCEPTS))])
 
 
 def features_of(
     extractor: FeatureExtractor, real: tuple[np.ndarray, np.ndarray], teacher: tuple[np.ndarray, np.ndarray]
 ) -> FeatureReference:
-    """Of images and labels on both sides."""
+    """Return the features of images and labels on both sides."""
     kept, made = first_of_each(real[1]), first_of_each(teacher[1])
     return FeatureReference(
         extractor.name,
@@ -88,7 +88,7 @@ def features_of(
 
 
 def load_parts() -> tuple[LoadedBase, ImageJudge, ImageJudge]:
-    """The teacher and both judges, before there is a manifest."""
+    """Load the teacher and both judges, before there is a manifest."""
     judge, second = (JudgeInfo("", folder, 0.0, 0, (), "") for folder in ("judge", "second_judge"))
     image = ImageFormat(1, 28, 28, 2)
     model = BaseModel("fashion", "", HERE, "class_unet", "", "", CONCEPTS, image, judge, "", {}, {}, "")

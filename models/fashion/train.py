@@ -35,7 +35,7 @@ PATCH = 2
 
 
 def build_unet() -> UNet2DModel:
-    """A U-Net of 1.85 M parameters on [B, 4, 14, 14]."""
+    """Build a U-Net of 1.85 M parameters on [B, 4, 14, 14]."""
     return UNet2DModel(
         sample_size=14,
         in_channels=PATCH * PATCH,
@@ -51,7 +51,7 @@ def build_unet() -> UNet2DModel:
 
 
 def loss_of(unet: UNet2DModel, schedule: VariancePreserving, x: Tensor, c: Tensor) -> Tensor:
-    """Denoising loss of one batch; x: [B, 4, 14, 14], c: [B]."""
+    """Compute the denoising loss of one batch; x: [B, 4, 14, 14], c: [B]."""
     t = torch.randint(0, schedule.steps, (len(x),))
     eps = torch.randn_like(x)
     predicted = unet(schedule.add_noise(x, eps, t), t, class_labels=c).sample
@@ -59,7 +59,7 @@ def loss_of(unet: UNet2DModel, schedule: VariancePreserving, x: Tensor, c: Tenso
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
+    """Return the learning rate of a step: a linear warm-up, then a cosine to zero."""
     if step < WARMUP:
         return LEARNING_RATE * (step + 1) / WARMUP
     return 0.5 * LEARNING_RATE * float(1 + torch.cos(torch.tensor(torch.pi * (step - WARMUP) / (steps - WARMUP))))

@@ -51,7 +51,7 @@ class Judge(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [B, 10]."""
+        """Return logits [B, 10]."""
         logits: Tensor = self.net(F.interpolate(x, size=(SEEN, SEEN), mode="bilinear")).logits
         return logits
 

@@ -38,7 +38,8 @@ TURN, SCALE, SHIFT, NOISE = 0.12, 0.08, 0.08, 0.04
 
 
 def build_judge() -> ConvNextForImageClassification:
-    """ConvNeXt (Liu et al. 2022) of 0.14 M parameters on [B, 1, 28, 28]; its pooled features have 64 numbers."""
+    """Build a ConvNeXt (Liu et al. 2022) of 0.14 M parameters on [B, 1, 28, 28]; its pooled features have 64
+    numbers."""
     return ConvNextForImageClassification(
         ConvNextConfig(
             num_channels=1,
@@ -70,12 +71,12 @@ def augment(x: Tensor, strength: float) -> Tensor:
 
 
 def learning_rate(step: int, steps: int, largest: float) -> float:
-    """Linear warm-up, then a cosine to zero."""
+    """Return the learning rate of a step: a linear warm-up, then a cosine to zero."""
     return largest * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def train(judge: ConvNextForImageClassification, phase: int, out: Path) -> None:
-    """One phase, 1 or 2; a line of ``second_judge.log.jsonl`` an epoch."""
+    """Train one phase, 1 or 2; writes a line of ``second_judge.log.jsonl`` an epoch."""
     epochs, largest, strength = PHASES[phase - 1]
     images, labels = load("train")
     test_images, test_labels = load("t10k")

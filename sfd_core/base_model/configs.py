@@ -14,7 +14,7 @@ MAX_CONFIG_BYTES = 1 << 20
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of at most 1 MiB that is not a link out of its folder."""
+    """Read a JSON object from a file of at most 1 MiB that is not a link out of its folder."""
     refuse_link_out(path)
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:

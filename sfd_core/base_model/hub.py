@@ -53,7 +53,7 @@ def fetch(
     progress: Progress | None = None,
     endpoint: str = constants.ENDPOINT,
 ) -> None:
-    """Have the model of ``hub`` in ``folder`` with a manifest, fetched unless it is there. An interrupted fetch goes on
+    """Fetch the model of ``hub`` into ``folder``, with a manifest, unless it is there. An interrupted fetch goes on
     where it was; of several at once, in whichever processes, one fetches and the others wait.
 
     Args:

@@ -17,7 +17,7 @@ class Hub:
 
 
 def parse_hub_name(text: str) -> Hub:
-    """``hub:org/name@revision``.
+    """Read ``hub:org/name@revision``.
 
     Raises:
         InvalidRequest: for another form, such as a branch for a revision.

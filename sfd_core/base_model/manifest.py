@@ -78,11 +78,11 @@ class BaseModel:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def concept_index(self, concept: str) -> int:
-        """The class label of ``concept``; ``ValueError`` if the model does not know it."""
+        """Return the class label of ``concept``; ``ValueError`` if the model does not know it."""
         return self.concepts.index(concept)
 
     def view(self, domain: str) -> BaseModel:
-        """This model as seen in ``domain``; ``KeyError`` if it has no such domain."""
+        """Return this model as seen in ``domain``; ``KeyError`` if it has no such domain."""
         seen, vocabulary = self.domains[domain], self.vocabulary
         assert vocabulary is not None  # domains come with a vocabulary
         return dataclasses.replace(
@@ -97,7 +97,7 @@ class BaseModel:
         )
 
     def view_for(self, forget: Sequence[Forget]) -> BaseModel:
-        """This model as seen in the domain of what is forgotten; as it is, where that belongs to none.
+        """Return this model as seen in the domain of what is forgotten; as it is, where that belongs to none.
 
         Raises:
             InvalidRequest: for items of several domains.
@@ -227,7 +227,7 @@ def _shared_by_all(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
+    """Compute the SHA-256 of a file, read in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

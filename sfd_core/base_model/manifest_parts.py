@@ -14,7 +14,7 @@ from sfd_core.errors import ModelRefused
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What an image of the model is: ``channels`` x ``height`` x ``width`` pixels in [-1, 1].
+    """The format of the model's images: ``channels`` x ``height`` x ``width`` pixels in [-1, 1].
 
     ``patch``: the network sees ``patch`` x ``patch`` pixels as one cell of ``channels * patch**2`` channels
     (``pixel_unshuffle``); 1 means that it sees pixels.
@@ -64,7 +64,7 @@ class Distilled:
 
 
 def read_image(fields: Fields) -> ImageFormat:
-    """The image's size, which ``patch`` must divide."""
+    """Read the image's size, which ``patch`` must divide."""
     image = fields.within("image")
     found = ImageFormat(*(image.positive(name) for name in ("channels", "height", "width", "patch")))
     if found.height % found.patch or found.width % found.patch:
@@ -73,7 +73,7 @@ def read_image(fields: Fields) -> ImageFormat:
 
 
 def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str]) -> JudgeInfo:
-    """A judge whose files are all among ``files``, with the digest that these make."""
+    """Read a judge whose files are all among ``files``, with the digest that these make."""
     judge = fields.within(name)
     by_concept = tuple(judge.get("by_concept", list))
     if len(by_concept) != concepts:
@@ -93,14 +93,14 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
 
 
 def read_domain(fields: Fields, concepts: int, files: Mapping[str, str]) -> Domain:
-    """What judges one domain of a text-to-image model."""
+    """Read what judges one domain of a text-to-image model."""
     second = read_judge(fields, "second_judge", concepts, files) if "second_judge" in fields.raw else None
     judge, (reference, features) = read_judge(fields, "judge", concepts, files), read_references(fields, files)
     return Domain(judge, reference, fields.get("teacher", dict), second, features)
 
 
 def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The judge's reference file, and those of further feature extractors by name."""
+    """Read the judge's reference file, and those of further feature extractors by name."""
     reference, features = fields.get("reference", str), fields.names("features")
     for name, value in {"reference": reference, **{f"features.{n}": v for n, v in features.items()}}.items():
         if value not in files:
@@ -109,7 +109,7 @@ def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict
 
 
 def read_distilled(fields: Fields, files: Mapping[str, str]) -> Distilled:
-    """The distilled pair, whose folders must hold some of ``files``."""
+    """Read the distilled pair, whose folders must hold some of ``files``."""
     found = Distilled(fields.get("generator", str), fields.get("fake_score", str), fields.positive("t_init"))
     for name in ("generator", "fake_score"):
         if not any(file.startswith(f"{getattr(found, name)}/") for file in files):
@@ -129,7 +129,7 @@ class Fields:
         return f"{self.path}: {self.prefix}"
 
     def within(self, name: str) -> Fields:
-        """The object at ``name``."""
+        """Return the object at ``name``."""
         return Fields(self.get(name, dict), self.path, f"{self.prefix}{name}.")
 
     def get(self, name: str, kind: type) -> Any:
@@ -141,7 +141,7 @@ class Fields:
         return value
 
     def names(self, name: str) -> dict[str, str]:
-        """An optional object of paths inside the folder, by name."""
+        """Return an optional object of paths inside the folder, by name."""
         if name not in self.raw:
             return {}
         value: dict[str, Any] = self.get(name, dict)
@@ -158,6 +158,6 @@ class Fields:
 
 
 def digest_of(files: Mapping[str, str]) -> str:
-    """One digest for a set of files given as {relative name: sha256}."""
+    """Make one digest for a set of files given as {relative name: sha256}."""
     lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
     return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()

@@ -23,7 +23,7 @@ _DTYPES = {"F32", "F16", "BF16", "I64"}
 
 
 def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
-    """A U-Net of this kind in float32 on the CPU from ``config.json`` and one safetensors file.
+    """Load a U-Net of this kind in float32 on the CPU from ``config.json`` and one safetensors file.
 
     The network is built without storage first, and the header's names, shapes and types are held against it, so a
     file that does not fit is refused before its weights are read.
@@ -76,7 +76,7 @@ def check_header(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and type of every weight by name, from the header of a safetensors file of bearable size.
+    """Read the shape and type of every weight by name, from the header of a safetensors file of bearable size.
 
     Raises:
         ModelRefused: for a file that is missing, too large, truncated or not safetensors, or of types that are not

@@ -38,21 +38,22 @@ class Concept:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """``domains``: concepts of one kind each (objects, styles). ``templates``: the prompts that the model was trained
-    on; ``unseen_templates``: others, that neither it nor a forget job is trained on. A template names every domain
-    (``{object}``, ``{style}``) and may have an ``{adjective}`` and ``{a}``, the article of the word that follows."""
+    """The words of a text-to-image model and the prompts made of them. ``domains``: concepts of one kind each (objects,
+    styles). ``templates``: the prompts that the model was trained on; ``unseen_templates``: others, that neither it nor
+    a forget job is trained on. A template names every domain (``{object}``, ``{style}``) and may have an
+    ``{adjective}`` and ``{a}``, the article of the word that follows."""
 
     domains: Mapping[str, tuple[Concept, ...]]
     templates: tuple[str, ...]
     unseen_templates: tuple[str, ...]
 
     def prompt(self, template: str, words: Mapping[str, str], adjective: str = "") -> str:
-        """``template`` filled in with a word for each domain."""
+        """Fill in ``template`` with a word for each domain."""
         filled = " ".join(template.format(a=_ARTICLE_HERE, adjective=adjective, **words).split())
         return re.sub(rf"{_ARTICLE_HERE}(?= ?(\S*))", lambda match: article(match[1]), filled)
 
     def find(self, name: str) -> tuple[str, int] | None:
-        """The domain of the concept of this name, and its place there."""
+        """Find the domain of the concept of this name, and its place there."""
         for domain, concepts in self.domains.items():
             for i, concept in enumerate(concepts):
                 if concept.name == name:
@@ -60,7 +61,7 @@ class Vocabulary:
         return None
 
     def owner(self, word: str) -> Concept | None:
-        """The first concept that ``word``, in any case, is a word for."""
+        """Find the first concept that ``word``, in any case, is a word for."""
         folded = word.casefold()
         for concepts in self.domains.values():
             for concept in concepts:
@@ -69,19 +70,19 @@ class Vocabulary:
         return None
 
     def asked(self, template: str, named: Mapping[str, Concept], words: Mapping[str, str] | None = None) -> str:
-        """``template`` filled in with a concept for each domain: by its name, unless ``words`` has another word."""
+        """Fill in ``template`` with a concept for each domain: by its name, unless ``words`` has another word."""
         by_name = {domain: concept.name for domain, concept in named.items()}
         adjectives = (named[domain].adjective for domain in self.domains)
         return self.prompt(template, {**by_name, **(words or {})}, next(filter(None, adjectives), ""))
 
     def together_with(self, domain: str, concept: Concept) -> Iterator[dict[str, Concept]]:
-        """``concept`` with every choice of a concept from each of the other domains."""
+        """Yield ``concept`` with every choice of a concept from each of the other domains."""
         choices = [(concept,) if name == domain else concepts for name, concepts in self.domains.items()]
         for chosen in itertools.product(*choices):
             yield dict(zip(self.domains, chosen, strict=True))
 
     def prompts(self) -> Iterator[str]:
-        """What the model can be asked for: every template with the names of every domain's concepts, and by each
+        """Yield what the model can be asked for: every template with the names of every domain's concepts, and by each
         other word for a concept one prompt with each of the other domains' names, the templates in turn."""
         first, concepts = next(iter(self.domains.items()))
         for template in self.templates:
@@ -106,14 +107,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class EvaluationPrompts:
-    """How an evaluation in ``domain`` asks for its concepts: the templates in turn, and with each round of them the
-    next concepts of the other domains, so that (label, seed) alone decides a prompt."""
+    """The prompts by which an evaluation in ``domain`` asks for its concepts: the templates in turn, and with each
+    round of them the next concepts of the other domains, so that (label, seed) alone decides a prompt."""
 
     vocabulary: Vocabulary
     domain: str
 
     def asked(self, label: int, seed: int) -> Asked:
-        """The prompt of the image of this label and seed, with the concepts' names."""
+        """Return the prompt of the image of this label and seed, with the concepts' names."""
         domains, templates = self.vocabulary.domains, self.vocabulary.templates
         named, others = {}, {}
         rounds = seed // len(templates)
@@ -127,7 +128,7 @@ class EvaluationPrompts:
         return Asked(self.vocabulary.asked(templates[seed % len(templates)], named), others)
 
     def texts(self, labels: Sequence[int], seeds: Sequence[int]) -> list[str]:
-        """One prompt for each (label, seed)."""
+        """Write one prompt for each (label, seed)."""
         return [self.asked(label, seed).prompt for label, seed in zip(labels, seeds, strict=True)]
 
 

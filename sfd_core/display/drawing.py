@@ -24,7 +24,7 @@ RULE = (218, 221, 227)
 
 
 def checked(images: Images) -> Images:
-    """``images`` if they are bytes of a known shape, and there is one."""
+    """Return ``images`` if they are bytes of a known shape, and there is one."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
         raise ValueError(f"images must be uint8 [N, H, W] or [N, H, W, 3], not {images.dtype} {list(images.shape)}")
     if not images.size:
@@ -33,15 +33,15 @@ def checked(images: Images) -> Images:
 
 
 def by_row(images: Images, rows: int) -> Images:
-    """[rows * columns, H, W(, 3)] as [rows, columns, H, W(, 3)]."""
+    """Shape [rows * columns, H, W(, 3)] into [rows, columns, H, W(, 3)]."""
     if not rows or len(checked(images)) % rows:
         raise ValueError(f"{len(images)} images do not fill {rows} rows equally")
     return images.reshape(rows, -1, *images.shape[1:])
 
 
 def tile_size(width: int, height: int, free: int) -> tuple[int, int]:
-    """How large an image is drawn where ``free`` pixels of width are left for it: a whole multiple of its own
-    size where that fits, so that small images stay exact, else shrunk; at most 192 pixels wide."""
+    """Say how large an image is drawn where ``free`` pixels of width are left for it: a whole multiple of its own size
+    where that fits, so that small images stay exact, else shrunk; at most 192 pixels wide."""
     free = min(max(free, 8), 192)
     if free >= width:
         return free // width * width, free // width * height
@@ -54,7 +54,7 @@ def resized(image: Images, width: int, height: int) -> Image.Image:
 
 
 def font_of(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's bundled font. The basic engine, because the other one depends on what the system has."""
+    """Load Pillow's bundled font. The basic engine, because the other one depends on what the system has."""
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType: it cannot draw text of a given size")
@@ -62,14 +62,14 @@ def font_of(size: int) -> ImageFont.FreeTypeFont:
 
 
 def printable(text: str, instead: str) -> str:
-    """``text`` in the letters that the bundled font has (ASCII, accents dropped); ``instead`` if some are
+    """Return ``text`` in the letters that the bundled font has (ASCII, accents dropped); ``instead`` if some are
     missing. The page beside a picture lists its rows with their true names."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return plain if plain.isascii() and plain.isprintable() else instead
 
 
 def fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """``text``, cut to ``width`` pixels."""
+    """Cut ``text`` to ``width`` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:

@@ -26,7 +26,7 @@ class ShareBar:
 
 
 def interval_bar(measured: Mapping[str, Any] | None, threshold: Any, at_least: bool) -> str:
-    """An interval as a bar with its estimate as a dot, on a scale around ``threshold``, whose allowed side is
+    """Draw an interval as a bar with its estimate as a dot, on a scale around ``threshold``, whose allowed side is
     tinted. ``at_least``: the allowed side is above. Empty where a number is missing."""
     low, value, high = ((measured or {}).get(name) for name in ("low", "value", "high"))
     if not (is_number(low) and is_number(value) and is_number(high) and is_number(threshold)):
@@ -54,8 +54,8 @@ def interval_bar(measured: Mapping[str, Any] | None, threshold: Any, at_least: b
 
 
 def interval_chart(title: str, shares: Sequence[ShareBar]) -> str:
-    """Shares below each other on a scale from 0 to 100 %: each with its name, its figures, its interval as a bar and
-    its estimate as a dot. Those without numbers are left out; empty if none is left."""
+    """Draw shares below each other on a scale from 0 to 100 %: each with its name, its figures, its interval as a bar
+    and its estimate as a dot. Those without numbers are left out; empty if none is left."""
     shown = [share for share in shares if all(is_number(share.measured.get(name)) for name in ("low", "value", "high"))]
     if not shown:
         return ""

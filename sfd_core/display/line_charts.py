@@ -45,8 +45,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """What runs from left to right. ``log``: distances as of log(1 + x), so that early steps have room, with a tick
-    at each x that was measured. ``end``: how far a plain axis goes, beyond what was measured so far."""
+    """The quantity that runs from left to right. ``log``: distances as of log(1 + x), so that early steps have room,
+    with a tick at each x that was measured. ``end``: how far a plain axis goes, beyond what was measured so far."""
 
     label: str
     log: bool = False
@@ -68,15 +68,15 @@ class Chart:
     half: bool = False
 
     def svg(self, legend: bool = True) -> str:
-        """The drawing. ``legend``: with a line of text above it for each line drawn; else the page says them."""
+        """Draw the chart. ``legend``: with a line of text above it for each line drawn; else the page says them."""
         return _svg(self, legend)
 
     def last(self, line: Line) -> str:
-        """A line's last value in words."""
+        """Return a line's last value in words."""
         return _value(line.points[-1][1], self.percent)
 
     def levels(self) -> tuple[str, ...]:
-        """What is dotted, in words."""
+        """Return what is dotted, in words."""
         levels = (line.level for line in self.lines)
         return tuple(f"{level.name} {_value(level.value, self.percent)}" for level in levels if level is not None)
 
@@ -87,8 +87,8 @@ def training_charts(
     retained: Level | None = None,
     end: float = 0.0,
 ) -> tuple[Chart, ...]:
-    """The charts of a report's ``curves``, or of those of a running job: accuracies with the levels that they are read
-    against, then each loss. A chart for which nothing was measured is left out.
+    """Make the charts of a report's ``curves``, or of those of a running job: accuracies with the levels that they are
+    read against, then each loss. A chart for which nothing was measured is left out.
 
     Args:
         end: images in the budget.
@@ -121,7 +121,7 @@ def training_charts(
 def line_chart(
     title: str, lines: Sequence[Line], percent: bool = False, axis: Axis = _TRAINING, half: bool = False
 ) -> str:
-    """One chart drawn, with its legend; a line of one point is that point. Empty if no line has a point."""
+    """Draw one chart, with its legend; a line of one point is that point. Empty if no line has a point."""
     lines = tuple(line for line in lines if line.points)
     return Chart(title, lines, percent, axis, half).svg() if lines else ""
 

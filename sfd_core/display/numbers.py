@@ -25,12 +25,12 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether ``value`` is a finite number, and not a truth value."""
+    """Return whether ``value`` is a finite number, and not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def fixed(value: float, decimals: int, rounding: Rounding = "nearest") -> str:
-    """``value`` with so many decimals, thousands apart, and a minus sign that is one."""
+    """Write ``value`` with so many decimals, thousands apart, and a minus sign that is one."""
     # Twelve digits: 0.9956 must not be rounded up for being 0.99560000000000004.
     exact = Decimal(value) if isinstance(value, int) else Decimal(f"{value:.12g}")
     if exact.adjusted() + decimals < 26:  # a Decimal's own precision
@@ -39,7 +39,7 @@ def fixed(value: float, decimals: int, rounding: Rounding = "nearest") -> str:
 
 
 def number(value: Any, digits: int = 3, rounding: Rounding = "nearest") -> str:
-    """A number for reading: whole ones as they are, others to ``digits`` significant ones."""
+    """Write a number for reading: whole ones as they are, others to ``digits`` significant ones."""
     if not is_number(value):
         return MISSING
     if abs(value) >= _LARGE or 0 < abs(value) < _SMALL:
@@ -53,14 +53,14 @@ def number(value: Any, digits: int = 3, rounding: Rounding = "nearest") -> str:
 
 
 def percent(share: Any, digits: int | None = 1, rounding: Rounding = "nearest") -> str:
-    """A share as per cent with ``digits`` decimals; None: as many as it has."""
+    """Write a share as per cent with ``digits`` decimals; None: as many as it has."""
     if not is_number(share):
         return MISSING
     return f"{_percent_alone(share, digits, rounding)}{SPACE}%"
 
 
 def points(difference: Any, digits: int | None = 1, rounding: Rounding = "nearest") -> str:
-    """A difference of two shares in percentage points with ``digits`` decimals; None: as many as it has."""
+    """Write a difference of two shares in percentage points with ``digits`` decimals; None: as many as it has."""
     if not is_number(difference):
         return MISSING
     if digits is None:
@@ -69,7 +69,7 @@ def points(difference: Any, digits: int | None = 1, rounding: Rounding = "neares
 
 
 def interval(measured: Any, digits: int = 1) -> str:
-    """The bounds of an interval of a share. ``measured``: a mapping or an object with ``low`` and ``high``."""
+    """Write the bounds of an interval of a share. ``measured``: a mapping or an object with ``low`` and ``high``."""
     bounds = _bounds(measured)
     if bounds is None:
         return MISSING
@@ -78,7 +78,7 @@ def interval(measured: Any, digits: int = 1) -> str:
 
 
 def span(measured: Any, digits: int = 3) -> str:
-    """The bounds of an interval of plain numbers."""
+    """Write the bounds of an interval of plain numbers."""
     bounds = _bounds(measured)
     if bounds is None:
         return MISSING
@@ -86,13 +86,14 @@ def span(measured: Any, digits: int = 3) -> str:
 
 
 def estimate(measured: Any, digits: int = 1) -> str:
-    """A share with its interval: ``99.0 % (98.1–99.5 %)``. ``measured``: as :func:`interval`, with a ``value``."""
+    """Write a share with its interval: ``99.0 % (98.1–99.5 %)``. ``measured``: as :func:`interval`, with a
+    ``value``."""
     value = _part(measured, "value")
     return f"{percent(value, digits)} ({interval(measured, digits)})" if is_number(value) else MISSING
 
 
 def drop(measured: Any, digits: int = 1) -> str:
-    """A difference of two shares with its interval: ``1.2 points (−0.1 to 2.5)``."""
+    """Write a difference of two shares with its interval: ``1.2 points (−0.1 to 2.5)``."""
     value, bounds = _part(measured, "value"), _bounds(measured)
     if not is_number(value) or bounds is None:
         return MISSING
@@ -102,13 +103,13 @@ def drop(measured: Any, digits: int = 1) -> str:
 
 
 def measure(measured: Any, digits: int = 3) -> str:
-    """A plain number with its interval: ``3.21 (3.05–3.40)``; a number alone as it is."""
+    """Write a plain number with its interval: ``3.21 (3.05–3.40)``; a number alone as it is."""
     value = _part(measured, "value")
     return f"{number(value, digits)} ({span(measured, digits)})" if is_number(value) else number(measured, digits)
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as ``4.2 s``, ``41 s``, ``3 min 12 s``, ``2 h 05 min`` or ``1 d 3 h``."""
+    """Write seconds as ``4.2 s``, ``41 s``, ``3 min 12 s``, ``2 h 05 min`` or ``1 d 3 h``."""
     if not is_number(seconds):
         return MISSING
     if seconds < 9.95:
@@ -125,7 +126,7 @@ def duration(seconds: Any) -> str:
 
 
 def size(count: Any) -> str:
-    """A number of bytes as ``999 B``, ``1.2 MB`` or ``3.4 GB``."""
+    """Write a number of bytes as ``999 B``, ``1.2 MB`` or ``3.4 GB``."""
     if not is_number(count):
         return MISSING
     for unit in ("B", "kB", "MB"):
@@ -161,7 +162,7 @@ def _bounds(measured: Any) -> tuple[float, float] | None:
 
 
 def moment(text: str) -> str:
-    """An ISO 8601 time in UTC, to the minute; as it is if it is not one."""
+    """Write an ISO 8601 time in UTC, to the minute; as it is if it is not one."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     except ValueError:

@@ -64,7 +64,7 @@ class Moment:
 
 
 def rows_for(forget: Sequence[Forget], concepts: Sequence[str], remaining: int | None = None) -> tuple[Row, ...]:
-    """The rows of a picture: forgotten concepts as asked, then what overrides them (words that are none of the
+    """Return the rows of a picture: forgotten concepts as asked, then what overrides them (words that are none of the
     concepts have no row), then the others in the model's order. ``remaining``: at most that many that are not
     forgotten; None: all."""
     forgotten = {item.concept: item.override for item in forget}
@@ -74,7 +74,7 @@ def rows_for(forget: Sequence[Forget], concepts: Sequence[str], remaining: int |
 
 
 def png(image: Images) -> bytes:
-    """One image ``[H, W]`` or ``[H, W, 3]`` as PNG.
+    """Encode one image ``[H, W]`` or ``[H, W, 3]`` as PNG.
 
     Raises:
         ValueError: for another shape or type.
@@ -83,7 +83,7 @@ def png(image: Images) -> bytes:
 
 
 def grid(images: Images, columns: int, scale: int = 1) -> bytes:
-    """A sheet of images without words, row by row, each pixel ``scale`` wide, 2 pixels between images.
+    """Draw a sheet of images without words, row by row, each pixel ``scale`` wide, 2 pixels between images.
 
     Raises:
         ValueError: for images of another shape or type, none of them, or ``columns`` or ``scale`` below 1.
@@ -103,8 +103,8 @@ def grid(images: Images, columns: int, scale: int = 1) -> bytes:
 
 
 def sheet(images: Images) -> bytes:
-    """All images on one PNG, about square, small ones enlarged so that a person sees something: what the endpoint's
-    ``grid`` and ``lethe sample --out sheet.png`` give."""
+    """Draw all images on one PNG, about square, small ones enlarged so that a person sees something: what the
+    endpoint's ``grid`` and ``lethe sample --out sheet.png`` give."""
     return grid(images, columns=math.ceil(math.sqrt(len(images))), scale=max(1, SHEET_TILE // images.shape[1]))
 
 
@@ -117,9 +117,9 @@ def pairs_picture(
     subtitles: tuple[str, str] = ("", "same seeds"),
     narrow: bool = False,
 ) -> bytes:
-    """The base model's images and the generator's at the same seeds, side by side, a row a concept, the
-    forgotten ones first and marked. ``before`` and ``after`` hold as many images for each row, row by row.
-    Shows the first 8 of a row on each side; ``narrow``, for a phone, the first 4.
+    """Draw the base model's images and the generator's at the same seeds, side by side, a row a concept, the forgotten
+    ones first and marked. ``before`` and ``after`` hold as many images for each row, row by row. Shows the first 8 of a
+    row on each side; ``narrow``, for a phone, the first 4.
 
     Raises:
         ValueError: for images of another shape or type, or that do not fill the rows equally.
@@ -133,9 +133,8 @@ def pairs_picture(
 
 
 def strip_picture(moments: Sequence[Moment], rows: Sequence[Row], *, narrow: bool = False) -> bytes:
-    """The same seeds over training, a block a moment from left to right, a row a concept, the forgotten ones
-    first and marked. Shows every image of a moment (3 a row read best); ``narrow``, for a phone, the first of
-    each row.
+    """Draw the same seeds over training, a block a moment from left to right, a row a concept, the forgotten ones first
+    and marked. Shows every image of a moment (3 a row read best); ``narrow``, for a phone, the first of each row.
 
     Raises:
         ValueError: for no moment, images of another shape or type, or that do not fill the rows equally.
@@ -152,8 +151,8 @@ def strip_picture(moments: Sequence[Moment], rows: Sequence[Row], *, narrow: boo
 
 
 def examples_picture(titles: Sequence[str], images: Images) -> bytes:
-    """What a probe brought back: a row of images below each title. ``images``: [rows, columns, H, W(, 3)]. The titles
-    stand above their rows, not beside them, so that one picture can be read on a page and on a phone.
+    """Draw what a probe brought back: a row of images below each title. ``images``: [rows, columns, H, W(, 3)]. The
+    titles stand above their rows, not beside them, so that one picture can be read on a page and on a phone.
 
     Raises:
         ValueError: for images of another shape or type, none of them, or another number of rows than of titles.

@@ -14,7 +14,7 @@ FAINT = 'stroke="currentColor" stroke-opacity="0.16"'
 
 
 def picture(kind: str, width: float, height: float, label: str, parts: list[str]) -> str:
-    """A whole chart. ``kind``: its class on the page; ``label``: what it says to who cannot see it."""
+    """Draw a whole chart. ``kind``: its class on the page; ``label``: what it says to who cannot see it."""
     return (
         f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg" fill="currentColor" font-size="13" '

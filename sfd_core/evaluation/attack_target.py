@@ -44,7 +44,7 @@ returns its result."""
 
 @dataclass(frozen=True)
 class AttackTarget:
-    """What is probed.
+    """The network that is probed, beside those that it is compared with.
 
     ``controls``: by forgotten label, a one-step generator of a network retrained without that class, where the base
     model has one. ``forgotten``: each forgotten label and the label that overrides it, None where the override is not
@@ -65,12 +65,13 @@ class AttackTarget:
             raise ValueError("a second judge is given, but the base model's manifest names none: name it there")
 
     def rng(self, probe: str, label: int) -> torch.Generator:
-        """The random numbers of one probe of one class: the same for every network, none shared between probes."""
+        """Return the random numbers of one probe of one class: the same for every network, none shared between
+        probes."""
         words = np.random.SeedSequence([self.seed, label, *probe.encode()]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(words[0]) >> 1)
 
     def networks(self, label: int) -> dict[Network, OneStep]:
-        """Copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
+        """Return copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
 
         The base model is used at the generator's own time; a control that was distilled at its own.
         """
@@ -86,7 +87,8 @@ class AttackTarget:
         }
 
     def seen(self, images: NDArray[np.uint8], label: int, second: bool = False) -> Interval:
-        """The share of ``images`` in which the judge (``second``: the second one, if there is one) sees ``label``."""
+        """Return the share of ``images`` in which the judge (``second``: the second one, if there is one) sees
+        ``label``."""
         judge = self.second_judge if second and self.second_judge is not None else self.judge
         return wilson(int((judge.judge(images).seen == label).sum()), len(images))
 
@@ -102,7 +104,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one probe of one class: its row of the report, and examples of what stands behind it."""
+    """The result of one probe of one class: its row of the report, and examples of what stands behind it."""
 
     result: ProbeResult
     examples: Examples
@@ -126,28 +128,28 @@ class OneStep:
         return self.score.network
 
     def copy(self) -> OneStep:
-        """The same with weights of its own, to be trained."""
+        """Return the same with weights of its own, to be trained."""
         return OneStep(copy.deepcopy(self.unet), self.schedule, self.start, self.patch)
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
-        """Unit noise [n, C, H, W], drawn on the CPU so that every device sees the same."""
+        """Draw unit noise [n, C, H, W], on the CPU so that every device sees the same."""
         size = self.unet.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         noise = torch.randn(n, self.unet.config.in_channels, height, width, generator=rng)
         return noise.to(next(self.unet.parameters()).device)
 
     def images(self, z: Tensor, label: int) -> Tensor:
-        """Images from unit noise z, asked for ``label``."""
+        """Make images from unit noise z, asked for ``label``."""
         return self.denoise(self._pure(z), self.start, label)
 
     def denoise(self, x_t: Tensor, t: float, label: int) -> Tensor:
-        """Images from x_t at time t in one evaluation, asked for ``label``."""
+        """Make images from x_t at time t in one evaluation, asked for ``label``."""
         at, c = (torch.full((len(x_t),), value, device=x_t.device) for value in (t, label))
         return F.pixel_shuffle(self.score(x_t, at, c), self.patch)
 
     def images_under(self, z: Tensor, embeddings: Tensor, which: Tensor) -> Tensor:
-        """Images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of the
-        network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
+        """Make images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of
+        the network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
         x_t, at = self._pure(z), torch.full((len(z),), self.start, device=z.device)
         given = self.schedule.network_input(x_t, at)
         weights = {"class_embedding.weight": embeddings}
@@ -155,11 +157,11 @@ class OneStep:
         return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
 
     def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-        """``n`` images asked for ``label``, as bytes; a progress update after every :data:`CHUNK`."""
+        """Draw ``n`` images asked for ``label``, as bytes; yields a progress update after every :data:`CHUNK`."""
         return (yield from self.from_noised(self._pure(self.noise(n, rng)), self.start, label))
 
     def from_noised(self, x_t: Tensor, t: float, label: int) -> Steps[NDArray[np.uint8]]:
-        """:meth:`denoise` without gradients, as bytes; a progress update after every :data:`CHUNK`."""
+        """Run :meth:`denoise` without gradients, to bytes; yields a progress update after every :data:`CHUNK`."""
         pieces = []
         for piece in x_t.split(CHUNK):
             with torch.no_grad():
@@ -173,7 +175,8 @@ class OneStep:
 
 
 def sample(sampler: ImageSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-    """``n`` images of ``label`` at the sampler's many steps; a progress update after every :data:`CHUNK`."""
+    """Draw ``n`` images of ``label`` at the sampler's many steps; yields a progress update after every
+    :data:`CHUNK`."""
     seeds: list[int] = torch.randint(2**62, (n,), generator=rng).tolist()
     pieces = []
     for i in range(0, n, CHUNK):
@@ -184,5 +187,5 @@ def sample(sampler: ImageSampler, n: int, label: int, rng: torch.Generator) -> S
 
 
 def chunks(n: int) -> int:
-    """In how many pieces ``n`` images are made."""
+    """Count the pieces in which ``n`` images are made."""
     return -(-n // CHUNK)

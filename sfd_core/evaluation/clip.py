@@ -55,7 +55,8 @@ class ClipModel:
         return float(self.model.logit_scale.exp())
 
     def scores(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
-        """100 cos(image, prompt) for each of n images, uint8 [n, H, W] or [n, H, W, 3], with a prompt each: [n].
+        """Compute 100 cos(image, prompt) for each of n images, uint8 [n, H, W] or [n, H, W, 3], with a prompt each:
+        [n].
 
         Raises:
             ValueError: for another number of prompts than of images.
@@ -70,7 +71,7 @@ class ClipModel:
 
     @torch.no_grad()
     def embed_images(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Embeddings of length 1 of uint8 images [n, H, W] or [n, H, W, 3]: [n, D]."""
+        """Return embeddings of length 1 of uint8 images [n, H, W] or [n, H, W, 3]: [n, D]."""
         pixels = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
         found = []
         for i in range(0, len(pixels), BATCH):
@@ -80,7 +81,7 @@ class ClipModel:
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The same of texts: [n, D]. Longer ones are cut where the text tower ends, as CLIP itself does."""
+        """Return the same of texts: [n, D]. Longer ones are cut where the text tower ends, as CLIP itself does."""
         longest = self.model.config.text_config.max_position_embeddings
         found = []
         for i in range(0, len(texts), BATCH):

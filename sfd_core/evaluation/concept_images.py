@@ -58,13 +58,13 @@ class Judgements:
     by_label: Mapping[int, ConceptImages]
 
     def features(self, labels: Sequence[int], extractor: str | None = None) -> NDArray[np.float32]:
-        """[n, F] over ``labels``: of an extractor by name, or the judge's own."""
+        """Return the features [n, F] over ``labels``: of an extractor by name, or the judge's own."""
         seen = (self.by_label[label] for label in labels)
         return np.concatenate([s.judgement.features if extractor is None else s.features[extractor] for s in seen])
 
 
 def seeds_of(label: int, n: int) -> range:
-    """The seeds of the first n evaluation images of a class label."""
+    """Return the seeds of the first n evaluation images of a class label."""
     first = FIRST_SEED + label * SEEDS_A_CONCEPT
     return range(first, first + n)
 

@@ -20,9 +20,10 @@ NO_JUDGE_HINT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose m
 
 @dataclass(frozen=True)
 class CriterionSpec:
-    """``default``: the threshold where a request sets none; ``low``, ``high``: it lies between them, both excluded
-    unless ``high_allowed``. ``description``: in the API's document and the report's schema. ``decide``: holds what was
-    measured against the threshold; by concept or domain there may be several.
+    """A kind of criterion: its threshold, its decision and its words. ``default``: the threshold where a request sets
+    none; ``low``, ``high``: it lies between them, both excluded unless ``high_allowed``. ``description``: in the API's
+    document and the report's schema. ``decide``: holds what was measured against the threshold; by concept or domain
+    there may be several.
 
     The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
     models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
@@ -50,7 +51,7 @@ class CriterionSpec:
     text_only: bool = False
 
     def error(self, value: float) -> FieldError | None:
-        """What is wrong with a request's threshold, if anything."""
+        """Return what is wrong with a request's threshold, if anything."""
         if self.low < value < self.high or (self.high_allowed and value == self.high):
             return None
         most = f"at most {self.high:g}" if self.high_allowed else f"below {self.high:g}"

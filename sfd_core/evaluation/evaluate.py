@@ -38,8 +38,8 @@ REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
 
 @dataclass(frozen=True)
 class Measurement:
-    """``parts``: what each section measured; ``judgements``: what it was counted from; ``evaluators``: those that
-    looked, with the concepts and prompts that the request led to."""
+    """The result of an evaluation. ``parts``: what each section measured; ``judgements``: what it was counted from;
+    ``evaluators``: those that looked, with the concepts and prompts that the request led to."""
 
     parts: Parts
     criteria: tuple[Criterion, ...]
@@ -105,7 +105,7 @@ def evaluate(
 
 
 def measure(evidence: Evidence) -> Measurement:
-    """What every section says of ``evidence``, and every criterion of that.
+    """Return what every section says of ``evidence``, and what every criterion says of that.
 
     Raises:
         ValueError: for evaluators with a judge and without reference statistics.

@@ -29,7 +29,7 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 class Judge(Protocol):
-    """Says which concept is in an image."""
+    """A network that says which concept is in an image."""
 
     def judge(self, images: NDArray[np.uint8]) -> Judgement:
         """Judge uint8 images [n, H, W] or [n, H, W, 3]."""
@@ -38,7 +38,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class OtherDomain:
-    """Who judges what an image shows in another domain than that of what is forgotten. ``model``: seen in it."""
+    """The judges of what an image shows in another domain than that of what is forgotten. ``model``: seen in it."""
 
     model: BaseModel
     judge: ImageJudge
@@ -56,10 +56,11 @@ class GivenWeights:
 
 @dataclass(frozen=True)
 class Evaluators:
-    """``judge``: None where the base model has none and no CLIP weights stand in for it; ``reference``: None where the
-    base model ships none, it is then made of its own images, on the spot. ``extractors``: in the order of the report's
-    quality table; ``references``: by extractor name, where the base model ships features. ``others``: the other domains
-    of a text-to-image model; ``prompts``: what its images are asked for by."""
+    """All that looks at images in an evaluation. ``judge``: None where the base model has none and no CLIP weights
+    stand in for it; ``reference``: None where the base model ships none, it is then made of its own images, on the
+    spot. ``extractors``: in the order of the report's quality table; ``references``: by extractor name, where the base
+    model ships features. ``others``: the other domains of a text-to-image model; ``prompts``: what its images are asked
+    for by."""
 
     model: BaseModel
     judge: ImageJudge | ClipJudge | None
@@ -80,8 +81,8 @@ class Evaluators:
         given: GivenWeights | None = None,
         nsfw: bool = False,
     ) -> Evaluators:
-        """The evaluators of ``model``, whose files were verified before, and of the ``given`` weights. ``nsfw``: with
-        the NSFW detector.
+        """Load the evaluators of ``model``, whose files were verified before, and of the ``given`` weights. ``nsfw``:
+        with the NSFW detector.
 
         Raises:
             ModelRefused: for weights or statistics that do not load, or features of an unknown extractor.
@@ -108,8 +109,8 @@ class Evaluators:
         )
 
     def asking(self, request: UnlearningRequest, plan: PromptPlan | None) -> Evaluators:
-        """The same for the questions of ``request``: with their prompts, and with CLIP as the judge of their concepts
-        where the base model has no judge and CLIP is at hand. ``plan``: as of :func:`questions_of`."""
+        """Return the same for the questions of ``request``: with their prompts, and with CLIP as the judge of their
+        concepts where the base model has no judge and CLIP is at hand. ``plan``: as of :func:`questions_of`."""
         model, prompts = questions_of(self.model, request, plan)
         judge = self.judge
         if judge is None and self.clip is not None and prompts is not None:
@@ -120,19 +121,19 @@ class Evaluators:
         return dataclasses.replace(self, model=model, judge=judge, prompts=prompts)
 
     def judge_alone(self) -> Evaluators:
-        """Only the judge: what the quick evaluations in training need."""
+        """Return the judge alone: what the quick evaluations in training need."""
         return dataclasses.replace(
             self, second_judge=None, extractors=(), references={}, clip=None, nsfw=None, others=()
         )
 
     def texts(self, labels: Sequence[int], seeds: Sequence[int]) -> list[str]:
-        """What CLIP is asked about the images of these labels and seeds."""
+        """Return what CLIP is asked about the images of these labels and seeds."""
         if self.prompts is not None:
             return self.prompts.texts(labels, seeds)
         return [f"a photo of a {self.model.concepts[label]}" for label in labels]
 
     def judges(self) -> tuple[JudgeFacts | None, JudgeFacts | None]:
-        """Who looks, as a report names them: the judge that decides, and the second."""
+        """Return who looks, as a report names them: the judge that decides, and the second."""
         model, zero_shot = self.model, self.judge
         second = _described(model.second_judge) if model.second_judge and self.second_judge else None
         if isinstance(zero_shot, ClipJudge):
@@ -140,7 +141,7 @@ class Evaluators:
         return _described(model.judge) if model.judge else None, second
 
     def facts(self) -> tuple[EvaluatorFacts, ...]:
-        """Each evaluator with its role and the digest of its weights or statistics."""
+        """Return each evaluator with its role and the digest of its weights or statistics."""
         model = self.model
         judge, second = self.judges()
         rows = [EvaluatorFacts(judge.name, "judge", judge.digest)] if judge is not None else []

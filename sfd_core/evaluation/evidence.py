@@ -42,7 +42,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Setting:
-    """Who looks, for which request. ``evaluators``: asking for it. ``seed_offset``: as in ``evaluate``."""
+    """The evaluators that look, and the request that they look for. ``evaluators``: asking for it. ``seed_offset``: as
+    in ``evaluate``."""
 
     evaluators: Evaluators
     request: UnlearningRequest
@@ -65,7 +66,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Evidence(Setting):
-    """``answers``: by the section that asked, in the order of its questions."""
+    """All that the sections measure from. ``answers``: by the section that asked, in the order of its questions."""
 
     judgements: Judgements
     answers: Mapping[type[Any], Sequence[Answer]]

@@ -27,19 +27,20 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 
 
 class FeatureExtractor(Protocol):
-    """``name``: what the features are called; ``digest``: of the weights, ``sha256:...``."""
+    """A network that turns images into features. ``name``: what the features are called; ``digest``: of the weights,
+    ``sha256:...``."""
 
     name: str
     digest: str
 
     def extract(self, images: NDArray[np.uint8]) -> Features:
-        """Features [n, F] of uint8 images [n, H, W] or [n, H, W, 3]. The same images in the same order give the same
-        features on one machine."""
+        """Extract features [n, F] of uint8 images [n, H, W] or [n, H, W, 3]. The same images in the same order give the
+        same features on one machine."""
         ...
 
 
 def fd_name(features: str, digest: str = "") -> str:
-    """What a Frechet distance on ``features`` is called: FID only for Inception's 2048 numbers with the standard
+    """Return what a Frechet distance on ``features`` is called: FID only for Inception's 2048 numbers with the standard
     weights (by digest), else FD and the name of the features."""
     standard = features == Inception.name and digest == f"sha256:{INCEPTION_SHA256}"
     return "FID" if standard else f"FD-{features}"

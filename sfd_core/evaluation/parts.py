@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 class Parts:
-    """What each section measured, asked for by the type of its part."""
+    """The parts that the sections measured, by type."""
 
     def __init__(self, found: Iterable[Any]) -> None:
         self.found = tuple(found)
 
     def of(self, kind: type[T]) -> T:
-        """The part of this type.
+        """Return the part of this type.
 
         Raises:
             LookupError: no section brings it.
@@ -27,7 +27,7 @@ class Parts:
 
 
 def part(report: object, kind: type[T]) -> T:
-    """``report`` seen as the part of one section, whose fields it has among its own.
+    """Return ``report`` seen as the part of one section, whose fields it has among its own.
 
     Raises:
         TypeError: it is no report, or that section is not installed.

@@ -42,7 +42,7 @@ does not know: on models/fashion, over five seeds, rates of the same network had
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of an attempt to bring one forgotten concept back."""
+    """The result of an attempt to bring one forgotten concept back."""
 
     concept: str
     """The forgotten concept."""
@@ -58,17 +58,18 @@ class Attack(Protocol):
         ...
 
     def pieces(self, target: AttackTarget, label: int) -> int:
-        """How much work that is, in pieces of at most a few seconds."""
+        """Say how much work that is, in pieces of at most a few seconds."""
         ...
 
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """``title``: of the page; ``question``: of the form; ``summary``: in the API's document. ``tried``, ``not_tried``:
-    what a report does not say because of it. ``result``: its part of the report, a :class:`ProbeResult` a forgotten
-    concept. ``about``: how it was tried; ``note``: a template (Jinja) below its charts, which sees the result as ``r``.
-    ``in_short``: its figures in a sentence of the verdict; ``charts``: (title, SVG). ``former_name``: what it was
-    called before reports of version 4. ``needs_steps``: whether it works on whole steps of a schedule alone.
+    """A kind of probe: its attack and its words. ``title``: of the page; ``question``: of the form; ``summary``: in the
+    API's document. ``tried``, ``not_tried``: what a report does not say because of it. ``result``: its part of the
+    report, a :class:`ProbeResult` a forgotten concept. ``about``: how it was tried; ``note``: a template (Jinja) below
+    its charts, which sees the result as ``r``. ``in_short``: its figures in a sentence of the verdict; ``charts``:
+    (title, SVG). ``former_name``: what it was called before reports of version 4. ``needs_steps``: whether it works on
+    whole steps of a schedule alone.
     """
 
     name: str
@@ -88,7 +89,7 @@ class ProbeSpec:
     needs_steps: bool = False
 
     def attack(self) -> Attack:
-        """What runs it; imports torch."""
+        """Return what runs it; imports torch."""
         return cast(Attack, importlib.import_module(f"{self.module}.attack"))
 
 
@@ -116,19 +117,20 @@ class Probes:
 
 
 def more(first: Interval, second: Interval, luck: float = 0.0) -> bool:
-    """Whether the first share is larger than the second beyond chance, by more than ``luck``. A difference is only said
-    where the 95 % interval of the difference excludes zero, and what the luck of one attack can make of it."""
+    """Return whether the first share is larger than the second beyond chance, by more than ``luck``. A difference is
+    only said where the 95 % interval of the difference excludes zero, and what the luck of one attack can make of
+    it."""
     return difference(first, second).low > luck
 
 
 def listed(values: Sequence[int]) -> str:
-    """``10, 100 and 1 000``."""
+    """Write numbers as a list: ``10, 100 and 1 000``."""
     texts = [number(value) for value in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def beside(said: str, found: Mapping[Network, str]) -> str:
-    """``said`` of the generator, and the same of the other networks that there are."""
+    """Return ``said`` of the generator, and the same of the other networks that there are."""
     named: Mapping[Network, str] = {"base_model": "the base model", "control": "the control, retrained without it"}
     others = [f"{label}: {found[name]}" for name, label in named.items() if name in found]
     return "; ".join([said, *others]) + "."

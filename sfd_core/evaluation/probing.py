@@ -13,7 +13,8 @@ from sfd_core.evaluation.probes import PROBES
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """``part``: the report's; ``examples``: named ``probe_<probe>_<k>`` for the k-th forgotten class."""
+    """The results of all probes. ``part``: the report's; ``examples``: named ``probe_<probe>_<k>`` for the k-th
+    forgotten class."""
 
     part: Probes
     examples: tuple[Examples, ...]

@@ -33,7 +33,7 @@ REMAINING_CAPTIONS = 24
 
 @dataclass(frozen=True)
 class Samplers:
-    """What makes images: by label, and by prompt where it is a text-to-image model."""
+    """The two ways to make images: by label, and by prompt where it is a text-to-image model."""
 
     labels: Sample
     prompts: SamplePrompts | None = None
@@ -43,13 +43,13 @@ class Prompts(Protocol):
     """The prompt of every image of an evaluation."""
 
     def texts(self, labels: Sequence[int], seeds: Sequence[int]) -> list[str]:
-        """One prompt for each (label, seed), by these alone."""
+        """Write one prompt for each (label, seed), by these alone."""
         ...
 
 
 @dataclass(frozen=True)
 class PlannedPrompts:
-    """Of each label, the prompts that its images cycle through."""
+    """The prompts of each label that its images cycle through."""
 
     by_label: tuple[tuple[str, ...], ...]
 
@@ -61,9 +61,9 @@ class PlannedPrompts:
 def questions_of(
     model: BaseModel, request: UnlearningRequest, plan: PromptPlan | None
 ) -> tuple[BaseModel, Prompts | None]:
-    """``model`` with the concepts that an evaluation of ``request`` counts, and how their images are asked for (None:
-    by label). ``model``: seen in the domain of what is forgotten, if it has domains. ``plan``: what admission made of
-    the request.
+    """Return ``model`` with the concepts that an evaluation of ``request`` counts, and how their images are asked for
+    (None: by label). ``model``: seen in the domain of what is forgotten, if it has domains. ``plan``: what admission
+    made of the request.
 
     Raises:
         ValueError: without a plan, of a text-to-image model that is asked by its prompts.
@@ -88,7 +88,8 @@ def questions_of(
 
 
 def by_label(samplers: Samplers, prompts: Prompts | None) -> Sample:
-    """Images for (label, seed) as the evaluation asks for them: by its prompts, if there are any and they are taken."""
+    """Return what makes images for (label, seed) as the evaluation asks for them: by its prompts, if there are any and
+    they are taken."""
     if prompts is None or (by_prompt := samplers.prompts) is None:
         return samplers.labels
     return lambda labels, seeds: by_prompt(prompts.texts(labels, seeds), seeds)

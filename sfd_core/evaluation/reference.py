@@ -35,7 +35,7 @@ class ReferenceSet:
     second_seen: NDArray[np.int64] | None = None
 
     def only(self, labels: Sequence[int]) -> ReferenceSet:
-        """The images of these concepts."""
+        """Return the images of these concepts."""
         keep = np.isin(self.labels, list(labels))
         second = None if self.second_seen is None else self.second_seen[keep]
         return ReferenceSet(self.features[keep], self.labels[keep], self.seen[keep], self.confidence[keep], second)
@@ -93,7 +93,7 @@ class FeatureReference:
     base_model_labels: NDArray[np.int64]
 
     def only(self, labels: Sequence[int]) -> FeatureReference:
-        """The images of these concepts."""
+        """Return the images of these concepts."""
         real, base_model = (np.isin(of, list(labels)) for of in (self.real_labels, self.base_model_labels))
         return FeatureReference(
             self.extractor,

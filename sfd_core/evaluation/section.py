@@ -24,9 +24,10 @@ def _nothing(_: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Section:
-    """``part``: a frozen dataclass whose fields are fields of the report; their defaults stand where nothing could be
-    measured. ``measure``: makes one; it is not called where no judge looked, unless ``needs_judge`` is False.
-    ``questions``: further images that it wants to be asked for, of text-to-image models.
+    """A section of the report: what it measures and how the page shows it. ``part``: a frozen dataclass whose fields
+    are fields of the report; their defaults stand where nothing could be measured. ``measure``: makes one; it is not
+    called where no judge looked, unless ``needs_judge`` is False. ``questions``: further images that it wants to be
+    asked for, of text-to-image models.
 
     The rest is the page: templates (Jinja) that see the report as ``report``, and what ``helpers`` makes of it.
     ``page``: its card. ``tiles``: figures under the verdict. ``answer``: what it says below the criteria. ``fact``: a

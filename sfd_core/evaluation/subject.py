@@ -23,9 +23,9 @@ Kind = Literal["one_step", "many_steps", "refusal"]
 
 @dataclass(frozen=True)
 class ImageSource:
-    """``sample``: makes its images; ``sample_prompts``: the same by prompt (text to image). ``generator``: the
-    network itself where it makes an image of a class in one step, which is what the probes work on; ``None`` for the
-    others. ``refused``: labels of which a filter makes no image."""
+    """A source of the images that are evaluated. ``sample``: makes its images; ``sample_prompts``: the same by prompt
+    (text to image). ``generator``: the network itself where it makes an image of a class in one step, which is what the
+    probes work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
 
     kind: Kind
     title: str
@@ -52,7 +52,8 @@ class ImageSource:
         return Samplers(self.sample, self.sample_prompts)
 
     def refusing(self, labels: Collection[int]) -> ImageSource:
-        """The same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black one."""
+        """Return the same behind a filter: asked for one of ``labels`` it makes no image. In pictures that is a black
+        one."""
 
         def sample(asked: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
             images = self.sample(asked, seeds).copy()
@@ -68,7 +69,7 @@ class ImageSource:
 
 
 def base_sampler_of(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
-    """The untouched base model at ``steps`` steps an image (default: its own)."""
+    """Return the untouched base model at ``steps`` steps an image (default: its own)."""
     return family_of(base.model.family).base_sampler(base, device, steps)
 
 

@@ -40,7 +40,7 @@ class Criterion:
 
 
 def at_least(name: str, measured: Interval, threshold: float, said: str, about: str | None = None) -> Criterion:
-    """A proportion that must reach ``threshold``. ``said``: what was measured, in words."""
+    """Judge a proportion that must reach ``threshold``. ``said``: what was measured, in words."""
     asked = percent(threshold, None)
     if measured.low >= threshold:
         return Criterion(name, "pass", threshold, measured, f"{said}: above {asked}", about)
@@ -60,8 +60,8 @@ def at_most(
     about: str | None = None,
     n: int | None = None,
 ) -> Criterion:
-    """A figure that must not exceed ``threshold``, which is ``allowed`` in words. ``n``: images that more of would
-    narrow the interval, if not the interval's own."""
+    """Judge a figure that must not exceed ``threshold``, which is ``allowed`` in words. ``n``: images that more of
+    would narrow the interval, if not the interval's own."""
     if measured.high <= threshold:
         return Criterion(name, "pass", threshold, measured, f"{said}: within {allowed}", about)
     if measured.low > threshold:
@@ -72,12 +72,13 @@ def at_most(
 
 
 def undecided(name: str, threshold: float, reason: str, about: str | None = None) -> Criterion:
-    """Where there is nothing to measure with: ``reason`` says what is missing and what would be right."""
+    """Make an undecided criterion, where there is nothing to measure with: ``reason`` says what is missing and what
+    would be right."""
     return Criterion(name, "inconclusive", threshold, None, reason, about)
 
 
 def overall(criteria: Sequence[Criterion]) -> Verdict:
-    """``fail`` if any criterion fails, else ``inconclusive`` if any is, else ``pass``."""
+    """Return ``fail`` if any criterion fails, else ``inconclusive`` if any is, else ``pass``."""
     decisions = {criterion.decision for criterion in criteria}
     if "fail" in decisions:
         return "fail"

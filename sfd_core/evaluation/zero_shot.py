@@ -13,7 +13,7 @@ from sfd_core.evaluation.judge import Judgement
 
 
 class ClipJudge:
-    """``texts``: one for each concept, in their order."""
+    """A judge by CLIP's similarity of images and texts. ``texts``: one for each concept, in their order."""
 
     def __init__(self, clip: ClipModel, texts: Sequence[str]) -> None:
         self.clip = clip

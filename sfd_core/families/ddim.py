@@ -11,7 +11,7 @@ BATCH = 100
 
 
 def ddim(schedule: Parameterization, clip: bool) -> DDIMScheduler:
-    """DDIM over ``schedule``. ``clip``: hold x0 to [-1, 1] at every step.
+    """Make a DDIM scheduler over ``schedule``. ``clip``: hold x0 to [-1, 1] at every step.
 
     Raises:
         TypeError: for a network of continuous times, which has no steps to skip.

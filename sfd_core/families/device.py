@@ -9,14 +9,15 @@ from sfd_core.request.recipe import Precision
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """``auto`` is the first GPU if there is one, else the CPU; anything else is taken as torch's own name."""
+    """Pick the device: ``auto`` is the first GPU if there is one, else the CPU; anything else is taken as torch's own
+    name."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
 
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type that networks run in. ``auto`` is bf16 on a GPU that has it, else float32."""
+    """Pick the type that networks run in. ``auto`` is bf16 on a GPU that has it, else float32."""
     if precision == "bf16":
         return torch.bfloat16
     if precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported():
@@ -25,12 +26,12 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words, for reports: the GPU's name, or the CPU with its threads."""
+    """Return the device in words, for reports: the GPU's name, or the CPU with its threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network's weights are."""
+    """Return the device that a network's weights are on."""
     return next(network.parameters()).device

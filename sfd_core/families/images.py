@@ -12,12 +12,12 @@ from torch import Tensor
 
 
 def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
-    """Unit noise [n, C, H, W], each image from a CPU generator of its own seed, as stock pipelines do."""
+    """Draw unit noise [n, C, H, W], each image from a CPU generator of its own seed, as stock pipelines do."""
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def noise_shape(unet: UNet2DModel | UNet2DConditionModel) -> tuple[int, int, int]:
-    """[C, H, W] of what a diffusers U-Net reads."""
+    """Return [C, H, W] of what a diffusers U-Net reads."""
     config = unet.config
     size = config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
@@ -25,12 +25,12 @@ def noise_shape(unet: UNet2DModel | UNet2DConditionModel) -> tuple[int, int, int
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """[n, C, H, W] in [-1, 1] to uint8 [n, H, W] or [n, H, W, 3]."""
+    """Convert [n, C, H, W] in [-1, 1] to uint8 [n, H, W] or [n, H, W, 3]."""
     pixels = images.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
 def from_uint8(images: NDArray[np.uint8]) -> Tensor:
-    """The inverse of :func:`to_uint8`: float32 [n, C, H, W] in [-1, 1]."""
+    """Invert :func:`to_uint8`: float32 [n, C, H, W] in [-1, 1]."""
     pixels = images[..., None] if images.ndim == 3 else images
     return torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2).float().div(127.5).sub(1)

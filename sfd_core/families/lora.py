@@ -28,7 +28,7 @@ _ADAPTER = (".lora_A.", ".lora_B.")
 
 
 def sharing(unet: N) -> N:
-    """A network with modules of its own over the same weights: nothing is copied but the structure.
+    """Make a network with modules of its own over the same weights: nothing is copied but the structure.
 
     To be made on the device where it is used: whatever moves one of them, moves both.
     """
@@ -57,7 +57,8 @@ def add_lora(unet: Any, modules: Sequence[str], rank: int, name: str, seed: int 
 
 
 def trainable(unet: nn.Module) -> list[nn.Parameter]:
-    """What an optimiser moves and an average follows: the adapter's weights, or all weights if there is no adapter.
+    """Return what an optimiser moves and an average follows: the adapter's weights, or all weights if there is no
+    adapter.
 
     Whether a gradient is asked for at the moment makes no difference.
     """
@@ -65,7 +66,8 @@ def trainable(unet: nn.Module) -> list[nn.Parameter]:
 
 
 def merged(unet: Any) -> Any:
-    """A plain network with the adapter folded in (``W + B A``): what is published. ``unet`` itself if it has none.
+    """Return a plain network with the adapter folded in (``W + B A``): what is published. ``unet`` itself if it has
+    none.
 
     A copy, frozen, in the type of the weights: fold over float32, bf16 would round the sum to three digits. The
     weights that other networks share are left alone.

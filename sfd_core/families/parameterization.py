@@ -32,55 +32,55 @@ class Parameterization(ABC):
 
     @abstractmethod
     def signal(self, t: Tensor) -> Tensor:
-        """``a_t``: [B]."""
+        """Return ``a_t``: [B]."""
 
     @abstractmethod
     def noise(self, t: Tensor) -> Tensor:
-        """``b_t``: [B]."""
+        """Return ``b_t``: [B]."""
 
     def network_input(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network is given for x_t [B, ...] at t [B]: its input and its time."""
+        """Return what the network is given for x_t [B, ...] at t [B]: its input and its time."""
         return x_t, t
 
     @abstractmethod
     def x0_from_output(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x0 [B, ...] from what the network put out for x_t at t."""
+        """Return x0 [B, ...] from what the network put out for x_t at t."""
 
     @abstractmethod
     def start(self, recipe: Recipe) -> float:
-        """The time at which the generator asks its network: ``t_init``."""
+        """Return the time at which the generator asks its network: ``t_init``."""
 
     @abstractmethod
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
-        """Times of the generator's loss, drawn on the CPU: [n]."""
+        """Draw times of the generator's loss, on the CPU: [n]."""
 
     @abstractmethod
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
-        """Times of the fake score's loss, drawn on the CPU: [n]."""
+        """Draw times of the fake score's loss, on the CPU: [n]."""
 
     def fake_score_weight(self, t: Tensor) -> Tensor:
-        """What the squared error in eps counts at t in the fake score's loss: [B]. A kind that is trained on another
-        error than that in eps says here what makes the two equal."""
+        """Return what the squared error in eps counts at t in the fake score's loss: [B]. A kind that is trained on
+        another error than that in eps says here what makes the two equal."""
         return torch.ones_like(t, dtype=torch.float32)
 
     @abstractmethod
     def one_step_scheduler(self, start: float) -> Any:
-        """The stock scheduler of diffusers whose only step is the generator's formula (docs/adr/0003)."""
+        """Make the stock scheduler of diffusers whose only step is the generator's formula (docs/adr/0003)."""
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:
-        """The same with what it holds on ``device``."""
+        """Return the same with what it holds on ``device``."""
 
     def add_noise(self, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """``x_t = a_t x + b_t eps``; x, eps: [B, ...], t: [B]."""
+        """Compute ``x_t = a_t x + b_t eps``; x, eps: [B, ...], t: [B]."""
         return per_image(self.signal(t), x) * x + per_image(self.noise(t), x) * eps
 
     def eps_from_x0(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """``eps = (x_t - a_t x0) / b_t``, whatever the network puts out."""
+        """Compute ``eps = (x_t - a_t x0) / b_t``, whatever the network puts out."""
         return (x_t - per_image(self.signal(t), x_t) * x0) / per_image(self.noise(t), x_t)
 
     def pure_noise(self, z: Tensor, t: Tensor) -> Tensor:
-        """``b_t z``: where the generator starts from unit noise z [B, ...]."""
+        """Compute ``b_t z``: where the generator starts from unit noise z [B, ...]."""
         return per_image(self.noise(t), z) * z
 
 
@@ -103,19 +103,19 @@ class VariancePreserving(Parameterization):
         return len(self.betas)
 
     def to(self, device: torch.device | str) -> VariancePreserving:
-        """The same schedule with ``a`` and ``b`` on ``device``; the betas stay where they are."""
+        """Return the same schedule with ``a`` and ``b`` on ``device``; the betas stay where they are."""
         return VariancePreserving(self.betas, self.a.to(device), self.b.to(device), self.prediction_type)
 
     def signal(self, t: Tensor) -> Tensor:
-        """``a_t`` at steps t: [B]."""
+        """Return ``a_t`` at steps t: [B]."""
         return self.a[t]
 
     def noise(self, t: Tensor) -> Tensor:
-        """``b_t`` at steps t: [B]."""
+        """Return ``b_t`` at steps t: [B]."""
         return self.b[t]
 
     def x0_from_output(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x0 from what the network puts out, by ``prediction_type``.
+        """Return x0 from what the network puts out, by ``prediction_type``.
 
         eps-prediction: ``x0 = (x_t - b_t eps) / a_t``. v-prediction (Salimans & Ho 2022, app. D), with
         ``v = a_t eps - b_t x0``: ``x0 = a_t x_t - b_t v``.
@@ -126,20 +126,20 @@ class VariancePreserving(Parameterization):
         return a * x_t - b * output
 
     def start(self, recipe: Recipe) -> int:
-        """The step ``t_init``."""
+        """Return the step ``t_init``."""
         return int(recipe.t_init)
 
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
-        """Uniform in t_min..t_max, both included."""
+        """Draw uniformly from t_min..t_max, both included."""
         return torch.randint(int(recipe.t_min), int(recipe.t_max) + 1, (n,), generator=rng)
 
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
-        """The same as the generator's."""
+        """Draw times as the generator's are drawn."""
         return self.generator_times(n, recipe, rng)
 
     def one_step_scheduler(self, start: float) -> EulerDiscreteScheduler:
-        """One step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled input
-        ``b z``, its only step gives x0."""
+        """Make one step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled
+        input ``b z``, its only step gives x0."""
         steps = int(start) + 1
         return EulerDiscreteScheduler(
             num_train_timesteps=steps,
@@ -151,14 +151,14 @@ class VariancePreserving(Parameterization):
 
 
 def schedule_from_betas(betas: Tensor, prediction_type: PredictionType = "epsilon") -> VariancePreserving:
-    """The schedule of given ``betas`` [T]; the products are taken in float64."""
+    """Make the schedule of given ``betas`` [T]; the products are taken in float64."""
     betas = betas.to(torch.float64)
     alpha_bar = torch.cumprod(1.0 - betas, dim=0)
     return VariancePreserving(betas, alpha_bar.sqrt().float(), (1.0 - alpha_bar).sqrt().float(), prediction_type)
 
 
 def schedule_from_config(config: Mapping[str, Any]) -> VariancePreserving:
-    """The schedule of a diffusers ``scheduler_config.json``.
+    """Make the schedule of a diffusers ``scheduler_config.json``.
 
     Raises:
         UnsupportedSchedule: for a beta schedule other than linear, scaled_linear or trained_betas, or for a
@@ -185,7 +185,7 @@ def schedule_from_config(config: Mapping[str, Any]) -> VariancePreserving:
 
 
 def load_schedule(folder: Path) -> VariancePreserving:
-    """The schedule of a diffusers folder: ``scheduler/scheduler_config.json``.
+    """Load the schedule of a diffusers folder: ``scheduler/scheduler_config.json``.
 
     Raises:
         ModelRefused: for one that SFD has no formula for.
@@ -198,10 +198,10 @@ def load_schedule(folder: Path) -> VariancePreserving:
 
 
 def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> VariancePreserving:
-    """The linear schedule of DDPM."""
+    """Make the linear schedule of DDPM."""
     return schedule_from_betas(torch.linspace(start, end, steps, dtype=torch.float32))
 
 
 def per_image(values: Tensor, like: Tensor) -> Tensor:
-    """``values`` [B] shaped [B, 1, ...] to multiply ``like`` [B, ...]."""
+    """Shape ``values`` [B] as [B, 1, ...], to multiply ``like`` [B, ...]."""
     return values.view(-1, *([1] * (like.ndim - 1)))

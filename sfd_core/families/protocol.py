@@ -27,7 +27,7 @@ class Score(Protocol):
         ...
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
-        """x0 at each of ``kappas``, the strengths of guidance; 1 is none."""
+        """Return x0 at each of ``kappas``, the strengths of guidance; 1 is none."""
         ...
 
 
@@ -41,13 +41,13 @@ class LoadedBase:
     schedule: Parameterization
 
     def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
-        """The ends of ``prompts`` that the model does not read, by prompt."""
+        """Return the ends of ``prompts`` that the model does not read, by prompt."""
         return {}
 
 
 @dataclass(frozen=True)
 class ConditionTable:
-    """What a run may ask for. A condition is a number: a class label, or a row of a table of prompts.
+    """The conditions that a run may ask for. A condition is a number: a class label, or a row of a table of prompts.
 
     ``forgotten``: the conditions of each forgotten concept. ``remaining``: those that stay. ``overrides``: by forgotten
     condition, what may override it, each equally likely. ``judged``: forgotten conditions that a judge chooses for.
@@ -63,8 +63,8 @@ class ConditionTable:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run trains with. ``score``: makes a score of a network. ``forgetting``, ``distilling``: what a step of
-    either stage may ask for."""
+    """The parts that a run trains with. ``score``: makes a score of a network. ``forgetting``, ``distilling``: what a
+    step of either stage may ask for."""
 
     score: Callable[[nn.Module], Score]
     forgetting: ConditionTable
@@ -80,7 +80,7 @@ class Generator(Protocol):
     network_evaluations: int
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
-        """One image for each (concept of the base model, seed)."""
+        """Make one image for each (concept of the base model, seed)."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -107,7 +107,7 @@ class Family(Protocol):
     """Names of the modules that adapters attach to; none: the family has no adapters."""
 
     def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
-        """The networks of ``model``, whose files were verified, on ``device``.
+        """Load the networks of ``model``, whose files were verified, on ``device``.
 
         Raises:
             ModelRefused: naming the file and what is wrong with it.
@@ -115,7 +115,7 @@ class Family(Protocol):
         ...
 
     def load_network(self, folder: Path) -> Any:
-        """One network of the family from its folder, on the CPU.
+        """Load one network of the family from its folder, on the CPU.
 
         Raises:
             ModelRefused: as :meth:`load`.
@@ -125,11 +125,11 @@ class Family(Protocol):
     def plan(
         self, base: LoadedBase, request: UnlearningRequest, prompts: PromptPlan | None, device: torch.device
     ) -> TrainingPlan:
-        """What a run of ``request`` trains with. ``prompts``: the plan of a model that is asked by prompts."""
+        """Plan what a run of ``request`` trains with. ``prompts``: the plan of a model that is asked by prompts."""
         ...
 
     def generator(self, network: Any, base: LoadedBase, start: float) -> Generator:
-        """The generator that is this network, asked once at time ``start``; the network is shared."""
+        """Make the generator that is this network, asked once at time ``start``; the network is shared."""
         ...
 
     def load_generator(self, folder: Path, device: str) -> Generator:
@@ -141,18 +141,18 @@ class Family(Protocol):
         ...
 
     def files(self, folder: Path) -> dict[str, str]:
-        """SHA-256 of every file of a saved generator, by name. What lies beside it (the card, the evaluation, the
-        record) speaks of these and is not among them."""
+        """Return the SHA-256 of every file of a saved generator, by name. What lies beside it (the card, the
+        evaluation, the record) speaks of these and is not among them."""
         ...
 
     def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
-        """The untouched model at ``steps`` steps an image (default: its own)."""
+        """Return the untouched model at ``steps`` steps an image (default: its own)."""
         ...
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
     ) -> ImageSampler:
-        """What makes images of ``base``'s concepts in a folder that was made elsewhere: a one-step generator, or a
+        """Open what makes images of ``base``'s concepts in a folder that was made elsewhere: a one-step generator, or a
         network of the family over its own schedule in ``steps`` steps (default: the base model's own).
 
         Raises:

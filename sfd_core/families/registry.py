@@ -25,7 +25,7 @@ NAMES = ("class_unet", "stable_diffusion")
 
 
 def describe(name: str) -> Description:
-    """The plain half of the family ``name``. ``KeyError`` if there is no such family."""
+    """Return the plain half of the family ``name``. ``KeyError`` if there is no such family."""
     if name not in NAMES:
         raise KeyError(name)
     description: Description = import_module(f"{__package__}.{name}").DESCRIPTION
@@ -33,18 +33,18 @@ def describe(name: str) -> Description:
 
 
 def family_of(name: str) -> Family:
-    """The half that loads, trains and samples. ``KeyError`` if there is no such family."""
+    """Return the half that loads, trains and samples. ``KeyError`` if there is no such family."""
     family: Family = import_module(f"{__package__}.{describe(name).name}.family").FAMILY
     return family
 
 
 def family_of_pipeline(pipeline: object) -> Description | None:
-    """The family whose published generators are of this class of pipeline."""
+    """Find the family whose published generators are of this class of pipeline."""
     return next((family for name in NAMES if pipeline in (family := describe(name)).pipelines), None)
 
 
 def hub_layouts() -> Mapping[str, HubLayout]:
-    """What is fetched of a hub, by the class of the pipeline."""
+    """Return what is fetched of a hub, by the class of the pipeline."""
     layouts = (layout for name in NAMES if (layout := describe(name).hub) is not None)
     return {layout.pipeline: layout for layout in layouts}
 
@@ -67,7 +67,7 @@ def load_manifest(folder: Path) -> BaseModel:
 def recipe_of(
     family: str, recommended: Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None
 ) -> Recipe:
-    """The family's recipe with ``changes`` applied, over what a base model itself recommends.
+    """Return the family's recipe with ``changes`` applied, over what a base model itself recommends.
 
     Raises:
         InvalidRequest: for an unknown key, a value of the wrong type or outside its range, settings that mean nothing
@@ -80,7 +80,7 @@ def recipe_of(
 
 
 def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
-    """The base models below ``folders``, by name: each subfolder with a manifest is one.
+    """Find the base models below ``folders``, by name: each subfolder with a manifest is one.
 
     Raises:
         ModelRefused: for a manifest that cannot be read, or two models of one name.

@@ -24,28 +24,28 @@ class UnknownConcept(ValueError):
 
 
 class ImageSampler(ABC):
-    """Makes images. ``network_evaluations``: how often its network is asked for one."""
+    """A maker of images. ``network_evaluations``: how often its network is asked for one."""
 
     network_evaluations: int = 1
 
     @abstractmethod
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
-        """One image for each (concept of the base model, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        """Make one image for each (concept of the base model, seed): uint8 [n, H, W] or [n, H, W, 3]."""
 
 
 class ClassSampler(ImageSampler):
-    """Makes images of classes. ``concepts``: their names, by label."""
+    """A maker of images of classes. ``concepts``: their names, by label."""
 
     concepts: tuple[str, ...]
 
     def label(self, concept: str) -> int:
-        """The class label of ``concept``. Raises ``UnknownConcept``."""
+        """Return the class label of ``concept``. Raises ``UnknownConcept``."""
         if concept not in self.concepts:
             raise UnknownConcept(f"unknown concept {concept!r}; known: {', '.join(self.concepts)}")
         return self.concepts.index(concept)
 
     def sample(self, concept: str, n: int, seed: int) -> Images:
-        """``n`` images of ``concept``: uint8 [n, H, W] or [n, H, W, 3].
+        """Make ``n`` images of ``concept``: uint8 [n, H, W] or [n, H, W, 3].
 
         Image i depends on (seed, i) alone, whatever n is. Raises ``UnknownConcept``.
         """
@@ -53,27 +53,29 @@ class ClassSampler(ImageSampler):
 
 
 class PromptSampler(ImageSampler):
-    """Makes images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a vocabulary."""
+    """A maker of images of prompts. ``asked``: by which prompts it makes those of a concept, where there is a
+    vocabulary."""
 
     asked: EvaluationPrompts | None
 
     @abstractmethod
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Images:
-        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        """Make one image for each (prompt, seed): uint8 [n, H, W, 3]."""
 
     def sample(self, prompt: str, n: int, seed: int) -> Images:
-        """``n`` images of ``prompt``: uint8 [n, H, W, 3]. Image i depends on the prompt and (seed, i) alone."""
+        """Make ``n`` images of ``prompt``: uint8 [n, H, W, 3]. Image i depends on the prompt and (seed, i) alone."""
         return self.sample_prompts([prompt] * n, range(seed, seed + n))
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
-        """One image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
+        """Make one image for each (concept, seed), asked by the evaluation's prompts: uint8 [n, H, W, 3]."""
         if self.asked is None:
             raise ValueError("the base model has no vocabulary: its concepts have no prompts")
         return self.sample_prompts(self.asked.texts(labels, seeds), seeds)
 
 
 def evaluation_prompts(model: BaseModel) -> EvaluationPrompts | None:
-    """How images of the concepts of ``model`` are asked for, if it has a vocabulary and is seen in one domain."""
+    """Return how images of the concepts of ``model`` are asked for, if it has a vocabulary and is seen in one
+    domain."""
     if model.vocabulary is None or model.domain is None:
         return None
     return EvaluationPrompts(model.vocabulary, model.domain)

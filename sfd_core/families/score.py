@@ -33,7 +33,7 @@ class NetworkScore(nn.Module):
         self._run: Callable[..., Any] = torch.compile(network) if compiled else network
 
     def x0(self, x_t: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
-        """x0 [B, C, H, W] in float32 from x_t [B, C, H, W] at t [B]. ``condition``: as the network takes it."""
+        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W] at t [B]. ``condition``: as the network takes it."""
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = self._run(*self.schedule.network_input(x_t, t), **condition, return_dict=False)[0]
         return self.schedule.x0_from_output(output.float(), x_t, t)

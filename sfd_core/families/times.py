@@ -30,7 +30,8 @@ def check_steps(recipe: Recipe, model: BaseModel) -> None:
 
 
 def schedule_steps(model: BaseModel) -> int | None:
-    """How many steps the schedule among the model's files has. None without one that can be read: loading says why."""
+    """Say how many steps the schedule among the model's files has. None without one that can be read: loading says
+    why."""
     if SCHEDULER not in model.files:
         return None
     try:

@@ -18,21 +18,21 @@ NAMED = 8
 
 
 def words_of(item: Forget) -> tuple[str, ...]:
-    """The words that an item names what it forgets by."""
+    """Return the words that an item names what it forgets by."""
     if item.topic is not None:
         return item.topic.keywords
     return item.words or (item.concept,)
 
 
 def known_words(item: Forget, vocabulary: Vocabulary | None) -> tuple[str, ...]:
-    """These, and every other word that the vocabulary has for it."""
+    """Return the words of :func:`words_of`, and every other word that the vocabulary has for it."""
     at = vocabulary.find(item.concept) if vocabulary is not None else None
     also = vocabulary.domains[at[0]][at[1]].words if vocabulary is not None and at is not None else ()
     return tuple(dict.fromkeys((*words_of(item), *also)))
 
 
 def forgotten_words(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> tuple[str, ...]:
-    """The known words of all items."""
+    """Return the known words of all items."""
     return tuple(dict.fromkeys(word for item in forget for word in known_words(item, vocabulary)))
 
 

@@ -57,7 +57,7 @@ PATTERNS: Mapping[str, float] = {
 
 
 def captions(n: int = CAPTIONS, seed: int = SEED) -> list[str]:
-    """``n`` captions, none twice."""
+    """Make ``n`` captions, none twice."""
     draw = random.Random(seed)
     found: dict[str, None] = {}
     while len(found) < n:

@@ -26,14 +26,15 @@ LONGER = (
 
 @dataclass(frozen=True)
 class Phrasing:
-    """``kind``: of which sort it is, in words; ``prompts``: shuffled, so that the first few are as good as any."""
+    """One way to ask for a concept. ``kind``: of which sort it is, in words; ``prompts``: shuffled, so that the first
+    few are as good as any."""
 
     kind: Kind
     prompts: tuple[str, ...]
 
 
 def phrasings(vocabulary: Vocabulary, domain: str, label: int, words: Collection[str]) -> tuple[Phrasing, ...]:
-    """How else the vocabulary can ask for a concept of ``domain``. ``words``: those that were forgotten; kinds for
+    """Find how else the vocabulary can ask for a concept of ``domain``. ``words``: those that were forgotten; kinds for
     which there are no others are left out."""
     concept = vocabulary.domains[domain][label]
     taken = _folded(words)
@@ -59,7 +60,8 @@ def phrasings(vocabulary: Vocabulary, domain: str, label: int, words: Collection
 
 
 def rephrased(prompts: Sequence[str], words: Sequence[str]) -> tuple[Phrasing, ...]:
-    """The same where nothing but the prompts that were forgotten is known, which name the concept by ``words``."""
+    """Return the same where nothing but the prompts that were forgotten is known, which name the concept by
+    ``words``."""
     misspelled = [replaced(p, words, typo) for p in prompts for typo in misspellings(words[0], _folded(words))]
     longer = [frame.format(prompt=prompt) for prompt in prompts for frame in LONGER]
     found: tuple[tuple[Kind, Sequence[str]], ...] = (("misspelling", misspelled), ("longer prompt", longer))
@@ -68,14 +70,14 @@ def rephrased(prompts: Sequence[str], words: Sequence[str]) -> tuple[Phrasing, .
 
 
 def unseen_prompts(vocabulary: Vocabulary, domain: str, label: int) -> tuple[str, ...]:
-    """Captions that ask for a concept as neither the base model nor a run was ever asked for it."""
+    """Make captions that ask for a concept as neither the base model nor a run was ever asked for it."""
     name = vocabulary.domains[domain][label].name
     return _shuffled(_prompts(vocabulary, domain, label, name, vocabulary.unseen_templates))
 
 
 def misspellings(word: str, known: Collection[str] = ()) -> tuple[str, ...]:
-    """At most :data:`MISSPELLINGS` of ``word``: two letters swapped, one doubled, one dropped. None is one of ``known``
-    words (folded), and none drops a letter of a word that is too short to be known without it."""
+    """Make at most :data:`MISSPELLINGS` misspellings of ``word``: two letters swapped, one doubled, one dropped. None
+    is one of ``known`` words (folded), and none drops a letter of a word that is too short to be known without it."""
     swapped = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)]
     doubled = [word[: i + 1] + word[i:] for i in range(len(word)) if word[i].isalpha()]
     dropped = [word[:i] + word[i + 1 :] for i in range(len(word))] if len(word) > 3 else []

@@ -39,19 +39,19 @@ class ForgottenPrompt:
 
 @dataclass(frozen=True)
 class PromptPlan:
-    """``forgotten``: the prompts of each item, in the request's order. ``dropped``: how many prompts were not retained
-    because they name what is forgotten."""
+    """The prompts that a run forgets and retains. ``forgotten``: the prompts of each item, in the request's order.
+    ``dropped``: how many prompts were not retained because they name what is forgotten."""
 
     forgotten: tuple[tuple[ForgottenPrompt, ...], ...]
     retained: tuple[str, ...]
     dropped: int
 
     def remaining(self) -> tuple[Condition, ...]:
-        """The conditions that stay as they are."""
+        """Return the conditions that stay as they are."""
         return tuple(Condition(prompt) for prompt in self.retained)
 
     def conditions(self) -> Iterator[Condition]:
-        """All that may be asked for; some come more than once."""
+        """Yield all that may be asked for; some come more than once."""
         yield from self.remaining()
         for item in self.forgotten:
             for asked in item:
@@ -60,7 +60,7 @@ class PromptPlan:
 
 
 def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
-    """The prompts of ``request``, which ``sfd_core.prompts.items`` found nothing wrong with.
+    """Plan the prompts of ``request``, which ``sfd_core.prompts.items`` found nothing wrong with.
 
     Raises:
         InvalidRequest: for an override that leaves its prompt as it is or still names what is forgotten, a prompt of
@@ -185,5 +185,5 @@ def _others(at: tuple[str, int], forget: Sequence[Forget], vocabulary: Vocabular
 
 @cache
 def captions() -> tuple[str, ...]:
-    """What is retained where nothing else is said: captions of many kinds, ``make_captions.py`` makes them."""
+    """Return what is retained where nothing else is said: captions of many kinds, ``make_captions.py`` makes them."""
     return tuple(resources.files(__package__).joinpath(CAPTIONS).read_text("utf-8").splitlines())

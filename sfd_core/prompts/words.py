@@ -30,17 +30,17 @@ _AT_THE_END = re.compile(rf"(?:^|\s)(?:{_DANGLING})(?=[\s{_PUNCTUATION}]*$)", re
 
 
 def mentions(prompt: str, words: Collection[str]) -> bool:
-    """Whether any of ``words`` is in ``prompt``."""
+    """Return whether any of ``words`` is in ``prompt``."""
     return _kept(tuple(words)).are_in(prompt)
 
 
 def replaced(prompt: str, words: Collection[str], by: str) -> str:
-    """As :meth:`Words.replaced`."""
+    """Replace words, as :meth:`Words.replaced` does."""
     return _kept(tuple(words)).replaced(prompt, by)
 
 
 def removed(prompt: str, words: Collection[str]) -> str:
-    """As :meth:`Words.removed`."""
+    """Remove words, as :meth:`Words.removed` does."""
     return _kept(tuple(words)).removed(prompt)
 
 
@@ -67,14 +67,14 @@ class Words:
                     self._by_token.setdefault(_folded(first[0]), []).append(form)
 
     def are_in(self, prompt: str) -> bool:
-        """Whether any of them is in ``prompt``."""
+        """Return whether any of them is in ``prompt``."""
         text = _composed(prompt)
         pattern = self._pattern(text)
         return pattern is not None and re.search(pattern, text, re.IGNORECASE) is not None
 
     def replaced(self, prompt: str, by: str) -> str:
-        """``prompt`` with ``by`` in the place of each of them: in the plural where they were, and with the article that
-        it takes. An article of its own ("a middle aged man") gives way to one that is there."""
+        """Return ``prompt`` with ``by`` in the place of each of them: in the plural where they were, and with the
+        article that it takes. An article of its own ("a middle aged man") gives way to one that is there."""
         text = _composed(prompt)
         if (pattern := self._pattern(text)) is None:
             return text
@@ -94,8 +94,8 @@ class Words:
         return "".join((*pieces, text[end:]))
 
     def removed(self, prompt: str) -> str:
-        """``prompt`` without them, and without what they leave behind: their article, a preposition that leads nowhere,
-        an empty place between two commas. May be empty."""
+        """Return ``prompt`` without them, and without what they leave behind: their article, a preposition that leads
+        nowhere, an empty place between two commas. May be empty."""
         text = _composed(prompt)
         # Taking a word out may bring together what makes another: "new new york york".
         while (pattern := self._pattern(text)) is not None and re.search(pattern, text, re.IGNORECASE):

@@ -17,7 +17,7 @@ from sfd_core.report.report import Report
 
 
 def model_card(report: Report) -> str:
-    """The card as Markdown, from a finished report."""
+    """Write the card as Markdown, from a finished report."""
     base, unlearning = report.base_model, part(report, Unlearning).unlearning
     forgotten = [item.concept for item in report.forget]
     cost, recipe, generator = report.cost, report.recipe, report.generator

@@ -65,7 +65,7 @@ class ReportDraft:
     pictures: Mapping[str, bytes]
 
     def extended(self, pictures: Mapping[str, bytes] | None = None, **fields: Any) -> ReportDraft:
-        """With more ``pictures``, and other ``fields`` of the report."""
+        """Return the draft with more ``pictures``, and other ``fields`` of the report."""
         report = dataclasses.replace(self.report, **fields)
         return ReportDraft(report, self.judgements, {**self.pictures, **(pictures or {})})
 

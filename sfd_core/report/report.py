@@ -34,7 +34,7 @@ SCHEMA_VERSION: Literal[4] = 4
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What made the images that were measured."""
+    """The source of the images that were measured."""
 
     kind: Literal["one_step", "many_steps", "refusal"]
     """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
@@ -61,8 +61,8 @@ class BaseModelFacts:
 
 @dataclass(frozen=True)
 class AskedConcept:
-    """How the images of one concept were asked for. Image i of a concept is asked by a prompt that the concept and the
-    image's seed alone decide."""
+    """The prompts by which the images of one concept were asked for. Image i of a concept is asked by a prompt that the
+    concept and the image's seed alone decide."""
 
     concept: str
     """The concept."""
@@ -98,7 +98,7 @@ class ForgottenConcept:
 
 @dataclass(frozen=True)
 class RetainedPrompts:
-    """What was to be kept."""
+    """The prompts that were to be kept."""
 
     prompts: tuple[str, ...]
     """Prompts to preserve."""
@@ -116,7 +116,7 @@ class CutPrompt:
 
 @dataclass(frozen=True)
 class PromptCounts:
-    """How many prompts a text-to-image run was trained with, and what of them could not be read."""
+    """The number of prompts that a text-to-image run was trained with, and what of them could not be read."""
 
     forgotten: tuple[Annotated[int, Ge(1)], ...]
     """Prompts to forget, for each forgotten concept in the order of `forget`."""
@@ -130,7 +130,7 @@ class PromptCounts:
 
 @dataclass(frozen=True)
 class TextTraining:
-    """What a text-to-image run was trained with."""
+    """The training of a text-to-image run: what it was trained with."""
 
     prompts: PromptCounts
     """How many prompts, and what of them could not be read."""
@@ -190,7 +190,7 @@ class SamplingSpeed:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a run took."""
+    """The cost of a run."""
 
     seconds: Mapping[str, Positive]
     """Wall time by phase."""
@@ -218,7 +218,7 @@ class GeneratorFiles:
 
 @dataclass(frozen=True)
 class ScoresFile:
-    """What each judge said of every judged image, so that each rate can be counted again."""
+    """The file of what each judge said of every judged image, so that each rate can be counted again."""
 
     file: str
     """Its name in the report's folder."""
@@ -238,8 +238,8 @@ class _ByCriterion:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What an evaluation of a generator measured, and by what. Shares are from 0 to 1, seconds are wall time.
-    docs/report.md says how each figure is computed again."""
+    """The measurements of an evaluation of a generator, and what made them. Shares are from 0 to 1, seconds are wall
+    time. docs/report.md says how each figure is computed again."""
 
     schema_version: Literal[4] = SCHEMA_VERSION
     """A change that an older reader would misread gets a new number."""
@@ -315,7 +315,7 @@ class Report:
 
 @cache
 def report_type() -> type[Report]:
-    """:class:`Report` with the fields of every section's part."""
+    """Make :class:`Report` with the fields of every section's part."""
     bases: tuple[type[Any], ...] = (Report, *(section.part for section in SECTIONS))
     names = [one.name for base in bases for one in dataclasses.fields(base)]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -324,25 +324,25 @@ def report_type() -> type[Report]:
 
 
 def compose(parts: Parts, **fields: Any) -> Report:
-    """The report of what sections measured and of its other ``fields``."""
+    """Make the report of what sections measured and of its other ``fields``."""
     measured = {one.name: getattr(each, one.name) for each in parts.found for one in dataclasses.fields(each)}
     return report_type()(**fields, **measured)
 
 
 @cache
 def adapter() -> TypeAdapter[Report]:
-    """Between typed reports and JSON."""
+    """Return the adapter between typed reports and JSON."""
     return TypeAdapter(report_type())
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The report as ``report.json`` holds it."""
+    """Return the report as ``report.json`` holds it."""
     written: dict[str, Any] = adapter().dump_python(report, mode="json")
     return written
 
 
 def from_json(written: Mapping[str, Any]) -> Report:
-    """The report that :func:`to_json` wrote.
+    """Read the report that :func:`to_json` wrote.
 
     Raises:
         pydantic.ValidationError: for anything else.

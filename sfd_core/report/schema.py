@@ -21,7 +21,8 @@ from sfd_core.report.report import SCHEMA_VERSION, adapter
 
 
 class _Described(GenerateJsonSchema):
-    """With the docstrings of classes and of fields as descriptions; strict: every field is there, and no other."""
+    """A maker of schemas with the docstrings of classes and of fields as descriptions; strict: every field is there,
+    and no other."""
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
         made = super().dataclass_schema(schema)
@@ -54,7 +55,7 @@ def _field_docs(cls: type[Any]) -> Iterator[tuple[str, str]]:
 
 
 def report_schema(ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
-    """The schema. ``ref_template``: how it refers to its definitions."""
+    """Make the report's schema. ``ref_template``: how it refers to its definitions."""
     made = adapter().json_schema(ref_template=ref_template, schema_generator=_Described, mode="serialization")
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -24,8 +24,8 @@ PAIR_IMAGES = 8
 def side_by_side(
     source: ImageSource, base: LoadedBase, request: UnlearningRequest, device: torch.device, prompts: Prompts | None
 ) -> tuple[dict[str, bytes], SamplingSpeed]:
-    """Before and after at the same seeds, as pictures by name, and both sides' speed. ``prompts``: what the images are
-    asked for by, if not by label."""
+    """Draw before and after at the same seeds, as pictures by name, and measure both sides' speed. ``prompts``: what
+    the images are asked for by, if not by label."""
     concepts, base_model = base.model.concepts, ImageSource.many_steps(base_sampler_of(base, device), "base model")
     rows = rows_for(request.forget, concepts, PAIR_REMAINING)
     makes_before, makes_after = by_label(base_model.samplers, prompts), by_label(source.samplers, prompts)

@@ -29,7 +29,7 @@ Name = Annotated[Text, Field(min_length=1, max_length=200)]
 @known_fields_only
 @dataclass(frozen=True)
 class Topic:
-    """What has no one name: every subject with every keyword is a prompt that is to forget."""
+    """A topic, which has no one name: every subject with every keyword is a prompt that is to forget."""
 
     subjects: Annotated[Words, Field(examples=[["a woman", "a man"]])]
     keywords: Annotated[Words, Field(examples=[["nude", "without clothes"]])]
@@ -96,7 +96,8 @@ class Forget:
 @known_fields_only
 @dataclass(frozen=True)
 class Retain:
-    """Text-to-image models: what must stay as it is. Prompts that name what is forgotten are left out of it."""
+    """Prompts to retain, for text-to-image models: what must stay as it is. Those that name what is forgotten are left
+    out."""
 
     prompts: Prompts
 
@@ -104,7 +105,7 @@ class Retain:
 @known_fields_only
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: whichever limit is met first."""
+    """The budget of the training: whichever limit is met first."""
 
     images: Annotated[
         Whole,
@@ -153,6 +154,6 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
 
 
 def remaining(forget: Sequence[Forget], concepts: Sequence[str]) -> tuple[str, ...]:
-    """The concepts that stay, in the model's order."""
+    """Return the concepts that stay, in the model's order."""
     forgotten = {item.concept for item in forget}
     return tuple(c for c in concepts if c not in forgotten)

@@ -17,7 +17,7 @@ ImageCount = Annotated[Whole, Field(ge=2, le=100_000)]
 @known_fields_only
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """How many images are judged, and what is tried beside. More images, narrower intervals."""
+    """The number of images that are judged, and what is tried beside. More images, narrower intervals."""
 
     images_per_concept: ImageCount = 500
     """Evaluation images per remaining concept."""

@@ -27,7 +27,8 @@ one_key = with_config(ConfigDict(extra="forbid", json_schema_extra={"minProperti
 
 @dataclass(frozen=True)
 class Condition:
-    """What a network is asked with. ``negative``: the prompt that it is guided away from (the empty one)."""
+    """The condition that a network is asked with. ``negative``: the prompt that it is guided away from (the empty
+    one)."""
 
     prompt: str
     negative: str = ""
@@ -42,27 +43,27 @@ class ItemInPrompts(Protocol):
     has_others: bool
 
     def wrong_answers(self, texts: Mapping[str, str]) -> list[FieldError]:
-        """What is wrong with ``texts`` (by pointer) in the place of the item's words."""
+        """Return what is wrong with ``texts`` (by pointer) in the place of the item's words."""
 
     def nothing_to_replace(self) -> list[FieldError]:
-        """The item's own prompts that none of its words is in."""
+        """Return the item's own prompts that none of its words is in."""
 
 
 class ForgottenText(Protocol):
     """One prompt that is to forget an item."""
 
     def replaced(self, by: str) -> str:
-        """The prompt with ``by`` in the place of the item's words."""
+        """Return the prompt with ``by`` in the place of the item's words."""
 
     def removed(self) -> str:
-        """The prompt without the item's words."""
+        """Return the prompt without the item's words."""
 
     def with_others(self) -> Sequence[str]:
-        """The prompt with each remaining concept of the same domain in the item's place."""
+        """Return the prompt with each remaining concept of the same domain in the item's place."""
 
 
 class Override(ABC):
-    """What is answered where a forgotten concept is asked for: each kind says what that is for the models it is for."""
+    """The answer where a forgotten concept is asked for: each kind says what that is for the models it is for."""
 
     @abstractmethod
     def in_words(self) -> str:
@@ -145,7 +146,7 @@ class OverrideKind:
         return {self.key: value if self.takes == "line" else read_lines(value)}
 
     def reported_schema(self) -> dict[str, Any]:
-        """The JSON schema of it in a report."""
+        """Return the JSON schema of it in a report."""
         if not self.key:
             return {"type": "string"}
         properties = {self.key: {"description": self.reported, **_REPORTED[self.takes]}}

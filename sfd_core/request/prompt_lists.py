@@ -21,7 +21,7 @@ MAX_ERRORS = 20
 
 
 def check_prompts(prompts: Sequence[str], pointer: str = "") -> tuple[str, ...]:
-    """``prompts`` as they are asked: composed letters (NFC), no white space around.
+    """Check ``prompts`` and return them as they are asked: composed letters (NFC), no white space around.
 
     Raises:
         InvalidRequest: none or too many, or one that is empty, too long, there twice or holds a control character;
@@ -36,7 +36,7 @@ def check_prompts(prompts: Sequence[str], pointer: str = "") -> tuple[str, ...]:
 
 
 def check_text(text: str, pointer: str = "") -> str:
-    """The same of a single text: a word, a replacement, a negative prompt.
+    """Check a single text in the same way: a word, a replacement, a negative prompt.
 
     Raises:
         InvalidRequest: naming what is wrong with it.
@@ -59,7 +59,7 @@ Words = Annotated[
 
 
 def read_prompt_file(path: Path) -> tuple[str, ...]:
-    """The prompts of a UTF-8 text file, one a line.
+    """Read the prompts of a UTF-8 text file, one a line.
 
     Raises:
         PromptFileRefused: with the file and the lines that are wrong.

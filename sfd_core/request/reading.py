@@ -32,7 +32,7 @@ def not_given(value: object) -> bool:
 
 
 def read(kind: type[T], raw: Any, at: str = "") -> T:
-    """``raw``, as JSON has it, as a ``kind``. ``at``: the JSON pointer of ``raw`` in its document.
+    """Read ``raw``, as JSON has it, as a ``kind``. ``at``: the JSON pointer of ``raw`` in its document.
 
     Raises:
         InvalidRequest: with every wrong value.
@@ -45,8 +45,8 @@ def read(kind: type[T], raw: Any, at: str = "") -> T:
 
 
 def read_right_fields(kind: type, raw: Any) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
-    """The fields of the dataclass ``kind`` that are right in ``raw``, by name, and what is wrong with the others: one
-    mistake hides no other, also where the next check is of what a field means."""
+    """Read the fields of the dataclass ``kind`` that are right in ``raw``, by name, and what is wrong with the others:
+    one mistake hides no other, also where the next check is of what a field means."""
     try:
         return vars(_adapter(kind).validate_python(raw)), ()
     except ValidationError as error:
@@ -59,7 +59,7 @@ def read_right_fields(kind: type, raw: Any) -> tuple[dict[str, Any], tuple[Field
 
 
 def written(value: Any) -> Any:
-    """The JSON of ``value``, a dataclass that :func:`read` reads: equal again where it is read back."""
+    """Write the JSON of ``value``, a dataclass that :func:`read` reads: equal again where it is read back."""
     return _adapter(type(value)).dump_python(value, mode="json")
 
 

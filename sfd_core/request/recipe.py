@@ -44,7 +44,8 @@ Start = Annotated[Literal["auto", "base_model", "distilled"], BeforeValidator(_r
 @known_fields_only
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Times are the base model's, mostly steps of its schedule; shares and weights are plain numbers."""
+    """The settings of the training. Times are the base model's, mostly steps of its schedule; shares and weights are
+    plain numbers."""
 
     alpha: Annotated[Number, Field(ge=0, le=2)] = 1.2
     """Weight of the second term of the generator's loss. Paper: 1.2 (SiD: 1.0 to 1.2)."""
@@ -129,7 +130,8 @@ class Recipe:
 
 
 def completed(standard: Recipe, recommended: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole recipe, unread: a family's ``standard``, under what the base model recommends, under ``changes``."""
+    """Return a whole recipe, unread: a family's ``standard``, under what the base model recommends, under
+    ``changes``."""
     return {**dataclasses.asdict(standard), **recommended, **changes}
 
 

@@ -20,8 +20,8 @@ Seed = Annotated[Whole, Field(ge=0, le=MAX_SEED)]
 @known_fields_only
 @dataclass(frozen=True)
 class UnlearningRequest:
-    """What to forget from which model, for how long, how, and what the result must reach: ``thresholds`` by criterion,
-    the default where one is left out.
+    """A request: what to forget from which model, for how long, how, and what the result must reach: ``thresholds`` by
+    criterion, the default where one is left out.
 
     ``sfd_core.admission.admit`` makes it of what a user sends; ``reading.written`` gives its JSON with every default
     written out, which a job stores, a record states and ``admit`` reads again.

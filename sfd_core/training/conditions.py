@@ -30,7 +30,7 @@ class Conditions:
 
 
 class ConditionSampler:
-    """Draws the conditions of a step from a table and answers o(c)."""
+    """A source of the conditions of a step, drawn from a table, and of their overrides o(c)."""
 
     def __init__(self, table: ConditionTable, recipe: Recipe, device: torch.device) -> None:
         self.forgotten = [torch.tensor(conditions, dtype=torch.long) for conditions in table.forgotten]
@@ -42,8 +42,8 @@ class ConditionSampler:
         self.device = device
 
     def draw(self, generator: torch.Generator) -> Conditions:
-        """A batch in which ``forgotten_share`` is asked for a forgotten concept: each equally often, and each of its
-        conditions equally often."""
+        """Draw a batch in which ``forgotten_share`` is asked for a forgotten concept: each equally often, and each of
+        its conditions equally often."""
         batch = self.recipe.batch
         n_f = self.recipe.forgotten_count if self.forgotten else 0
         c = torch.cat([self._draw_forgotten(n_f, generator), _choose(self.remaining, batch - n_f, generator)])
@@ -60,7 +60,7 @@ class ConditionSampler:
         return torch.cat([_choose(self.forgotten[item], 1, generator) for item in items])
 
     def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
-        """o(c): [B]. ``f_psi`` [B, C, H, W] is what the judge looks at for the concepts that it chooses for."""
+        """Return o(c): [B]. ``f_psi`` [B, C, H, W] is what the judge looks at for the concepts that it chooses for."""
         asked = c.tolist()
         o = torch.tensor(
             [int(_choose(self.choices[i], 1, generator)) if i in self.choices else i for i in asked], dtype=torch.long
@@ -75,8 +75,8 @@ class ConditionSampler:
         return o.to(self.device)
 
     def some_dropped(self, c: Tensor, generator: torch.Generator) -> Tensor:
-        """``c`` [B], some of them dropped, for the fake score's own loss: it keeps an unconditional side to be guided
-        from (Ho & Salimans 2022)."""
+        """Drop some of ``c`` [B], for the fake score's own loss: it keeps an unconditional side to be guided from (Ho &
+        Salimans 2022)."""
         if self.dropped is None or not self.recipe.condition_dropout:
             return c
         dropped = torch.rand(len(c), generator=generator) < self.recipe.condition_dropout

@@ -25,7 +25,7 @@ from sfd_core.training.stopping import is_finished, spent
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did. Losses are sums over pixels, means over the batch. ``quick``: a quick evaluation of the
+    """The outcome of one step. Losses are sums over pixels, means over the batch. ``quick``: a quick evaluation of the
     averaged generator, on the steps that have one. ``finished``: the budget is spent or the goal is reached."""
 
     step: int

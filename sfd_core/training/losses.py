@@ -26,7 +26,7 @@ OMEGA_MIN = 1e-5
 
 
 def fake_score_loss(eps_psi: Tensor, eps: Tensor, w: Tensor) -> Tensor:
-    """``L_psi = E w(c) || eps_psi(x_t, t, c) - eps ||^2`` with ``x_t = a_t stopgrad(x_g) + b_t eps``.
+    """Compute ``L_psi = E w(c) || eps_psi(x_t, t, c) - eps ||^2`` with ``x_t = a_t stopgrad(x_g) + b_t eps``.
 
     eps_psi, eps: [B, C, H, W]; w: [B]. Returns a scalar.
     """
@@ -36,7 +36,7 @@ def fake_score_loss(eps_psi: Tensor, eps: Tensor, w: Tensor) -> Tensor:
 def generator_loss(
     x_g: Tensor, f_phi: Tensor, f_psi: Tensor, alpha: float, w: Tensor, f_psi3: Tensor | None = None
 ) -> Tensor:
-    """``L_theta = E w(c) / omega < delta, (f_phi - x_g) - alpha delta >`` with ``delta = f_phi - f_psi``.
+    """Compute ``L_theta = E w(c) / omega < delta, (f_phi - x_g) - alpha delta >`` with ``delta = f_phi - f_psi``.
 
     ``f_phi`` is the teacher's ``f_phi(x_t, t, o(c))``: it is asked about the overriding condition; ``f_psi`` is
     the fake score's ``f_psi(x_t, t, c)``, about the asked one. ``omega = mean |f_phi - x_g|`` per image, without
@@ -56,5 +56,5 @@ def generator_loss(
 
 @torch.no_grad()
 def omega_of(x_g: Tensor, f_phi: Tensor) -> Tensor:
-    """``omega = mean |f_phi - x_g|`` over the pixels of each image, at least 1e-5: [B]."""
+    """Compute ``omega = mean |f_phi - x_g|`` over the pixels of each image, at least 1e-5: [B]."""
     return (f_phi - x_g).abs().mean(dim=(1, 2, 3)).clamp_min(OMEGA_MIN)

@@ -21,7 +21,7 @@ Network: TypeAlias = Any
 
 @dataclass
 class TrainingState:
-    """Everything that a run must remember. ``seconds`` counts training time over all attempts."""
+    """All that a run must remember. ``seconds`` counts training time over all attempts."""
 
     generator: Network
     fake_score: Network
@@ -36,8 +36,8 @@ class TrainingState:
 
 
 def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> TrainingState:
-    """The state before the first step. Generator, fake score and average are copies of the teacher, or of the pair that
-    was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
+    """Make the state before the first step. Generator, fake score and average are copies of the teacher, or of the pair
+    that was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
 
     Raises:
         ModelRefused: if the distilled pair cannot be loaded.
@@ -82,7 +82,8 @@ def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
 
 @torch.no_grad()
 def update_average(average: Network, generator: Network, decay: float, step: int) -> None:
-    """Exponential moving average of the generator's weights, with the usual short memory in the first steps."""
+    """Update the exponential moving average of the generator's weights, with the usual short memory in the first
+    steps."""
     decay = min(decay, (1 + step) / (10 + step))
     for mean, parameter in zip(trainable(average), trainable(generator), strict=True):
         mean.lerp_(parameter, 1 - decay)

@@ -83,7 +83,7 @@ class TrainingStep:
         return loss_psi, loss_theta
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
-        """``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
+        """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
         t = torch.full((len(z),), self.schedule.start(self.recipe), device=z.device)
         return self.theta(self.schedule.pure_noise(z, t), t, c)
 

@@ -14,7 +14,7 @@ CRITERIA: Mapping[str, CriterionSpec] = {spec.name: spec for spec in discover(__
 
 
 def complete(thresholds: Mapping[str, float]) -> dict[str, float]:
-    """A request's thresholds with every default written out.
+    """Return a request's thresholds with every default written out.
 
     Raises:
         InvalidRequest: for a threshold of no criterion, or one out of bounds; every wrong one is listed.

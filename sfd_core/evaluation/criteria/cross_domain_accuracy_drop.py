@@ -20,14 +20,14 @@ NAME = "cross_domain_accuracy_drop"
 
 
 def judge(domain: str, base_model: Interval, generator: Interval, threshold: float) -> Criterion:
-    """The drop of accuracy in another domain than that of what was forgotten."""
+    """Judge the drop of accuracy in another domain than that of what was forgotten."""
     drop = difference(base_model, generator)
     said = f"accuracy on {domain} drops by {drop_words(drop, 2)}"
     return at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", domain, generator.n)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """One for each other domain; none for a model of one domain, or where no judge looked."""
+    """Return one criterion for each other domain; none for a model of one domain, or where no judge looked."""
     rows = parts.of(CrossDomain).cross_domain or ()
     return [judge(row.domain, row.base_model, row.generator, threshold) for row in rows]
 

@@ -19,7 +19,7 @@ NAME = "frechet_distance_ratio"
 
 
 def judge(generator: Interval, base_model: Interval, threshold: float) -> Criterion:
-    """The generator's Frechet distance to real images, held against the base model's own.
+    """Hold the generator's Frechet distance to real images against the base model's own.
 
     The interval of the ratio r = g / b of two independent estimates, by the delta method on log r: their relative
     errors add in squares.
@@ -33,7 +33,8 @@ def judge(generator: Interval, base_model: Interval, threshold: float) -> Criter
 
 
 def too_few(images: int, needed: int, threshold: float) -> Criterion:
-    """Too few images for a Frechet distance: its covariance would be singular, so no number is made up."""
+    """Leave the criterion undecided: the images are too few for a Frechet distance, whose covariance would be singular,
+    so no number is made up."""
     reason = (
         f"a Frechet distance takes {number(needed)} images of remaining concepts, on both sides; "
         f"{number(images)} were judged"
@@ -42,7 +43,7 @@ def too_few(images: int, needed: int, threshold: float) -> Criterion:
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """One, on the judge's features."""
+    """Return one criterion, on the judge's features."""
     from sfd_core.evaluation.metrics import enough, frechet_interval, images_needed
 
     if not evidence.has_judge:

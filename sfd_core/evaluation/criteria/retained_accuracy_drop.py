@@ -20,14 +20,14 @@ NAME = "retained_accuracy_drop"
 
 
 def judge(base_model: Interval, generator: Interval, threshold: float) -> Criterion:
-    """The drop of retained accuracy from base model to generator."""
+    """Judge the drop of retained accuracy from base model to generator."""
     drop = difference(base_model, generator)
     said = f"retained accuracy drops by {drop_words(drop, 2)}"
     return at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", n=generator.n)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """One, over all remaining concepts."""
+    """Return one criterion, over all remaining concepts."""
     if (kept := parts.of(Retention).retained_accuracy) is None:
         reason = f"no judge says what the images of the other concepts show: {NO_JUDGE_HINT}"
         return [undecided(NAME, threshold, reason)]

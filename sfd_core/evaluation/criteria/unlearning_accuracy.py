@@ -19,14 +19,14 @@ NAME = "unlearning_accuracy"
 
 
 def judge(concept: str, not_seen: int, n: int, threshold: float) -> Criterion:
-    """UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it."""
+    """Judge the UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it."""
     ua = wilson(not_seen, n)
     said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
     return at_least(NAME, ua, threshold, said, concept)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """One for each forgotten concept."""
+    """Return one criterion for each forgotten concept."""
     return [
         judge(row.concept, row.n - row.seen, row.n, threshold)
         if row.seen is not None

@@ -32,7 +32,7 @@ class ConceptAgreement:
 
 @dataclass(frozen=True)
 class ForgottenAgreement:
-    """Which of the two judges still see a forgotten concept."""
+    """The judges' answers on a forgotten concept: which of the two still see it."""
 
     concept: str
     """The forgotten concept."""
@@ -48,7 +48,7 @@ class ForgottenAgreement:
 
 @dataclass(frozen=True)
 class JudgeAgreement:
-    """Where the two judges agree and where not."""
+    """The agreement of the two judges: where they agree and where not."""
 
     generator: Interval
     """Share of the generator's images in which both judges see the same concept."""
@@ -73,8 +73,8 @@ class Agreement:
 
 
 def measure(evidence: Evidence) -> Agreement:
-    """How often both judges see the same concept: in the generator's images, the base model's and real ones; for each
-    forgotten concept how many images only one of them, or both, say still show it."""
+    """Measure how often both judges see the same concept: in the generator's images, the base model's and real ones;
+    for each forgotten concept how many images only one of them, or both, say still show it."""
     import numpy as np
 
     from sfd_core.evaluation.rates import rate

@@ -35,7 +35,7 @@ class RetainedCaptions:
 
 @dataclass(frozen=True)
 class Captions:
-    """What remains, by captions that were never seen."""
+    """The accuracy that remains on captions that were never seen."""
 
     retained_captions: RetainedCaptions | None = None
     """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. It decides
@@ -43,8 +43,8 @@ class Captions:
 
 
 def questions(setting: Setting) -> Sequence[Question]:
-    """Unseen captions of the remaining concepts. Without a vocabulary the concepts that remain are captions themselves:
-    there is nothing more to ask."""
+    """Ask for unseen captions of the remaining concepts. Without a vocabulary the concepts that remain are captions
+    themselves: there is nothing more to ask."""
     import numpy as np
 
     from sfd_core.evaluation.concept_images import seeds_of
@@ -67,7 +67,7 @@ def questions(setting: Setting) -> Sequence[Question]:
 
 
 def measure(evidence: Evidence) -> Captions:
-    """What is shown as asked, of both."""
+    """Measure what is shown as asked, of both."""
     from sfd_core.evaluation.rates import rate
 
     for answer in evidence.answers.get(Captions, ()):

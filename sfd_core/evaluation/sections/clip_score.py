@@ -27,14 +27,14 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class PromptFit:
-    """How well images fit their prompts."""
+    """The fit of images to their prompts."""
 
     clip_score: ClipScore | None = None
     """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
 
 
 def measure(evidence: Evidence) -> PromptFit:
-    """The mean over the images of the remaining concepts."""
+    """Measure the mean over the images of the remaining concepts."""
     import numpy as np
 
     from sfd_core.evaluation.rates import mean_of

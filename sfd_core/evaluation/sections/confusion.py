@@ -21,7 +21,8 @@ Matrix = tuple[tuple[Share, ...], ...]
 
 @dataclass(frozen=True)
 class ConfusionMatrices:
-    """What the judge sees for each concept that is asked for. Row: what was asked for. Column: what the judge sees."""
+    """Two matrices of what the judge sees for each concept that is asked for. Row: what was asked for. Column: what the
+    judge sees."""
 
     concepts: tuple[str, ...]
     """The order of rows and columns: the labels in `scores.safetensors`."""
@@ -33,14 +34,14 @@ class ConfusionMatrices:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What the judge sees, concept by concept."""
+    """The judge's view, concept by concept."""
 
     confusion: ConfusionMatrices | None = None
     """What the judge sees for each concept that is asked for; null where no judge looked."""
 
 
 def measure(evidence: Evidence) -> Confusion:
-    """A row for each concept, of both."""
+    """Measure a row for each concept, of both."""
     from sfd_core.evaluation.rates import shares
 
     concepts, by_label, base_model = evidence.concepts, evidence.judgements.by_label, evidence.reference.base_model
@@ -55,7 +56,8 @@ def measure(evidence: Evidence) -> Confusion:
 
 
 def base_model_shows(report: Any, concept: str) -> float | None:
-    """Share of the base model's images asked for ``concept`` in which the judge sees it; None where no judge looked."""
+    """Return the share of the base model's images asked for ``concept`` in which the judge sees it; None where no judge
+    looked."""
     found: ConfusionMatrices | None = report.confusion
     if found is None or concept not in found.concepts:
         return None
@@ -64,8 +66,8 @@ def base_model_shows(report: Any, concept: str) -> float | None:
 
 
 def helpers(report: Any) -> Mapping[str, Any]:
-    """``matrices``: both as shares of each row, of at most :data:`MAX_MATRIX` concepts: what was forgotten and its
-    overrides, then what changed most."""
+    """Return ``matrices``: both as shares of each row, of at most :data:`MAX_MATRIX` concepts: what was forgotten and
+    its overrides, then what changed most."""
     found: ConfusionMatrices | None = report.confusion
     if found is None:
         return {"matrices": None}

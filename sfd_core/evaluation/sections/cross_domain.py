@@ -44,7 +44,7 @@ class DomainAccuracy:
 
 @dataclass(frozen=True)
 class CrossDomain:
-    """What remains, in the other domains."""
+    """The accuracy that remains in the other domains."""
 
     cross_domain: tuple[DomainAccuracy, ...] | None = None
     """Do images of the remaining concepts still show what they were asked to show in the other domains (forget an
@@ -52,8 +52,8 @@ class CrossDomain:
 
 
 def measure(evidence: Evidence) -> CrossDomain:
-    """A row for each other domain. The base model's side is that domain's own reference: images of every concept,
-    whatever they were asked for in this one."""
+    """Measure a row for each other domain. The base model's side is that domain's own reference: images of every
+    concept, whatever they were asked for in this one."""
     return CrossDomain(tuple(_row(other, evidence) for other in evidence.evaluators.others) or None)
 
 

@@ -27,7 +27,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """How certain and how varied the judge finds the images."""
+    """The certainty and the variety of the images, as the judge finds them."""
 
     name: str
     """IS-judge: the formula on the judge's probabilities. Not comparable with scores on Inception's."""
@@ -44,7 +44,7 @@ class Certainty:
 
 
 def measure(evidence: Evidence) -> Certainty:
-    """Of the remaining concepts' images."""
+    """Measure the remaining concepts' images."""
     import numpy as np
 
     from sfd_core.evaluation.metrics import inception_score

@@ -38,16 +38,16 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What lies nearest to what was forgotten."""
+    """The concepts that lie nearest to what was forgotten."""
 
     neighbours: tuple[Neighbour, ...] = ()
     """The three nearest remaining concepts of each forgotten one: erasing one must not erase another."""
 
 
 def nearest(base_model: ReferenceSet, forgotten: int, remaining: Sequence[int]) -> list[tuple[int, float]]:
-    """The remaining concepts nearest to ``forgotten``, with how much the judge mixes the two up in the base model's
-    images: the share of one seen as the other, both ways added. Where nothing is mixed up (or the same share is),
-    the distance between the mean features decides."""
+    """Find the remaining concepts nearest to ``forgotten``, with how much the judge mixes the two up in the base
+    model's images: the share of one seen as the other, both ways added. Where nothing is mixed up (or the same share
+    is), the distance between the mean features decides."""
     import numpy as np
 
     own = base_model.only([forgotten])
@@ -65,7 +65,7 @@ def nearest(base_model: ReferenceSet, forgotten: int, remaining: Sequence[int]) 
 
 
 def measure(evidence: Evidence) -> Neighbours:
-    """Each forgotten concept's three nearest, and how their retained accuracy fell."""
+    """Find each forgotten concept's three nearest, and how their retained accuracy fell."""
     from sfd_core.evaluation.rates import rate
 
     concepts, base_model = evidence.concepts, evidence.reference.base_model

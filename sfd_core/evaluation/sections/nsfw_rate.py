@@ -40,7 +40,7 @@ class Nsfw:
 
 
 def questions(setting: Setting) -> Sequence[Question]:
-    """Images asked for what is forgotten, at the seeds at which they were judged."""
+    """Ask for images of what is forgotten, at the seeds at which they were judged."""
     from sfd_core.evaluation.concept_images import seeds_of
     from sfd_core.evaluation.evidence import Question
     from sfd_core.evaluation.further_images import Shared
@@ -58,7 +58,7 @@ def questions(setting: Setting) -> Sequence[Question]:
 
 
 def measure(evidence: Evidence) -> Nsfw:
-    """What is flagged, of both."""
+    """Measure what is flagged, of both."""
     from sfd_core.evaluation.rates import rate
 
     detector = evidence.evaluators.nsfw

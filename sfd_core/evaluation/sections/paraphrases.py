@@ -64,8 +64,8 @@ class Paraphrases:
 
 
 def questions(setting: Setting) -> Sequence[Question]:
-    """Every other way to ask for each forgotten concept. The base model only has to say whether it knows a paraphrase
-    at all, and takes many steps for each image."""
+    """Find every other way to ask for each forgotten concept. The base model only has to say whether it knows a
+    paraphrase at all, and takes many steps for each image."""
     from sfd_core.evaluation.concept_images import seeds_of
     from sfd_core.evaluation.evidence import Question
     from sfd_core.evaluation.further_images import FIRST_SEED_AFTER, Shared
@@ -103,7 +103,7 @@ def _phrasings(setting: Setting, item: Forget) -> tuple[Phrasing, ...]:
 
 
 def measure(evidence: Evidence) -> Paraphrases:
-    """By concept, a row for each kind. Unlearning accuracy is the share in which the concept is NOT seen."""
+    """Measure a row for each kind, by concept. Unlearning accuracy is the share in which the concept is NOT seen."""
     from sfd_core.evaluation.rates import rate
 
     rows: dict[int, list[ParaphraseKind]] = {}
@@ -123,7 +123,7 @@ def measure(evidence: Evidence) -> Paraphrases:
 
 
 def limits(report: Any) -> Sequence[str]:
-    """How images were asked for, and how not."""
+    """Say how images were asked for, and how not."""
     if not report.paraphrases:
         return (
             "For the verdict, images were asked for by the concepts' names alone: no paraphrase, no misspelling, no "

@@ -22,7 +22,8 @@ NEIGHBOURS = 3
 
 @dataclass(frozen=True)
 class Distance:
-    """How far the generator's images of the remaining concepts are from one reference, on one network's features."""
+    """The distance of the generator's images of the remaining concepts from one reference, on one network's
+    features."""
 
     fd: Interval | None
     """Fréchet distance between the generator's images and the reference, with a delete-a-group jackknife interval over
@@ -81,7 +82,7 @@ class Quality:
 
 
 def measure(evidence: Evidence) -> Quality:
-    """The judge's features first, then every extractor's that has a reference."""
+    """Measure on the judge's features first, then on every extractor's that has a reference."""
     from sfd_core.evaluation.features import fd_name
 
     evaluators, kept = evidence.evaluators, evidence.kept
@@ -103,7 +104,7 @@ def measure(evidence: Evidence) -> Quality:
 
 
 def quality(name: str, distance: str, samples: Features, real: Features, base_model: Features) -> FeatureQuality:
-    """One row: ``samples``, ``real`` and ``base_model`` are features [n, F] of remaining concepts only."""
+    """Measure one row: ``samples``, ``real`` and ``base_model`` are features [n, F] of remaining concepts only."""
     from sfd_core.evaluation.metrics import images_needed
 
     against_real = _against(samples, real, base_model) if len(real) else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SecondRetention:
-    """What the second judge says of a remaining concept."""
+    """The second judge's figures for a remaining concept."""
 
     generator: Interval
     """Share of the generator's images in which the second judge sees what was asked."""
@@ -44,7 +44,7 @@ class RetainedConcept:
 
 @dataclass(frozen=True)
 class RetainedAccuracy:
-    """Over all remaining concepts."""
+    """Retained accuracy over all remaining concepts."""
 
     generator: Interval
     """Retained accuracy over all remaining concepts together."""
@@ -56,7 +56,7 @@ class RetainedAccuracy:
 
 @dataclass(frozen=True)
 class Retention:
-    """Is the rest intact?"""
+    """Retained accuracy of each remaining concept: is the rest intact?"""
 
     retention: tuple[RetainedConcept, ...] = ()
     """One row a remaining concept, in the base model's order; for a text-to-image model without a vocabulary, captions
@@ -66,7 +66,7 @@ class Retention:
 
 
 def measure(evidence: Evidence) -> Retention:
-    """A row for each remaining concept, and all of them together."""
+    """Measure a row for each remaining concept, and all of them together."""
     from sfd_core.evaluation.rates import pooled, rate
 
     kept, by_label = evidence.kept, evidence.judgements.by_label

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SecondOpinion:
-    """What the second judge says of the same images."""
+    """The second judge's figures for the same images."""
 
     seen: Count
     """In how many of the same images the second judge sees the concept."""
@@ -31,7 +31,7 @@ class SecondOpinion:
 
 @dataclass(frozen=True)
 class OverrideNote:
-    """What bounds the unlearning accuracy from above."""
+    """The upper bound that an override sets on the unlearning accuracy."""
 
     real_override_seen_as_forgotten: Share
     """Share of REAL images of the override in which this judge sees the forgotten concept: that share cannot be
@@ -76,14 +76,14 @@ class UnlearnedConcept:
 
 @dataclass(frozen=True)
 class Unlearning:
-    """Is it gone?"""
+    """Unlearning accuracy of each forgotten concept: is it gone?"""
 
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
 
 
 def measure(evidence: Evidence) -> Unlearning:
-    """A row for each forgotten concept; without a judge, how many images were made."""
+    """Measure a row for each forgotten concept; without a judge, how many images were made."""
     return Unlearning(tuple(_row(item, evidence) for item in evidence.request.forget))
 
 
@@ -129,7 +129,7 @@ def _second_opinion(second: Judgement | None, label: int) -> SecondOpinion | Non
 
 
 def helpers(report: Any) -> Mapping[str, Any]:
-    """How often the base model shows each forgotten concept."""
+    """Say how often the base model shows each forgotten concept."""
     return {"before": {row.concept: base_model_shows(report, row.concept) for row in report.unlearning}}
 
 

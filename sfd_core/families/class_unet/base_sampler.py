@@ -27,7 +27,7 @@ class DdimSampler(ImageSampler):
 
     @torch.no_grad()
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        """Make one image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
         device = next(self.unet.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
         images = []

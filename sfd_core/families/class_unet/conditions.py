@@ -9,7 +9,7 @@ from sfd_core.request.concepts import Forget
 
 
 def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> ConditionTable:
-    """What may be asked of a model that knows ``concepts``, and what overrides what is forgotten."""
+    """Return what may be asked of a model that knows ``concepts``, and what overrides what is forgotten."""
     forgotten = [concepts.index(item.concept) for item in forget]
     remaining = [label for label in range(len(concepts)) if label not in forgotten]
     overrides: dict[int, Sequence[int]] = {}

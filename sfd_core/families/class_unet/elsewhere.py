@@ -23,8 +23,8 @@ SHAPE = ("num_class_embeds", "in_channels", "sample_size")
 def open_elsewhere(
     folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
 ) -> OneStepGenerator | DdimSampler:
-    """A folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's schedule,
-    sampled by DDIM in ``steps`` steps (default: the base model's own).
+    """Open a folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's
+    schedule, sampled by DDIM in ``steps`` steps (default: the base model's own).
 
     Raises:
         ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
@@ -50,7 +50,7 @@ def open_elsewhere(
 
 
 def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
-    """The untouched base model at ``steps`` steps an image (default: its own)."""
+    """Return the untouched base model at ``steps`` steps an image (default: its own)."""
     return DdimSampler(base, steps or int(base.model.figures["network_evaluations"]), device)
 
 

@@ -44,13 +44,13 @@ class OneStepGenerator(ClassSampler):
 
     @classmethod
     def of(cls, unet: UNet2DModel, schedule: Parameterization, start: float, model: BaseModel) -> OneStepGenerator:
-        """A generator around a network in memory; the network is shared, not copied."""
+        """Make a generator around a network in memory; the network is shared, not copied."""
         id2label = {str(i): concept for i, concept in enumerate(model.concepts)}
         scheduler = schedule.one_step_scheduler(start)
         return cls(ClassConditionalPipeline(unet, scheduler, id2label, model.image.patch))
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        """Make one image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
         batches = [
             self._batch(labels[i : i + SAMPLE_BATCH], seeds[i : i + SAMPLE_BATCH])
             for i in range(0, len(labels), SAMPLE_BATCH)

@@ -8,14 +8,14 @@ from sfd_core.families.score import NetworkScore
 
 
 class ClassUnetScore(NetworkScore):
-    """``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings."""
+    """The score ``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings."""
 
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        """x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and class labels c [B]."""
+        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and class labels c [B]."""
         return self.x0(x_t, t, class_labels=c)
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
-        """The same for each of ``kappas``, all of which must be 1: these networks have no unconditional side."""
+        """Return the same for each of ``kappas``, all of which must be 1: these networks have no unconditional side."""
         if any(kappa != 1 for kappa in kappas):
             raise ValueError(f"a class-conditional network cannot be guided: kappas are {kappas}, must be 1")
         return (self(x_t, t, c),) * len(kappas)

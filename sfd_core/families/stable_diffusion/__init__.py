@@ -43,7 +43,7 @@ DESCRIPTION = Description(
 
 
 def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
-    """A model of which nothing is known but its name, as of a hub's before it is fetched: no files, no domains.
+    """Make a model of which nothing is known but its name, as of a hub's before it is fetched: no files, no domains.
     ``image``: what it makes, which a run holds against the pipeline."""
     return BaseModel(
         name=name,

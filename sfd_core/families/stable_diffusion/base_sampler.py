@@ -34,7 +34,7 @@ class GuidedDdimSampler(PromptSampler):
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        """Make one image for each (prompt, seed): uint8 [n, H, W, 3]."""
         device = next(self.unet.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
         images, shape = [], noise_shape(self.unet)

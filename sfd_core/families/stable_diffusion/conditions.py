@@ -10,8 +10,8 @@ from sfd_core.prompts.plan import PromptPlan
 
 
 def prompt_conditions(plan: PromptPlan, table: PromptTable) -> tuple[ConditionTable, ConditionTable]:
-    """What may be asked for while something is forgotten, and while nothing is (distillation): as rows of ``table``,
-    which holds every condition of ``plan``."""
+    """Return what may be asked for while something is forgotten, and while nothing is (distillation): as rows of
+    ``table``, which holds every condition of ``plan``."""
     rows = table.rows
     remaining = [rows[condition] for condition in plan.remaining()]
     forgotten = [[rows[asked.condition] for asked in item] for item in plan.forgotten]

@@ -26,7 +26,7 @@ SHAPE = ("cross_attention_dim", "in_channels", "sample_size")
 def open_elsewhere(
     folder: Path, base: LoadedPipeline, steps: int | None, device: torch.device | str
 ) -> TextGenerator | GuidedDdimSampler:
-    """A pipeline folder: one of ours is known by its schedule, which ends where its only step starts; any other is
+    """Open a pipeline folder: one of ours is known by its schedule, which ends where its only step starts; any other is
     sampled in ``steps`` steps (default: the base model's own).
 
     Raises:
@@ -45,7 +45,7 @@ def open_elsewhere(
 
 
 def base_sampler(base: LoadedPipeline, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:
-    """The untouched base model at ``steps`` steps an image (default: its own)."""
+    """Return the untouched base model at ``steps`` steps an image (default: its own)."""
     stated = base.model.figures
     steps = steps or int(stated.get("network_evaluations", STEPS))
     return GuidedDdimSampler(base, steps, float(stated.get("guidance", GUIDANCE)), device)

@@ -42,12 +42,13 @@ class TextGenerator(PromptSampler):
 
     @classmethod
     def of(cls, unet: UNet2DConditionModel, base: LoadedPipeline, start: float) -> TextGenerator:
-        """A generator around a network in memory; the network and the text side of ``base`` are shared, not copied."""
+        """Make a generator around a network in memory; the network and the text side of ``base`` are shared, not
+        copied."""
         return cls(unet, base.schedule.one_step_scheduler(start), base.text, evaluation_prompts(base.model))
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """One image for each (prompt, seed): uint8 [n, H, W, 3]."""
+        """Make one image for each (prompt, seed): uint8 [n, H, W, 3]."""
         images = []
         for i in range(0, len(prompts), SAMPLE_BATCH):
             n = len(prompts[i : i + SAMPLE_BATCH])

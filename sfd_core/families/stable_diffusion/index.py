@@ -19,7 +19,7 @@ _TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 
 
 def check_index(folder: Path) -> dict[str, Any]:
-    """The folder's ``model_index.json``, if it is that of a Stable Diffusion 1.x or 2.x pipeline.
+    """Read the folder's ``model_index.json``, if it is that of a Stable Diffusion 1.x or 2.x pipeline.
 
     Raises:
         ModelRefused: for another pipeline, or a part that is not the stock one.
@@ -37,7 +37,8 @@ def check_index(folder: Path) -> dict[str, Any]:
 
 
 def image_of(folder: Path) -> ImageFormat:
-    """What the pipeline of ``folder`` makes: its autoencoder halves the pixels along an edge between any two blocks.
+    """Return what the pipeline of ``folder`` makes: its autoencoder halves the pixels along an edge between any two
+    blocks.
 
     Raises:
         ModelRefused: for configurations that do not say it.

@@ -30,7 +30,7 @@ class LoadedPipeline(LoadedBase):
     text: TextParts
 
     def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
-        """The ends of ``prompts`` that do not fit into the text encoder, by prompt."""
+        """Return the ends of ``prompts`` that do not fit into the text encoder, by prompt."""
         return self.text.cut(prompts)
 
 
@@ -56,7 +56,7 @@ def load(model: BaseModel, device: torch.device | str) -> LoadedPipeline:
 
 
 def load_text_parts(folder: Path) -> TextParts:
-    """Tokenizer, text encoder and autoencoder of a pipeline folder, in float32 on the CPU.
+    """Load tokenizer, text encoder and autoencoder of a pipeline folder, in float32 on the CPU.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.

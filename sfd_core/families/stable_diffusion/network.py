@@ -15,7 +15,7 @@ from sfd_core.families.stable_diffusion.prompt_table import PromptTable
 
 
 class StableDiffusionScore(NetworkScore):
-    """``f(x_t, t, c)`` of a ``UNet2DConditionModel``, guided or not. ``settings``: as of any network."""
+    """The score ``f(x_t, t, c)`` of a ``UNet2DConditionModel``, guided or not. ``settings``: as of any network."""
 
     def __init__(
         self, unet: UNet2DConditionModel, schedule: Parameterization, table: PromptTable, **settings: Any
@@ -24,13 +24,13 @@ class StableDiffusionScore(NetworkScore):
         self.table = table
 
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        """x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and rows c [B], not guided."""
+        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and rows c [B], not guided."""
         return self.x0(x_t, t, encoder_hidden_states=self.table.of(c))
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
-        """``f(n) + kappa (f(c) - f(n))`` for each of ``kappas``, with n what the row is guided away from: the empty
-        prompt or a negative one (Ho & Salimans 2022, arXiv 2207.12598). x0 is affine in what the network puts out, so
-        guiding x0 is guiding eps or v. One pass over both; over c alone where every kappa is 1."""
+        """Return ``f(n) + kappa (f(c) - f(n))`` for each of ``kappas``, with n what the row is guided away from: the
+        empty prompt or a negative one (Ho & Salimans 2022, arXiv 2207.12598). x0 is affine in what the network puts
+        out, so guiding x0 is guiding eps or v. One pass over both; over c alone where every kappa is 1."""
         if all(kappa == 1 for kappa in kappas):
             return (self(x_t, t, c),) * len(kappas)
         both = torch.cat([self.table.away_from(c), self.table.of(c)])

@@ -21,9 +21,10 @@ TOGETHER = 256
 
 
 class PromptTable:
-    """``conditions``: by row. ``embeddings``: [prompts, L, D], kept on the CPU in ``dtype``: SD 1.5's are 118 kB a
-    prompt in bf16, too much for a GPU that trains. ``positive``, ``negative``: [rows], the prompt of a row and the one
-    that it is guided away from (the empty one, if its condition names none)."""
+    """The embeddings of every condition of a run, as rows. ``conditions``: by row. ``embeddings``: [prompts, L, D],
+    kept on the CPU in ``dtype``: SD 1.5's are 118 kB a prompt in bf16, too much for a GPU that trains. ``positive``,
+    ``negative``: [rows], the prompt of a row and the one that it is guided away from (the empty one, if its condition
+    names none)."""
 
     def __init__(self, conditions: Iterable[Condition], text: TextParts, dtype: torch.dtype = torch.float32) -> None:
         self.conditions = tuple(dict.fromkeys((Condition(""), *conditions)))
@@ -36,9 +37,9 @@ class PromptTable:
         self.negative = torch.tensor([at[c.negative] for c in self.conditions])
 
     def of(self, c: Tensor) -> Tensor:
-        """[B, L, D] on the device of the rows ``c`` [B]."""
+        """Return the embeddings [B, L, D] on the device of the rows ``c`` [B]."""
         return self.embeddings[self.positive[c.cpu()]].to(c.device)
 
     def away_from(self, c: Tensor) -> Tensor:
-        """The same of what each row is guided away from."""
+        """Return the same of what each row is guided away from."""
         return self.embeddings[self.negative[c.cpu()]].to(c.device)

@@ -29,7 +29,8 @@ ever new ones."""
 
 @dataclass
 class TextParts:
-    """Frozen, in evaluation mode, shared by everything of a run. A prompt asked for again is not encoded again."""
+    """Tokenizer, text encoder and autoencoder: frozen, in evaluation mode, shared by everything of a run. A prompt
+    asked for again is not encoded again."""
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
@@ -37,14 +38,14 @@ class TextParts:
     _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict)
 
     def to(self, device: torch.device | str) -> TextParts:
-        """Both networks on ``device``; what was encoded stays where it is."""
+        """Move both networks to ``device``; what was encoded stays where it is."""
         self.text_encoder.to(device)
         self.vae.to(device)
         return self
 
     @torch.no_grad()
     def embeddings(self, prompts: Sequence[str]) -> Tensor:
-        """What the U-Net attends to: [n, L, D] float32 on the CPU, padded to the tokenizer's length as
+        """Return what the U-Net attends to: [n, L, D] float32 on the CPU, padded to the tokenizer's length as
         ``StableDiffusionPipeline`` does."""
         asked = dict.fromkeys(prompts)
         found = {prompt: self._kept[prompt] for prompt in asked if prompt in self._kept}
@@ -72,14 +73,14 @@ class TextParts:
         return states
 
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
-        """The ends that do not fit between the start and the end token and are not read, by prompt."""
+        """Return the ends that do not fit between the start and the end token and are not read, by prompt."""
         room = self.tokenizer.model_max_length - 2
         tokens = zip(prompts, self.tokenizer(list(prompts), add_special_tokens=False).input_ids, strict=True)
         return {prompt: self.tokenizer.decode(ids[room:]).strip() for prompt, ids in tokens if len(ids) > room}
 
     @torch.no_grad()
     def pictures(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Scaled latents [n, C, h, w] decoded to uint8 [n, H, W, 3]."""
+        """Decode scaled latents [n, C, h, w] to uint8 [n, H, W, 3]."""
         config: Any = self.vae.config
         pixels = latents[0, 0].numel() * 4 ** (len(config.block_out_channels) - 1)
         pieces = (latents.to(self.vae.dtype) / config.scaling_factor).split(max(1, DECODED_TOGETHER // pixels))

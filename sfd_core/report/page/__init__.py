@@ -36,9 +36,9 @@ PAIR_REMAINING = 12
 
 
 def render(report: Report, pictures: Mapping[str, bytes]) -> str:
-    """The page of ``report``. ``pictures``: PNGs by the file names that ``report.pictures`` gives for ``pairs`` and
-    ``strip``, for phones ``pairs_narrow`` and ``strip_narrow``, and for a probe's examples ``probe_<probe>_<k>``; each
-    may be missing."""
+    """Render the page of ``report``. ``pictures``: PNGs by the file names that ``report.pictures`` gives for ``pairs``
+    and ``strip``, for phones ``pairs_narrow`` and ``strip_narrow``, and for a probe's examples ``probe_<probe>_<k>``;
+    each may be missing."""
     css = (FOLDER / "report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -27,7 +27,7 @@ class ShownCriterion:
 
 
 def shown_criteria(report: Report) -> list[ShownCriterion]:
-    """One for each criterion of the report, in its order."""
+    """Return one for each criterion of the report, in its order."""
     rows = []
     for one in report.criteria:
         spec = CRITERIA[one.name]

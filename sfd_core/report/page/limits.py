@@ -29,8 +29,8 @@ _ZERO_SHOT = (
 
 
 def limits_of(report: Report) -> tuple[str, ...]:
-    """:data:`LIMITS`, those of each section, how images were judged, and of each probe what it did not try, or that it
-    was not tried at all."""
+    """List :data:`LIMITS`, those of each section, how images were judged, and of each probe what it did not try, or
+    that it was not tried at all."""
     here = [limit for section in SECTIONS for limit in section.limits(report)]
     if report.judge is None:
         here.append(_NO_JUDGE)

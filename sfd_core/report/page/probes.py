@@ -14,7 +14,7 @@ from sfd_core.report.report import Report
 
 @dataclass(frozen=True)
 class ShownResult:
-    """What came of one attempt. ``examples``: a picture's data URI, where there is one."""
+    """The result of one attempt, as the page shows it. ``examples``: a picture's data URI, where there is one."""
 
     result: ProbeResult
     in_short: str
@@ -32,7 +32,7 @@ class ShownProbe:
 
 @dataclass(frozen=True)
 class ShownProbes:
-    """Those that were tried, and those that were not."""
+    """The probes that were tried, and those that were not."""
 
     tried: Sequence[ShownProbe]
     not_tried: Sequence[ProbeSpec]
@@ -45,7 +45,7 @@ class ShownProbes:
 
 
 def shown_probes(report: Report, pictures: Mapping[str, str]) -> ShownProbes:
-    """The probes of ``report`` with ``pictures`` by their roles."""
+    """Return the probes of ``report`` with ``pictures`` by their roles."""
     asked, results = report.probes.asked, report.probes.results
     tried = [
         ShownProbe(

@@ -10,7 +10,7 @@ _REQUEST_FIELDS = ("forget", "retain", "budget", "recipe", "thresholds", "evalua
 
 
 def command(report: Report) -> str:
-    """A line a field; empty for a generator that no request made."""
+    """Write a line a field; empty for a generator that no request made."""
     if report.budget is None:
         return ""
     written = to_json(report)

@@ -32,7 +32,7 @@ AnyOverride: Any = reduce(or_, (kind.override for kind in KEYED.values()), _AS_T
 
 
 def read_override(raw: Any) -> Override:
-    """An override as requests write it: words, or an object with one key; :data:`OVERRIDES` lists them.
+    """Read an override as requests write it: words, or an object with one key; :data:`OVERRIDES` lists them.
 
     Raises:
         ValueError: for anything else (``InvalidRequest`` where the key is known).
@@ -45,12 +45,12 @@ def read_override(raw: Any) -> Override:
 
 
 def written_override(override: Override) -> str | dict[str, Any]:
-    """``override`` as requests write it."""
+    """Write ``override`` as requests do."""
     return override.concept if isinstance(override, FixedOverride) else dict(written(override))
 
 
 def not_for_classes(override: Override) -> str | None:
-    """Why a class-conditional model cannot be asked for ``override``; None where it can."""
+    """Say why a class-conditional model cannot be asked for ``override``; None where it can."""
     if any(isinstance(override, kind.override) for kind in KINDS if kind.for_classes is not None):
         return None
     said = " or ".join(kind.key for kind in KEYED.values() if kind.for_classes is not None)

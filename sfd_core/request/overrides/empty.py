@@ -10,7 +10,7 @@ from sfd_core.request.override import Always, Choice, Condition, ForgottenText, 
 @one_key
 @dataclass(frozen=True)
 class EmptyOverride(Override):
-    """Each image is answered with the empty prompt. Text-to-image models only."""
+    """The empty prompt, for every image. Text-to-image models only."""
 
     empty: Always = True
 

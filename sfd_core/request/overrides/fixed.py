@@ -11,8 +11,8 @@ from sfd_core.request.override import Choice, Condition, ForgottenText, ItemInPr
 
 @dataclass(frozen=True)
 class FixedOverride(Override):
-    """Asked for the forgotten concept, the generator answers with this one. To a text-to-image model: these words take
-    the place of the concept's in the prompt."""
+    """This concept, for every image: asked for the forgotten one, the generator answers with it. To a text-to-image
+    model: these words take the place of the concept's in the prompt."""
 
     concept: str
 

@@ -12,7 +12,7 @@ from sfd_core.request.override import Always, Choice, ItemInPrompts, Override, O
 @one_key
 @dataclass(frozen=True)
 class JudgeOverride(Override):
-    """Each image is answered with the remaining concept that the judge sees in it. Class-conditional models only."""
+    """The remaining concept that the judge sees in each image. Class-conditional models only."""
 
     judge: Always = True
 

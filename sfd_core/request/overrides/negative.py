@@ -13,8 +13,8 @@ from sfd_core.request.recipe import Recipe
 @one_key
 @dataclass(frozen=True)
 class NegativeOverride(Override):
-    """Each image is answered with its prompt, the concept's words left out, guided away from this text. Text-to-image
-    models only; takes a `recipe.kappa4` above 1."""
+    """The prompt of each image, the concept's words left out, guided away from this text. Text-to-image models only;
+    takes a `recipe.kappa4` above 1."""
 
     negative: OnePrompt
 

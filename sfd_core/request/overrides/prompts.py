@@ -12,7 +12,7 @@ from sfd_core.request.prompt_lists import Prompts
 @one_key
 @dataclass(frozen=True)
 class PromptsOverride(Override):
-    """Each image is answered with one of these prompts. Text-to-image models only."""
+    """One of these prompts, for each image. Text-to-image models only."""
 
     prompts: Prompts
 

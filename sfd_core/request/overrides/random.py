@@ -21,8 +21,8 @@ from sfd_core.request.override import (
 @one_key
 @dataclass(frozen=True)
 class RandomOverride(Override):
-    """Each image of the forgotten concept is answered with a remaining concept drawn at random (of a text-to-image
-    model: of the same domain)."""
+    """A remaining concept drawn at random, for each image of the forgotten one (of a text-to-image model: of the same
+    domain)."""
 
     random: Always = True
 

@@ -44,7 +44,7 @@ class ConceptInversion(ProbeResult):
 
 
 def say(concept: str, found: Mapping[Network, Interval], scored_by_another: bool) -> str:
-    """The statement."""
+    """Write the statement."""
     ours, base_model = found["generator"], found["base_model"]
     said = (
         f"A search over conditions brings {concept} out of the generator in {estimate(ours, 0)} of the images, out of "

@@ -45,7 +45,7 @@ dim blots that a person takes for nothing, whatever the network knew."""
 
 
 def pieces(target: AttackTarget, label: int) -> int:
-    """Planned pieces of work: steps of both searches and the fresh images, for every network."""
+    """Count the planned pieces of work: steps of both searches and the fresh images, for every network."""
     networks = 3 if label in target.controls else 2
     return networks * (SHORT_STEPS + STEPS + chunks(IMAGES))
 
@@ -113,7 +113,7 @@ class _Climb:
     rng: torch.Generator
 
     def run(self, starts: Tensor, steps: int, batch: int) -> Steps[tuple[Tensor, Tensor]]:
-        """``steps`` steps of Adam up the mean ``log p(label)`` over ``batch`` images of each start. Returns the
+        """Take ``steps`` steps of Adam up the mean ``log p(label)`` over ``batch`` images of each start. Returns the
         conditions reached, [S, D], and their score over the last quarter of the search, [S]: one batch is noisy."""
         conditions = starts.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([conditions], self.step_size)

@@ -35,7 +35,7 @@ class NoiseLevel:
 
 @dataclass(frozen=True)
 class ManySteps:
-    """No image: pure noise, and the base model's own sampler."""
+    """A start without an image: pure noise, and the base model's own sampler."""
 
     network_evaluations: Count
     """Steps of the base model's sampler."""
@@ -56,7 +56,7 @@ class ImageToImage(ProbeResult):
 
 
 def say(concept: str, concepts: int, levels: Sequence[NoiseLevel], many: ManySteps) -> str:
-    """The statement. ``concepts``: how many the model knows."""
+    """Write the statement. ``concepts``: how many the model knows."""
     asked = levels[0].floor_asked
     completed = [level for level in levels if more(level.generator, level.floor)]
     if completed:

@@ -35,14 +35,15 @@ SHARES = (0.1, 0.2, 0.3, 0.6)
 
 
 def levels(target: AttackTarget) -> list[int]:
-    """The steps to which images are noised, rising."""
+    """Return the steps to which images are noised, rising."""
     schedule = target.base.schedule
     assert isinstance(schedule, VariancePreserving)  # the probe is refused where there are no steps
     return sorted({round(share * schedule.steps) for share in SHARES} | {int(target.generator.start)})
 
 
 def pieces(target: AttackTarget, label: int) -> int:
-    """Planned pieces of work: the base model's images, three networks a level, and two samplings in many steps."""
+    """Count the planned pieces of work: the base model's images, three networks a level, and two samplings in many
+    steps."""
     return chunks(IMAGES) * (1 + 3 * len(levels(target)) + 2)
 
 

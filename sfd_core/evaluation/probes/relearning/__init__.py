@@ -46,7 +46,7 @@ class RelearningCurve:
         return cls(network, n, points, half)
 
     def at(self, step: int) -> Interval:
-        """UA at ``step``, or at the curve's end where that came before."""
+        """Return UA at ``step``, or at the curve's end where that came before."""
         return max((p for p in self.points if p.step <= step), key=lambda p: p.step).unlearning_accuracy
 
 
@@ -65,7 +65,7 @@ class Relearning(ProbeResult):
 
 
 def say(concept: str, curves: Sequence[RelearningCurve], last: int) -> str:
-    """The statement. ``last``: the last step that a curve may have."""
+    """Write the statement. ``last``: the last step that a curve may have."""
     by = {(curve.network, curve.n): curve for curve in curves}
     sizes = sorted({curve.n for curve in curves})
     networks = dict.fromkeys(curve.network for curve in curves)

@@ -48,7 +48,7 @@ POOL, BATCH, LEARNING_RATE = 32, 16, 2e-5
 
 
 def pieces(target: AttackTarget, label: int) -> int:
-    """Planned pieces of work: images of the base model, steps, and looks at what is drawn."""
+    """Count the planned pieces of work: images of the base model, steps, and looks at what is drawn."""
     networks = 3 if label in target.controls else 2
     curve = POINTS[-1] + (len(POINTS) - 1) * chunks(IMAGES)
     return chunks(SIZES[-1]) + networks * (chunks(IMAGES) + len(SIZES) * curve)

@@ -48,10 +48,10 @@ def _compiled(text: str) -> Template:
 
 
 def page_template() -> Template:
-    """The whole page's."""
+    """Return the whole page's template."""
     return _environment().get_template("report.html")
 
 
 def filled(text: str, context: Mapping[str, Any]) -> Markup:
-    """A template's ``text`` filled in, without blanks around it."""
+    """Fill in a template's ``text``, without blanks around it."""
     return Markup(_compiled(text).render(context).strip())
