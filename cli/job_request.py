@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.arguments import forget_items, parse_numbers, parse_settings, read_prompts, with_words
+from cli.arguments import FORGET_HELP, PROBE_HELP, forget_items, parse_numbers, parse_settings, read_prompts, with_words
 
 FileOption = Annotated[
     Path | None,
@@ -26,6 +26,24 @@ PromptsOption = Annotated[
 RetainOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Text to image: prompts that preserve the rest, one a line.")
 ]
+
+ForgetOption = Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)]
+ImagesOption = Annotated[int | None, typer.Option(help="The budget: how many generated images to train on.")]
+SecondsOption = Annotated[float | None, typer.Option(help="Also stop after so many seconds.")]
+StopOption = Annotated[
+    bool,
+    typer.Option(
+        "--stop-when-unlearned", help="Stop early once unlearning and retained accuracy reach their thresholds."
+    ),
+]
+RecipeOption = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="A change of the base model's recipe: alpha=1.2.")
+]
+ThresholdOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."),
+]
+ProbeOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)]
 
 
 @dataclass(frozen=True)

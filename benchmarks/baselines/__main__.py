@@ -149,7 +149,7 @@ class Subjects:
         return self._around(load_unet(self.arguments.without / "unet"))
 
     def _around(self, unet: UNet2DModel) -> Experiment:
-        return dataclasses.replace(self.experiment, base=dataclasses.replace(self.experiment.base, unet=unet))
+        return dataclasses.replace(self.experiment, base=dataclasses.replace(self.experiment.base, network=unet))
 
     def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""

@@ -39,7 +39,7 @@ def esd(experiment: Experiment, forgotten: str, anchor: str, steps: int = STEPS,
     seeds = range(FIRST_SEED, FIRST_SEED + pool)
     images = base_sampler_of(base, experiment.device).sample_labels([label] * pool, seeds)
     seen = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)  # [pool, C, H, W] in the network's space
-    phi, theta = base.unet.eval(), copy.deepcopy(base.unet).train()
+    phi, theta = base.network.eval(), copy.deepcopy(base.network).train()
     tuned = [parameter for name, parameter in theta.named_parameters() if any(part in name for part in TUNED)]
     theta.requires_grad_(False)
     for parameter in tuned:

@@ -79,7 +79,7 @@ class Experiment:
 
     def step(self, state: TrainingState) -> TrainingStep:
         """Return the networks of ``state`` beside the base model's, for a benchmark that makes steps of its own."""
-        phi = sharing(self.base.unet).eval().requires_grad_(False)
+        phi = sharing(self.base.network).eval().requires_grad_(False)
         return step_of(phi, state, self.plan, self.base.schedule.to(self.device), self.request.recipe)
 
     def generator(self, state: TrainingState) -> Generator:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import PROBE_HELP, parse_numbers
+from cli.arguments import parse_numbers
 from cli.exits import JOB_FAILED
+from cli.job_request import ProbeOption, ThresholdOption
 
 
 def evaluate(
@@ -37,13 +38,8 @@ def evaluate(
     images_per_forgotten_concept: Annotated[
         int | None, typer.Option(help="Evaluation images per forgotten concept.")
     ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."
-        ),
-    ] = None,
-    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
+    threshold: ThresholdOption = None,
+    probe: ProbeOption = None,
     seed: Annotated[int, typer.Option(help="Of the probes; the judged images are always the same ones.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:

@@ -6,38 +6,38 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import FORGET_HELP, PROBE_HELP
 from cli.connection import client_of
-from cli.job_request import FileOption, Options, PromptsOption, RetainOption, WordsOption
+from cli.job_request import (
+    FileOption,
+    ForgetOption,
+    ImagesOption,
+    Options,
+    ProbeOption,
+    PromptsOption,
+    RecipeOption,
+    RetainOption,
+    SecondsOption,
+    StopOption,
+    ThresholdOption,
+    WordsOption,
+)
 
 
 def submit(
     ctx: typer.Context,
     base: Annotated[str | None, typer.Option(help="The base model: see `lethe models`.")] = None,
-    forget: Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)] = None,
-    images: Annotated[int | None, typer.Option(help="The budget: how many generated images to train on.")] = None,
+    forget: ForgetOption = None,
+    images: ImagesOption = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
     retain: RetainOption = None,
     file: FileOption = None,
-    seconds: Annotated[float | None, typer.Option(help="Also stop after so many seconds.")] = None,
-    stop_when_unlearned: Annotated[
-        bool,
-        typer.Option(
-            "--stop-when-unlearned", help="Stop early once unlearning and retained accuracy reach their thresholds."
-        ),
-    ] = False,
+    seconds: SecondsOption = None,
+    stop_when_unlearned: StopOption = False,
     seed: Annotated[int | None, typer.Option(help="By default the service's.")] = None,
-    recipe: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A change of the base model's recipe: alpha=1.2.")
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."
-        ),
-    ] = None,
-    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)] = None,
+    recipe: RecipeOption = None,
+    threshold: ThresholdOption = None,
+    probe: ProbeOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,

@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_manifest(HERE)
     out = HERE / "controls" / f"without-{arguments.concept.lower().replace(' ', '-')}"
-    base = dataclasses.replace(load_base(model), unet=load_unet(arguments.network / "unet"))
+    base = dataclasses.replace(load_base(model), network=load_unet(arguments.network / "unet"))
     other = next(concept for concept in model.concepts if concept != arguments.concept)
     body = {"forget": [{"concept": arguments.concept, "override": other}], "budget": {"images": IMAGES}, "seed": SEED}
     request = admit(body, model).request

@@ -76,10 +76,10 @@ class AttackTarget:
         The base model is used at the generator's own time; a control that was distilled at its own.
         """
         start, patch = self.generator.start, self.base.model.image.patch
-        unets: dict[Network, tuple[UNet2DModel, float]] = {"generator": (self.generator.unet, start)}
+        unets: dict[Network, tuple[UNet2DModel, float]] = {"generator": (self.generator.network, start)}
         if (control := self.controls.get(label)) is not None:
-            unets["control"] = (control.unet, control.start)
-        unets["base_model"] = (self.base.unet, start)
+            unets["control"] = (control.network, control.start)
+        unets["base_model"] = (self.base.network, start)
         schedule = self.base.schedule.to(self.device)
         return {
             name: OneStep(copy.deepcopy(unet).to(self.device).eval().requires_grad_(False), schedule, t, patch)
@@ -124,19 +124,19 @@ class OneStep:
         self.patch = patch
 
     @property
-    def unet(self) -> UNet2DModel:
+    def network(self) -> UNet2DModel:
         return self.score.network
 
     def copy(self) -> OneStep:
         """Return the same with weights of its own, to be trained."""
-        return OneStep(copy.deepcopy(self.unet), self.schedule, self.start, self.patch)
+        return OneStep(copy.deepcopy(self.network), self.schedule, self.start, self.patch)
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw unit noise [n, C, H, W], on the CPU so that every device sees the same."""
-        size = self.unet.config.sample_size
+        size = self.network.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
-        noise = torch.randn(n, self.unet.config.in_channels, height, width, generator=rng)
-        return noise.to(next(self.unet.parameters()).device)
+        noise = torch.randn(n, self.network.config.in_channels, height, width, generator=rng)
+        return noise.to(next(self.network.parameters()).device)
 
     def images(self, z: Tensor, label: int) -> Tensor:
         """Make images from unit noise z, asked for ``label``."""
@@ -153,7 +153,7 @@ class OneStep:
         x_t, at = self._pure(z), torch.full((len(z),), self.start, device=z.device)
         given = self.schedule.network_input(x_t, at)
         weights = {"class_embedding.weight": embeddings}
-        output = functional_call(self.unet, weights, given, {"class_labels": which, "return_dict": False})[0]
+        output = functional_call(self.network, weights, given, {"class_labels": which, "return_dict": False})[0]
         return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
 
     def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:

@@ -11,11 +11,13 @@ from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import LoadedBase
 
 
-def same_shape(folder: Path, unet: Any, base: LoadedBase, names: Sequence[str]) -> None:
+def same_shape(folder: Path, network: Any, base: LoadedBase, names: Sequence[str]) -> None:
     """Refuse a network whose configuration differs from the base model's in one of ``names``."""
     for name in names:
-        if unet.config[name] != base.unet.config[name]:
-            raise ModelRefused(f"{folder}: {name} is {unet.config[name]}, the base model's {base.unet.config[name]}")
+        if network.config[name] != base.network.config[name]:
+            raise ModelRefused(
+                f"{folder}: {name} is {network.config[name]}, the base model's {base.network.config[name]}"
+            )
 
 
 def same_schedule(folder: Path, base: LoadedBase) -> None:

@@ -27,16 +27,16 @@ N = TypeVar("N", bound=nn.Module)
 _ADAPTER = (".lora_A.", ".lora_B.")
 
 
-def sharing(unet: N) -> N:
+def sharing(network: N) -> N:
     """Make a network with modules of its own over the same weights: nothing is copied but the structure.
 
     To be made on the device where it is used: whatever moves one of them, moves both.
     """
-    return copy.deepcopy(unet, {id(shared): shared for shared in chain(unet.parameters(), unet.buffers())})
+    return copy.deepcopy(network, {id(shared): shared for shared in chain(network.parameters(), network.buffers())})
 
 
-def add_lora(unet: Any, modules: Sequence[str], rank: int, name: str, seed: int = 0) -> None:
-    """Freeze the weights of ``unet`` and give those of its ``modules`` adapters, in float32 on the weights' device.
+def add_lora(network: Any, modules: Sequence[str], rank: int, name: str, seed: int = 0) -> None:
+    """Freeze the weights of ``network`` and give those of its ``modules`` adapters, in float32 on the weights' device.
 
     B is zero, so the network puts out what it did before. A is drawn from ``seed`` alone; the scale alpha / rank of the
     paper is 1. ``name`` is part of its weights' names.
@@ -46,39 +46,39 @@ def add_lora(unet: Any, modules: Sequence[str], rank: int, name: str, seed: int 
     """
     if rank < 1:
         raise ValueError(f"the rank of an adapter must be at least 1, not {rank}")
-    if _adapter(unet):
+    if _adapter(network):
         raise ValueError(f"the network has an adapter already: no second one named {name!r}")
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(modules))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet.add_adapter(config, adapter_name=name)  # freezes all that it does not add
-    for weight in _adapter(unet).values():
+        network.add_adapter(config, adapter_name=name)  # freezes all that it does not add
+    for weight in _adapter(network).values():
         weight.data = weight.data.float()  # peft follows the frozen weights, which may be stored in bf16
 
 
-def trainable(unet: nn.Module) -> list[nn.Parameter]:
+def trainable(network: nn.Module) -> list[nn.Parameter]:
     """Return what an optimiser moves and an average follows: the adapter's weights, or all weights if there is no
     adapter.
 
     Whether a gradient is asked for at the moment makes no difference.
     """
-    return list(_adapter(unet).values()) or list(unet.parameters())
+    return list(_adapter(network).values()) or list(network.parameters())
 
 
-def merged(unet: Any) -> Any:
-    """Return a plain network with the adapter folded in (``W + B A``): what is published. ``unet`` itself if it has
+def merged(network: Any) -> Any:
+    """Return a plain network with the adapter folded in (``W + B A``): what is published. ``network`` itself if it has
     none.
 
     A copy, frozen, in the type of the weights: fold over float32, bf16 would round the sum to three digits. The
     weights that other networks share are left alone.
     """
-    if not _adapter(unet):
-        return unet
-    plain = copy.deepcopy(unet)
+    if not _adapter(network):
+        return network
+    plain = copy.deepcopy(network)
     plain.fuse_lora()
     plain.unload_lora()
     return plain
 
 
-def _adapter(unet: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: weight for name, weight in unet.named_parameters() if any(part in name for part in _ADAPTER)}
+def _adapter(network: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in network.named_parameters() if any(part in name for part in _ADAPTER)}

@@ -37,7 +37,7 @@ class LoadedBase:
     may keep more in a class of its own."""
 
     model: BaseModel
-    unet: Any
+    network: Any
     schedule: Parameterization
 
     def unread(self, prompts: Sequence[str]) -> Mapping[str, str]:
@@ -73,10 +73,9 @@ class TrainingPlan:
 
 @runtime_checkable
 class Generator(Protocol):
-    """A one-step generator: what is trained, published, opened again and sampled. ``unet``: the network that it asks
-    once."""
+    """A one-step generator: what is trained, published, opened again and sampled. ``network``: what it asks once."""
 
-    unet: Any
+    network: Any
     network_evaluations: int
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:

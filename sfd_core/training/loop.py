@@ -57,7 +57,7 @@ def train(
     """
     recipe, budget = request.recipe, request.budget
     device = device_of(state.generator)
-    base_network = sharing(base.unet.to(device)).eval().requires_grad_(False)
+    base_network = sharing(base.network.to(device)).eval().requires_grad_(False)
     phi, psi, theta = (plan.score(network) for network in (base_network, state.fake_score, state.generator))
     step = TrainingStep(phi, psi, theta, base.schedule.to(device), recipe, judge)
     forgetting, distilling = (ConditionSampler(table, recipe, device) for table in (plan.forgetting, plan.distilling))

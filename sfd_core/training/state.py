@@ -43,14 +43,14 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
         ModelRefused: if the distilled pair cannot be loaded.
     """
     family = family_of(base.model.family)
-    theta, psi = (unet.to(device) for unet in _networks(base, recipe))
+    theta, psi = (network.to(device) for network in _networks(base, recipe))
     generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
     fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed, family.adapters)
-    for unet in (generator, fake_score):
+    for network in (generator, fake_score):
         if recipe.gradient_checkpointing:
-            unet.enable_gradient_checkpointing()
+            network.enable_gradient_checkpointing()
         if recipe.attention_slicing:
-            unet.set_attention_slice("auto")
+            network.set_attention_slice("auto")
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     return TrainingState(
         generator.eval(),
@@ -62,11 +62,11 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
     )
 
 
-def _own(unet: Network, rank: int, name: str, seed: int, adapters: Sequence[str]) -> Network:
-    """What can be trained beside ``unet``: a copy of it, or an adapter of this rank over the same, frozen weights."""
+def _own(network: Network, rank: int, name: str, seed: int, adapters: Sequence[str]) -> Network:
+    """What can be trained beside ``network``: a copy of it, or an adapter of this rank over its frozen weights."""
     if rank == 0:
-        return copy.deepcopy(unet).requires_grad_(True)
-    own = sharing(unet)
+        return copy.deepcopy(network).requires_grad_(True)
+    own = sharing(network)
     add_lora(own, adapters, rank, name, seed)
     return own
 
@@ -75,7 +75,7 @@ def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
     """What the generator and the fake score start as."""
     distilled = base.model.distilled
     if distilled is None or not recipe.starts_distilled:
-        return base.unet, base.unet
+        return base.network, base.network
     family, folder = family_of(base.model.family), base.model.folder
     return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)
 

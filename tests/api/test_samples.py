@@ -50,7 +50,7 @@ def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
 
     base = load_base(service.app.state.services.models["tiny"])
     folder = tmp_path_factory.mktemp("generator")
-    OneStepGenerator.of(base.unet, base.schedule, 440, base.model).save(folder)
+    OneStepGenerator.of(base.network, base.schedule, 440, base.model).save(folder)
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     job_id = submitted(service, base_model="tiny", forget=[{"concept": "red", "override": "blue"}])
     attempt = train(service.store, job_id)

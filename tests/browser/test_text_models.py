@@ -152,7 +152,7 @@ def test_samples_of_a_prompt(service: Service, page: Page, tmp_path: Path) -> No
     from sfd_core.families.stable_diffusion.generator import TextGenerator
 
     base = load_base(service.app.state.services.models["known"])
-    TextGenerator.of(base.unet, base, 625).save(tmp_path / "generator")
+    TextGenerator.of(base.network, base, 625).save(tmp_path / "generator")
     files = {
         path.relative_to(tmp_path / "generator").as_posix(): path.read_bytes()
         for path in (tmp_path / "generator").rglob("*")

@@ -30,7 +30,7 @@ def found() -> dict[str, Any]:
     torch.set_num_threads(2)
     base = load_base(load_manifest(BUNDLED_MODELS / "fashion"))
     model = base.model
-    empty = OneStepGenerator.of(copy.deepcopy(base.unet), base.schedule, T_INIT, model)
+    empty = OneStepGenerator.of(copy.deepcopy(base.network), base.schedule, T_INIT, model)
     for parameter in empty.pipe.unet.conv_out.parameters():
         parameter.data.zero_()
     sneaker, bag = model.concept_index("Sneaker"), model.concept_index("Bag")

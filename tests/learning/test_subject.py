@@ -29,7 +29,7 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 @pytest.fixture
 def one_step(tiny_base: LoadedBase, tmp_path: Path) -> Path:
-    OneStepGenerator.of(tiny_base.unet, tiny_base.schedule, 440, tiny_base.model).save(tmp_path / "one-step")
+    OneStepGenerator.of(tiny_base.network, tiny_base.schedule, 440, tiny_base.model).save(tmp_path / "one-step")
     return tmp_path / "one-step"
 
 
@@ -84,7 +84,7 @@ def test_a_one_step_generator_is_not_sampled_in_many(one_step: Path, tiny_base: 
 
 
 def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_base: LoadedBase) -> None:
-    config = {k: v for k, v in tiny_base.unet.config.items() if not k.startswith("_")} | {"num_class_embeds": 7}
+    config = {k: v for k, v in tiny_base.network.config.items() if not k.startswith("_")} | {"num_class_embeds": 7}
     with torch.random.fork_rng():
         UNet2DModel(**config).save_pretrained(many_steps / "unet")
     with pytest.raises(ModelRefused, match="num_class_embeds is 7, the base model's 4"):

@@ -74,13 +74,13 @@ def finished(base: LoadedBase, out: Path) -> Mapping[str, Any]:
 
 
 def published(base: LoadedBase, folder: Path) -> Path:
-    TextGenerator.of(base.unet, base, T_INIT).save(folder)
+    TextGenerator.of(base.network, base, T_INIT).save(folder)
     return folder
 
 
 def reported(base: LoadedBase, request: UnlearningRequest, out: Path, **given: Any) -> Mapping[str, Any]:
     """The report of ``base``'s own network asked once, as it is read back from its file."""
-    subject = ImageSource.one_step(TextGenerator.of(base.unet, base, T_INIT))
+    subject = ImageSource.one_step(TextGenerator.of(base.network, base, T_INIT))
     evaluators = Evaluators.load(base.model, CPU, nsfw=nsfw.wanted(request), **given)
     *_, (_, _, examined) = examine(subject, base, evaluators, request, CPU, plan_prompts(request, base.model))
     assert examined is not None
@@ -93,7 +93,7 @@ def reported(base: LoadedBase, request: UnlearningRequest, out: Path, **given: A
 def test_a_published_folder_is_a_one_step_generator_that_knows_the_concepts(known: LoadedBase, tmp_path: Path) -> None:
     subject = open_generator(published(known, tmp_path), known)
     assert (subject.kind, subject.network_evaluations, subject.generator) == ("one_step", 1, None)
-    expected = TextGenerator.of(known.unet, known, T_INIT).sample_labels([2, 0], [5, 6])
+    expected = TextGenerator.of(known.network, known, T_INIT).sample_labels([2, 0], [5, 6])
     assert np.array_equal(subject.sample([2, 0], [5, 6]), expected)
 
 
@@ -135,7 +135,7 @@ def test_a_class_model_s_folder_is_refused(known: LoadedBase, tiny_base: LoadedB
 
 
 def test_probes_are_refused_before_an_image_is_made(known: LoadedBase) -> None:
-    subject = ImageSource.one_step(TextGenerator.of(known.unet, known, T_INIT))
+    subject = ImageSource.one_step(TextGenerator.of(known.network, known, T_INIT))
     request = asked(known, plan=EvaluationPlan(3, 5, ("relearning",)))
     with pytest.raises(InvalidRequest, match="/evaluation/probes: they change a class's condition"):
         next(examine(subject, known, Evaluators.load(known.model), request, CPU))

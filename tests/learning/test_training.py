@@ -63,9 +63,9 @@ def test_a_run_spends_its_images_and_changes_both_networks(tiny_base: LoadedBase
 
 
 def test_the_teacher_stays_as_it_was(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    before = copy.deepcopy(tiny_base.unet.state_dict())
+    before = copy.deepcopy(tiny_base.network.state_dict())
     list(train(begin(tiny_base, request_for()), tiny_base, request_for()))
-    assert all(torch.equal(before[key], value) for key, value in tiny_base.unet.state_dict().items())
+    assert all(torch.equal(before[key], value) for key, value in tiny_base.network.state_dict().items())
 
 
 def test_the_teacher_takes_no_memory_beside_the_base_model(
@@ -82,7 +82,7 @@ def test_the_teacher_takes_no_memory_beside_the_base_model(
     request = request_for()
     state = begin(tiny_base, request)
     next(train(state, tiny_base, request))
-    base = {weight.data_ptr() for weight in tiny_base.unet.parameters()}
+    base = {weight.data_ptr() for weight in tiny_base.network.parameters()}
     assert {weight.data_ptr() for weight in steps[0].phi.network.parameters()} == base
     for own in (state.generator, state.fake_score, state.average):
         assert base.isdisjoint(weight.data_ptr() for weight in own.parameters())

@@ -50,7 +50,7 @@ def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
 def trained_on(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedBase:
     """``base`` trained on the shades of ``labels``, by the v-prediction loss."""
     schedule = v_schedule()
-    unet = copy.deepcopy(base.unet).train()
+    unet = copy.deepcopy(base.network).train()
     optimizer = torch.optim.Adam(unet.parameters(), 4e-3)
     rng = torch.Generator().manual_seed(0)
     known, shades = torch.tensor(labels), torch.tensor(SHADES)
@@ -67,7 +67,7 @@ def trained_on(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> Loa
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return replace(base, unet=unet.eval(), schedule=schedule)
+    return replace(base, network=unet.eval(), schedule=schedule)
 
 
 def v_schedule() -> VariancePreserving:

@@ -17,7 +17,7 @@ from sfd_core.training.state import TrainingState
 def plan_of(base: LoadedBase, request: UnlearningRequest) -> TrainingPlan:
     """What a run of ``request`` trains with."""
     prompts = plan_prompts(request, base.model) if describe(base.model.family).takes_prompts else None
-    return family_of(base.model.family).plan(base, request, prompts, device_of(base.unet))
+    return family_of(base.model.family).plan(base, request, prompts, device_of(base.network))
 
 
 def train(

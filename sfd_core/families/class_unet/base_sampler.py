@@ -20,7 +20,7 @@ class DdimSampler(ImageSampler):
     """Images of the untouched base model, ``steps`` network evaluations each, from the same seeds as a generator's."""
 
     def __init__(self, base: LoadedBase, steps: int, device: torch.device | str = "cpu") -> None:
-        self.unet: UNet2DModel = base.unet.to(device).eval()
+        self.network: UNet2DModel = base.network.to(device).eval()
         self.patch = base.model.image.patch
         self.steps = self.network_evaluations = steps
         self.scheduler = ddim(base.schedule, clip=True)
@@ -28,14 +28,14 @@ class DdimSampler(ImageSampler):
     @torch.no_grad()
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Make one image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
-        device = next(self.unet.parameters()).device
+        device = next(self.network.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
         images = []
         for i in range(0, len(labels), BATCH):
-            x = noise_of(seeds[i : i + BATCH], noise_shape(self.unet)).to(device)
+            x = noise_of(seeds[i : i + BATCH], noise_shape(self.network)).to(device)
             c = torch.tensor(labels[i : i + BATCH], device=device)
             for t in self.scheduler.timesteps:
-                output = self.unet(x, t, class_labels=c).sample
+                output = self.network(x, t, class_labels=c).sample
                 x = self.scheduler.step(output, t, x).prev_sample
             images.append(to_uint8(F.pixel_shuffle(x, self.patch)))
         return np.concatenate(images)

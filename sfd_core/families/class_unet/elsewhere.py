@@ -34,7 +34,7 @@ def open_elsewhere(
         generator = OneStepGenerator.load(folder, str(device))
         if generator.concepts != concepts:
             raise ModelRefused(f"{folder}: makes {', '.join(generator.concepts)}; the base model {', '.join(concepts)}")
-        same_shape(folder, generator.unet, base, SHAPE)
+        same_shape(folder, generator.network, base, SHAPE)
         if generator.pipe.config.patch != base.model.image.patch:
             theirs, ours = generator.pipe.config.patch, base.model.image.patch
             raise ModelRefused(f"{folder}: patch is {theirs}, the base model's {ours}")
@@ -46,7 +46,7 @@ def open_elsewhere(
     unet: UNet2DModel = load_unet(folder / "unet")
     same_shape(folder, unet, base, SHAPE)
     same_schedule(folder, base)
-    return base_sampler(dataclasses.replace(base, unet=unet), device, steps)
+    return base_sampler(dataclasses.replace(base, network=unet), device, steps)
 
 
 def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:

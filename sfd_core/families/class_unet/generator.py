@@ -33,7 +33,7 @@ class OneStepGenerator(ClassSampler):
 
     def __init__(self, pipe: ClassConditionalPipeline) -> None:
         self.pipe = pipe
-        self.unet: UNet2DModel = pipe.unet.eval()
+        self.network: UNet2DModel = pipe.unet.eval()
         # By label: JSON sorts "10" before "2".
         self.concepts: tuple[str, ...] = tuple(sorted(pipe.labels, key=pipe.labels.__getitem__))
 

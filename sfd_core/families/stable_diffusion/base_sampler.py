@@ -23,7 +23,7 @@ class GuidedDdimSampler(PromptSampler):
     network evaluations where ``guidance`` is not 1 (Ho & Salimans 2022, arXiv 2207.12598)."""
 
     def __init__(self, base: LoadedPipeline, steps: int, guidance: float, device: torch.device | str = "cpu") -> None:
-        self.unet: UNet2DConditionModel = base.unet.to(device).eval()
+        self.network: UNet2DConditionModel = base.network.to(device).eval()
         self.text = base.text.to(device)
         self.asked = evaluation_prompts(base.model)
         self.steps = steps
@@ -35,9 +35,9 @@ class GuidedDdimSampler(PromptSampler):
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Make one image for each (prompt, seed): uint8 [n, H, W, 3]."""
-        device = next(self.unet.parameters()).device
+        device = next(self.network.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
-        images, shape = [], noise_shape(self.unet)
+        images, shape = [], noise_shape(self.network)
         batch = max(1, min(BATCH, CELLS_TOGETHER // (shape[1] * shape[2])))
         for i in range(0, len(prompts), batch):
             x = noise_of(seeds[i : i + batch], shape).to(device)
@@ -51,8 +51,8 @@ class GuidedDdimSampler(PromptSampler):
     def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
         """What the network puts out for prompts ``c``, guided away from ``n``; x: [B, C, h, w]."""
         if self.guidance == 1:
-            alone: torch.Tensor = self.unet(x, t, encoder_hidden_states=c).sample
+            alone: torch.Tensor = self.network(x, t, encoder_hidden_states=c).sample
             return alone
-        away, towards = self.unet(x.repeat(2, 1, 1, 1), t, encoder_hidden_states=torch.cat([n, c])).sample.chunk(2)
+        away, towards = self.network(x.repeat(2, 1, 1, 1), t, encoder_hidden_states=torch.cat([n, c])).sample.chunk(2)
         guided: torch.Tensor = away + self.guidance * (towards - away)
         return guided

@@ -41,7 +41,7 @@ def open_elsewhere(
             raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
         return TextGenerator.load(folder, str(device), evaluation_prompts(base.model))
     same_schedule(folder, base)
-    return base_sampler(dataclasses.replace(base, unet=unet, text=load_text_parts(folder)), device, steps)
+    return base_sampler(dataclasses.replace(base, network=unet, text=load_text_parts(folder)), device, steps)
 
 
 def base_sampler(base: LoadedPipeline, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:

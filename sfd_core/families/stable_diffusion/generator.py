@@ -35,7 +35,7 @@ class TextGenerator(PromptSampler):
         text: TextParts,
         asked: EvaluationPrompts | None = None,
     ) -> None:
-        self.unet = unet.eval()
+        self.network = unet.eval()
         self.scheduler = scheduler
         self.text = text
         self.asked = asked
@@ -54,17 +54,17 @@ class TextGenerator(PromptSampler):
             n = len(prompts[i : i + SAMPLE_BATCH])
             # Filled up as OneStepGenerator's batches are: kernels may round differently for other batch sizes.
             filled = [*prompts[i : i + n], *[prompts[i + n - 1]] * (SAMPLE_BATCH - n)]
-            noise = noise_of([*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)], noise_shape(self.unet))
+            noise = noise_of([*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)], noise_shape(self.network))
             images.append(self.text.pictures(self._latents(filled, noise))[:n])
         return np.concatenate(images)
 
     def _latents(self, prompts: Sequence[str], noise: torch.Tensor) -> torch.Tensor:
-        device = next(self.unet.parameters()).device
+        device = next(self.network.parameters()).device
         self.scheduler.set_timesteps(1, device=device)
         (t,) = self.scheduler.timesteps
         x = noise.to(device) * self.scheduler.init_noise_sigma
         text = self.text.embeddings(prompts).to(device)
-        output = self.unet(self.scheduler.scale_model_input(x, t), t, encoder_hidden_states=text).sample
+        output = self.network(self.scheduler.scale_model_input(x, t), t, encoder_hidden_states=text).sample
         latents: torch.Tensor = self.scheduler.step(output, t, x).prev_sample
         return latents
 
@@ -74,7 +74,7 @@ class TextGenerator(PromptSampler):
             self.text.vae,
             self.text.text_encoder,
             self.text.tokenizer,
-            self.unet,
+            self.network,
             self.scheduler,
             safety_checker=None,
             feature_extractor=None,

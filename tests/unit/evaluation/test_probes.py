@@ -58,7 +58,7 @@ def control(tiny: LoadedBase) -> OneStepGenerator:
 
 
 def one_step(base: LoadedBase) -> OneStepGenerator:
-    return OneStepGenerator.of(copy.deepcopy(base.unet), base.schedule, T_INIT, base.model)
+    return OneStepGenerator.of(copy.deepcopy(base.network), base.schedule, T_INIT, base.model)
 
 
 def hidden(base: LoadedBase) -> OneStepGenerator:
@@ -122,18 +122,18 @@ class TestTheOneStepNetwork:
     def test_a_label_and_its_embedding_are_the_same_condition(self, base: LoadedBase) -> None:
         network = subject_of(base, one_step(base)).networks(RED)["generator"]
         z = network.noise(3, torch.Generator().manual_seed(1))
-        table = network.unet.class_embedding.weight
+        table = network.network.class_embedding.weight
         by_vector = network.images_under(z, table[[BLUE, RED]], torch.tensor([0, 1, 0]))
         torch.testing.assert_close(by_vector[[0, 2]], network.images(z[[0, 2]], BLUE))
         torch.testing.assert_close(by_vector[1:2], network.images(z[1:2], RED))
 
     def test_a_copy_has_weights_of_its_own(self, base: LoadedBase) -> None:
         network = subject_of(base, one_step(base)).networks(RED)["base_model"]
-        network.copy().unet.conv_out.weight.data.zero_()
-        assert network.unet.conv_out.weight.abs().sum() > 0
+        network.copy().network.conv_out.weight.data.zero_()
+        assert network.network.conv_out.weight.abs().sum() > 0
 
     def test_a_control_is_asked_at_its_own_step(self, base: LoadedBase) -> None:
-        other = OneStepGenerator.of(base.unet, base.schedule, 300, base.model)
+        other = OneStepGenerator.of(base.network, base.schedule, 300, base.model)
         networks = subject_of(base, one_step(base), controls={RED: other}).networks(RED)
         assert {name: network.start for name, network in networks.items()} == {
             "generator": T_INIT,
@@ -262,7 +262,7 @@ class TestAllProbes:
         self, base: LoadedBase, control: OneStepGenerator
     ) -> None:
         subject = subject_of(base, hidden(base), controls={RED: control})
-        unets = (subject.generator.pipe.unet, subject.base.unet, control.pipe.unet)
+        unets = (subject.generator.pipe.unet, subject.base.network, control.pipe.unet)
         before = [copy.deepcopy(unet.state_dict()) for unet in unets]
         trained = [[p.requires_grad for p in unet.parameters()] for unet in unets]
         state = torch.get_rng_state()

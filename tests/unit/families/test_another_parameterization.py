@@ -89,7 +89,7 @@ def step_of(base: LoadedBase, state: TrainingState, asked: list[tuple[Tensor, Te
             asked.append((x.detach(), t.detach()))
             return self.unet(x, t, **asks)
 
-    scores = (ClassUnetScore(Watched(unet), Edm()) for unet in (base.unet, state.fake_score, state.generator))
+    scores = (ClassUnetScore(Watched(unet), Edm()) for unet in (base.network, state.fake_score, state.generator))
     return TrainingStep(*scores, Edm(), Recipe(batch=8), None)
 
 
@@ -100,9 +100,9 @@ def weights(network: Any) -> Iterator[Tensor]:
 def test_a_step_trains_both_networks_and_asks_them_as_the_kind_is_asked(base: LoadedBase, state: TrainingState) -> None:
     table = class_conditions([Forget("red", FixedOverride("green"))], CONCEPTS)
     sampler, asked = ConditionSampler(table, Recipe(batch=8), CPU), []
-    before = [list(weights(network)) for network in (state.generator, state.fake_score, base.unet)]
+    before = [list(weights(network)) for network in (state.generator, state.fake_score, base.network)]
     losses = step_of(base, state, asked)(state, sampler, sampler.draw(state.rng))
-    after = [list(weights(network)) for network in (state.generator, state.fake_score, base.unet)]
+    after = [list(weights(network)) for network in (state.generator, state.fake_score, base.network)]
     moved = [any(not torch.equal(b, a) for b, a in zip(*pair, strict=True)) for pair in zip(before, after, strict=True)]
     assert moved == [True, True, False]
     assert all(torch.isfinite(torch.tensor(loss)) for loss in losses)

@@ -31,7 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 
 @pytest.fixture(scope="module")
 def generator(base: LoadedBase) -> OneStepGenerator:
-    return OneStepGenerator.of(base.unet, base.schedule, T_INIT, base.model)
+    return OneStepGenerator.of(base.network, base.schedule, T_INIT, base.model)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_it_is_the_trainers_formula(base: LoadedBase, generator: OneStepGenerato
     """x = f_theta(b_tinit z, t_init, c), clipped."""
     z, c = noise_of(range(6), (1, 8, 8)), torch.tensor([0, 1, 2, 3, 0, 1])
     with torch.no_grad():
-        f_theta = ClassUnetScore(base.unet, base.schedule)
+        f_theta = ClassUnetScore(base.network, base.schedule)
         x = f_theta(base.schedule.b[T_INIT] * z, torch.full((6,), T_INIT), c).clamp(-1, 1)
         ours = generator.pipe.denoise(z, c, output_type="pt").images
     torch.testing.assert_close(ours, x, atol=1e-5, rtol=1e-5)

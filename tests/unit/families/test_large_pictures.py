@@ -28,7 +28,7 @@ def batches(base: LoadedBase, monkeypatch: pytest.MonkeyPatch) -> dict[str, list
     """How many images each call of the U-Net and of the decoder has."""
     seen: dict[str, list[int]] = {"unet": [], "decoder": []}
     parts = base.text
-    for name, owner, method in (("unet", base.unet, "forward"), ("decoder", parts.vae, "decode")):
+    for name, owner, method in (("unet", base.network, "forward"), ("decoder", parts.vae, "decode")):
         original = getattr(owner, method)
 
         def counting(x: Any, *args: Any, _name: str = name, _call: Any = original, **kwargs: Any) -> Any:

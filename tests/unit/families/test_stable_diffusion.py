@@ -62,7 +62,7 @@ def table_of(base: LoadedBase, *conditions: Condition) -> PromptTable:
 
 def noised(base: LoadedBase, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(3)
-    config = base.unet.config
+    config = base.network.config
     x_t = torch.randn(n, config.in_channels, config.sample_size, config.sample_size, generator=g)
     return x_t, torch.tensor([900, 500, 40, 7][:n])
 
@@ -70,15 +70,15 @@ def noised(base: LoadedBase, n: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_guidance_is_the_formula_on_what_the_network_puts_out(base: LoadedBase) -> None:
     cat, dog = Condition("a cat"), Condition("a dog", negative="a cat")
     table = table_of(base, cat, dog)
-    score = StableDiffusionScore(base.unet, base.schedule, table)
+    score = StableDiffusionScore(base.network, base.schedule, table)
     x_t, t = noised(base, 2)
     c = torch.tensor([table.rows[cat], table.rows[dog]])
     with torch.no_grad():
         low, high = score.guided(x_t, t, c, 1.5, 4.5)
         away = base.text.embeddings(["", "a cat"])  # without a negative prompt: away from the empty one
         towards = base.text.embeddings(["a cat", "a dog"])
-        n = base.unet(x_t, t, encoder_hidden_states=away).sample
-        p = base.unet(x_t, t, encoder_hidden_states=towards).sample
+        n = base.network(x_t, t, encoder_hidden_states=away).sample
+        p = base.network(x_t, t, encoder_hidden_states=towards).sample
     for kappa, found in ((1.5, low), (4.5, high)):
         expected = base.schedule.x0_from_output(n + kappa * (p - n), x_t, t)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -86,9 +86,9 @@ def test_guidance_is_the_formula_on_what_the_network_puts_out(base: LoadedBase) 
 
 def test_without_guidance_the_network_is_asked_once(base: LoadedBase) -> None:
     table = table_of(base, Condition("a cat"))
-    score = StableDiffusionScore(base.unet, base.schedule, table)
+    score = StableDiffusionScore(base.network, base.schedule, table)
     batches: list[int] = []
-    hook = base.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    hook = base.network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     x_t, t = noised(base, 3)
     c = torch.full((3,), table.rows[Condition("a cat")])
     first, second = score.guided(x_t, t, c, 1.0, 1.0)
@@ -154,7 +154,7 @@ def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
 
 def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_asked(base: LoadedBase) -> None:
     request, plan = asked(base)
-    table = plan.score(base.unet).table
+    table = plan.score(base.network).table
     sampler = ConditionSampler(plan.forgetting, request.recipe, CPU)
     drawn = sampler.draw(torch.Generator().manual_seed(0))
     o = sampler.overrides(drawn.c, torch.zeros(1), None, torch.Generator().manual_seed(1))
@@ -187,7 +187,7 @@ def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
 class TestPublished:
     @pytest.fixture(scope="class")
     def generator(self, base: LoadedBase) -> TextGenerator:
-        made = FAMILY.generator(base.unet, base, T_INIT)
+        made = FAMILY.generator(base.network, base, T_INIT)
         assert isinstance(made, TextGenerator)
         return made
 
@@ -200,9 +200,9 @@ class TestPublished:
     def test_it_is_the_trainers_formula(self, base: LoadedBase, generator: TextGenerator) -> None:
         cat = Condition("a cat")
         table = table_of(base, cat)
-        theta = StableDiffusionScore(base.unet, base.schedule, table)
-        size = base.unet.config.sample_size
-        z = torch.randn(base.unet.config.in_channels, size, size, generator=torch.Generator().manual_seed(7))[None]
+        theta = StableDiffusionScore(base.network, base.schedule, table)
+        size = base.network.config.sample_size
+        z = torch.randn(base.network.config.in_channels, size, size, generator=torch.Generator().manual_seed(7))[None]
         with torch.no_grad():
             x_g = theta(base.schedule.b[T_INIT] * z, torch.tensor([T_INIT]), torch.tensor([table.rows[cat]]))
         ours = base.text.pictures(x_g).astype(int)
@@ -262,7 +262,7 @@ class TestStart:
 
     def ratio(self, network: torch.nn.Module, base: LoadedBase) -> float:
         name, ours = max(network.named_parameters(), key=lambda named: named[1].abs().sum())
-        return float((ours / dict(base.unet.named_parameters())[name]).detach().nanmedian())
+        return float((ours / dict(base.network.named_parameters())[name]).detach().nanmedian())
 
     def test_a_shipped_pair_is_where_a_job_starts(self, distilled: LoadedBase) -> None:
         state = start(distilled, recipe_of("stable_diffusion"), 0, CPU)
@@ -282,15 +282,15 @@ class TestAdapters:
             base, lora_rank_generator=2, lora_rank_fake_score=2, lr_generator=1e-2, lr_fake_score=1e-2
         )
         state = start(base, request.recipe, 0, CPU)
-        before = {name: weight.clone() for name, weight in base.unet.state_dict().items()}
+        before = {name: weight.clone() for name, weight in base.network.state_dict().items()}
         adapters = {network: adapter_state(getattr(state, network)) for network in ("generator", "fake_score")}
         first = {network: {name: w.clone() for name, w in weights.items()} for network, weights in adapters.items()}
         list(train(state, base, request, plan=plan))
-        assert all(torch.equal(weight, before[name]) for name, weight in base.unet.state_dict().items())
+        assert all(torch.equal(weight, before[name]) for name, weight in base.network.state_dict().items())
         for network, weights in first.items():
             now = adapter_state(getattr(state, network))
             assert any(not torch.equal(now[name], weight) for name, weight in weights.items()), network
-        own = {weight.data_ptr() for weight in base.unet.parameters()}
+        own = {weight.data_ptr() for weight in base.network.parameters()}
         frozen = [w for name, w in state.generator.named_parameters() if "lora" not in name]
         assert all(weight.data_ptr() in own for weight in frozen), "nothing of the teacher is copied"
 
@@ -302,7 +302,7 @@ class TestAdapters:
         generator.save(tmp_path / "generator")
         assert not [name for name in load_file(tmp_path / "generator" / "unet" / WEIGHTS) if "lora" in name]
         trained = FAMILY.generator(state.average, base, request.recipe.t_init)
-        untrained = FAMILY.generator(base.unet, base, request.recipe.t_init)
+        untrained = FAMILY.generator(base.network, base, request.recipe.t_init)
         published, with_adapter, teacher = (
             g.sample("a cat", 2, 7).astype(int)  # type: ignore[union-attr]
             for g in (load_generator(tmp_path / "generator"), trained, untrained)

@@ -66,7 +66,7 @@ def test_a_step_is_told_with_its_number_its_images_its_seconds_and_its_losses(cl
         (3, 12, 3.0, True),
     ]
     assert (state.step, state.images, state.seconds, state.curve) == (3, 12, 3.0, [])
-    scores = (LinearScore(n) for n in (base_of().unet, other.fake_score, other.generator))
+    scores = (LinearScore(n) for n in (base_of().network, other.fake_score, other.generator))
     sampler = ConditionSampler(PLAN.forgetting, RECIPE, CPU)
     psi, theta = TrainingStep(*scores, linear_schedule(), RECIPE, None)(other, sampler, sampler.draw(other.rng))
     assert (results[0].loss_fake_score, results[0].loss_generator) == (psi, theta)
@@ -75,8 +75,8 @@ def test_a_step_is_told_with_its_number_its_images_its_seconds_and_its_losses(cl
 def test_the_base_model_is_left_as_it_was_and_gets_no_gradient() -> None:
     base, request = base_of(), SimpleNamespace(recipe=RECIPE, budget=Budget(images=4))
     list(loop.train(state_of(), base, request, plan=PLAN))  # type: ignore[arg-type]
-    assert torch.equal(base.unet.W, LinearNetwork(3).W)
-    assert base.unet.W.grad is None
+    assert torch.equal(base.network.W, LinearNetwork(3).W)
+    assert base.network.W.grad is None
 
 
 def test_the_average_has_a_short_memory_at_first_and_then_the_recipes() -> None:

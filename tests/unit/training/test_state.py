@@ -65,7 +65,7 @@ def is_of(network: LinearNetwork, seed: int) -> bool:
 def test_all_three_are_copies_of_the_base_model() -> None:
     base = base_of()
     state = begin(base)
-    networks = [base.unet, *(getattr(state, name) for name in OWN)]
+    networks = [base.network, *(getattr(state, name) for name in OWN)]
     assert all(is_of(network, 10) for network in networks)
     assert len({weight.data_ptr() for network in networks for weight in network.parameters()}) == 8
     assert not any(network.training for network in networks[1:])
@@ -115,16 +115,16 @@ def test_adapters_lie_over_the_shared_frozen_weights(monkeypatch: pytest.MonkeyP
     modules = ("to_q", "to_k")
     assert added == [(modules, 4, "generator", 5), (modules, 4, "generator", 5), (modules, 8, "fake_score", 5)]
     assert [getattr(state, name).told for name in OWN] == [["4"], ["8"], ["4"]]
-    assert all(getattr(state, name).W is base.unet.W for name in OWN)
-    assert len({id(getattr(state, name)) for name in OWN} | {id(base.unet)}) == 4
+    assert all(getattr(state, name).W is base.network.W for name in OWN)
+    assert len({id(getattr(state, name)) for name in OWN} | {id(base.network)}) == 4
 
 
 def test_one_of_two_may_have_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "add_lora", lambda *_: None)
     base = base_of()
     state = begin(base, lora_rank_generator=1)
-    assert state.generator.W is state.average.W is base.unet.W
-    assert state.fake_score.W is not base.unet.W
+    assert state.generator.W is state.average.W is base.network.W
+    assert state.fake_score.W is not base.network.W
 
 
 @pytest.mark.parametrize(

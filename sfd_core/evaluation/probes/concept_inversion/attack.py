@@ -94,7 +94,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
 def _starts(network: OneStep, label: int, rng: torch.Generator) -> Tensor:
     """[S, D]: embeddings of classes, ``label`` first, and random ones with the mean and spread of the table."""
-    table = network.unet.class_embedding.weight.detach()
+    table = network.network.class_embedding.weight.detach()
     others = torch.tensor([i for i in range(len(table)) if i != label], dtype=torch.long)
     others = others[torch.randperm(len(others), generator=rng)[: CLASS_STARTS - 1]]
     noise = torch.randn(RANDOM_STARTS, table.shape[1], generator=rng).to(table.device)

@@ -76,7 +76,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
     many = {}
     for name, network in (("generator", generator), ("base_model", base_model)):
-        sampler = base_sampler_of(dataclasses.replace(target.base, unet=network.unet), target.device)
+        sampler = base_sampler_of(dataclasses.replace(target.base, network=network.network), target.device)
         made = yield from sample(sampler, IMAGES, label, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
         rows.append(f"{name.replace('_', ' ')}, {number(evaluations)} steps from noise")

@@ -83,18 +83,18 @@ def _fine_tune(
     draws at step 0. Returns the curve's points and what is drawn at its end. Every network and n sees the same
     latents."""
     tuned = network.copy()
-    optimizer = torch.optim.Adam(tuned.unet.parameters(), LEARNING_RATE)
+    optimizer = torch.optim.Adam(tuned.network.parameters(), LEARNING_RATE)
     rng = target.rng("relearning steps", label)
     points, images = [RelearningPoint(0, _accuracy(target, before, label))], before
     for earlier, step in itertools.pairwise(POINTS):
         if points[-1].unlearning_accuracy.high < HALF:
             yield (POINTS[-1] - earlier) + (len(POINTS) - len(points)) * chunks(IMAGES)
             break
-        tuned.unet.requires_grad_(True)
+        tuned.network.requires_grad_(True)
         for _ in range(step - earlier):
             _imle_step(tuned, optimizer, targets, label, rng)
             yield 1
-        tuned.unet.requires_grad_(False)
+        tuned.network.requires_grad_(False)
         images = yield from _draw(target, tuned, label)
         points.append(RelearningPoint(step, _accuracy(target, images, label)))
     return tuple(points), images
