@@ -14,6 +14,7 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.lora import add_lora, merged, sharing, trainable
 from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.training.state import update_average
+from tests.support.adapters import adapter_state
 
 RANK = 3
 
@@ -51,10 +52,6 @@ def moved(unet: UNet2DConditionModel) -> UNet2DConditionModel:
         for weight in trainable(unet):
             weight.copy_(0.3 * torch.randn(weight.shape, generator=g))
     return unet
-
-
-def adapter_state(unet: UNet2DConditionModel) -> dict[str, torch.Tensor]:
-    return {name: weight.detach() for name, weight in unet.named_parameters() if ".lora_" in name}
 
 
 def adapted(teacher: UNet2DConditionModel, seed: int = 0) -> UNet2DConditionModel:

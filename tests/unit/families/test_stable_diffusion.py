@@ -18,7 +18,6 @@ from sfd_core.base_model.manifest import Distilled
 from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.families.loading import load_base, load_generator
-from sfd_core.families.lora import adapter_state
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.registry import recipe_of
 from sfd_core.families.stable_diffusion.family import FAMILY
@@ -33,6 +32,7 @@ from sfd_core.training import checkpoint
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.losses import generator_loss
 from sfd_core.training.state import start
+from tests.support.adapters import adapter_state
 from tests.support.tiny_text_model import make_tiny_text_model
 from tests.support.training import train
 

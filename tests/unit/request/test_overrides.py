@@ -65,6 +65,7 @@ from sfd_core.admission import admit
 from sfd_core.display.overrides import written_in_words
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
+from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides import IN_FORM, OVERRIDES
 from sfd_core.request.reading import written
 from sfd_core.families.stable_diffusion import plain_text_model
@@ -78,7 +79,8 @@ try:
 except InvalidRequest as error:
     refused = [[one.pointer, one.message] for one in error.errors]
 form = rendering._environment.get_template("new-job.html").render(
-    models=[], data="[]", overrides=IN_FORM, criteria={}, probes={}, path="", who=None, keys=False, version=""
+    models=[], data="[]", overrides=IN_FORM, criteria={}, probes={}, plan=EvaluationPlan(),
+    path="", who=None, keys=False, version="",
 )
 told = {
     "openapi": json.loads(openapi.text()),
