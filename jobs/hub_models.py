@@ -11,7 +11,7 @@ from pathlib import Path
 from sfd_core.base_model.hub_name import Hub, parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families.stable_diffusion import plain_text_model
+from sfd_core.families.registry import unfetched
 
 PREFIX = "hub:"
 
@@ -22,7 +22,7 @@ def is_hub_name(name: str) -> bool:
 
 
 def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
-    """Return the text-to-image model ``hub:org/name@commit``, of which nothing else is known. Its digest is the commit.
+    """Return the model ``hub:org/name@commit``, of which nothing else is known. Its digest is the commit.
 
     Raises:
         InvalidRequest: for a name of another form, or one that is not ``allowed``.
@@ -34,7 +34,7 @@ def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
         )
         message = f"{hub.org_name} is no model of a hub that this service starts from; {known}"
         raise InvalidRequest((FieldError("/base_model", message),))
-    return dataclasses.replace(plain_text_model(name, hub.org_name), digest=f"git:{hub.revision}")
+    return dataclasses.replace(unfetched(name, hub.org_name), digest=f"git:{hub.revision}")
 
 
 def hub_folder(root: Path, hub: Hub) -> Path:

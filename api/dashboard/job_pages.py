@@ -23,7 +23,7 @@ from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
-from sfd_core.families.registry import describe
+from sfd_core.families.registry import describe, unfetched
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides import IN_FORM
 
@@ -61,9 +61,10 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         for model in sorted(use.models.values(), key=lambda model: model.name)
     ]
     for name in use.settings.hub_models:
-        title = f"{name.partition('/')[2]}, of the hub"
-        hub = {"name": f"{PREFIX}{name}", "title": title, "concepts": (), "text": True, "hub": True, "judged": False}
-        models.append(hub)
+        model = unfetched(f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
+        text = describe(model.family).takes_prompts
+        hub = {"concepts": model.concepts, "text": text, "hub": True, "judged": False}
+        models.append({"name": model.name, "title": model.title, **hub})
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
     known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sfd_core.base_model.configs import MAX_CONFIG_BYTES
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.manifest_parts import ImageFormat
 
 MAX_TOKENIZER_BYTES = 64 << 20
@@ -21,7 +22,7 @@ class HubLayout:
     ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``: groups
     of files, of which one group must be there whole; ``optional``: what is read beside them where it is there.
     ``check``: refuses a folder whose configurations are not the family's, before any weights are fetched. ``image``:
-    what the pipeline of a folder makes.
+    what the pipeline of a folder makes. ``unfetched``: a model of which only name and title are known.
     """
 
     pipeline: str
@@ -32,6 +33,7 @@ class HubLayout:
     optional: Sequence[str]
     check: Callable[[Path], object]
     image: Callable[[Path], ImageFormat]
+    unfetched: Callable[[str, str], BaseModel]
 
     @cached_property
     def words(self) -> tuple[str, ...]:

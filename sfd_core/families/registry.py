@@ -49,6 +49,13 @@ def hub_layouts() -> Mapping[str, HubLayout]:
     return {layout.pipeline: layout for layout in layouts}
 
 
+def unfetched(name: str, title: str) -> BaseModel:
+    """Return a hub's model as it is known before it is fetched: by its name alone, and so of the one family that is
+    fetched of hubs. With a second one, whoever allows a model will have to say which it is of."""
+    (layout,) = hub_layouts().values()
+    return layout.unfetched(name, title)
+
+
 def load_manifest(folder: Path) -> BaseModel:
     """Read and check ``folder/manifest.json``, as :func:`sfd_core.base_model.manifest.read_manifest`, and hold the
     recipe that it recommends against its family's.

@@ -11,17 +11,39 @@ from sfd_core.families.description import Description
 from sfd_core.families.stable_diffusion.index import PIPELINE, check_index, image_of
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 
+NAME = "stable_diffusion"
 SD_IMAGE = ImageFormat(3, 512, 512)
 """What Stable Diffusion 1.x makes."""
 
+
+def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
+    """Make a model of which nothing is known but its name, as of a hub's before it is fetched: no files, no domains.
+    ``image``: what it makes, which a run holds against the pipeline."""
+    return BaseModel(
+        name=name,
+        title=title,
+        folder=Path(),
+        family=NAME,
+        license="as the hub's page says",
+        data="as the hub's page says",
+        concepts=(),
+        image=image,
+        judge=None,
+        reference=None,
+        figures={},
+        files={},
+        digest=digest_of({}),
+    )
+
+
 DESCRIPTION = Description(
-    "stable_diffusion",
+    NAME,
     conditions="prompts",
     recipe=STABLE_DIFFUSION,
     pipelines=(PIPELINE,),
     hub=HubLayout(
         pipeline=PIPELINE,
-        family="stable_diffusion",
+        family=NAME,
         configs=(
             "model_index.json",
             "scheduler/scheduler_config.json",
@@ -38,25 +60,6 @@ DESCRIPTION = Description(
         optional=("tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json"),
         check=check_index,
         image=image_of,
+        unfetched=plain_text_model,
     ),
 )
-
-
-def plain_text_model(name: str, title: str, image: ImageFormat = SD_IMAGE) -> BaseModel:
-    """Make a model of which nothing is known but its name, as of a hub's before it is fetched: no files, no domains.
-    ``image``: what it makes, which a run holds against the pipeline."""
-    return BaseModel(
-        name=name,
-        title=title,
-        folder=Path(),
-        family=DESCRIPTION.name,
-        license="as the hub's page says",
-        data="as the hub's page says",
-        concepts=(),
-        image=image,
-        judge=None,
-        reference=None,
-        figures={},
-        files={},
-        digest=digest_of({}),
-    )
