@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,15 @@ def test_a_database_that_is_away(settings: Settings, tmp_path: Path) -> None:
         assert 'lethe_up{part="database"} 0.0' in service.http.get("/metrics").text
 
 
-def test_a_broker_that_is_away_stops_no_submission(settings: Settings, tmp_path: Path) -> None:
-    away = settings.model_copy(update={"broker_url": f"redis+socket://{tmp_path}/none.sock?virtual_host=0"})
+@pytest.fixture
+def alone(settings: Settings, new_database: Callable[[], AbstractContextManager[str]]) -> Iterator[Settings]:
+    """The same on a database of this test's own: the dispatcher of another service on it would send what waits."""
+    with new_database() as database_url:
+        yield settings.model_copy(update={"database_url": database_url})
+
+
+def test_a_broker_that_is_away_stops_no_submission(alone: Settings, tmp_path: Path) -> None:
+    away = alone.model_copy(update={"broker_url": f"redis+socket://{tmp_path}/none.sock?virtual_host=0"})
     with serving(away) as service:
         before = service.count("jobs")
         answers = [service.http.post("/v1/jobs", json=body()) for _ in range(5)]
@@ -86,7 +94,7 @@ def test_a_broker_that_is_away_stops_no_submission(settings: Settings, tmp_path:
         waiting = re.search(r"^lethe_outbox_backlog (\d+)", metrics, re.MULTILINE)
         assert waiting is not None
         assert int(waiting[1]) >= 5
-    with serving(settings) as service:  # the broker is back: what was submitted meanwhile is sent
+    with serving(alone) as service:  # the broker is back: what was submitted meanwhile is sent
         wait_for(lambda: "lethe_outbox_backlog 0.0" in service.http.get("/metrics").text)
 
 
