@@ -33,7 +33,7 @@ def images_seen(service: Service, job: Job) -> int:
 def wait_for_training(service: Service, job: Job, share: float) -> None:
     """Until ``share`` of the budget is spent and a checkpoint was written."""
     images = service.store.get(job.id).request["budget"]["images"]
-    wait_for(lambda: images_seen(service, job) >= share * images and bool(service.events(job, "job.checkpoint")), 60)
+    wait_for(lambda: images_seen(service, job) >= share * images and bool(service.events(job, "job.checkpoint")), 150)
 
 
 def assert_resumed_and_published_once(service: Service, job: Job) -> None:
