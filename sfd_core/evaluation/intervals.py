@@ -55,7 +55,8 @@ def ratio_of(first: Interval, second: Interval) -> Interval:
     r = max(first.value, TRIFLE) / max(second.value, TRIFLE)
     above = math.hypot(_relative(first.high, first.value), _relative(second.low, second.value))
     below = math.hypot(_relative(first.low, first.value), _relative(second.high, second.value))
-    return Interval(first.value / max(second.value, TRIFLE), r * math.exp(-below), r * math.exp(above), first.n)
+    value = first.value / max(second.value, TRIFLE)
+    return Interval(value, min(value, r * math.exp(-below)), r * math.exp(above), first.n)
 
 
 def _relative(bound: float, value: float) -> float:
