@@ -23,7 +23,7 @@ class Reaping:
         ran_out = (
             select(jobs)
             .where(jobs.c.lease_until <= func.now(), jobs.c.status.in_([str(s) for s in HELD]))
-            .order_by(jobs.c.lease_until)
+            .order_by(jobs.c.lease_until, jobs.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -51,7 +51,7 @@ class Reaping:
                 jobs.c.woken_at < rows.from_now(-older_than_seconds),
                 ~unsent,
             )
-            .order_by(jobs.c.woken_at)
+            .order_by(jobs.c.woken_at, jobs.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
