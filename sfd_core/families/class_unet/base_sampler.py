@@ -23,7 +23,7 @@ class DdimSampler(ImageSampler):
         self.network: UNet2DModel = base.network.to(device).eval()
         self.patch = base.model.image.patch
         self.steps = self.network_evaluations = steps
-        self.scheduler = ddim(base.schedule, clip=True)
+        self.scheduler = ddim(base.schedule)
 
     @torch.no_grad()
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:

@@ -29,8 +29,7 @@ class GuidedDdimSampler(PromptSampler):
         self.steps = steps
         self.guidance = guidance
         self.network_evaluations = steps * (2 if guidance != 1 else 1)
-        # Latents have no bounds to be clipped to.
-        self.scheduler = ddim(base.schedule, clip=False)
+        self.scheduler = ddim(base.schedule)
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:

@@ -134,6 +134,6 @@ def test_a_whole_step_of_the_schedule_draws_times_of_both_ends() -> None:
 def test_what_counts_in_steps_says_that_there_are_none(base: LoadedBase) -> None:
     continuous = dataclasses.replace(base, schedule=Edm())
     with pytest.raises(TypeError, match="DDIM samples over the steps of a VariancePreserving, which Edm does not"):
-        ddim(Edm(), clip=True)
+        ddim(Edm())
     with pytest.raises(TypeError, match="ESD draws the steps of a VariancePreserving, which Edm does not"):
         esd(SimpleNamespace(base=continuous), "red", "green")
