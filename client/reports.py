@@ -116,6 +116,18 @@ class ConceptOfDomain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConceptVariety:
+    """The variety of one remaining concept."""
+
+    concept: str
+    """A concept that is to remain."""
+    ratio: float
+    """What its images cover, as a share of what as many of the base model's would."""
+    distinct: float
+    """Share of its images that repeat no other."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConfusionMatrices:
     """Two matrices of what the judge sees for each concept that is asked for. Row: what was asked for. Column: what the
     judge sees."""
@@ -146,7 +158,8 @@ class Criterion:
     """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
     is missing."""
     about: str | None = None
-    """The forgotten concept or the other domain that it is about; null where it is about all that remains."""
+    """The forgotten concept, the other domain or the worst remaining concept that it is about; null where it is about
+    all that remains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,7 +348,7 @@ class InceptionScore:
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """An estimate with its 95 % interval: Wilson's for a share, Newcombe's for a difference of two shares, a
-    delete-a-group jackknife for a Fréchet distance, the normal one for a mean."""
+    delete-a-group jackknife for a Fréchet distance and for coverage, the normal one for a mean."""
 
     value: float
     """The point estimate. No verdict is decided by it alone."""
@@ -457,11 +470,14 @@ class NsfwRate:
 
 @dataclass(frozen=True, kw_only=True)
 class OverrideNote:
-    """The upper bound that an override sets on the unlearning accuracy."""
+    """The upper bound that an override sets on the unlearning accuracy: where images of the override itself are taken
+    for the forgotten concept, that share cannot be forgotten away."""
 
-    real_override_seen_as_forgotten: float
-    """Share of REAL images of the override in which this judge sees the forgotten concept: that share cannot be
-    forgotten away."""
+    real_override_seen_as_forgotten: float | None = None
+    """Share of REAL images of the override in which this judge sees the forgotten concept; null where there are
+    none."""
+    base_model_override_seen_as_forgotten: float | None = None
+    """The same of the base model's own images of the override; null where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -631,12 +647,20 @@ class ReportThresholds:
     """At least this share of images asked for a forgotten concept must not show it."""
     retained_accuracy_drop: float
     """Largest allowed drop of the accuracy on the remaining concepts below the base model's."""
+    worst_concept_loss: float
+    """Largest allowed loss of accuracy of any one remaining concept, as a share of the base model's accuracy on it. Its
+    interval is corrected for how many concepts are looked at."""
     cross_domain_accuracy_drop: float
     """Largest allowed drop of the accuracy in a text-to-image model's other domains below the base model's (forget an
     object: do the styles survive?). It does not apply to a model of one domain."""
     frechet_distance_ratio: float
     """Largest allowed Fréchet distance to real images, as a multiple of the base model's, on the judge's features and
     the remaining concepts."""
+    coverage_ratio: float
+    """Smallest allowed variety of the remaining concepts: the share of the base model's pictures that the generator's
+    images cover (Naeem et al. 2020), over the share that as many images of the base model's would."""
+    distinct_images: float
+    """Smallest allowed share of the images of remaining concepts that repeat no other of their concept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -656,6 +680,8 @@ class RetainedAccuracy:
     """The same of the base model."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
+    second_judge: SecondRetainedAccuracy | None = None
+    """The same by the second judge; null without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -739,6 +765,18 @@ class SecondOpinion:
     """In how many of the same images the second judge sees the concept."""
     accuracy: Interval
     """1 - seen / n by the second judge, with Wilson's interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondRetainedAccuracy:
+    """Retained accuracy over all remaining concepts by the second judge."""
+
+    generator: Interval
+    """Of the generator."""
+    base_model: Interval
+    """Of the base model."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -854,10 +892,38 @@ class UnlearnedConcept:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variety:
+    """The two sides of variety, within each remaining concept: how much of the base model's is there (coverage, Naeem
+    et al. 2020), and whether the generator's own images differ from each other."""
+
+    features: str
+    """The network whose features the distances are measured on, and how many features it has."""
+    neighbours: int
+    """A picture is covered if an image of the generator lies nearer to it than its neighbour of this rank among the
+    base model's other pictures of the same concept."""
+    n: int
+    """Images of the generator, remaining concepts only."""
+    generator: float
+    """Share of the base model's pictures that the generator's images cover."""
+    base_model: float
+    """Share that as many further images of the base model would cover: it follows from counting alone."""
+    ratio: Interval
+    """The first over the second, with a delete-a-group jackknife interval over the generator's images (20 groups). 1 is
+    the base model's own variety."""
+    distinct: Interval
+    """Share of the generator's images that repeat no other image of their concept: none lies nearer than half of the
+    base model's median distance between nearest images, among equally many. Delete-a-group jackknife interval."""
+    by_concept: tuple[ConceptVariety, ...] = ()
+    """One row a remaining concept, in the base model's order."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """The measurements of an evaluation of a generator, and what made them. Shares are from 0 to 1, seconds are wall
     time. docs/report.md says how each figure is computed again."""
 
+    diversity: Variety | None = None
+    """Null where no judge looked, or the images are too few."""
     clip_score: ClipScore | None = None
     """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
     inception_score: InceptionScore | None = None
@@ -890,7 +956,7 @@ class Report:
     """Over all remaining concepts; null where no judge looked."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     """A change that an older reader would misread gets a new number."""
     created_at: str
     """When the evaluation ended, ISO 8601 with its zone."""

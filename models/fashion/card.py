@@ -73,11 +73,10 @@ def _figures(measured: dict[str, Any]) -> str:
     columns = (first["by_concept"], second["by_concept"], teacher["by_concept"], teacher["second_judge"]["by_concept"])
     rows = [(concept, *values) for concept, *values in zip(CONCEPTS, *columns, strict=True)]
     totals = (first["accuracy"], second["accuracy"], teacher["accuracy"], teacher["second_judge"]["accuracy"])
-    evaluations, images = teacher["network_evaluations"], teacher["images_per_concept"]
+    evaluations, images, curve = teacher["network_evaluations"], teacher["images_per_concept"], teacher["step_counts"]
     lines = [
         f"Right answers on the {first['accuracy_images']} real test images, and on {images} images a concept of the",
-        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image, where its quality is "
-        "best:",
+        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image:",
         "",
         "| concept | judge, real | second judge, real | judge, base model's | second judge, base model's |",
         "| --- | --- | --- | --- | --- |",
@@ -96,12 +95,17 @@ def _figures(measured: dict[str, Any]) -> str:
             for name, row in teacher["further_features"].items()
         ),
         "",
-        f"| DDIM steps | judged right | FD-{teacher['features']} | images a concept |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| {steps} | {row['accuracy']:.3f} | {row['fd']:.2f} | 100 |"
-            for steps, row in teacher["other_step_counts"].items()
-        ),
-        f"| **{evaluations}** | **{teacher['accuracy']:.3f}** | **{teacher['fd_against_real']:.2f}** | {images} |",
+        f"Its sampler at other step counts, {curve['images_per_concept']} images a concept each:",
+        "",
+        f"| DDIM steps | judged right | FD-{teacher['features']} |",
+        "| --- | --- | --- |",
+        *(_curve_row(steps, row, str(evaluations)) for steps, row in curve["steps"].items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _curve_row(steps: str, row: dict[str, float], own: str) -> str:
+    """A row of the step table; the base model's own step count in bold."""
+    mark = "**" if steps == own else ""
+    cells = (steps, f"{row['accuracy']:.3f}", f"{row['fd']:.2f}")
+    return "| " + " | ".join(f"{mark}{cell}{mark}" for cell in cells) + " |"

@@ -37,6 +37,8 @@ HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000
 FEATURES_EACH = 500
 """Images a concept and side whose further features are kept."""
+CURVE_EACH = 200
+"""Images a concept of each step count of the curve."""
 
 
 def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: np.ndarray) -> ReferenceSet:
@@ -118,8 +120,9 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
             "fd_floor_real": round(frechet_distance(*halves(features.real)), 3),
         }
     curve = {}
-    for count in other_steps:
-        few, few_labels, _ = teacher_samples(base, count, 100)
+    # All of as many images: a Frechet distance falls with their number.
+    for count in sorted({*other_steps, steps}):
+        few, few_labels, _ = teacher_samples(base, count, CURVE_EACH)
         part = seen_by(judge, second, few, few_labels)
         curve[str(count)] = {
             "accuracy": shares(part.seen, part.labels)["accuracy"],
@@ -136,7 +139,7 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
         "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
         "further_features": further,
         "images_per_second": round(len(images) / seconds, 1),
-        "other_step_counts": curve,
+        "step_counts": {"images_per_concept": CURVE_EACH, "steps": curve},
     }
     return {
         "judge": on_real(real.seen, real.labels),
@@ -152,9 +155,9 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=10, help="DDIM steps of the teacher's own sampler")
+    parser.add_argument("--steps", type=int, default=20, help="DDIM steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
-    parser.add_argument("--curve", type=int, nargs="*", default=[5, 20, 50], help="other step counts, 100 images each")
+    parser.add_argument("--curve", type=int, nargs="*", default=[5, 10, 50], help="other step counts")
     parser.add_argument("--manifest-only", action="store_true", help="write manifest and card from measured.json")
     arguments = parser.parse_args()
     if not arguments.manifest_only:

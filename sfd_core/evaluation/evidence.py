@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from sfd_core.evaluation.concept_images import Judgements
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.reference import Reference
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.rates import Labels, pooled, rate
+from sfd_core.evaluation.reference import Reference, ReferenceSet
 from sfd_core.request.concepts import remaining
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -65,6 +68,26 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class JudgeView:
+    """The view of one judge. ``who``: in words. ``generator``: the concepts seen in the images that were asked for each
+    label. ``base_model``, ``real``: the references, with what this judge sees in their images."""
+
+    who: str
+    generator: Mapping[int, Labels]
+    base_model: ReferenceSet
+    real: ReferenceSet
+
+    def right(self, labels: Sequence[int]) -> Interval:
+        """Return the share of the generator's images of ``labels`` that show what was asked."""
+        return pooled([self.generator[label] == label for label in labels])
+
+    def base_model_right(self, labels: Sequence[int]) -> Interval | None:
+        """Return the same of the base model's images; None where there are none of these concepts."""
+        part = self.base_model.only(labels)
+        return rate(part.seen == part.labels) if len(part.labels) else None
+
+
+@dataclass(frozen=True)
 class Evidence(Setting):
     """All that the sections measure from. ``answers``: by the section that asked, in the order of its questions."""
 
@@ -76,6 +99,23 @@ class Evidence(Setting):
         return self.evaluators.judge is not None
 
     @property
+    def views(self) -> tuple[JudgeView, ...]:
+        """What each judge sees that decides: the first, and the second where it has looked at the same images and at
+        the base model's. There is none where no judge looked."""
+        if not self.has_judge:
+            return ()
+        by_label, reference = self.judgements.by_label, self.reference
+        first = {label: images.seen for label, images in by_label.items()}
+        second = {label: images.second.seen for label, images in by_label.items() if images.second is not None}
+        theirs, real = (_as_seen_by_the_second(part) for part in (reference.base_model, reference.real))
+        if len(second) < len(first) or theirs is None or real is None:
+            return (JudgeView("one judge", first, reference.base_model, reference.real),)
+        return (
+            JudgeView("the first judge", first, reference.base_model, reference.real),
+            JudgeView("the second judge", second, theirs, real),
+        )
+
+    @property
     def reference(self) -> Reference:
         """Real images and the base model's, as the judge saw them.
 
@@ -85,3 +125,8 @@ class Evidence(Setting):
         if self.evaluators.reference is None:
             raise ValueError("no reference statistics: the base model ships none, and none were made")
         return self.evaluators.reference
+
+
+def _as_seen_by_the_second(part: ReferenceSet) -> ReferenceSet | None:
+    """The same images with what the second judge sees in them; None where it never looked."""
+    return None if part.second_seen is None else dataclasses.replace(part, seen=part.second_seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from sfd_core.evaluation.field_types import Count
 
@@ -17,7 +18,7 @@ TRIFLE = 1e-12
 @dataclass(frozen=True)
 class Interval:
     """An estimate with its 95 % interval: Wilson's for a share, Newcombe's for a difference of two shares, a
-    delete-a-group jackknife for a Fréchet distance, the normal one for a mean."""
+    delete-a-group jackknife for a Fréchet distance and for coverage, the normal one for a mean."""
 
     value: float
     """The point estimate. No verdict is decided by it alone."""
@@ -29,15 +30,20 @@ class Interval:
     """How many images stand behind the estimate."""
 
 
-def wilson(successes: int, n: int) -> Interval:
-    """Return a proportion with Wilson's score interval (Wilson 1927)."""
+def wilson(successes: int, n: int, z: float = Z95) -> Interval:
+    """Return a proportion with Wilson's score interval (Wilson 1927). ``z``: the normal quantile of its level."""
     p = successes / n
-    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     # At 0 of n and n of n the bound is exactly 0 or 1; rounding must not move it.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return Interval(p, low, high, n)
+
+
+def z_of_all(looked_at: int) -> float:
+    """Return the normal quantile with which ``looked_at`` intervals hold all at once with 95 % (Bonferroni)."""
+    return NormalDist().inv_cdf(1 - 0.025 / looked_at)
 
 
 def difference(first: Interval, second: Interval) -> Interval:

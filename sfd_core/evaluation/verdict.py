@@ -7,8 +7,8 @@ Plain: importing this does not import torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from sfd_core.display.numbers import number, percent
@@ -36,17 +36,21 @@ class Criterion:
     """The decision in one sentence with its figures; where it is inconclusive, how many images would decide it, or what
     is missing."""
     about: str | None = None
-    """The forgotten concept or the other domain that it is about; null where it is about all that remains."""
+    """The forgotten concept, the other domain or the worst remaining concept that it is about; null where it is about
+    all that remains."""
 
 
-def at_least(name: str, measured: Interval, threshold: float, said: str, about: str | None = None) -> Criterion:
-    """Judge a proportion that must reach ``threshold``. ``said``: what was measured, in words."""
+def at_least(
+    name: str, measured: Interval, threshold: float, said: str, about: str | None = None, *, share: bool = True
+) -> Criterion:
+    """Judge a figure that must reach ``threshold``. ``said``: what was measured, in words. ``share``: it is one, with
+    Wilson's interval; else its interval narrows with the root of its images."""
     asked = percent(threshold, None)
     if measured.low >= threshold:
         return Criterion(name, "pass", threshold, measured, f"{said}: above {asked}", about)
     if measured.high < threshold:
         return Criterion(name, "fail", threshold, measured, f"{said}: below {asked}", about)
-    needed = _images_needed(measured.value, threshold)
+    needed = _images_needed(measured.value, threshold) if share else _more_images(measured, threshold, measured.n)
     reason = f"{said}: the interval contains {asked}; {needed}"
     return Criterion(name, "inconclusive", threshold, measured, reason, about)
 
@@ -75,6 +79,24 @@ def undecided(name: str, threshold: float, reason: str, about: str | None = None
     """Make an undecided criterion, where there is nothing to measure with: ``reason`` says what is missing and what
     would be right."""
     return Criterion(name, "inconclusive", threshold, None, reason, about)
+
+
+def by_every_judge(found: Sequence[tuple[str, Criterion]], words: Callable[[Interval], str]) -> Criterion:
+    """Return what all judges together decide: each must pass, so the worst of ``found`` stands, the first of equals.
+
+    ``found``: who judged, and what follows from that alone; ``words``: of what was measured. The reason says who
+    decided, and what the others measured.
+    """
+    who, worst = min(found, key=lambda one: _SEVERITY[one[1].decision])
+    others = [
+        f"by {other} {words(criterion.measured)}"
+        for other, criterion in found
+        if criterion is not worst and criterion.measured is not None
+    ]
+    return replace(worst, reason=f"{worst.reason} ({'; '.join([f'by {who}', *others])})")
+
+
+_SEVERITY: Mapping[Verdict, int] = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
 def overall(criteria: Sequence[Criterion]) -> Verdict:

@@ -29,7 +29,7 @@ from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import Recipe
 
-SCHEMA_VERSION: Literal[4] = 4
+SCHEMA_VERSION: Literal[5] = 5
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class Report:
     """The measurements of an evaluation of a generator, and what made them. Shares are from 0 to 1, seconds are wall
     time. docs/report.md says how each figure is computed again."""
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[5] = SCHEMA_VERSION
     """A change that an older reader would misread gets a new number."""
     created_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the evaluation ended, ISO 8601 with its zone."""

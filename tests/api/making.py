@@ -120,7 +120,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
     """A report as the evaluation writes it, as far as the api looks into it."""
     interval = {"value": 0.9, "low": 0.886, "high": 0.9124, "n": 2000}
     return {
-        "schema_version": 4,
+        "schema_version": 5,
         "verdict": verdict,
         "criteria": [
             {

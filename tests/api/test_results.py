@@ -104,7 +104,7 @@ def test_a_record(service: Service, tmp_path: Path, verdict: str) -> None:
 def test_the_schema_of_reports(service: Service) -> None:
     answer = service.http.get("/v1/report-schema")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/schema+json")
-    assert answer.json()["properties"]["schema_version"]["const"] == 4
+    assert answer.json()["properties"]["schema_version"]["const"] == 5
 
 
 def test_a_file_that_changed_in_the_store_is_not_handed_out(service: Service, tmp_path: Path) -> None:

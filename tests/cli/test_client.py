@@ -278,8 +278,8 @@ def test_the_types_of_a_report_are_those_of_its_schema() -> None:
 
 
 def test_a_report_of_another_version_is_refused_and_what_is_new_in_this_one_is_no_trouble() -> None:
-    with pytest.raises(BadAnswer, match="schema_version: Input should be 4"):
-        read(Report, sample_report() | {"schema_version": 5})
+    with pytest.raises(BadAnswer, match="schema_version: Input should be 5"):
+        read(Report, sample_report() | {"schema_version": 4})
     newer = sample_report() | {"beauty": 0.9}
     newer["evaluators"].append({"name": "an oracle", "role": "oracle", "digest": "sha256:" + "0" * 64, "age": 3})
     report = read(Report, newer)

@@ -5,14 +5,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sfd_core.evaluation.criteria import complete, frechet_distance_ratio, retained_accuracy_drop, unlearning_accuracy
+from sfd_core.evaluation.criteria import (
+    complete,
+    coverage_ratio,
+    distinct_images,
+    frechet_distance_ratio,
+    retained_accuracy_drop,
+    unlearning_accuracy,
+    worst_concept_loss,
+)
 from sfd_core.evaluation.intervals import Interval, difference, wilson
+from sfd_core.evaluation.sections.diversity import ConceptVariety, Variety
 from sfd_core.evaluation.verdict import Criterion, overall
 from sfd_core.report.page import limits_of
 from sfd_core.report.report import from_json
@@ -32,8 +42,10 @@ Forgetting = Mapping[str, str | dict[str, bool]]
 Json = dict[str, Any]
 
 
-def as_json(value: Interval | Criterion) -> Json:
-    return dataclasses.asdict(value)
+def as_json(value: Interval | Criterion | Variety) -> Json:
+    """As JSON has it: lists where there are tuples."""
+    read: Json = json.loads(json.dumps(dataclasses.asdict(value)))
+    return read
 
 
 def digest(of: str) -> str:
@@ -71,15 +83,21 @@ def sample_report(
     teacher_all = wilson(sum(teacher_right[i] for i in remaining), 1000 * len(remaining))
     quality = [_quality(len(remaining) * per_concept, distance, 136, "judge-128", "FD-judge-128")]
     quality.append(_quality(len(remaining) * per_concept, 9 * distance, 338, "EffLite0-320", "FD-EffLite0-320"))
+    variety = _variety([CONCEPTS[i] for i in remaining], per_concept * len(remaining))
     criteria = (
         *(unlearning_accuracy.judge(concept, n - seen, n, 0.99) for concept in forget),
         retained_accuracy_drop.judge(teacher_all, generator_all, 0.05),
+        worst_concept_loss.judge(
+            {CONCEPTS[i]: ((teacher_right[i], 1000), (right[i], per_concept)) for i in remaining}, 0.25
+        ),
         frechet_distance_ratio.judge(Interval(**quality[0]["against_real"]["fd"]), _about(1.73, 9000), 5.0)
         if quality[0]["against_real"]["fd"]
         else frechet_distance_ratio.too_few(quality[0]["n"], 136, 5.0),
+        coverage_ratio.judge(variety, 0.25),
+        distinct_images.judge(variety, 0.3),
     )
     report = {
-        "schema_version": 4,
+        "schema_version": 5,
         "created_at": "2026-11-24T20:31:07+00:00",
         "subject": {
             "kind": "one_step",
@@ -130,7 +148,13 @@ def sample_report(
             "generator": as_json(generator_all),
             "base_model": as_json(teacher_all),
             "drop": as_json(difference(teacher_all, generator_all)),
+            "second_judge": {
+                "generator": as_json(generator_all),
+                "base_model": as_json(teacher_all),
+                "drop": as_json(difference(teacher_all, generator_all)),
+            },
         },
+        "diversity": as_json(variety),
         "cross_domain": None,
         "paraphrases": None,
         "retained_captions": None,
@@ -253,7 +277,13 @@ def _unlearned(concept: str, override: str | dict[str, bool], seen: int, n: int)
         "share_override": 0.9491 if fixed else None,
         "second_judge": {"seen": seen // 2, "accuracy": as_json(wilson(n - seen // 2, n))},
     }
-    return row | {"override_share_note": {"real_override_seen_as_forgotten": 0.006} if fixed else None}
+    note = {"real_override_seen_as_forgotten": 0.006, "base_model_override_seen_as_forgotten": 0.004}
+    return row | {"override_share_note": note if fixed else None}
+
+
+def _variety(concepts: Sequence[str], n: int) -> Variety:
+    rows = tuple(ConceptVariety(concept, round(0.72 - 0.03 * i, 2), 0.98) for i, concept in enumerate(concepts))
+    return Variety("judge-128", 5, n, 0.57, 0.95, Interval(0.6, 0.58, 0.62, n), Interval(0.98, 0.97, 0.99, n), rows)
 
 
 def _agreement(forget: Forgetting, seen: int, n: int, per_concept: int) -> Json:

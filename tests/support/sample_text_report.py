@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfd_core.evaluation.criteria import cross_domain_accuracy_drop
+from sfd_core.evaluation.criteria import CRITERIA, cross_domain_accuracy_drop
 from sfd_core.evaluation.intervals import difference, wilson
 from sfd_core.evaluation.verdict import overall, undecided
 from tests.support.sample_report import TOLD, as_json, digest, sample_report, with_limits
@@ -98,10 +98,12 @@ def unjudged_report() -> Json:
     """The same where no judge looked."""
     report = text_report()
     missing = "no judge says whether Sneaker is in an image: give CLIP weights"
-    about = {"unlearning_accuracy": "Sneaker", "retained_accuracy_drop": None, "frechet_distance_ratio": None}
+    about = dict.fromkeys(name for name in CRITERIA if name != "cross_domain_accuracy_drop") | {
+        "unlearning_accuracy": "Sneaker"
+    }
     criteria = tuple(undecided(name, report["thresholds"][name], missing, what) for name, what in about.items())
     nothing = ("judge", "second_judge", "domain", "retained_accuracy", "cross_domain", "agreement", "confusion")
-    report |= dict.fromkeys((*nothing, "inception_score", "paraphrases", "retained_captions", "nsfw"))
+    report |= dict.fromkeys((*nothing, "inception_score", "diversity", "paraphrases", "retained_captions", "nsfw"))
     unknown = dict.fromkeys(
         (
             "seen",

@@ -3,10 +3,12 @@ means something only beside another on the same features."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sfd_core.display.numbers import measure, number
+from sfd_core.display.numbers import measure, number, percent
 from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
 from sfd_core.evaluation.intervals import Interval, ratio_of
 from sfd_core.evaluation.parts import Parts
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
 
 NAME = "frechet_distance_ratio"
+KNOWN_TO = 0.25
+"""How closely the base model's own distance must be known at as many images, as half of its 95 % interval over itself,
+for a ratio to it to pass (docs/adr/0007)."""
 
 
 def judge(generator: Interval, base_model: Interval, threshold: float) -> Criterion:
@@ -29,7 +34,16 @@ def judge(generator: Interval, base_model: Interval, threshold: float) -> Criter
         return undecided(NAME, threshold, reason)
     ratio = ratio_of(generator, base_model)
     said = f"Frechet distance to real images is {measure(ratio)} times the base model's"
-    return at_most(NAME, ratio, threshold, said, number(threshold))
+    criterion = at_most(NAME, ratio, threshold, said, number(threshold))
+    width = (base_model.high - base_model.low) / 2 / base_model.value
+    if criterion.decision == "pass" and width > KNOWN_TO:
+        images = math.ceil(generator.n * (width / KNOWN_TO) ** 2)
+        reason = (
+            f"{said}, but of {number(generator.n)} images a side the base model's own distance is known to "
+            f"{percent(width, 0)} only: {percent(KNOWN_TO, None)} take about {number(images)} images"
+        )
+        return replace(criterion, decision="inconclusive", reason=reason)
+    return criterion
 
 
 def too_few(images: int, needed: int, threshold: float) -> Criterion:
@@ -43,8 +57,9 @@ def too_few(images: int, needed: int, threshold: float) -> Criterion:
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion, on the judge's features."""
-    from sfd_core.evaluation.metrics import enough, frechet_interval, images_needed
+    """Return one criterion, on the judge's features, from equally many images of both sides."""
+    from sfd_core.evaluation.frechet_pair import equal_counts, frechet_pair
+    from sfd_core.evaluation.metrics import images_needed
 
     if not evidence.has_judge:
         reason = f"there is no judge on whose features a distance could be measured: {NO_JUDGE_HINT}"
@@ -56,11 +71,14 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
             "(docs/base-models.md says how to add one)"
         )
         return [undecided(NAME, threshold, reason)]
-    samples = evidence.judgements.features(kept)
-    real, base_model = (part.only(kept).features for part in (reference.real, reference.base_model))
-    if not (enough(samples, real) and enough(base_model, real)):
-        return [too_few(len(samples), images_needed(samples.shape[1]), threshold)]
-    return [judge(frechet_interval(real, samples), frechet_interval(real, base_model), threshold)]
+    generator = [evidence.judgements.features([label]) for label in kept]
+    base_model = [reference.base_model.only([label]).features for label in kept]
+    real = reference.real.only(kept).features
+    n, needed = sum(equal_counts(generator, base_model)), images_needed(real.shape[1])
+    if n < needed or len(real) // 2 <= real.shape[1]:
+        return [too_few(n, needed, threshold)]
+    ours, theirs = frechet_pair(real, generator, base_model)
+    return [judge(ours, theirs, threshold)]
 
 
 MEASURED = """

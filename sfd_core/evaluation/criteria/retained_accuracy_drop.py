@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import drop as drop_words
-from sfd_core.display.numbers import points
-from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
+from sfd_core.display.numbers import estimate, percent, points
+from sfd_core.evaluation.criterion import ENOUGH_SEEN, NO_JUDGE_HINT, CriterionSpec
 from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.sections.retention import Retention
-from sfd_core.evaluation.verdict import Criterion, at_most, undecided
+from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
 if TYPE_CHECKING:
-    from sfd_core.evaluation.evidence import Evidence
+    from sfd_core.evaluation.evidence import Evidence, JudgeView
 
 NAME = "retained_accuracy_drop"
 
@@ -27,11 +27,27 @@ def judge(base_model: Interval, generator: Interval, threshold: float) -> Criter
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion, over all remaining concepts."""
-    if (kept := parts.of(Retention).retained_accuracy) is None:
+    """Return one criterion, over all remaining concepts; every judge must pass it."""
+    if not evidence.views:
         reason = f"no judge says what the images of the other concepts show: {NO_JUDGE_HINT}"
         return [undecided(NAME, threshold, reason)]
-    return [judge(kept.base_model, kept.generator, threshold)]
+    found = [(view.who, _by(view, evidence.kept, threshold)) for view in evidence.views]
+    return [by_every_judge(found, lambda drop: drop_words(drop, 2))]
+
+
+def _by(view: JudgeView, kept: Sequence[int], threshold: float) -> Criterion:
+    base_model = view.base_model_right(kept)
+    if base_model is None:
+        return undecided(NAME, threshold, "there are no images of the base model to hold the generator's against")
+    criterion = judge(base_model, view.right(kept), threshold)
+    if base_model.low < ENOUGH_SEEN and criterion.decision != "fail":
+        # What is hardly there cannot be lost: a small drop says nothing.
+        reason = (
+            f"in {estimate(base_model)} of the base model's own images of the other concepts the judge sees what was "
+            f"asked: a drop below {percent(ENOUGH_SEEN, None)} means nothing; a better base model or judge is needed"
+        )
+        return replace(criterion, decision="inconclusive", reason=reason)
+    return criterion
 
 
 MEASURED = """
@@ -41,6 +57,10 @@ Measured: of {{ kept.generator.n | number }} images asked for {% if report.reten
 {{ report.retention | length }} concepts{% else %}concepts{% endif %} that are to remain, the judge sees what
 was asked in {{ kept.generator.value | percent }}; for the base model it is {{ kept.base_model.value | percent }}.
 {{ change(kept.drop) }}
+{% if kept.second_judge %}
+ By the second judge {{ kept.second_judge.base_model.value | percent }} became
+{{ kept.second_judge.generator.value | percent }}.
+{% endif %}
 {% endif %}
 """
 

@@ -43,6 +43,18 @@ class RetainedConcept:
 
 
 @dataclass(frozen=True)
+class SecondRetainedAccuracy:
+    """Retained accuracy over all remaining concepts by the second judge."""
+
+    generator: Interval
+    """Of the generator."""
+    base_model: Interval
+    """Of the base model."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
+
+
+@dataclass(frozen=True)
 class RetainedAccuracy:
     """Retained accuracy over all remaining concepts."""
 
@@ -52,6 +64,8 @@ class RetainedAccuracy:
     """The same of the base model."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
+    second_judge: SecondRetainedAccuracy | None
+    """The same by the second judge; null without one."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +81,20 @@ class Retention:
 
 def measure(evidence: Evidence) -> Retention:
     """Measure a row for each remaining concept, and all of them together."""
-    from sfd_core.evaluation.rates import pooled, rate
+    kept = evidence.kept
+    together = [(ours, theirs, difference(theirs, ours)) for ours, theirs in _of_judges(evidence)]
+    second = SecondRetainedAccuracy(*together[1]) if len(together) > 1 else None
+    return Retention(tuple(_row(label, evidence) for label in kept), RetainedAccuracy(*together[0], second))
 
-    kept, by_label = evidence.kept, evidence.judgements.by_label
-    generator = pooled([by_label[label].seen == label for label in kept])
-    part = evidence.reference.base_model.only(kept)
-    base_model = rate(part.seen == part.labels)
-    together = RetainedAccuracy(generator, base_model, difference(base_model, generator))
-    return Retention(tuple(_row(label, evidence) for label in kept), together)
+
+def _of_judges(evidence: Evidence) -> list[tuple[Interval, Interval]]:
+    """The generator's and the base model's retained accuracy, by each judge."""
+    kept = evidence.kept
+    return [
+        (view.right(kept), base_model)
+        for view in evidence.views
+        if (base_model := view.base_model_right(kept)) is not None
+    ]
 
 
 def _row(label: int, evidence: Evidence) -> RetainedConcept:
@@ -113,6 +133,14 @@ PAGE = """
       <td class="drop"><strong>{{ kept.drop.value | points }}</strong>
         <small>{{ kept.drop.low | points }} to {{ kept.drop.high | points }}</small></td>
       <td>{{ (report.judge or {}).accuracy | percent }}</td></tr>
+    {% if kept.second_judge %}
+    <tr><th scope="row">The same by the second judge</th>
+      <td>{{ kept.second_judge.generator.value | percent }} <small>{{ kept.second_judge.generator | interval }}</small></td>
+      <td>{{ kept.second_judge.base_model.value | percent }} <small>{{ kept.second_judge.base_model | interval }}</small></td>
+      <td class="drop">{{ kept.second_judge.drop.value | points }}
+        <small>{{ kept.second_judge.drop.low | points }} to {{ kept.second_judge.drop.high | points }}</small></td>
+      <td>{{ (report.second_judge or {}).accuracy | percent }}</td></tr>
+    {% endif %}
     {% endif %}
     {% for row in report.retention %}
     {% set apart = row.base_model.low > row.generator.high %}

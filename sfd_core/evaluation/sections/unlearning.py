@@ -31,11 +31,19 @@ class SecondOpinion:
 
 @dataclass(frozen=True)
 class OverrideNote:
-    """The upper bound that an override sets on the unlearning accuracy."""
+    """The upper bound that an override sets on the unlearning accuracy: where images of the override itself are taken
+    for the forgotten concept, that share cannot be forgotten away."""
 
-    real_override_seen_as_forgotten: Share
-    """Share of REAL images of the override in which this judge sees the forgotten concept: that share cannot be
-    forgotten away."""
+    real_override_seen_as_forgotten: Share | None
+    """Share of REAL images of the override in which this judge sees the forgotten concept; null where there are none."""
+    base_model_override_seen_as_forgotten: Share | None
+    """The same of the base model's own images of the override; null where there are none."""
+
+    @property
+    def most(self) -> float:
+        """The most that unlearning accuracy can be expected to be."""
+        shares = (self.real_override_seen_as_forgotten, self.base_model_override_seen_as_forgotten)
+        return 1 - max(share for share in shares if share is not None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def _row(item: Forget, evidence: Evidence) -> UnlearnedConcept:
     label = concepts.index(item.concept)
     images = evidence.judgements.by_label[label]
     p = images.judgement.probabilities.astype(np.float64)
-    n, seen = len(p), int((images.seen == label).sum())
+    n, seen_in = len(p), int((images.seen == label).sum())
     override = written_override(item.override)
     if not evidence.has_judge:
         return UnlearnedConcept(item.concept, override, n)
@@ -103,16 +111,16 @@ def _row(item: Forget, evidence: Evidence) -> UnlearnedConcept:
     # Words that replace others need not be a concept that the judge knows.
     if isinstance(item.override, FixedOverride) and item.override.concept in concepts:
         target = concepts.index(item.override.concept)
-        real = evidence.reference.real.only([target]).seen
         share = float((images.seen == target).mean())
-        # What cannot be forgotten away: real images of the override in which this judge sees the forgotten concept.
-        note = OverrideNote(float((real == label).mean())) if len(real) else None
+        parts = (evidence.reference.real.only([target]).seen, evidence.reference.base_model.only([target]).seen)
+        real, base_model = (float((seen == label).mean()) if len(seen) else None for seen in parts)
+        note = OverrideNote(real, base_model) if real is not None or base_model is not None else None
     return UnlearnedConcept(
         item.concept,
         override,
         n,
-        seen,
-        wilson(n - seen, n),
+        seen_in,
+        wilson(n - seen_in, n),
         float(p[:, label].mean()),
         float(-(p * np.log(np.clip(p, 1e-12, None))).sum(axis=1).mean()),
         share,
@@ -165,12 +173,14 @@ PAGE = """
 </table>
 </div>
 {% for item in report.unlearning if item.override_share_note %}
-{% set seen_in_real = item.override_share_note.real_override_seen_as_forgotten %}
-<p class="note">{% if seen_in_real > 0 %}The judge errs: in {{ seen_in_real | percent(2) }} of real images of
-{{ item.override | override }} it sees “{{ item.concept }}”. That share cannot be forgotten away, so about
-{{ (1 - seen_in_real) | percent(2) }} is the most that can be expected here.{% else %}In none of the real images of
-{{ item.override | override }} does the judge see “{{ item.concept }}”: its errors leave room for all of it to be
-forgotten.{% endif %}</p>
+{% set note = item.override_share_note %}
+<p class="note">{% if note.most < 1 %}The judge errs: it sees “{{ item.concept }}” in
+{% if note.real_override_seen_as_forgotten is number %}{{ note.real_override_seen_as_forgotten | percent(2) }} of real images of
+{{ item.override | override }}{% endif %}{% if note.base_model_override_seen_as_forgotten is number %}{% if
+note.real_override_seen_as_forgotten is number %} and in {% endif %}{{ note.base_model_override_seen_as_forgotten | percent(2) }} of the base model's{% endif %}.
+The larger share cannot be forgotten away, so about {{ note.most | percent(2) }} is the most that can be expected
+here.{% else %}In no image of {{ item.override | override }}, real or the base model's, does the judge see
+“{{ item.concept }}”: its errors leave room for all of it to be forgotten.{% endif %}</p>
 {% endfor %}
 <p class="note">A broken generator that makes noise would forget perfectly. Read these figures beside the next table
 and the share in which the judge sees the override.</p>

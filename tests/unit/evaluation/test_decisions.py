@@ -110,7 +110,7 @@ def test_a_drop_as_large_as_allowed_is_within(judge: object) -> None:
 
 
 def test_a_distance_as_large_as_allowed_is_within() -> None:
-    sides = Interval(6.0, 5.0, 8.0, 70), Interval(2.0, 1.6, 2.2, 90)
+    sides = Interval(6.0, 5.0, 8.0, 70), Interval(2.0, 1.9, 2.1, 90)
     ratio = ratio_of(*sides)
     for threshold, decision in (
         (ratio.high, "pass"),
@@ -154,7 +154,18 @@ def test_what_cannot_be_measured_says_why() -> None:
         assert criterion.name == "frechet_distance_ratio"
         assert (criterion.decision, criterion.threshold, criterion.measured) == ("inconclusive", 5.0, None)
         assert word in criterion.reason
-    assert judge_distance(Interval(0.5, 0.4, 0.6, 9), Interval(0.5, 0.4, 0.6, 9), 5.0).decision == "pass"
+    assert judge_distance(Interval(0.5, 0.4, 0.6, 9), Interval(0.5, 0.46, 0.54, 9), 5.0).decision == "pass"
+
+
+def test_a_ratio_passes_only_where_the_base_models_own_distance_is_known() -> None:
+    """At 50 % for 100 images it takes four times as many for 25 %; a ratio far beyond the threshold fails all the
+    same."""
+    vague = Interval(2.0, 1.0, 3.0, 100)
+    within = judge_distance(Interval(2.0, 1.9, 2.1, 100), vague, 5.0)
+    assert within.decision == "inconclusive"
+    assert re.search(r"known to 50.% only: 25.% take about 400 images", within.reason)
+    assert within.measured is not None
+    assert judge_distance(Interval(200.0, 190.0, 210.0, 100), vague, 5.0).decision == "fail"
 
 
 def decides(rate: float, n: int, threshold: float) -> bool:

@@ -67,7 +67,10 @@ def test_a_painter_that_forgot_every_word_passes_in_both_domains() -> None:
     assert decisions(report) == {
         "unlearning_accuracy": "pass",
         "retained_accuracy_drop": "pass",
+        "worst_concept_loss": "pass",
         "cross_domain_accuracy_drop": "pass",
+        "coverage_ratio": "pass",
+        "distinct_images": "pass",
     }
     assert report["unlearning"][0]["share_override"] == 1
     (style,) = report["cross_domain"]
@@ -178,8 +181,9 @@ def test_clip_judges_what_no_classifier_knows(forgot: dict[str, str], decision: 
     assert isinstance(result.evaluators.judge, ClipJudge)
     assert report["unlearning"][0]["concept"] == "pistol"
     assert decisions(report)["unlearning_accuracy"] == decision
-    assert report["criteria"][-1]["decision"] == "inconclusive"
-    assert "no real images" in report["criteria"][-1]["reason"]
+    (distance,) = [c for c in report["criteria"] if c["name"] == "frechet_distance_ratio"]
+    assert distance["decision"] == "inconclusive"
+    assert "no real images" in distance["reason"]
     assert report["cross_domain"] is None
     concepts = report["confusion"]["concepts"]
     assert concepts == ["pistol", "banana", "an apple on a plate", "an old castle"]

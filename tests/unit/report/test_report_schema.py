@@ -44,7 +44,7 @@ def parts(schema: Any, where: str = "#") -> Iterator[tuple[str, dict[str, Any]]]
 def test_it_is_a_schema_of_2020_12() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION == 4
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION == 5
 
 
 @pytest.mark.parametrize(

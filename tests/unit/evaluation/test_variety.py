@@ -1,0 +1,142 @@
+"""Coverage and distinct images: beside a second implementation, and on sets whose answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sfd_core.evaluation.coverage import K, coverage, expected_coverage
+from sfd_core.evaluation.distinct import distinct
+from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, T95_OF_19
+
+Array = NDArray[np.float32]
+
+
+def drawn(n: int, seed: int, spread: float = 1.0) -> Array:
+    return (spread * np.random.default_rng(seed).normal(size=(n, 6))).astype(np.float32)
+
+
+def distance(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    return math.sqrt(sum((float(a) - float(b)) ** 2 for a, b in zip(one, other, strict=True)))
+
+
+def covered_by_hand(reference: Array, samples: Array, k: int) -> int:
+    """Picture by picture, as Naeem et al. define it."""
+    count = 0
+    for i, picture in enumerate(reference):
+        radius = sorted(distance(picture, other) for j, other in enumerate(reference) if j != i)[k - 1]
+        count += any(distance(picture, image) <= radius for image in samples)
+    return count
+
+
+def own_by_hand(base_model: Array, samples: Array) -> int:
+    """Image by image: no other nearer than half of the base model's (lower) median to the nearest."""
+
+    def nearest(images: Array) -> list[float]:
+        return [min(distance(a, b) for j, b in enumerate(images) if j != i) for i, a in enumerate(images)]
+
+    usual = sorted(nearest(base_model))[(len(base_model) - 1) // 2]
+    return sum(each >= usual / 2 for each in nearest(samples))
+
+
+def test_coverage_against_a_second_implementation_with_its_interval() -> None:
+    sizes = ((30, 25), (20, 40))
+    reference = [drawn(m, i) for i, (m, _) in enumerate(sizes)]
+    samples = [drawn(n, 10 + i, spread=1.2) for i, (_, n) in enumerate(sizes)]
+    found = coverage(reference, samples)
+
+    def ratio(leave_out: int | None) -> float:
+        covered, expected = 0, 0.0
+        for ref, made in zip(reference, samples, strict=True):
+            left = np.array([x for i, x in enumerate(made) if leave_out is None or i % JACKKNIFE_GROUPS != leave_out])
+            covered += covered_by_hand(ref, left, K)
+            expected += len(ref) * expected_coverage(len(ref), len(left))
+        return covered / expected
+
+    left = [ratio(g) for g in range(JACKKNIFE_GROUPS)]
+    half = T95_OF_19 * math.sqrt(19 / 20 * sum((each - sum(left) / 20) ** 2 for each in left))
+    assert found.ratio.value == pytest.approx(ratio(None))
+    assert found.ratio.high - found.ratio.value == pytest.approx(half)
+    assert found.ratio.n == 65
+    assert found.covered == pytest.approx(sum(map(covered_by_hand, reference, samples, (K, K))) / 50)
+    by_hand = [
+        covered_by_hand(r, s, K) / len(r) / expected_coverage(len(r), len(s))
+        for r, s in zip(reference, samples, strict=True)
+    ]
+    assert found.by_concept == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(6, 1, 5), (10, 10, 5), (10, 3, 1), (40, 200, 5)])
+def test_what_is_expected_is_what_counting_orders_gives(m: int, n: int, k: int) -> None:
+    """Of the m - 1 + n others of a picture any k may be the nearest: C(m - 1, k) of C(m - 1 + n, k) are all pictures."""
+    assert expected_coverage(m, n, k) == pytest.approx(1 - math.comb(m - 1, k) / math.comb(m - 1 + n, k))
+
+
+@pytest.mark.parametrize("spread", [1.0, 7.0])
+def test_images_of_the_same_distribution_cover_what_is_expected(spread: float) -> None:
+    """Whatever the distribution; k = 1 and large sets among them."""
+    found = [
+        coverage([drawn(60, seed, spread) ** 3], [drawn(45, 100 + seed, spread) ** 3]).ratio.value for seed in range(60)
+    ]
+    assert np.mean(found) == pytest.approx(1, abs=3 * np.std(found) / math.sqrt(60))
+
+
+def test_distinct_images_against_a_second_implementation() -> None:
+    base_model, samples = [drawn(30, 1), drawn(30, 2)], [drawn(30, 3, spread=0.6), drawn(30, 4, spread=0.5)]
+    found, by_concept = distinct(base_model, samples)
+    by_hand = [own_by_hand(b, s) for b, s in zip(base_model, samples, strict=True)]
+    assert 0 < sum(by_hand) < 60
+    assert found.value == pytest.approx(sum(by_hand) / 60)
+    assert by_concept == pytest.approx([each / 30 for each in by_hand])
+    left = []
+    for g in range(JACKKNIFE_GROUPS):
+        kept = [np.array([x for i, x in enumerate(s) if i % JACKKNIFE_GROUPS != g]) for s in samples]
+        left.append(sum(map(own_by_hand, base_model, kept)) / sum(map(len, kept)))
+    half = T95_OF_19 * math.sqrt(19 / 20 * sum((each - sum(left) / 20) ** 2 for each in left))
+    assert found.high - found.value == pytest.approx(half)
+
+
+def test_pictures_again_are_not_distinct_and_others_are() -> None:
+    base_model = [drawn(50, 1)]
+    again = [np.repeat(drawn(25, 2), 2, axis=0)]
+    assert distinct(base_model, again)[0].value == 0
+    assert distinct(base_model, [drawn(50, 3)])[0].value > 0.9
+
+
+def test_both_sides_are_drawn_to_equally_many() -> None:
+    """Among more images the nearest is nearer: a generator of many must not look repetitive beside a base of few."""
+    found = distinct([drawn(40, 1)], [drawn(4000, 2)])[0]
+    assert (found.n, found.value > 0.85) == (40, True)
+
+
+@pytest.mark.parametrize(
+    ("reference", "samples", "said"),
+    [
+        ([drawn(K, 0)], [drawn(50, 1)], "more than k = 5 pictures"),
+        ([drawn(50, 0)], [drawn(39, 1)], "takes 40 images, not 39"),
+    ],
+)
+def test_too_few_for_coverage_are_refused(reference: list[Array], samples: list[Array], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        coverage(reference, samples)
+
+
+@pytest.mark.parametrize(
+    ("base_model", "samples", "said"),
+    [
+        ([drawn(50, 0), drawn(1, 2)], [drawn(50, 1), drawn(50, 3)], "two of each concept are needed"),
+        ([drawn(39, 0)], [drawn(50, 1)], "takes 40 images, not 39"),
+    ],
+)
+def test_too_few_to_tell_apart_are_refused(base_model: list[Array], samples: list[Array], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        distinct(base_model, samples)
+
+
+@pytest.mark.parametrize(("m", "n"), [(5, 1), (6, 0)])
+def test_what_is_expected_of_too_few_is_refused(m: int, n: int) -> None:
+    with pytest.raises(ValueError, match="takes more than k = 5 pictures and an image"):
+        expected_coverage(m, n)
