@@ -35,9 +35,9 @@ from benchmarks.shared.experiment import job
 from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, Bench, Setting, Shapes
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256
 from sfd_core.families.device import device_name
-from sfd_core.families.parameterization import schedule_from_config
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.sampling import SAMPLE_BATCH
+from sfd_core.families.schedules import schedule_from_config
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.stable_diffusion.text_parts import TextParts
@@ -248,7 +248,7 @@ class Parts:
 
 def base_model_scheduler() -> DDIMScheduler:
     """Return the base model's own sampler."""
-    return DDIMScheduler(**SCHEDULE, clip_sample=False, steps_offset=1)
+    return DDIMScheduler.from_config(SCHEDULE, clip_sample=False, steps_offset=1)
 
 
 def written(folder: Path, shapes: Shapes, device: torch.device) -> BaseModel:

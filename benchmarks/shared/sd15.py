@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.shared.experiment import step_of
 from sfd_core.families.lora import trainable
-from sfd_core.families.parameterization import schedule_from_config
 from sfd_core.families.protocol import ConditionTable, LoadedBase, TrainingPlan
+from sfd_core.families.schedules import schedule_from_config
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
@@ -26,6 +26,7 @@ from sfd_core.training.step import TrainingStep
 
 TOKENS = 77
 SCHEDULE: Mapping[str, Any] = {
+    "_class_name": "DDIMScheduler",
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
     "beta_end": 0.012,

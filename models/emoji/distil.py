@@ -17,10 +17,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from rich.progress import Progress
 
-from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
-from sfd_core.families.parameterization import schedule_from_config
+from sfd_core.families.schedules import load_schedule
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
@@ -57,7 +56,7 @@ def base_of(folder: Path) -> LoadedPipeline:
     model = dataclasses.replace(
         plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
     )
-    schedule = schedule_from_config(read_config(folder / "scheduler" / "scheduler_config.json"))
+    schedule = load_schedule(folder)
     return LoadedPipeline(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
 
 

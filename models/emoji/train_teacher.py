@@ -25,7 +25,8 @@ from models.emoji.pictures import atlas, augmented
 from models.emoji.training import Training, warm_cosine
 from models.emoji.vocabulary import OBJECTS, STYLES, TEMPLATES, article, prompt
 from models.shared.denoising import denoising_loss
-from sfd_core.families.parameterization import VariancePreserving, schedule_from_config
+from sfd_core.families.parameterization import VariancePreserving
+from sfd_core.families.schedules import schedule_from_config
 
 HERE = Path(__file__).parent
 SEED, BATCH, LOGGED = 0, 64, 200
@@ -165,7 +166,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(SEED)
     tokenizer = CLIPTokenizer.from_pretrained(HERE / "tokenizer")
     vae = AutoencoderKL.from_pretrained(HERE / "vae").eval()
-    schedule = schedule_from_config(build_scheduler().config)
+    schedule = schedule_from_config(json.loads(build_scheduler().to_json_string()))
     networks = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
     average = nn.ModuleDict({"text": build_text_encoder(), "unet": build_unet()})
     networks["text"].requires_grad_(not arguments.frozen_text)

@@ -14,13 +14,17 @@ MAX_CONFIG_BYTES = 1 << 20
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file of at most 1 MiB that is not a link out of its folder."""
+    """Read a JSON object from a file of at most 1 MiB that is not a link out of its folder.
+
+    Raises:
+        ModelRefused: for another file, or one that asks for code of its own to be run.
+    """
     refuse_link_out(path)
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(config, dict):
         raise ModelRefused(f"{path}: must be a JSON object")

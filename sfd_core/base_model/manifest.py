@@ -23,6 +23,7 @@ from sfd_core.base_model.manifest_parts import (
     Fields,
     read_distilled,
     read_domain,
+    read_figures,
     read_image,
     read_judge,
     read_references,
@@ -133,7 +134,7 @@ def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel
         raw = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(raw, dict):
         raise ModelRefused(f"{path}: must be a JSON object")
@@ -189,7 +190,7 @@ def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
         "reference": reference,
         "features": features,
         "controls": controls,
-        "figures": fields.get("teacher", dict),
+        "figures": read_figures(fields),
     }
 
 

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sfd_core.base_model.config_checks import Checked
 from sfd_core.errors import ModelRefused
+
+MAX_SIDE = 4096
+"""Pixels along an edge, and more of anything than is counted in a manifest."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,22 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
     )
 
 
+def read_figures(fields: Fields) -> dict[str, Any]:
+    """Read the base model's own figures: how it is sampled, where it is said, and whatever else is shown."""
+    figures: dict[str, Any] = fields.get("teacher", dict)
+    checked = Checked(figures)
+    checked.whole("network_evaluations", 1, 1000, 1)
+    checked.positive("guidance", 1.0)
+    if checked.faults:
+        raise ModelRefused(f"{fields.at}teacher: {'; '.join(checked.faults)}")
+    return figures
+
+
 def read_domain(fields: Fields, concepts: int, files: Mapping[str, str]) -> Domain:
     """Read what judges one domain of a text-to-image model."""
     second = read_judge(fields, "second_judge", concepts, files) if "second_judge" in fields.raw else None
     judge, (reference, features) = read_judge(fields, "judge", concepts, files), read_references(fields, files)
-    return Domain(judge, reference, fields.get("teacher", dict), second, features)
+    return Domain(judge, reference, read_figures(fields), second, features)
 
 
 def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -152,8 +167,8 @@ class Fields:
 
     def positive(self, name: str) -> int:
         value = self.get(name, int)
-        if not 1 <= value <= 4096:
-            raise ModelRefused(f"{self.at}{name} must be from 1 to 4096")
+        if not 1 <= value <= MAX_SIDE:
+            raise ModelRefused(f"{self.at}{name} must be from 1 to {MAX_SIDE}")
         return int(value)
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import read_config, refuse_link_out
 from sfd_core.base_model.hub_layout import MAX_WEIGHTS_BYTES
 from sfd_core.errors import ModelRefused
@@ -39,6 +40,7 @@ def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
     arguments = {name: value for name, value in config.items() if not name.startswith("_")}
     if unknown := sorted(set(arguments) - allowed):
         raise ModelRefused(f"{path}: unknown fields: {', '.join(unknown)}")
+    check_sizes(path, config)
     try:
         with torch.device("meta"):
             empty = kind(**arguments)

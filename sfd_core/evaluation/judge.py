@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification
 
+from sfd_core.base_model.config_checks import Checked, check_sizes
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
+from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import check_header
 from sfd_core.errors import ModelRefused
 from sfd_core.families.images import from_uint8
@@ -64,12 +66,13 @@ class ImageJudge:
 
         Raises:
             ModelRefused: for a model without a judge, a folder that asks for code of its own, weights that do not
-                fit, or a judge whose labels are not the model's concepts in the model's order.
+                fit, sizes that nothing has, or a judge whose labels are not the model's concepts in the model's order.
         """
         if (info := info or model.judge) is None:
             raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
         folder = model.folder / info.folder
-        read_config(folder / "config.json")
+        check_sizes(folder / "config.json", read_config(folder / "config.json"))
+        size = _size(folder, model)
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         labels = [config.id2label.get(i) for i in range(len(config.id2label))]
         if labels != list(model.concepts):
@@ -80,7 +83,7 @@ class ImageJudge:
         net = AutoModelForImageClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
-        return cls(net.to(device), _size(folder, model), model.image.patch)
+        return cls(net.to(device), size, model.image.patch)
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute logits [B, concepts] from images [B, C, H, W] in [-1, 1]."""
@@ -109,6 +112,9 @@ def _size(folder: Path, model: BaseModel) -> tuple[int, int]:
     """The size at which the judge sees an image: its preprocessor's, else the model's own."""
     path = folder / "preprocessor_config.json"
     size = read_config(path).get("size") if path.exists() else None
-    if isinstance(size, dict) and {"height", "width"} <= set(size):
-        return int(size["height"]), int(size["width"])
-    return model.image.height, model.image.width
+    if not isinstance(size, dict) or not {"height", "width"} <= set(size):
+        return model.image.height, model.image.width
+    checked = Checked(size)
+    found = checked.whole("height", 1, MAX_SIDE), checked.whole("width", 1, MAX_SIDE)
+    checked.refuse(path)
+    return found

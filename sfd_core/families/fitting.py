@@ -6,9 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sfd_core.base_model.configs import read_config
+import torch
+
+from sfd_core.base_model.config_checks import shown
 from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.scheduler_config import SCHEDULER, read_scheduler
+from sfd_core.families.schedules import load_schedule
+
+_FORWARD = (
+    "num_train_timesteps",
+    "trained_betas",
+    "beta_schedule",
+    "beta_start",
+    "beta_end",
+    "rescale_betas_zero_snr",
+)
 
 
 def same_shape(folder: Path, network: Any, base: LoadedBase, names: Sequence[str]) -> None:
@@ -21,11 +34,21 @@ def same_shape(folder: Path, network: Any, base: LoadedBase, names: Sequence[str
 
 
 def same_schedule(folder: Path, base: LoadedBase) -> None:
-    """Refuse another schedule than the base model's: a network works only over the one that it was trained with."""
-    path = folder / "scheduler" / "scheduler_config.json"
-    if not path.is_file():
+    """Refuse another schedule than the base model's: a network works only over the one that it was trained with. Which
+    classes the two schedulers are of does not matter, nor how they come to the same betas.
+
+    Raises:
+        ModelRefused: naming the file and what differs; also for a schedule that SFD has no formula for.
+    """
+    if not (folder / SCHEDULER).is_file():
         return
-    theirs, ours = read_config(path), read_config(base.model.folder / "scheduler" / "scheduler_config.json")
-    for name in ("trained_betas", "beta_schedule", "beta_start", "beta_end", "num_train_timesteps", "prediction_type"):
-        if name in theirs and theirs[name] != ours.get(name, theirs[name]):
-            raise ModelRefused(f"{path}: {name} is {theirs[name]}, the base model's {ours.get(name)}")
+    theirs, ours = load_schedule(folder), load_schedule(base.model.folder)
+    differing = [] if torch.equal(theirs.betas, ours.betas) else list(_FORWARD)
+    said, known = read_scheduler(folder), read_scheduler(base.model.folder)
+    faults = [
+        f"{name} is {shown(getattr(said, name))}, the base model's {shown(getattr(known, name))}"
+        for name in (*differing, "prediction_type")
+        if getattr(said, name) != getattr(known, name)
+    ]
+    if faults:
+        raise ModelRefused(f"{folder / SCHEDULER}: {'; '.join(faults)}")

@@ -7,24 +7,15 @@ The forward process is ``x_t = a_t x + b_t eps`` with ``eps ~ N(0, I)``. The let
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 
-from sfd_core.base_model.configs import read_config
-from sfd_core.errors import ModelRefused
+from sfd_core.families.scheduler_config import PredictionType
 from sfd_core.request.recipe import Recipe
-
-PredictionType = Literal["epsilon", "v_prediction"]
-
-
-class UnsupportedSchedule(ValueError):
-    """The scheduler's configuration names a schedule or a prediction type that SFD has no formula for."""
 
 
 class Parameterization(ABC):
@@ -139,8 +130,14 @@ class VariancePreserving(Parameterization):
 
     def one_step_scheduler(self, start: float) -> EulerDiscreteScheduler:
         """Make one step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled
-        input ``b z``, its only step gives x0."""
+        input ``b z``, its only step gives x0. Rescaled betas are handed over as they are.
+
+        Raises:
+            ValueError: for the last step of a schedule that has no signal there: its sigma is infinite.
+        """
         steps = int(start) + 1
+        if self.betas[int(start)] >= 1:
+            raise ValueError(f"step {int(start)} of {self.steps} has no signal: a generator must start before it")
         return EulerDiscreteScheduler(
             num_train_timesteps=steps,
             trained_betas=self.betas[:steps].tolist(),
@@ -155,46 +152,6 @@ def schedule_from_betas(betas: Tensor, prediction_type: PredictionType = "epsilo
     betas = betas.to(torch.float64)
     alpha_bar = torch.cumprod(1.0 - betas, dim=0)
     return VariancePreserving(betas, alpha_bar.sqrt().float(), (1.0 - alpha_bar).sqrt().float(), prediction_type)
-
-
-def schedule_from_config(config: Mapping[str, Any]) -> VariancePreserving:
-    """Make the schedule of a diffusers ``scheduler_config.json``.
-
-    Raises:
-        UnsupportedSchedule: for a beta schedule other than linear, scaled_linear or trained_betas, or for a
-            prediction type other than epsilon or v_prediction.
-    """
-    prediction_type = config.get("prediction_type", "epsilon")
-    if prediction_type not in ("epsilon", "v_prediction"):
-        raise UnsupportedSchedule(
-            f"prediction_type {prediction_type!r} is not supported: epsilon or v_prediction would be"
-        )
-    trained = config.get("trained_betas")
-    if trained is not None:
-        return schedule_from_betas(torch.tensor(trained, dtype=torch.float64), prediction_type)
-    kind = config.get("beta_schedule", "linear")
-    # diffusers makes its betas in float32; the same here, so that both agree to the last bit.
-    start, end, steps = config["beta_start"], config["beta_end"], config["num_train_timesteps"]
-    if kind == "linear":
-        betas = torch.linspace(start, end, steps, dtype=torch.float32)
-    elif kind == "scaled_linear":
-        betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float32) ** 2
-    else:
-        raise UnsupportedSchedule(f"beta_schedule {kind!r} is not supported: linear or scaled_linear would be")
-    return schedule_from_betas(betas, prediction_type)
-
-
-def load_schedule(folder: Path) -> VariancePreserving:
-    """Load the schedule of a diffusers folder: ``scheduler/scheduler_config.json``.
-
-    Raises:
-        ModelRefused: for one that SFD has no formula for.
-    """
-    path = folder / "scheduler" / "scheduler_config.json"
-    try:
-        return schedule_from_config(read_config(path))
-    except (UnsupportedSchedule, KeyError, TypeError) as error:
-        raise ModelRefused(f"{path}: {error}") from None
 
 
 def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> VariancePreserving:

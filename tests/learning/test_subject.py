@@ -87,7 +87,7 @@ def test_a_unet_of_another_number_of_classes_is_refused(many_steps: Path, tiny_b
     config = {k: v for k, v in tiny_base.network.config.items() if not k.startswith("_")} | {"num_class_embeds": 7}
     with torch.random.fork_rng():
         UNet2DModel(**config).save_pretrained(many_steps / "unet")
-    with pytest.raises(ModelRefused, match="num_class_embeds is 7, the base model's 4"):
+    with pytest.raises(ModelRefused, match="num_class_embeds is 7, must be 4, one a concept"):
         open_generator(many_steps, tiny_base)
 
 
@@ -126,14 +126,16 @@ def test_an_ordinary_pipeline_folder_is_opened_by_its_unet(many_steps: Path, tin
 def test_a_one_step_generator_of_another_cell_size_is_refused(one_step: Path, tiny_base: LoadedBase) -> None:
     path = one_step / "model_index.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"patch": 2}))
-    with pytest.raises(ModelRefused, match="patch is 2, the base model's 1"):
+    with pytest.raises(
+        ModelRefused, match="patch is 2, must be a whole number whose square divides the network's 1 channels"
+    ):
         open_generator(one_step, tiny_base)
 
 
 def test_a_unet_over_another_schedule_is_refused(many_steps: Path, tiny_base: LoadedBase) -> None:
     path = many_steps / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": "v_prediction"}))
-    with pytest.raises(ModelRefused, match="prediction_type is v_prediction, the base model's epsilon"):
+    with pytest.raises(ModelRefused, match="prediction_type is 'v_prediction', the base model's 'epsilon'"):
         open_generator(many_steps, tiny_base)
 
 

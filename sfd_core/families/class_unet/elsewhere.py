@@ -6,13 +6,12 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DModel
 
 from sfd_core.base_model.configs import read_config
-from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet.base_sampler import DdimSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.loading import load_class_unet
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.fitting import same_schedule, same_shape
 from sfd_core.families.protocol import LoadedBase
@@ -43,9 +42,9 @@ def open_elsewhere(
         return generator
     if not (folder / "unet" / "config.json").is_file():
         raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
-    unet: UNet2DModel = load_unet(folder / "unet")
-    same_shape(folder, unet, base, SHAPE)
     same_schedule(folder, base)
+    unet = load_class_unet(folder, len(concepts))
+    same_shape(folder, unet, base, SHAPE)
     return base_sampler(dataclasses.replace(base, network=unet), device, steps)
 
 

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import EulerDiscreteScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from numpy.typing import NDArray
 
+from sfd_core.base_model.config_checks import Checked, is_whole
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet import pipeline as pipeline_module
+from sfd_core.families.class_unet.loading import load_class_unet
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
+from sfd_core.families.one_step import load_one_step_scheduler
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler
 
@@ -84,13 +86,14 @@ class OneStepGenerator(ClassSampler):
             raise ModelRefused(
                 f"{folder / 'model_index.json'}: id2label must name each class from 0 on, all differently"
             )
-        unet = load_unet(folder / "unet")
-        path = folder / "scheduler" / "scheduler_config.json"
-        config = read_config(path)
-        if config.get("_class_name") != EulerDiscreteScheduler.__name__:
-            raise ModelRefused(f"{path}: _class_name must be {EulerDiscreteScheduler.__name__!r}")
-        scheduler = EulerDiscreteScheduler.from_config(config)
-        return cls(ClassConditionalPipeline(unet, scheduler, id2label, index.get("patch", 1)).to(device))
+        scheduler = load_one_step_scheduler(folder)
+        unet = load_class_unet(folder, len(id2label))
+        checked = Checked(index)
+        channels = unet.config.out_channels
+        must = f"be a whole number whose square divides the network's {channels} channels"
+        patch = checked.value("patch", lambda v: is_whole(v) and v >= 1 and channels % v**2 == 0, must, 1)
+        checked.refuse(folder / "model_index.json")
+        return cls(ClassConditionalPipeline(unet, scheduler, id2label, patch).to(device))
 
 
 def _are_names(names: Collection[object]) -> bool:

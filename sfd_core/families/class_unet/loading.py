@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from diffusers import UNet2DModel
 
+from sfd_core.base_model.config_checks import Checked, is_whole
+from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.parameterization import load_schedule
+from sfd_core.families.images import noise_shape
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.schedules import load_schedule
 
 
 def load(model: BaseModel, device: torch.device | str) -> LoadedBase:
@@ -18,16 +25,39 @@ def load(model: BaseModel, device: torch.device | str) -> LoadedBase:
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    unet: UNet2DModel = load_unet(model.folder / "unet")
+    schedule = load_schedule(model.folder)
+    unet = load_class_unet(model.folder, len(model.concepts))
     cells = model.image.channels * model.image.patch**2
     if unet.config.in_channels != cells or unet.config.out_channels != cells:
         raise ModelRefused(
             f"{model.folder / 'unet'}: {unet.config.in_channels} channels in and {unet.config.out_channels} out, "
             f"the manifest's image and patch make {cells}"
         )
-    if unet.config.num_class_embeds != len(model.concepts):
+    edges = (model.image.height // model.image.patch, model.image.width // model.image.patch)
+    if noise_shape(unet)[1:] != edges:
         raise ModelRefused(
-            f"{model.folder / 'unet'}: {unet.config.num_class_embeds} class embeddings, "
-            f"the manifest names {len(model.concepts)} concepts"
+            f"{model.folder / 'unet'}: sample_size is {unet.config.sample_size}, "
+            f"the manifest's image and patch make {edges[0]} x {edges[1]}"
         )
-    return LoadedBase(model, unet.to(device), load_schedule(model.folder))
+    return LoadedBase(model, unet.to(device), schedule)
+
+
+def load_class_unet(folder: Path, concepts: int) -> UNet2DModel:
+    """Load the ``unet/`` of a folder, which must embed this many ``concepts``, on the CPU.
+
+    Raises:
+        ModelRefused: naming the file and what is wrong with it.
+    """
+    path = folder / "unet" / "config.json"
+    checked = Checked(read_config(path))
+    checked.value("sample_size", _is_size, f"be 1 to {MAX_SIDE}, or two of them")
+    checked.unset("class_embed_type", "a class is looked up by its label")
+    checked.value("num_class_embeds", lambda v: is_whole(v) and v == concepts, f"be {concepts}, one a concept")
+    checked.refuse(path)
+    unet: UNet2DModel = load_unet(folder / "unet")
+    return unet
+
+
+def _is_size(value: object) -> bool:
+    edges: list[Any] = value if isinstance(value, list) and len(value) == 2 else [value]
+    return all(is_whole(edge) and 1 <= edge <= MAX_SIDE for edge in edges)

@@ -8,7 +8,8 @@ from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.manifest import BaseModel, digest_of
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.families.description import Description
-from sfd_core.families.stable_diffusion.index import PIPELINE, check_index, image_of
+from sfd_core.families.stable_diffusion.index import PIPELINE
+from sfd_core.families.stable_diffusion.part_configs import check_pipeline, image_of
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 
 NAME = "stable_diffusion"
@@ -58,7 +59,7 @@ DESCRIPTION = Description(
         ),
         tokenizers=(("tokenizer/tokenizer.json",), ("tokenizer/vocab.json", "tokenizer/merges.txt")),
         optional=("tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json"),
-        check=check_index,
+        check=check_pipeline,
         image=image_of,
         unfetched=plain_text_model,
     ),

@@ -17,6 +17,7 @@ from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.index import check_index
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
+from sfd_core.families.stable_diffusion.part_configs import check_unet
 
 STEPS, GUIDANCE = 50, 7.5
 """How a model is sampled whose manifest does not say: as diffusers' ``StableDiffusionPipeline`` does."""
@@ -33,6 +34,7 @@ def open_elsewhere(
         ModelRefused: for a folder that is none, or whose networks or schedule are not the base model's.
     """
     check_index(folder)
+    check_unet(folder)
     unet: UNet2DConditionModel = load_unet(folder / "unet", UNet2DConditionModel)
     same_shape(folder, unet, base, SHAPE)
     last = read_config(folder / "scheduler" / "scheduler_config.json").get("num_train_timesteps")

@@ -15,13 +15,13 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from numpy.typing import NDArray
 
-from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
-from sfd_core.errors import ModelRefused
 from sfd_core.families.images import noise_of, noise_shape
+from sfd_core.families.one_step import load_one_step_scheduler
 from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
+from sfd_core.families.stable_diffusion.part_configs import check_unet
 from sfd_core.families.stable_diffusion.text_parts import TextParts
 
 
@@ -89,10 +89,8 @@ class TextGenerator(PromptSampler):
         Raises:
             ModelRefused: naming the file and what is wrong with it.
         """
+        check_unet(folder)
+        scheduler = load_one_step_scheduler(folder)
         text = load_text_parts(folder).to(device)
-        path = folder / "scheduler" / "scheduler_config.json"
-        config = read_config(path)
-        if config.get("_class_name") != EulerDiscreteScheduler.__name__:
-            raise ModelRefused(f"{path}: _class_name must be {EulerDiscreteScheduler.__name__!r}")
         unet = load_unet(folder / "unet", UNet2DConditionModel).to(device)
-        return cls(unet, EulerDiscreteScheduler.from_config(config), text, asked)
+        return cls(unet, scheduler, text, asked)

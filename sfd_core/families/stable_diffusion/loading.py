@@ -12,13 +12,16 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from sfd_core.base_model.config_checks import is_whole, shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import check_readable, load_unet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.parameterization import VariancePreserving, load_schedule
+from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.schedules import load_schedule
 from sfd_core.families.stable_diffusion.index import check_index
+from sfd_core.families.stable_diffusion.part_configs import check_text_encoder, check_vae, image_of
 from sfd_core.families.stable_diffusion.text_parts import TextParts
 
 
@@ -40,19 +43,20 @@ def load(model: BaseModel, device: torch.device | str) -> LoadedPipeline:
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
+    made = image_of(model.folder)
+    if model.image != made:
+        raise ModelRefused(
+            f"{model.folder}: the manifest's image is {model.image.channels} x {model.image.height} x "
+            f"{model.image.width}, the pipeline makes {made.channels} x {made.height} x {made.width}"
+        )
+    schedule = load_schedule(model.folder)
     text = load_text_parts(model.folder)
     unet = load_unet(model.folder / "unet", UNet2DConditionModel)
     channels, width = text.vae.config.latent_channels, text.text_encoder.config.hidden_size
     for name, wanted in (("in_channels", channels), ("out_channels", channels), ("cross_attention_dim", width)):
         if unet.config[name] != wanted:
             raise ModelRefused(f"{model.folder / 'unet'}: {name} is {unet.config[name]}, the other parts make {wanted}")
-    side = unet.config.sample_size * 2 ** (len(text.vae.config.block_out_channels) - 1)
-    if (model.image.channels, model.image.height, model.image.width) != (3, side, side):
-        raise ModelRefused(
-            f"{model.folder}: the manifest's image is {model.image.channels} x {model.image.height} x "
-            f"{model.image.width}, the pipeline makes 3 x {side} x {side}"
-        )
-    return LoadedPipeline(model, unet.to(device), load_schedule(model.folder), text.to(device))
+    return LoadedPipeline(model, unet.to(device), schedule, text.to(device))
 
 
 def load_text_parts(folder: Path) -> TextParts:
@@ -62,6 +66,8 @@ def load_text_parts(folder: Path) -> TextParts:
         ModelRefused: naming the file and what is wrong with it.
     """
     check_index(folder)
+    check_text_encoder(folder)
+    check_vae(folder)
     text_encoder = _pretrained(CLIPTextModel, folder / "text_encoder", "model.safetensors")
     vae = _pretrained(AutoencoderKL, folder / "vae", "diffusion_pytorch_model.safetensors")
     for file in sorted((folder / "tokenizer").glob("*.json")):
@@ -72,9 +78,11 @@ def load_text_parts(folder: Path) -> TextParts:
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
         raise ModelRefused(f"{folder / 'tokenizer'}: no CLIP tokenizer can be read from it: {error}") from None
     longest, positions = tokenizer.model_max_length, text_encoder.config.max_position_embeddings
-    if longest > positions:
+    # A token to begin and one to end with, and one of the prompt.
+    if not is_whole(longest) or not 3 <= longest <= positions:
         raise ModelRefused(
-            f"{folder / 'tokenizer'}: prompts of {longest} tokens, the text encoder has places for {positions}"
+            f"{folder / 'tokenizer'}: prompts of {shown(longest)} tokens, the text encoder has places for {positions} "
+            "and needs 3"
         )
     # Convolutions over whole pictures are what an autoencoder does: faster with the channels last.
     vae = vae.to(memory_format=torch.channels_last)

@@ -143,6 +143,22 @@ def test_code_of_its_own(repository: Path, server: Server, tmp_path: Path, part:
     assert not any(name.endswith(".safetensors") for name in server.served)
 
 
+@pytest.mark.parametrize(
+    ("part", "values", "says"),
+    [
+        ("scheduler/scheduler_config.json", {"beta_end": 7}, "beta_end is 7, must be"),
+        ("vae/config.json", {"scaling_factor": 0}, "scaling_factor is 0, must be"),
+    ],
+)
+def test_values_that_nothing_can_be_made_of(
+    repository: Path, server: Server, tmp_path: Path, part: str, values: dict[str, object], says: str
+) -> None:
+    change(repository / part, **values)
+    with pytest.raises(ModelRefused, match=says):
+        fetch(server, tmp_path / "model")
+    assert not any(name.endswith(".safetensors") for name in server.served), "before any weights are fetched"
+
+
 def test_a_file_that_is_too_large(repository: Path, server: Server, tmp_path: Path) -> None:
     (repository / "unet" / "config.json").write_text(" " * (2 << 20))
     with pytest.raises(ModelRefused, match=r"unet/config\.json has 2097152 bytes; at most 1048576 are read"):

@@ -71,7 +71,7 @@ def test_coverage_against_a_second_implementation_with_its_interval() -> None:
 
 @pytest.mark.parametrize(("m", "n", "k"), [(6, 1, 5), (10, 10, 5), (10, 3, 1), (40, 200, 5)])
 def test_what_is_expected_is_what_counting_orders_gives(m: int, n: int, k: int) -> None:
-    """Of the m - 1 + n others of a picture any k may be the nearest: C(m - 1, k) of C(m - 1 + n, k) are all pictures."""
+    """Of the m - 1 + n others of a picture any k may be the nearest; C(m - 1, k) of C(m - 1 + n, k) are pictures."""
     assert expected_coverage(m, n, k) == pytest.approx(1 - math.comb(m - 1, k) / math.comb(m - 1 + n, k))
 
 

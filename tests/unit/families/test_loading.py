@@ -153,10 +153,10 @@ def test_weights_that_do_not_fit(folder: Path, change: Callable[[Any], object], 
 @pytest.mark.parametrize(
     ("file", "change", "says"),
     [
-        ("scheduler/scheduler_config.json", {"beta_schedule": "squaredcos_cap_v2"}, "beta_schedule"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "cosine"}, "beta_schedule"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample"}, "prediction_type"),
         ("unet/config.json", {"auto_map": {"AutoModel": "evil.Model"}}, "auto_map"),
-        ("unet/config.json", {"num_class_embeds": 5}, "has shape"),
+        ("unet/config.json", {"num_class_embeds": 5}, "num_class_embeds is 5, must be 4, one a concept"),
     ],
 )
 def test_configurations_that_do_not_fit(folder: Path, file: str, change: dict[str, Any], says: str) -> None:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
 from sfd_core.families.parameterization import (
-    UnsupportedSchedule,
     linear_schedule,
     schedule_from_betas,
-    schedule_from_config,
 )
+from sfd_core.families.scheduler_config import UnsupportedSchedule
+from sfd_core.families.schedules import schedule_from_config
 
 
 @pytest.mark.parametrize("kind", ["linear", "scaled_linear"])
 def test_the_schedule_is_that_of_diffusers(kind: str) -> None:
     theirs = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule=kind)
-    ours = schedule_from_config(dict(theirs.config))
+    ours = schedule_from_config(json.loads(theirs.to_json_string()))
     torch.testing.assert_close(ours.a.square(), theirs.alphas_cumprod, rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(ours.a.square() + ours.b.square(), torch.ones(1000))
 
 
 def test_trained_betas_are_taken_as_they_are() -> None:
-    schedule = schedule_from_config({"trained_betas": [0.1, 0.2]})
+    schedule = schedule_from_config(
+        {"_class_name": "DDIMScheduler", "trained_betas": [0.1, 0.2], "num_train_timesteps": 2}
+    )
     torch.testing.assert_close(schedule.a.square(), torch.tensor([0.9, 0.72]))
 
 
@@ -43,10 +47,10 @@ def test_x0_comes_back_from_what_a_perfect_network_puts_out(prediction: str) -> 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"prediction_type": "sample"}, "prediction_type 'sample'"),
+        ({"prediction_type": "sample"}, "prediction_type is 'sample'"),
         ({"beta_schedule": "cosine", "beta_start": 0.1, "beta_end": 0.2, "num_train_timesteps": 10}, "'cosine'"),
     ],
 )
 def test_what_has_no_formula_is_refused(config: dict[str, object], message: str) -> None:
     with pytest.raises(UnsupportedSchedule, match=message):
-        schedule_from_config(config)
+        schedule_from_config({"_class_name": "DDPMScheduler", **config})

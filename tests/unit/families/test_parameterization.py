@@ -14,17 +14,17 @@ from diffusers import DDPMScheduler
 
 from sfd_core.errors import ModelRefused
 from sfd_core.families.parameterization import (
-    UnsupportedSchedule,
     VariancePreserving,
     linear_schedule,
-    load_schedule,
     per_image,
     schedule_from_betas,
-    schedule_from_config,
 )
+from sfd_core.families.scheduler_config import UnsupportedSchedule
+from sfd_core.families.schedules import load_schedule, schedule_from_config
 from sfd_core.request.recipe import Recipe
 
 T = torch.tensor([0, 38, 440, 999])
+DDPM = {"_class_name": "DDPMScheduler"}
 
 
 def written(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def test_without_a_word_the_network_puts_out_noise() -> None:
     expected = schedule_from_betas(betas, "epsilon").x0_from_output(out, x_t, T)
     made = schedule_from_betas(betas)
     plain = VariancePreserving(betas, made.a, made.b)
-    named = schedule_from_config({"trained_betas": betas.tolist()})
+    named = schedule_from_config(DDPM | {"trained_betas": betas.tolist()})
     for schedule in (linear_schedule(), made, plain, named):
         assert schedule.prediction_type == "epsilon"
         torch.testing.assert_close(schedule.x0_from_output(out, x_t, T), expected, rtol=1e-4, atol=1e-4)
@@ -127,15 +127,19 @@ def test_the_only_step_of_the_stock_scheduler_is_the_generators_formula(predicti
 @pytest.mark.parametrize("kind", ["linear", "scaled_linear"])
 def test_betas_agree_with_diffusers_to_the_last_bit(kind: str) -> None:
     theirs = DDPMScheduler(num_train_timesteps=700, beta_start=0.00085, beta_end=0.012, beta_schedule=kind)
-    ours = schedule_from_config(dict(theirs.config))
+    ours = schedule_from_config(json.loads(theirs.to_json_string()))
     assert torch.equal(ours.betas.float(), theirs.betas)
     assert ours.steps == 700
 
 
 @pytest.mark.parametrize("default", [torch.float32, torch.float64])
 def test_betas_do_not_depend_on_the_default_type(default: torch.dtype) -> None:
-    plain = {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": 10}
-    configs: list[dict[str, Any]] = [plain, plain | {"beta_schedule": "scaled_linear"}, {"trained_betas": [0.1, 0.3]}]
+    plain = DDPM | {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": 10}
+    configs: list[dict[str, Any]] = [
+        plain,
+        plain | {"beta_schedule": "scaled_linear"},
+        DDPM | {"trained_betas": [0.1, 0.3], "num_train_timesteps": 2},
+    ]
     expected = [schedule_from_config(config).betas for config in configs] + [linear_schedule(10).betas]
     before = torch.get_default_dtype()
     torch.set_default_dtype(default)
@@ -144,30 +148,32 @@ def test_betas_do_not_depend_on_the_default_type(default: torch.dtype) -> None:
     finally:
         torch.set_default_dtype(before)
     assert all(torch.equal(f, e) for f, e in zip(found, expected, strict=True))
-    assert found[2].tolist() == [0.1, 0.3]
+    assert found[2].tolist() == torch.tensor([0.1, 0.3], dtype=torch.float32).tolist()
 
 
 def test_a_configuration_without_a_kind_is_linear() -> None:
-    config = {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": 10}
+    config = DDPM | {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": 10}
     assert torch.equal(schedule_from_config(config).betas, linear_schedule(10).betas)
     assert schedule_from_config(config | {"prediction_type": "v_prediction"}).prediction_type == "v_prediction"
 
 
 def test_a_kind_without_a_formula_is_refused_with_those_that_have_one() -> None:
-    with pytest.raises(UnsupportedSchedule, match="is not supported: epsilon or v_prediction would be"):
-        schedule_from_config({"prediction_type": "sample"})
-    config = {"beta_schedule": "cosine", "beta_start": 0.1, "beta_end": 0.2, "num_train_timesteps": 10}
-    with pytest.raises(UnsupportedSchedule, match="'cosine' is not supported: linear or scaled_linear would be"):
+    with pytest.raises(UnsupportedSchedule, match="prediction_type is 'sample', must be epsilon or v_prediction"):
+        schedule_from_config(DDPM | {"prediction_type": "sample"})
+    config = DDPM | {"beta_schedule": "cosine", "beta_start": 0.1, "beta_end": 0.2, "num_train_timesteps": 10}
+    with pytest.raises(
+        UnsupportedSchedule, match=r"'cosine', must be linear, scaled_linear, .* or sigmoid, which DDPMScheduler"
+    ):
         schedule_from_config(config)
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"prediction_type": "sample"}, "prediction_type 'sample'"),
-        ({"beta_schedule": "linear", "beta_end": 0.2}, "beta_start"),
-        ({"trained_betas": "many"}, "str"),
-        ({"beta_start": "a", "beta_end": 0.2, "num_train_timesteps": 10}, "linspace"),
+        ({"prediction_type": "sample"}, "prediction_type is 'sample'"),
+        ({"beta_start": None, "beta_end": 0.2}, "beta_start is None"),
+        ({"trained_betas": "many"}, "trained_betas is 'many', must be null or a list"),
+        ({"beta_start": "a", "beta_end": 0.2, "num_train_timesteps": 10}, "beta_start is 'a'"),
     ],
 )
 def test_a_folder_whose_schedule_cannot_be_read_is_refused_by_name(
@@ -175,7 +181,7 @@ def test_a_folder_whose_schedule_cannot_be_read_is_refused_by_name(
 ) -> None:
     path = tmp_path / "scheduler" / "scheduler_config.json"
     path.parent.mkdir()
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(DDPM | config))
     with pytest.raises(ModelRefused, match=message) as refused:
         load_schedule(tmp_path)
     assert str(refused.value).startswith(f"{path}: ")
@@ -183,5 +189,7 @@ def test_a_folder_whose_schedule_cannot_be_read_is_refused_by_name(
 
 def test_the_schedule_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "scheduler").mkdir()
-    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps({"trained_betas": [0.1, 0.2]}))
-    assert load_schedule(tmp_path).betas.tolist() == [0.1, 0.2]
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(DDPM | {"trained_betas": [0.25, 0.5], "num_train_timesteps": 2})
+    )
+    assert load_schedule(tmp_path).betas.tolist() == [0.25, 0.5]

@@ -12,7 +12,8 @@ import pytest
 from sfd_core.admission import admit
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.families import registry
-from sfd_core.families.times import SCHEDULER, check_steps, schedule_steps
+from sfd_core.families.scheduler_config import SCHEDULER
+from sfd_core.families.times import check_steps, schedule_of
 from sfd_core.request.reading import read, written
 from sfd_core.request.recipe import Recipe
 from tests.unit.admission.test_request import BODY, MODEL
@@ -21,7 +22,8 @@ from tests.unit.admission.test_request import BODY, MODEL
 def scheduled(folder: Path, config: object) -> Any:
     """A model whose folder has this as its scheduler's configuration."""
     (folder / "scheduler").mkdir()
-    (folder / SCHEDULER).write_text(json.dumps(config))
+    written = {"_class_name": "DDIMScheduler", **config} if isinstance(config, dict) else config
+    (folder / SCHEDULER).write_text(json.dumps(written))
     return dataclasses.replace(MODEL, folder=folder, files={SCHEDULER: "of no matter"})
 
 
@@ -29,15 +31,18 @@ def scheduled(folder: Path, config: object) -> Any:
     ("config", "steps"),
     [
         ({"num_train_timesteps": 600}, 600),
-        ({"num_train_timesteps": 600, "trained_betas": [0.1] * 7}, 7),
+        ({"num_train_timesteps": 7, "trained_betas": [0.1] * 7}, 7),
+        ({"num_train_timesteps": 600, "trained_betas": [0.1] * 7}, None),
         ({"num_train_timesteps": 600, "trained_betas": None}, 600),
         ({"num_train_timesteps": "600"}, None),
-        ({}, None),
+        ({}, 1000),
+        ({"_class_name": "EDMEulerScheduler"}, None),
         ([], None),
     ],
 )
 def test_how_many_steps_there_are(tmp_path: Path, config: object, steps: int | None) -> None:
-    assert schedule_steps(scheduled(tmp_path, config)) == steps
+    found = schedule_of(scheduled(tmp_path, config))
+    assert (found.num_train_timesteps if found else None) == steps
 
 
 def test_to_the_last_step_and_no_further(tmp_path: Path) -> None:
@@ -48,6 +53,18 @@ def test_to_the_last_step_and_no_further(tmp_path: Path) -> None:
     assert refused.value.errors == tuple(
         FieldError(f"/recipe/{name}", f"must be 0 to 599 (the schedule has 600 timesteps), not {t}")
         for name, t in (("t_init", 600), ("t_min", 601), ("t_max", 1000))
+    )
+
+
+def test_the_last_step_of_a_rescaled_schedule_has_no_signal(tmp_path: Path) -> None:
+    config = {"num_train_timesteps": 600, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    model = scheduled(tmp_path, config)
+    check_steps(Recipe(t_init=598, t_min=20, t_max=598), model)
+    with pytest.raises(InvalidRequest) as refused:
+        check_steps(Recipe(t_init=599, t_min=20, t_max=599), model)
+    why = "the schedule has 600 timesteps, and by rescale_betas_zero_snr no signal at the last"
+    assert refused.value.errors == tuple(
+        FieldError(f"/recipe/{name}", f"must be 0 to 598 ({why}), not 599") for name in ("t_init", "t_max")
     )
 
 
