@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from sfd_core.base_model.folding import fold
 from sfd_core.base_model.inflection import article
 from sfd_core.errors import ModelRefused
 
@@ -61,11 +62,11 @@ class Vocabulary:
         return None
 
     def owner(self, word: str) -> Concept | None:
-        """Find the first concept that ``word``, in any case, is a word for."""
-        folded = word.casefold()
+        """Find the first concept that ``word`` is a word for, as words are compared in prompts."""
+        folded = fold(word)
         for concepts in self.domains.values():
             for concept in concepts:
-                if any(known.casefold() == folded for known in concept.words):
+                if any(fold(known) == folded for known in concept.words):
                     return concept
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sfd_core.base_model.folding import fold
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
@@ -83,12 +84,12 @@ def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
             message = f"{item.concept!r} is a word for {owner.name!r} here: name that, with words: [{item.concept!r}]"
             errors.append(FieldError(f"{at}/concept", message))
         words = _folded(known_words(item, vocabulary))
-        if item.concept.casefold() in names:
+        if fold(item.concept) in names:
             errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
         elif shared := words & owners.keys():
             message = f"{min(shared)!r} is also a word of item {owners[min(shared)]}: it can have one override"
             errors.append(FieldError(f"{at}/words", message))
-        names.add(item.concept.casefold())
+        names.add(fold(item.concept))
         owners |= dict.fromkeys(words - owners.keys(), i)
     return errors
 
@@ -129,7 +130,7 @@ def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words)
         except InvalidRequest as error:
             errors += error.errors
             continue
-        if text.casefold() in folded:
+        if fold(text) in folded:
             errors.append(FieldError(at, f"{text!r} would override itself: name something else"))
         elif own.are_in(text):
             errors.append(FieldError(at, f"{text!r} names what it would override: name something else"))
@@ -147,4 +148,4 @@ def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[Fiel
 
 
 def _folded(words: Sequence[str]) -> set[str]:
-    return {word.casefold() for word in words}
+    return set(map(fold, words))
