@@ -36,11 +36,16 @@ def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
         concept, text = _sides(item, "--forget", EXAMPLE)
         if any(concept == other["concept"] for other in forget):
             raise typer.BadParameter(f"{concept!r} is named twice", param_hint="--forget")
-        forget.append({"concept": concept, "override": _override(text)})
+        forget.append({"concept": concept, "override": override_in(text)})
     return forget
 
 
-def _override(text: str) -> str | dict[str, Any]:
+def override_in(text: str) -> str | dict[str, Any]:
+    """Read what stands right of ``=`` as requests write an override.
+
+    Raises:
+        typer.BadParameter: for a file of prompts that cannot be read.
+    """
     from sfd_core.request.overrides import KEYED
 
     read = (kind.from_command(text, lambda path: read_prompts(Path(path), "--forget")) for kind in KEYED.values())

@@ -23,6 +23,14 @@ PromptsOption = Annotated[
     list[str] | None,
     typer.Option(metavar="CONCEPT=FILE", help="Text to image: the prompts that forget it, one a line."),
 ]
+OutsideOption = Annotated[
+    bool,
+    typer.Option(
+        "--outside-vocabulary",
+        help="Text to image: concepts and overrides are meant as they are spelt, also where the model's vocabulary "
+        "does not have them.",
+    ),
+]
 RetainOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Text to image: prompts that preserve the rest, one a line.")
 ]
@@ -55,6 +63,7 @@ class Options:
     forget: Sequence[str] = ()
     words: Sequence[str] = ()
     prompts: Sequence[str] = ()
+    outside_vocabulary: bool = False
     retain: Path | None = None
     images: int | None = None
     seconds: float | None = None
@@ -72,6 +81,8 @@ class Options:
         """
         body = read_request(self.file) if self.file is not None else {}
         items = forget_items(self.forget) or list(body.get("forget", []))
+        if self.outside_vocabulary:
+            items = [{**item, "outside_vocabulary": True} for item in items]
         budget = {
             "images": self.images,
             "seconds": self.seconds,

@@ -50,7 +50,7 @@ class Folded:
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> Folded:
-    """Fold ``text``, and say where its characters come from."""
+    """Take ``text`` as it compares, and say where its characters come from."""
     if text.isascii():
         found = Folded(text.lower().replace("`", "'"), range(len(text)), range(1, len(text) + 1))
     else:

@@ -33,6 +33,7 @@ from sfd_core.base_model.manifest_parts import digest_of as digest_of
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.request.concepts import Forget
+from sfd_core.suggestions import unknown
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -146,7 +147,7 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str,
         raise ModelRefused(f"{path}: schema_version is {version}, this Lethe reads {SCHEMA_VERSION}")
     family = fields.get("family", str)
     if family not in families:
-        raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(families)}")
+        raise ModelRefused(f"{path}: {unknown('family', family, families)}")
     files = fields.get("files", dict)
     for name in files:
         if name.startswith("/") or ".." in Path(name).parts:

@@ -9,6 +9,7 @@ from sfd_core.base_model.folding import fold
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.prompts.names import name_errors
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
@@ -38,8 +39,8 @@ def forgotten_words(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
 
 
 def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
-    """Refuse what would be a silent no-op or has no meaning for a text-to-image model. A concept that the model's
-    vocabulary does not have is no error: any words can be asked for.
+    """Refuse what would be a silent no-op or has no meaning for a text-to-image model, and what is hardly meant: names
+    that the model's vocabulary does not have, where the item does not say that it is outside of it.
 
     Raises:
         InvalidRequest: with every wrong field.
@@ -48,7 +49,10 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
     errors += _concept_errors(forget, model.vocabulary)
     gone = Words(forgotten_words(forget, model.vocabulary))
     for i, item in enumerate(forget):
-        errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
+        doubtful = name_errors(i, item, model.vocabulary)
+        errors += doubtful
+        if not any(error.pointer.endswith("/override") for error in doubtful):
+            errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
     if not errors:
         view = model.view_for(forget)
         if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:

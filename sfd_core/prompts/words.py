@@ -2,7 +2,8 @@
 
 A word is found in any case, in singular and plural, with word boundaries ("gun" is in "two Guns" and "gun's", not in
 "gunmetal"); the parts of "brad pitt" may be held together by any white space, a hyphen or an underscore. What else
-makes no difference, such as accents and the dots of initials, ``sfd_core.base_model.folding`` says. Plurals are English.
+makes no difference, such as accents and the dots of initials, ``sfd_core.base_model.folding`` says. Plurals are
+English.
 """
 
 from __future__ import annotations
