@@ -8,6 +8,7 @@ import typer
 
 from cli.connection import client_of
 from cli.job_request import (
+    ColumnOption,
     FileOption,
     ForgetOption,
     ImagesOption,
@@ -31,6 +32,7 @@ def submit(
     images: ImagesOption = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
+    prompt_column: ColumnOption = None,
     outside_vocabulary: OutsideOption = False,
     retain: RetainOption = None,
     file: FileOption = None,
@@ -52,6 +54,7 @@ def submit(
         forget or (),
         words or (),
         prompts or (),
+        prompt_column,
         outside_vocabulary,
         retain,
         images,

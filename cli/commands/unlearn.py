@@ -9,6 +9,7 @@ import typer
 
 from cli.exits import JOB_FAILED
 from cli.job_request import (
+    ColumnOption,
     FileOption,
     ForgetOption,
     ImagesOption,
@@ -32,6 +33,7 @@ def unlearn(
     images: ImagesOption = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
+    prompt_column: ColumnOption = None,
     outside_vocabulary: OutsideOption = False,
     retain: RetainOption = None,
     file: FileOption = None,
@@ -53,6 +55,7 @@ def unlearn(
         forget or (),
         words or (),
         prompts or (),
+        prompt_column,
         outside_vocabulary,
         retain,
         images,

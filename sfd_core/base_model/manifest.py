@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.request.concepts import Forget
 from sfd_core.suggestions import unknown
+from sfd_core.text_files import read_json
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -131,10 +131,10 @@ def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
-        raw = json.loads(path.read_text("utf-8"))
+        raw = read_json(path)
     except FileNotFoundError:
         raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(raw, dict):
         raise ModelRefused(f"{path}: must be a JSON object")

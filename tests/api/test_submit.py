@@ -184,6 +184,12 @@ def test_every_wrong_field_is_named_at_once(service: Service) -> None:
     assert "known: alpha, t_init" in said["/recipe/alfa"]
 
 
+def test_a_byte_order_mark_before_the_body_makes_no_difference(service: Service) -> None:
+    content = b"\xef\xbb\xbf" + json.dumps(body()).encode()
+    answer = service.http.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201, answer.text
+
+
 @pytest.mark.usefixtures("nothing_stored")
 def test_an_unknown_base_model_lists_the_known(service: Service) -> None:
     document = is_problem(service.http.post("/v1/jobs", json=body(base_model="shoes")), 422, "unknown_base_model")
