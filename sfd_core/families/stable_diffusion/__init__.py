@@ -10,6 +10,7 @@ from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.families.description import Description
 from sfd_core.families.stable_diffusion.index import PIPELINE, check_index, image_of
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.families.stable_diffusion.unread import check_plan
 
 NAME = "stable_diffusion"
 SD_IMAGE = ImageFormat(3, 512, 512)
@@ -41,6 +42,7 @@ DESCRIPTION = Description(
     conditions="prompts",
     recipe=STABLE_DIFFUSION,
     pipelines=(PIPELINE,),
+    check_plan=check_plan,
     hub=HubLayout(
         pipeline=PIPELINE,
         family=NAME,
