@@ -33,7 +33,14 @@ def test_a_job_is_accepted(service: Service) -> None:
     assert answer.headers["location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
     assert (job["object"], job["status"], job["phase"], job["verdict"]) == ("job", "queued", None, None)
     assert job["budget"] == {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True}
-    bag = {"concept": "Bag", "override": {"random": True}, "words": [], "prompts": 0, "topic": None}
+    bag = {
+        "concept": "Bag",
+        "override": {"random": True},
+        "words": [],
+        "prompts": 0,
+        "topic": None,
+        "outside_vocabulary": False,
+    }
     assert job["forget"][1] == bag
     assert job["recipe"]["alpha"] == 1.1
     assert job["thresholds"] == {
