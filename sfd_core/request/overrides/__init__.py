@@ -56,7 +56,8 @@ def keyword_meant(override: Override, known: Collection[str]) -> str | None:
     if not isinstance(override, FixedOverride) or override.concept in known:
         return None
     key, colon, _ = override.concept.partition(":")
-    kind = KEYED.get(nearest(key.strip(), KEYED, MISSPELT) or "")
+    # A misspelt word alone may be any word: Jude is no judge.
+    kind = KEYED.get(nearest(key.strip(), KEYED, MISSPELT if colon else 1) or "")
     if kind is None or (colon and kind.takes == "nothing"):
         return None
     return (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,19 @@ def test_what_is_read_differently_is_taken(emoji: BaseModel) -> None:
     assert admit({"forget": [guided], "budget": {"images": 640}}, emoji).plan
     other = {"concept": "pistol", "override": {"prompts": ["rain"]}, "prompts": [HIDDEN]}
     assert admit({"forget": [other], "budget": {"images": 640}}, emoji).plan
+
+
+def test_the_service_needs_no_torch_for_it() -> None:
+    admitting = (
+        "import sys\nfrom pathlib import Path\nfrom sfd_core.admission import admit\n"
+        "from sfd_core.families.registry import load_manifest\n"
+        "item = {'concept': 'pistol', 'override': 'banana'}\n"
+        "assert admit({'forget': [item], 'budget': {'images': 64}}, load_manifest(Path('models/emoji'))).plan\n"
+        "assert 'tokenizers' in sys.modules\n"
+        "assert not {'torch', 'numpy', 'transformers'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", admitting], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_checks_it_before_it_trains(tmp_path: Path) -> None:
