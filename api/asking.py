@@ -17,6 +17,7 @@ from sfd_core.errors import InvalidRequest
 from sfd_core.prompts.words import mentions
 from sfd_core.request.prompt_lists import check_text
 from sfd_core.request.unlearning_request import MAX_SEED
+from sfd_core.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,7 @@ def _wrong_concept(concept: str, use: Services, generator: Generator) -> list[Wr
         if model is None:
             return []  # the generator itself knows its concepts: the sampler says which
         known, hint = list(model.concepts), ""
-    return (
-        [] if concept in known else [Wrong("/concept", f"unknown concept {concept!r}; known: {', '.join(known)}{hint}")]
-    )
+    return [] if concept in known else [Wrong("/concept", unknown("concept", concept, known) + hint)]
 
 
 def _vocabulary(use: Services, generator: Generator) -> Vocabulary | None:

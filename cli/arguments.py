@@ -24,8 +24,9 @@ PROBE_HELP = (
 )
 
 
-def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
-    """Read ``A=B``, ``A=random``, ``A=negative:B`` and so on as a request's ``forget``.
+def forget_items(items: Iterable[str], column: str | None = None) -> list[dict[str, Any]]:
+    """Read ``A=B``, ``A=random``, ``A=negative:B`` and so on as a request's ``forget``. ``column``: as of
+    :func:`read_prompts`.
 
     Raises:
         typer.BadParameter: for an item without both sides, a concept that is named twice, or a file of prompts that
@@ -36,28 +37,36 @@ def forget_items(items: Iterable[str]) -> list[dict[str, Any]]:
         concept, text = _sides(item, "--forget", EXAMPLE)
         if any(concept == other["concept"] for other in forget):
             raise typer.BadParameter(f"{concept!r} is named twice", param_hint="--forget")
-        forget.append({"concept": concept, "override": _override(text)})
+        forget.append({"concept": concept, "override": override_in(text, column)})
     return forget
 
 
-def _override(text: str) -> str | dict[str, Any]:
+def override_in(text: str, column: str | None = None) -> str | dict[str, Any]:
+    """Read what stands right of ``=`` as requests write an override. ``column``: as of :func:`read_prompts`.
+
+    Raises:
+        typer.BadParameter: for a file of prompts that cannot be read.
+    """
     from sfd_core.request.overrides import KEYED
 
-    read = (kind.from_command(text, lambda path: read_prompts(Path(path), "--forget")) for kind in KEYED.values())
+    def read_lines(path: str) -> list[str]:
+        return read_prompts(Path(path), "--forget", column)
+
+    read = (kind.from_command(text, read_lines) for kind in KEYED.values())
     return next((override for override in read if override is not None), text)
 
 
-def read_prompts(path: Path, option: str) -> list[str]:
-    """Read the lines of a file of prompts. ``option``: which names it, for the message.
+def read_prompts(path: Path, option: str, column: str | None = None) -> list[str]:
+    """Read a file of prompts. ``option``: which names it, for the message; ``column``: which has them in a table.
 
     Raises:
         typer.BadParameter: for a file that cannot be read, with every line that is wrong.
     """
     from sfd_core.errors import PromptFileRefused
-    from sfd_core.request.prompt_lists import read_prompt_file
+    from sfd_core.request.prompt_files import read_prompt_file
 
     try:
-        return list(read_prompt_file(path))
+        return list(read_prompt_file(path, column))
     except PromptFileRefused as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
@@ -92,9 +101,10 @@ def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
 
 
 def with_words(
-    items: Sequence[Mapping[str, Any]], words: Iterable[str], prompts: Iterable[str]
+    items: Sequence[Mapping[str, Any]], words: Iterable[str], prompts: Iterable[str], column: str | None = None
 ) -> list[dict[str, Any]]:
     """Return ``items`` of a request with what ``--words CONCEPT=A,B`` and ``--prompts CONCEPT=FILE`` say of them.
+    ``column``: as of :func:`read_prompts`.
 
     Raises:
         typer.BadParameter: for a concept that is not among the items, or is given twice.
@@ -109,8 +119,11 @@ def with_words(
             if concept in seen:
                 raise typer.BadParameter(f"{concept!r} is given twice", param_hint=option)
             seen.add(concept)
-            read = [word.strip() for word in value.split(",")] if key == "words" else read_prompts(Path(value), option)
-            told[concept][key] = read
+            told[concept][key] = (
+                [word.strip() for word in value.split(",")]
+                if key == "words"
+                else read_prompts(Path(value), option, column)
+            )
     return list(told.values())
 
 

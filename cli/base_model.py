@@ -12,6 +12,7 @@ from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
+from sfd_core.suggestions import unknown
 
 
 def base_model(name: str, settings: Settings) -> BaseModel:
@@ -34,5 +35,5 @@ def base_model(name: str, settings: Settings) -> BaseModel:
         return fetch(hub, hub_folder(settings.hub_dir, hub))
     registered = settings.models()
     if name not in registered:
-        raise typer.BadParameter(f"unknown base model {name!r}; known: {', '.join(registered)}", param_hint="--base")
+        raise typer.BadParameter(unknown("base model", name, registered), param_hint="--base")
     return registered[name]

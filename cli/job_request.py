@@ -21,10 +21,26 @@ WordsOption = Annotated[
 ]
 PromptsOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="CONCEPT=FILE", help="Text to image: the prompts that forget it, one a line."),
+    typer.Option(metavar="CONCEPT=FILE", help="Text to image: the prompts that forget it, one a line or a table."),
+]
+ColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The column with the prompts, where files of prompts are tables (CSV, JSON lines). By default prompt.",
+    ),
+]
+OutsideOption = Annotated[
+    bool,
+    typer.Option(
+        "--outside-vocabulary",
+        help="Text to image: concepts and overrides are meant as they are spelt, also where the model's vocabulary "
+        "does not have them.",
+    ),
 ]
 RetainOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Text to image: prompts that preserve the rest, one a line.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Text to image: prompts that preserve the rest, one a line or a table."),
 ]
 
 ForgetOption = Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)]
@@ -55,6 +71,8 @@ class Options:
     forget: Sequence[str] = ()
     words: Sequence[str] = ()
     prompts: Sequence[str] = ()
+    prompt_column: str | None = None
+    outside_vocabulary: bool = False
     retain: Path | None = None
     images: int | None = None
     seconds: float | None = None
@@ -71,7 +89,9 @@ class Options:
             typer.BadParameter: for an option or a file that cannot be read, or one that is missing.
         """
         body = read_request(self.file) if self.file is not None else {}
-        items = forget_items(self.forget) or list(body.get("forget", []))
+        items = forget_items(self.forget, self.prompt_column) or list(body.get("forget", []))
+        if self.outside_vocabulary:
+            items = [{**item, "outside_vocabulary": True} for item in items]
         budget = {
             "images": self.images,
             "seconds": self.seconds,
@@ -88,8 +108,9 @@ class Options:
                 body[name] = {**body.get(name, {}), **changes}
         body |= {"base_model": self.base} if self.base is not None else {}
         body |= {"seed": self.seed} if self.seed is not None else {}
-        body |= {"forget": with_words(items, self.words, self.prompts)} if items else {}
-        body |= {"retain": {"prompts": read_prompts(self.retain, "--retain")}} if self.retain is not None else {}
+        body |= {"forget": with_words(items, self.words, self.prompts, self.prompt_column)} if items else {}
+        if self.retain is not None:
+            body["retain"] = {"prompts": read_prompts(self.retain, "--retain", self.prompt_column)}
         needed = {"--base": "base_model", "--forget": "forget", "--images": "budget"}
         for option, name in needed.items():
             if not body.get(name) or (name == "budget" and "images" not in body[name]):
@@ -103,18 +124,17 @@ def read_request(path: Path) -> dict[str, Any]:
     Raises:
         typer.BadParameter: with every value that is wrong.
     """
-    import json
-
     from api.schemas.submission import Submission
     from sfd_core.errors import InvalidRequest
     from sfd_core.request.reading import read
+    from sfd_core.text_files import read_json
 
     try:
-        body = json.loads(path.read_text("utf-8"))
+        body = read_json(path)
         read(Submission, body)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise typer.BadParameter(f"{path}: {error}", param_hint="--file") from None
     except InvalidRequest as error:
         wrong = [": ".join(filter(None, (str(path), one.pointer, one.message))) for one in error.errors]
         raise typer.BadParameter("\n".join(wrong), param_hint="--file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--file") from None
     return dict(body)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from cli.arguments import override_in
 from cli.console import console, say
 from cli.run_view import RunView
 from cli.tables import reasons, report_table
@@ -39,6 +40,7 @@ def run(
     base_name: str,
     model: BaseModel,
     forgotten: Sequence[tuple[str, str]],
+    outside_vocabulary: bool,
     body: Mapping[str, Any],
     out: Path,
     steps: int | None,
@@ -53,7 +55,7 @@ def run(
     Raises:
         InvalidRequest, ModelRefused: for a request, a base model or a generator that do not fit.
     """
-    admitted = _request(forgotten, body, model)
+    admitted = _request(forgotten, outside_vocabulary, body, model)
     request = admitted.request
     where = pick_device(device)
     base = load_base(admitted.model, where)
@@ -73,10 +75,17 @@ def run(
     return parsed.verdict
 
 
-def _request(forgotten: Sequence[tuple[str, str]], body: Mapping[str, Any], model: BaseModel) -> Admitted:
+def _request(
+    forgotten: Sequence[tuple[str, str]], outside_vocabulary: bool, body: Mapping[str, Any], model: BaseModel
+) -> Admitted:
     """A request like a job's: it decides what is counted as forgotten, and by which thresholds."""
     unknown = {"empty": True} if describe(model.family).takes_prompts else {"judge": True}
-    forget = [{"concept": concept, "override": override or unknown} for concept, override in forgotten]
+    forget: list[dict[str, Any]] = [
+        {"concept": concept, "override": override_in(override) if override else unknown}
+        for concept, override in forgotten
+    ]
+    if outside_vocabulary:
+        forget = [{**item, "outside_vocabulary": True} for item in forget]
     return admit({**body, "forget": forget, "budget": {"images": 1}}, model)
 
 
@@ -110,10 +119,11 @@ def _command(
 ) -> str:
     """The command that makes this report again."""
     plan = request.evaluation
-    options: list[tuple[str, object]] = [
+    options: list[tuple[object, ...]] = [
         ("--generator", folder),
         ("--base", base),
         *(("--forgotten", f"{concept}={override}" if override else concept) for concept, override in forgotten),
+        *([("--outside-vocabulary",)] if request.forget[0].outside_vocabulary else []),
         *([("--steps", steps)] if steps else []),
         ("--images-per-concept", plan.images_per_concept),
         ("--images-per-forgotten-concept", plan.images_per_forgotten_concept),

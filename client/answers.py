@@ -60,12 +60,13 @@ class BaseModel:
 class Forget:
     """One forgotten concept. ``override``: a concept or words, or ``{"random": true}``, ``{"judge": true}``,
     ``{"prompts": [...]}``, ``{"negative": "..."}``, ``{"empty": true}``. ``words``: that name it in a prompt;
-    ``prompts``: how many of its own were given."""
+    ``prompts``: how many of its own were given. ``outside_vocabulary``: concept and override are meant as spelt."""
 
     concept: str
     override: Override
     words: tuple[str, ...] = ()
     prompts: int = 0
+    outside_vocabulary: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sfd_core.base_model.hub_name import Hub, parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.families.registry import unfetched
+from sfd_core.suggestions import did_you_mean
 
 PREFIX = "hub:"
 
@@ -32,7 +33,8 @@ def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
         known = (
             f"it may start from {', '.join(allowed)}" if allowed else "it starts from none: LETHE_HUB_MODELS is not set"
         )
-        message = f"{hub.org_name} is no model of a hub that this service starts from; {known}"
+        meant = did_you_mean(hub.org_name, allowed)
+        message = f"{hub.org_name} is no model of a hub that this service starts from{meant}; {known}"
         raise InvalidRequest((FieldError("/base_model", message),))
     return dataclasses.replace(unfetched(name, hub.org_name), digest=f"git:{hub.revision}")
 

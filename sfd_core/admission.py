@@ -83,7 +83,10 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     if not text:
         return Admitted(request, seen, None)
     _check_stopping(request, seen)
-    return Admitted(request, seen, plan_prompts(request, seen))
+    plan = plan_prompts(request, seen)
+    if family.check_plan is not None:
+        family.check_plan(request, plan, seen)
+    return Admitted(request, seen, plan)
 
 
 def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:

@@ -12,6 +12,7 @@ from api.routes.documented import errors
 from api.schemas.base_models import BaseModelObject
 from api.schemas.common import ListOf
 from api.services import Use
+from sfd_core.suggestions import unknown
 
 router = APIRouter(prefix="/v1/base-models", tags=["Base models"])
 
@@ -33,5 +34,5 @@ def get_base_model(name: Annotated[str, Path(examples=["fashion"])], who: Reader
     """Show one base model."""
     model = use.models.get(name)
     if model is None:
-        raise Problem("not_found", f"there is no base model {name!r}; known: {', '.join(sorted(use.models))}")
+        raise Problem("not_found", unknown("base model", name, sorted(use.models)))
     return BaseModelObject.of(model)

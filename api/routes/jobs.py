@@ -22,6 +22,7 @@ from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, InvalidRequest
 from sfd_core.request.reading import read, written
+from sfd_core.suggestions import unknown
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
@@ -192,7 +193,7 @@ def _base_model(use: Services, body: Mapping[str, Any]) -> BaseModel:
         except InvalidRequest as error:
             raise invalid(wrong_fields(error.errors), "unknown_base_model", known=known) from None
     if name not in use.models:
-        detail = f"unknown base model {name!r}; known: {', '.join(known)}"
+        detail = unknown("base model", name, known)
         raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
     return use.models[name]
 

@@ -60,6 +60,9 @@ class Forgotten(Output):
     )
     prompts: int = Field(default=0, description="Text to image: how many prompts of its own were given.")
     topic: Topic | None = Field(default=None, description="Text to image: what was asked for instead of words.")
+    outside_vocabulary: bool = Field(
+        default=False, description="Text to image: concept and override were meant as they are spelt."
+    )
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Forgotten:

@@ -9,7 +9,7 @@ import typer
 
 from cli.arguments import parse_numbers
 from cli.exits import JOB_FAILED
-from cli.job_request import ProbeOption, ThresholdOption
+from cli.job_request import OutsideOption, ProbeOption, ThresholdOption
 
 
 def evaluate(
@@ -29,6 +29,7 @@ def evaluate(
             help="What it should have forgotten and, if known, what it shows instead. Repeat it for several.",
         ),
     ],
+    outside_vocabulary: OutsideOption = False,
     out: Annotated[Path, typer.Option(help="A folder for the report.")] = Path("evaluation"),
     steps: Annotated[
         int | None,
@@ -67,6 +68,7 @@ def evaluate(
         base,
         base_model(base, settings),
         [item.partition("=")[::2] for item in forgotten],
+        outside_vocabulary,
         body,
         out,
         steps,

@@ -8,10 +8,12 @@ import typer
 
 from cli.connection import client_of
 from cli.job_request import (
+    ColumnOption,
     FileOption,
     ForgetOption,
     ImagesOption,
     Options,
+    OutsideOption,
     ProbeOption,
     PromptsOption,
     RecipeOption,
@@ -30,6 +32,8 @@ def submit(
     images: ImagesOption = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
+    prompt_column: ColumnOption = None,
+    outside_vocabulary: OutsideOption = False,
     retain: RetainOption = None,
     file: FileOption = None,
     seconds: SecondsOption = None,
@@ -50,6 +54,8 @@ def submit(
         forget or (),
         words or (),
         prompts or (),
+        prompt_column,
+        outside_vocabulary,
         retain,
         images,
         seconds,

@@ -9,10 +9,12 @@ import typer
 
 from cli.exits import JOB_FAILED
 from cli.job_request import (
+    ColumnOption,
     FileOption,
     ForgetOption,
     ImagesOption,
     Options,
+    OutsideOption,
     ProbeOption,
     PromptsOption,
     RecipeOption,
@@ -31,6 +33,8 @@ def unlearn(
     images: ImagesOption = None,
     words: WordsOption = None,
     prompts: PromptsOption = None,
+    prompt_column: ColumnOption = None,
+    outside_vocabulary: OutsideOption = False,
     retain: RetainOption = None,
     file: FileOption = None,
     seconds: SecondsOption = None,
@@ -51,6 +55,8 @@ def unlearn(
         forget or (),
         words or (),
         prompts or (),
+        prompt_column,
+        outside_vocabulary,
         retain,
         images,
         seconds,

@@ -3,12 +3,12 @@ this does not import torch."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from sfd_core.errors import ModelRefused
+from sfd_core.text_files import read_json
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -23,7 +23,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
-        config = json.loads(path.read_text("utf-8"))
+        config = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(config, dict):

@@ -43,8 +43,7 @@ def plural(word: str) -> str:
 def forms_of(word: str) -> set[str]:
     """Return ``word`` (one space between its parts), its plurals and what it may be the plural of."""
     first, last = _last_word(word)
-    forms = {word, *plurals(word), *(first + singular for singular in _singulars(last))}
-    return forms | {form.replace("ß", "ss") for form in forms}
+    return {word, *plurals(word), *(first + singular for singular in _singulars(last))}
 
 
 def plurals(word: str) -> set[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,8 @@ from sfd_core.base_model.manifest_parts import digest_of as digest_of
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.request.concepts import Forget
+from sfd_core.suggestions import unknown
+from sfd_core.text_files import read_json
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -131,7 +132,7 @@ def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
-        raw = json.loads(path.read_text("utf-8"))
+        raw = read_json(path)
     except FileNotFoundError:
         raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -147,7 +148,7 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str,
         raise ModelRefused(f"{path}: schema_version is {version}, this Lethe reads {SCHEMA_VERSION}")
     family = fields.get("family", str)
     if family not in families:
-        raise ModelRefused(f"{path}: family {family!r} is unknown; known: {', '.join(families)}")
+        raise ModelRefused(f"{path}: {unknown('family', family, families)}")
     files = fields.get("files", dict)
     for name in files:
         if name.startswith("/") or ".." in Path(name).parts:

@@ -6,7 +6,6 @@ Plain: importing this does not import torch. ``docs/base-models.md`` describes t
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from sfd_core.base_model.folding import fold
 from sfd_core.base_model.inflection import article
 from sfd_core.errors import ModelRefused
+from sfd_core.text_files import read_json
 
 MAX_VOCABULARY_BYTES = 4 << 20
 _ARTICLE_HERE = "\0"
@@ -61,11 +62,11 @@ class Vocabulary:
         return None
 
     def owner(self, word: str) -> Concept | None:
-        """Find the first concept that ``word``, in any case, is a word for."""
-        folded = word.casefold()
+        """Find the first concept that ``word`` is a word for, as words are compared in prompts."""
+        folded = fold(word)
         for concepts in self.domains.values():
             for concept in concepts:
-                if any(known.casefold() == folded for known in concept.words):
+                if any(fold(known) == folded for known in concept.words):
                     return concept
         return None
 
@@ -141,8 +142,8 @@ def load_vocabulary(path: Path) -> Vocabulary:
     try:
         if path.stat().st_size > MAX_VOCABULARY_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_VOCABULARY_BYTES} bytes")
-        raw = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raw = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     domains = raw.get("domains") if isinstance(raw, dict) else None
     if not isinstance(domains, dict) or not domains or not all(re.fullmatch(r"[a-z_]+", name) for name in domains):

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.manifest import BaseModel, Conditions
 from sfd_core.families.times import check_steps
+from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.recipe import Recipe
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Description:
     ``conditions``: what its models are asked by. ``recipe``: how they are trained unless the base model or the request
     says otherwise. ``without``: settings of a recipe that mean nothing here and are refused where they are changed,
     each with the reason. ``check_times``: refuses times that a model does not have. ``continuous``: whether it has
-    others than whole steps of a schedule.
+    others than whole steps of a schedule. ``check_plan``: refuses prompts that a model would not tell from their
+    overrides.
     ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``hub``: what is fetched of
     its models on a hub; None: none are.
     """
@@ -30,6 +33,7 @@ class Description:
     without: Mapping[str, str] = field(default_factory=dict)
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
     continuous: bool = False
+    check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hub: HubLayout | None = None
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.suggestions import unknown
 
 SAMPLE_BATCH = 16
 """Images are always made this many at a time, the last batch filled up: kernels may round differently for other batch
@@ -41,7 +42,7 @@ class ClassSampler(ImageSampler):
     def label(self, concept: str) -> int:
         """Return the class label of ``concept``. Raises ``UnknownConcept``."""
         if concept not in self.concepts:
-            raise UnknownConcept(f"unknown concept {concept!r}; known: {', '.join(self.concepts)}")
+            raise UnknownConcept(unknown("concept", concept, self.concepts))
         return self.concepts.index(concept)
 
     def sample(self, concept: str, n: int, seed: int) -> Images:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sfd_core.base_model.folding import fold
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.prompts.names import name_errors
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
@@ -37,8 +39,8 @@ def forgotten_words(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
 
 
 def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
-    """Refuse what would be a silent no-op or has no meaning for a text-to-image model. A concept that the model's
-    vocabulary does not have is no error: any words can be asked for.
+    """Refuse what would be a silent no-op or has no meaning for a text-to-image model, and what is hardly meant: names
+    that the model's vocabulary does not have, where the item does not say that it is outside of it.
 
     Raises:
         InvalidRequest: with every wrong field.
@@ -47,7 +49,10 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
     errors += _concept_errors(forget, model.vocabulary)
     gone = Words(forgotten_words(forget, model.vocabulary))
     for i, item in enumerate(forget):
-        errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
+        doubtful = name_errors(i, item, model.vocabulary)
+        errors += doubtful
+        if not any(error.pointer.endswith("/override") for error in doubtful):
+            errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
     if not errors:
         view = model.view_for(forget)
         if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
@@ -83,12 +88,12 @@ def _concept_errors(forget: Sequence[Forget], vocabulary: Vocabulary | None) -> 
             message = f"{item.concept!r} is a word for {owner.name!r} here: name that, with words: [{item.concept!r}]"
             errors.append(FieldError(f"{at}/concept", message))
         words = _folded(known_words(item, vocabulary))
-        if item.concept.casefold() in names:
+        if fold(item.concept) in names:
             errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
         elif shared := words & owners.keys():
             message = f"{min(shared)!r} is also a word of item {owners[min(shared)]}: it can have one override"
             errors.append(FieldError(f"{at}/words", message))
-        names.add(item.concept.casefold())
+        names.add(fold(item.concept))
         owners |= dict.fromkeys(words - owners.keys(), i)
     return errors
 
@@ -129,7 +134,7 @@ def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words)
         except InvalidRequest as error:
             errors += error.errors
             continue
-        if text.casefold() in folded:
+        if fold(text) in folded:
             errors.append(FieldError(at, f"{text!r} would override itself: name something else"))
         elif own.are_in(text):
             errors.append(FieldError(at, f"{text!r} names what it would override: name something else"))
@@ -147,4 +152,4 @@ def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[Fiel
 
 
 def _folded(words: Sequence[str]) -> set[str]:
-    return {word.casefold() for word in words}
+    return set(map(fold, words))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sfd_core.base_model.folding import fold
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.prompts.words import replaced
 
@@ -42,8 +43,8 @@ def phrasings(vocabulary: Vocabulary, domain: str, label: int, words: Collection
         if i != label:
             taken |= _folded(other.words)
     by_word: tuple[tuple[Kind, Collection[str]], ...] = (
-        ("synonym", [word for word in concept.synonyms if word.casefold() not in taken]),
-        ("translation", [word for word in concept.translations.values() if word.casefold() not in taken]),
+        ("synonym", [word for word in concept.synonyms if fold(word) not in taken]),
+        ("translation", [word for word in concept.translations.values() if fold(word) not in taken]),
         ("misspelling", misspellings(concept.name, taken | _folded(concept.words))),
     )
     found = [
@@ -81,18 +82,18 @@ def misspellings(word: str, known: Collection[str] = ()) -> tuple[str, ...]:
     swapped = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)]
     doubled = [word[: i + 1] + word[i:] for i in range(len(word)) if word[i].isalpha()]
     dropped = [word[:i] + word[i + 1 :] for i in range(len(word))] if len(word) > 3 else []
-    known = {*known, word.casefold()}
+    known = {*known, fold(word)}
     typos = [
         typo
         for typo in dict.fromkeys([*swapped, *doubled, *dropped])
         # Letters only move inside words: a space that moves makes other words, not misspelled ones.
-        if typo.casefold() not in known and [c for c in typo if not c.isalpha()] == [c for c in word if not c.isalpha()]
+        if fold(typo) not in known and [c for c in typo if not c.isalpha()] == [c for c in word if not c.isalpha()]
     ]
     return tuple(random.Random(word).sample(typos, min(MISSPELLINGS, len(typos))))
 
 
 def _folded(words: Collection[str]) -> set[str]:
-    return {word.casefold() for word in words}
+    return set(map(fold, words))
 
 
 def _prompts(

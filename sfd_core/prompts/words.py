@@ -1,8 +1,9 @@
 """Words in prompts: is one there, put another in its place, take it out.
 
 A word is found in any case, in singular and plural, with word boundaries ("gun" is in "two Guns" and "gun's", not in
-"gunmetal"); the parts of "brad pitt" may be held together by any white space, a hyphen or an underscore. Letters are
-compared composed (NFC), so it makes no difference how an accent is typed. Plurals are English ones.
+"gunmetal"); the parts of "brad pitt" may be held together by any white space, a hyphen or an underscore. What else
+makes no difference, such as accents and the dots of initials, ``sfd_core.base_model.folding`` says. Plurals are
+English.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
+from sfd_core.base_model.folding import fold, folded
 from sfd_core.base_model.inflection import article, forms_of, plural, plurals
 
-_BETWEEN = r"[\s_\-‐‑–]+"
-_APOSTROPHES = "['’]"
+_BETWEEN = r"[\s_\-]+"
 # Letters and digits: an underscore parts words.
 _TOKEN = re.compile(r"[^\W_]+")
 # Written without spaces: a word has no boundary there that could be looked for.
@@ -55,42 +56,46 @@ class Words:
         self._plurals: set[str] = set()
         self._by_token: dict[str, list[str]] = {}
         self._unspaced: list[str] = []
-        for word in dict.fromkeys(_one_space(_composed(word)) for word in words):
-            self._plurals.update(form.casefold() for form in plurals(word))
-            for form in forms_of(word):
-                first = _TOKEN.search(form)
-                if first is None:
-                    continue
-                if _UNSPACED.search(first[0]) or _UNSPACED.match(form[-1]):
-                    self._unspaced.append(form)
-                else:
-                    self._by_token.setdefault(_folded(first[0]), []).append(form)
+        forms: dict[str, None] = {}
+        for spelling in dict.fromkeys(spelling for word in words for spelling in _spellings(word)):
+            self._plurals.update(map(_compared, plurals(spelling)))
+            forms |= dict.fromkeys(map(_compared, sorted(forms_of(spelling))))
+        for form in forms:
+            first = _TOKEN.search(form)
+            if first is None:
+                continue
+            if _UNSPACED.search(first[0]) or _UNSPACED.match(form[-1]):
+                self._unspaced.append(form)
+            else:
+                self._by_token.setdefault(first[0], []).append(form)
 
     def are_in(self, prompt: str) -> bool:
         """Return whether any of them is in ``prompt``."""
-        text = _composed(prompt)
+        text = fold(_composed(prompt))
         pattern = self._pattern(text)
-        return pattern is not None and re.search(pattern, text, re.IGNORECASE) is not None
+        return pattern is not None and re.search(pattern, text) is not None
 
     def replaced(self, prompt: str, by: str) -> str:
         """Return ``prompt`` with ``by`` in the place of each of them: in the plural where they were, and with the
         article that it takes. An article of its own ("a middle aged man") gives way to one that is there."""
         text = _composed(prompt)
-        if (pattern := self._pattern(text)) is None:
+        compared = folded(text)
+        if (pattern := self._pattern(compared.text)) is None:
             return text
         own_article = _ARTICLE.match(by)
         pieces: list[str] = []
         end = 0
-        for match in re.finditer(pattern, text, re.IGNORECASE):
-            before, put = text[end : match.start()], by
-            if _one_space(match[0]).casefold() in self._plurals and not own_article:
+        for match in re.finditer(pattern, compared.text):
+            start, after = compared.place(match)
+            before, put = text[end:start], by
+            if _one_space(match[0]) in self._plurals and not own_article:
                 put = plural(by)
             if (there := re.search(r"(?<!\w)(an?|the)(\s+)$", before, re.IGNORECASE)) is not None:
                 put = put[own_article.end() :] if own_article else put
                 if there[1].casefold() != "the":
                     before = before[: there.start()] + _cased_as(there[1], article(put)) + there[2]
             pieces += (before, put)
-            end = match.end()
+            end = after
         return "".join((*pieces, text[end:]))
 
     def removed(self, prompt: str) -> str:
@@ -98,14 +103,21 @@ class Words:
         nowhere, an empty place between two commas. May be empty."""
         text = _composed(prompt)
         # Taking a word out may bring together what makes another: "new new york york".
-        while (pattern := self._pattern(text)) is not None and re.search(pattern, text, re.IGNORECASE):
-            whole = rf"(?:(?<!\w)(?:{_DETERMINERS})\s+)?{pattern}(?:{_APOSTROPHES}s?(?!\w))?"
-            text = _tidied(re.sub(whole, " ", text, flags=re.IGNORECASE))
+        while self.are_in(text):
+            compared = folded(text)
+            whole = rf"(?:(?<!\w)(?:{_DETERMINERS})\s+)?{self._pattern(compared.text)}(?:'s?(?!\w))?"
+            pieces: list[str] = []
+            end = 0
+            for match in re.finditer(whole, compared.text):
+                start, after = compared.place(match)
+                pieces.append(text[end:start])
+                end = after
+            text = _tidied(" ".join((*pieces, text[end:])))
         return text
 
     def _pattern(self, text: str) -> str | None:
-        """A pattern of the forms that may be in ``text``, the longest first; None where there are none."""
-        tokens = {_folded(token) for token in _TOKEN.findall(text)}
+        """A pattern of the forms that may be in the folded ``text``, the longest first; None where there are none."""
+        tokens = set(_TOKEN.findall(text))
         forms = {form for token in tokens for form in self._by_token.get(token, ())} | set(self._unspaced_in(text))
         if not forms:
             return None
@@ -113,8 +125,7 @@ class Words:
         return f"(?:{'|'.join(map(_bounded, longest_first))})"
 
     def _unspaced_in(self, text: str) -> Iterator[str]:
-        folded = _folded(text)
-        return (form for form in self._unspaced if _folded(form.split(" ")[0]) in folded)
+        return (form for form in self._unspaced if form.split(" ")[0] in text)
 
 
 @lru_cache(maxsize=64)
@@ -138,9 +149,20 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _folded(text: str) -> str:
-    """Equal for any two texts that are one for a pattern that ignores case (which takes all four i for one)."""
-    return text.replace("ı", "i").replace("İ", "i").casefold()
+def _compared(form: str) -> str:
+    """``form`` as it stands in a folded prompt, where a dot at its end is no part of it ("Robert Downey Jr.")."""
+    compared = _one_space(fold(form))
+    return compared.rstrip(".") or compared
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """``word`` as it is written and as it compares, which English plurals are made of, and its initials apart and
+    together: a prompt has "J M W Turner" or "JMW Turner"."""
+    word = _composed(word)
+    apart = re.sub(r"(?<!\w)([A-Z]{2,4})(?=\s)", lambda letters: " ".join(letters[0]), word)
+    apart = re.sub(r"(?<!\w)([^\W\d_])\.\s*(?=[^\W\d_])", r"\1 ", apart)
+    together = re.sub(r"(?<!\w)([^\W\d_])\s(?=[^\W\d_](?!\w))", r"\1", word)
+    yield from map(_one_space, (word, fold(word), apart, together))
 
 
 def _one_space(text: str) -> str:
@@ -155,7 +177,6 @@ def _cased_as(old: str, new: str) -> str:
 @lru_cache(maxsize=4096)
 def _bounded(form: str) -> str:
     """A pattern of one form between word boundaries. An underscore is no part of a word."""
-    parts = [re.sub("['’]", _APOSTROPHES, re.escape(part)) for part in form.split(" ")]
     start = "" if _UNSPACED.match(form[0]) else r"(?<![^\W_])"
     end = "" if _UNSPACED.match(form[-1]) else r"(?![^\W_])"
-    return f"{start}{_BETWEEN.join(parts)}{end}"
+    return f"{start}{_BETWEEN.join(map(re.escape, form.split(' ')))}{end}"

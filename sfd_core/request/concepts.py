@@ -7,17 +7,20 @@ an override means, its kind says (``sfd_core.request.overrides``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field, PlainSerializer, PlainValidator
 
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.override import Override
-from sfd_core.request.overrides import AnyOverride, not_for_classes, read_override, written_override
+from sfd_core.request.overrides import AnyOverride, keyword_meant, not_for_classes, read_override, written_override
 from sfd_core.request.prompt_lists import MAX_PROMPTS, Prompts, Words
 from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only, not_given
+from sfd_core.suggestions import unknown
 
 MAX_BUDGET_IMAGES = 100_000_000
 MAX_BUDGET_SECONDS = 30 * 24 * 3600
@@ -86,6 +89,14 @@ class Forget:
         ),
     ] = None
     topic: Annotated[Topic | None, Field(description="Instead of words and prompts.", exclude_if=not_given)] = None
+    outside_vocabulary: Annotated[
+        Flag,
+        Field(
+            description="Text-to-image models: concept and override are meant as they are spelt, also where the "
+            "model's vocabulary does not have them or they look like a list or like a kind of override.",
+            exclude_if=not_,
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         if self.topic is not None and (self.words is not None or self.prompts is not None):
@@ -120,6 +131,16 @@ class Budget:
     ] = False
 
 
+def not_one_name(concept: str) -> str | None:
+    """Say what is right instead of ``concept``, where that is a list; None where it is one name."""
+    if len(names := [name.strip() for name in re.split("[,;，、]", concept) if name.strip()]) < 2:
+        return None
+    return (
+        f"{concept!r} names {len(names)} things: give each an item of its own (several --forget), or one item the list "
+        "as its words (--words)"
+    )
+
+
 def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
     """Refuse what would be a silent no-op or has no meaning for a class-conditional model that knows ``concepts``.
 
@@ -130,23 +151,26 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
     """
     errors: list[FieldError] = []
     forgotten = {item.concept for item in forget}
-    known = ", ".join(concepts)
     seen: set[str] = set()
     for i, item in enumerate(forget):
         at = f"/forget/{i}"
         if item.concept not in concepts:
-            errors.append(FieldError(f"{at}/concept", f"unknown concept {item.concept!r}; known: {known}"))
+            said = not_one_name(item.concept) or unknown("concept", item.concept, concepts)
+            errors.append(FieldError(f"{at}/concept", said))
         elif item.concept in seen:
             errors.append(FieldError(f"{at}/concept", f"{item.concept!r} is named twice"))
         seen.add(item.concept)
         errors += [
             FieldError(f"{at}/{name}", "supported for text-to-image models only")
-            for name in ("words", "prompts", "topic")
+            for name in ("words", "prompts", "topic", "outside_vocabulary")
             if getattr(item, name)
         ]
         if (message := not_for_classes(item.override)) is not None:
             errors.append(FieldError(f"{at}/override", message))
-        errors += item.override.class_errors(f"{at}/override", item.concept, concepts, forgotten)
+        if (message := keyword_meant(item.override, concepts)) is not None:
+            errors.append(FieldError(f"{at}/override", message))
+        else:
+            errors += item.override.class_errors(f"{at}/override", item.concept, concepts, forgotten)
     if not errors and len(forgotten) == len(concepts):
         errors.append(FieldError("/forget", "names every concept of the model: at least one must remain"))
     if errors:

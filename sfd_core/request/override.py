@@ -135,6 +135,11 @@ class OverrideKind:
         """How a request writes it."""
         return f'{{"{self.key}": {_JSON_EXAMPLES[self.takes]}}}'
 
+    @property
+    def on_command_line(self) -> str:
+        """How the command has it, right of ``=``."""
+        return self.key + _COMMAND_EXAMPLES[self.takes]
+
     def from_command(self, text: str, read_lines: Callable[[str], list[str]]) -> dict[str, Any] | None:
         """Read ``random``, ``negative:TEXT`` or ``prompts:FILE`` as a request writes it; None where ``text`` is of
         another kind. ``read_lines``: of a file."""
@@ -154,6 +159,7 @@ class OverrideKind:
 
 
 _JSON_EXAMPLES = {"nothing": "true", "line": '"..."', "lines": "[...]"}
+_COMMAND_EXAMPLES = {"nothing": "", "line": ":...", "lines": ":FILE"}
 _REPORTED: Mapping[str, dict[str, Any]] = {
     "nothing": {"const": True},
     "line": {"type": "string"},

@@ -1,21 +1,20 @@
-"""Prompt lists that a user gives: in a request, or as a file of one prompt a line. Plain: does not import torch."""
+"""Prompt lists that a user gives, in a request or in a file. Plain: does not import torch."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from sfd_core.errors import FieldError, InvalidRequest, PromptFileRefused
+from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.request.prompt_tables import is_table
 from sfd_core.request.reading import Text
 
 MAX_PROMPTS = 10_000
 MAX_WORDS = 1000
 MAX_PROMPT_CHARACTERS = 1000
-MAX_FILE_BYTES = 4 * MAX_PROMPTS * (MAX_PROMPT_CHARACTERS + 1)
 MAX_ERRORS = 20
 """A list that is wrong throughout (another file's) is not told line by line."""
 
@@ -24,15 +23,18 @@ def check_prompts(prompts: Sequence[str], pointer: str = "") -> tuple[str, ...]:
     """Check ``prompts`` and return them as they are asked: composed letters (NFC), no white space around.
 
     Raises:
-        InvalidRequest: none or too many, or one that is empty, too long, there twice or holds a control character;
-            each with its own pointer.
+        InvalidRequest: none or too many, the rows of a table, or one that is empty, too long, there twice or holds a
+            control character; each with its own pointer.
     """
     if not 1 <= len(prompts) <= MAX_PROMPTS:
         raise InvalidRequest((FieldError(pointer, f"must be 1 to {MAX_PROMPTS} prompts, not {len(prompts)}"),))
-    wrong = [FieldError(f"{pointer}/{i}", message) for i, message in _wrong(prompts)]
+    if is_table(prompts):
+        message = "are the rows of a table (CSV or JSON lines): give its prompts alone"
+        raise InvalidRequest((FieldError(pointer, message),))
+    wrong = [FieldError(f"{pointer}/{i}", message) for i, message in wrong_prompts(prompts)]
     if wrong:
         raise InvalidRequest(tuple(wrong[:MAX_ERRORS]))
-    return tuple(map(_as_asked, prompts))
+    return tuple(map(as_asked, prompts))
 
 
 def check_text(text: str, pointer: str = "") -> str:
@@ -41,7 +43,7 @@ def check_text(text: str, pointer: str = "") -> str:
     Raises:
         InvalidRequest: naming what is wrong with it.
     """
-    asked = _as_asked(text)
+    asked = as_asked(text)
     if message := _wrong_text(asked):
         raise InvalidRequest((FieldError(pointer, message),))
     return asked
@@ -58,34 +60,8 @@ Words = Annotated[
 ]
 
 
-def read_prompt_file(path: Path) -> tuple[str, ...]:
-    """Read the prompts of a UTF-8 text file, one a line.
-
-    Raises:
-        PromptFileRefused: with the file and the lines that are wrong.
-    """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PromptFileRefused(f"{path}: larger than {MAX_FILE_BYTES} bytes")
-        data = path.read_bytes()
-    except OSError as error:
-        raise PromptFileRefused(f"{path}: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PromptFileRefused(f"{path}: line {line}: not UTF-8: save the file as UTF-8 text") from None
-    lines = text.removesuffix("\n").split("\n") if text else []
-    prompts = [line.removesuffix("\r") for line in lines]
-    if not 1 <= len(prompts) <= MAX_PROMPTS:
-        raise PromptFileRefused(f"{path}: must be 1 to {MAX_PROMPTS} lines, one prompt each, not {len(prompts)}")
-    if wrong := [f"{path}: line {i + 1}: {message}" for i, message in _wrong(prompts)]:
-        more = [f"and {len(wrong) - MAX_ERRORS} more"] if len(wrong) > MAX_ERRORS else []
-        raise PromptFileRefused("\n".join(wrong[:MAX_ERRORS] + more))
-    return tuple(map(_as_asked, prompts))
-
-
-def _as_asked(prompt: str) -> str:
+def as_asked(prompt: str) -> str:
+    """Return ``prompt`` with composed letters (NFC) and no white space around."""
     return unicodedata.normalize("NFC", prompt).strip()
 
 
@@ -99,12 +75,12 @@ def _wrong_text(text: str) -> str | None:
     return None
 
 
-def _wrong(prompts: Sequence[str]) -> list[tuple[int, str]]:
-    """Which are wrong, and how."""
+def wrong_prompts(prompts: Sequence[str]) -> list[tuple[int, str]]:
+    """Find which of ``prompts`` are wrong, by number, and how."""
     first: dict[str, int] = {}
     found = []
     for i, prompt in enumerate(prompts):
-        asked = _as_asked(prompt)
+        asked = as_asked(prompt)
         if message := _wrong_text(asked):
             found.append((i, message))
         elif asked in first:

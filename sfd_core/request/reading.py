@@ -6,13 +6,14 @@ The one place where pydantic's findings become ours: a JSON pointer, and in word
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.suggestions import did_you_mean
 
 T = TypeVar("T")
 
@@ -77,18 +78,19 @@ def _found(error: ValidationError, kind: type, at: str) -> Iterator[FieldError]:
         if isinstance(cause, InvalidRequest):  # one of ours, which points into the value that it is about
             yield from (FieldError(pointer + inner.pointer, inner.message) for inner in cause.errors)
         elif wrong["type"] == "unexpected_keyword_argument":
-            yield FieldError(pointer, _unknown(kind, wrong["loc"][:-1]))
+            yield FieldError(pointer, _unknown(kind, wrong["loc"]))
         else:
             yield FieldError(pointer, _message(wrong))
 
 
-def _unknown(kind: Any, parts: Iterable[int | str]) -> str:
-    """What is said of an unknown field of the object that ``parts`` lead to from a ``kind``."""
-    for part in parts:
+def _unknown(kind: Any, parts: Sequence[int | str]) -> str:
+    """What is said of an unknown field, to which ``parts`` lead from a ``kind``."""
+    for part in parts[:-1]:
         if isinstance(part, str):
             hint = get_type_hints(kind)[part]
             kind = next(one for one in (hint, *get_args(hint)) if dataclasses.is_dataclass(one))
-    return f"unknown field; known: {', '.join(field.name for field in dataclasses.fields(kind))}"
+    known = [field.name for field in dataclasses.fields(kind)]
+    return f"unknown field{did_you_mean(str(parts[-1]), known)}; known: {', '.join(known)}"
 
 
 def _pointer(parts: Iterable[object]) -> str:

@@ -33,7 +33,14 @@ def test_a_job_is_accepted(service: Service) -> None:
     assert answer.headers["location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
     assert (job["object"], job["status"], job["phase"], job["verdict"]) == ("job", "queued", None, None)
     assert job["budget"] == {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True}
-    bag = {"concept": "Bag", "override": {"random": True}, "words": [], "prompts": 0, "topic": None}
+    bag = {
+        "concept": "Bag",
+        "override": {"random": True},
+        "words": [],
+        "prompts": 0,
+        "topic": None,
+        "outside_vocabulary": False,
+    }
     assert job["forget"][1] == bag
     assert job["recipe"]["alpha"] == 1.1
     assert job["thresholds"] == {
@@ -182,6 +189,12 @@ def test_every_wrong_field_is_named_at_once(service: Service) -> None:
     assert said.keys() == {"/forget/0/concept", "/budget/images", "/recipe/alfa", "/recipe/batch", "/metadata/a"}
     assert "known: T-shirt, Trouser" in said["/forget/0/concept"]
     assert "known: alpha, t_init" in said["/recipe/alfa"]
+
+
+def test_a_byte_order_mark_before_the_body_makes_no_difference(service: Service) -> None:
+    content = b"\xef\xbb\xbf" + json.dumps(body()).encode()
+    answer = service.http.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.mark.usefixtures("nothing_stored")

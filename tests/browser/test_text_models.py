@@ -108,6 +108,21 @@ def test_other_ways_to_answer(service: Service, page: Page, how: str, override: 
     assert submit(service, page)["forget"] == [{"concept": "pistol", "override": override}]
 
 
+def test_words_outside_the_vocabulary_are_taken_where_that_is_said(service: Service, page: Page) -> None:
+    new_job(service, page, "known")
+    concept = page.get_by_label("Forget", exact=True)
+    concept.fill("pistl")
+    page.get_by_label("Words in its place").fill("banana")
+    page.get_by_role("button", name="Submit job").click()
+    expect(concept).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".wrong").first).to_contain_text("did you mean 'pistol'?")
+    page.get_by_text("Its words and prompts").click()
+    page.get_by_label("Words outside the model’s vocabulary, as they are spelt").check()
+    page.get_by_label("Stop early once").uncheck()  # no judge knows it
+    item = {"concept": "pistl", "override": "banana", "outside_vocabulary": True}
+    assert submit(service, page)["forget"] == [item]
+
+
 def test_what_is_wrong_in_a_list_is_said_beside_it(service: Service, page: Page) -> None:
     new_job(service, page, "known")
     page.get_by_label("Forget", exact=True).fill("pistol")

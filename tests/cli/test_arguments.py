@@ -177,6 +177,39 @@ def test_a_file_that_is_no_request(tmp_path: Path, content: str, says: str) -> N
     assert str(path) in str(caught.value)
 
 
+def test_a_byte_order_mark_makes_no_difference(tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    path.write_bytes(b"\xef\xbb\xbf" + RECIPE.read_bytes())
+    assert Options(path).request() == Options(RECIPE).request()
+
+
+def test_words_outside_the_vocabulary_are_said_of_every_item() -> None:
+    options = Options(base="emoji", forget=["gun=cat", "knife=random"], outside_vocabulary=True, images=1)
+    assert options.request()["forget"] == [
+        {"concept": "gun", "override": "cat", "outside_vocabulary": True},
+        {"concept": "knife", "override": {"random": True}, "outside_vocabulary": True},
+    ]
+    assert all(item["outside_vocabulary"] for item in Options(RECIPE, outside_vocabulary=True).request()["forget"])
+
+
+def test_the_column_of_every_file_of_prompts(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,text\n1,a gun\n2,rain\n")
+    options = Options(
+        base="emoji",
+        forget=[f"gun=prompts:{path}"],
+        prompts=[f"gun={path}"],
+        retain=path,
+        prompt_column="text",
+        images=1,
+    )
+    read = ["a gun", "rain"]
+    assert options.request()["forget"] == [{"concept": "gun", "override": {"prompts": read}, "prompts": read}]
+    assert options.request()["retain"] == {"prompts": read}
+    with pytest.raises(typer.BadParameter, match="without a column 'prompt'"):
+        Options(base="emoji", forget=["gun=cat"], retain=path, images=1).request()
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="No such file"):
         Options(tmp_path / "none.json").request()

@@ -185,7 +185,9 @@ def test_every_wrong_field_is_named(lethe: Lethe) -> None:
     assert (refused.value.status, refused.value.code) == (422, "invalid_request")
     lines = str(refused.value).splitlines()
     assert lines[0].startswith("The request is not valid: ")
-    assert lines[1].startswith("  /forget/0/concept: unknown concept 'Sneakers'; known: T-shirt, ")
+    assert lines[1].startswith(
+        "  /forget/0/concept: unknown concept 'Sneakers' (did you mean 'Sneaker'?); known: T-shirt, "
+    )
     assert [line.split(":")[0] for line in lines[2:]] == ["  /forget/1/override", "  /recipe/alpa", "  /seed"]
     assert list(lethe.jobs()) == []
 

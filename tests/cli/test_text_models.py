@@ -89,6 +89,16 @@ def test_evaluate_a_pipeline_made_elsewhere(made: Path, model: Path, run: Comman
     assert [row["domain"] for row in report["cross_domain"]] == ["style"]
 
 
+def test_evaluate_reads_names_and_overrides_as_a_job_does(
+    made: Path, model: Path, run: Command, tmp_path: Path
+) -> None:
+    what = ("--generator", str(made), "--base", str(model), "--out", str(tmp_path))
+    done = run("evaluate", *what, "--forgotten", "pistl=random")
+    assert done.exit_code == 2
+    assert "unknown concept 'pistl' (did you mean 'pistol'?)" in " ".join(done.stderr.split())
+    assert "/forget/0/override: there is no list of other concepts" in " ".join(done.stderr.split())
+
+
 def test_a_hub_that_is_not_allowed(run: Command, tmp_path: Path) -> None:
     base = ("--base", f"hub:acme/noise@{REVISION}", "--forget", "pistol=banana", "--images", "8")
     done = run("unlearn", *base, "--out", str(tmp_path))

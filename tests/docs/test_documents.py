@@ -86,8 +86,10 @@ def test_requests_in_words_that_are_documented_are_taken() -> None:
         assert admit(body, plain_text_model("emoji", "Emoji")).request.forget
     for override in re.findall(r"^\| `([\"{].*?)` \|", text, re.MULTILINE):
         assert written_override(read_override(json.loads(override))) == json.loads(override)
-    known = {f"--{name}" for command in (submit, unlearn) for name in inspect.signature(command).parameters}
-    assert set(re.findall(r"(?<![\w-])(--[a-z]+)", text)) <= known
+    known = {
+        f"--{name.replace('_', '-')}" for command in (submit, unlearn) for name in inspect.signature(command).parameters
+    }
+    assert set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", text)) <= known
 
 
 def test_what_a_text_model_needs_is_documented_field_by_field() -> None:

@@ -41,5 +41,6 @@ export function read(row) {
   if (words.length) item.words = words;
   const prompts = lines(at("prompts"));
   if (prompts.length) item.prompts = prompts;
+  if (row.querySelector(".outside").checked) item.outside_vocabulary = true;
   return item;
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from sfd_core.discovery import discover
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.criterion import CriterionSpec
+from sfd_core.suggestions import unknown
 
 CRITERIA: Mapping[str, CriterionSpec] = {spec.name: spec for spec in discover(__name__, "CRITERION", CriterionSpec)}
 """By the name that a request uses, in the order of a page."""
@@ -20,7 +21,7 @@ def complete(thresholds: Mapping[str, float]) -> dict[str, float]:
         InvalidRequest: for a threshold of no criterion, or one out of bounds; every wrong one is listed.
     """
     errors = [
-        FieldError(f"/thresholds/{name}", f"unknown threshold {name!r}; known: {', '.join(CRITERIA)}")
+        FieldError(f"/thresholds/{name}", unknown("threshold", name, CRITERIA))
         for name in thresholds
         if name not in CRITERIA
     ]

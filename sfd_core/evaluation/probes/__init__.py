@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from sfd_core.discovery import discover
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.probe import ProbeSpec
+from sfd_core.suggestions import unknown
 
 PROBES: Mapping[str, ProbeSpec] = {spec.name: spec for spec in discover(__name__, "PROBE", ProbeSpec)}
 """By the name that a request asks for, in the order of a page."""
@@ -26,7 +27,7 @@ def check_probes(names: Sequence[str]) -> None:
         if name in renamed:
             errors.append(FieldError(where, f"{name!r} is now called {renamed[name]!r}"))
         elif name not in PROBES:
-            errors.append(FieldError(where, f"unknown probe {name!r}; known: {', '.join(PROBES)}"))
+            errors.append(FieldError(where, unknown("probe", name, PROBES)))
         elif name in names[:i]:
             errors.append(FieldError(where, f"{name!r} is named twice"))
     if errors:

@@ -11,6 +11,7 @@ from sfd_core.families.description import Description
 from sfd_core.families.stable_diffusion.index import PIPELINE
 from sfd_core.families.stable_diffusion.part_configs import check_pipeline, image_of
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.families.stable_diffusion.unread import check_plan
 
 NAME = "stable_diffusion"
 SD_IMAGE = ImageFormat(3, 512, 512)
@@ -42,6 +43,7 @@ DESCRIPTION = Description(
     conditions="prompts",
     recipe=STABLE_DIFFUSION,
     pipelines=(PIPELINE,),
+    check_plan=check_plan,
     hub=HubLayout(
         pipeline=PIPELINE,
         family=NAME,

@@ -20,6 +20,7 @@ from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import PromptTable
+from sfd_core.families.stable_diffusion.unread import check_read
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -41,9 +42,11 @@ class StableDiffusion:
     ) -> TrainingPlan:
         if prompts is None:
             raise ValueError("a text-to-image model is asked by prompts: there must be a plan of them")
+        text = _pipeline(base).text
+        check_read(request, prompts, text.tokens, text.longest)
         recipe = request.recipe
         schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)
-        table = PromptTable(prompts.conditions(), _pipeline(base).text, dtype)
+        table = PromptTable(prompts.conditions(), text, dtype)
         return TrainingPlan(
             lambda unet: StableDiffusionScore(unet, schedule, table, dtype=dtype, compiled=recipe.compile),
             *prompt_conditions(prompts, table),

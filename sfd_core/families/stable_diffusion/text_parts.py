@@ -61,8 +61,19 @@ class TextParts:
             self._kept.popitem(last=False)
         return torch.stack([found[prompt] for prompt in prompts])
 
+    @property
+    def longest(self) -> int:
+        """How many tokens are read of a prompt, with those of its start and end."""
+        return int(self.tokenizer.model_max_length)
+
+    def tokens(self, prompts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return the tokens that are read of each prompt."""
+        if not prompts:
+            return []
+        return [tuple(ids) for ids in self.tokenizer(list(prompts), max_length=self.longest, truncation=True).input_ids]
+
     def _encode(self, prompts: list[str]) -> Tensor:
-        longest: int = self.tokenizer.model_max_length
+        longest = self.longest
         tokens = self.tokenizer(prompts, padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
         mask = tokens.attention_mask if getattr(self.text_encoder.config, "use_attention_mask", None) else None
         device = self.text_encoder.device
@@ -74,7 +85,7 @@ class TextParts:
 
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
         """Return the ends that do not fit between the start and the end token and are not read, by prompt."""
-        room = self.tokenizer.model_max_length - 2
+        room = self.longest - 2
         tokens = zip(prompts, self.tokenizer(list(prompts), add_special_tokens=False).input_ids, strict=True)
         return {prompt: self.tokenizer.decode(ids[room:]).strip() for prompt, ids in tokens if len(ids) > room}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from sfd_core.discovery import discover
 from sfd_core.request.override import Override, OverrideKind
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.reading import read, written
+from sfd_core.suggestions import MISSPELT, nearest
 
 KINDS = discover(__name__, "KIND", OverrideKind)
 """In the order of documents."""
@@ -47,6 +48,22 @@ def read_override(raw: Any) -> Override:
 def written_override(override: Override) -> str | dict[str, Any]:
     """Write ``override`` as requests do."""
     return override.concept if isinstance(override, FixedOverride) else dict(written(override))
+
+
+def keyword_meant(override: Override, known: Collection[str]) -> str | None:
+    """Say how a kind of override is written, where ``override`` is text that looks like it ("Random", "Negative: gun")
+    and none of the ``known`` names; None where it does not."""
+    if not isinstance(override, FixedOverride) or override.concept in known:
+        return None
+    key, colon, _ = override.concept.partition(":")
+    # A misspelt word alone may be any word: Jude is no judge.
+    kind = KEYED.get(nearest(key.strip(), KEYED, MISSPELT if colon else 1) or "")
+    if kind is None or (colon and kind.takes == "nothing"):
+        return None
+    return (
+        f"{override.concept!r} looks like the override {kind.key!r}: write {kind.example} "
+        f"(on the command line {kind.on_command_line})"
+    )
 
 
 def not_for_classes(override: Override) -> str | None:

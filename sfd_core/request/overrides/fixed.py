@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sfd_core.errors import FieldError
 from sfd_core.request.override import Choice, Condition, ForgottenText, ItemInPrompts, Override, OverrideKind
+from sfd_core.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class FixedOverride(Override):
         if name == concept:
             return [FieldError(at, f"{name!r} would override itself: name another concept")]
         if name not in concepts:
-            return [FieldError(at, f"unknown concept {name!r}; known: {', '.join(concepts)}")]
+            return [FieldError(at, unknown("concept", name, concepts))]
         if name in forgotten:
             return [FieldError(at, f"{name!r} is itself forgotten: name a concept that remains")]
         return []

@@ -91,6 +91,7 @@ NUDITY = {
         body(NUDITY, evaluation={"nsfw": True}),
         body(("gun", {"prompts": ["a bowl of fruit", "a chair"]}), retain={"prompts": ["a cat", "a dog"]}),
         body(("gun", {"empty": True}), ("brad pitt", "a middle aged man")),
+        body({"concept": "gun", "override": "Jude", "outside_vocabulary": True}),
     ],
 )
 def test_a_request_is_read_back_as_it_was_stored(asked: dict[str, Any]) -> None:
@@ -327,7 +328,11 @@ def test_items_that_contradict_each_other(forget: tuple[Any, ...], pointer: str,
         ((("pistol", "Pistole in hand"),), "/forget/0/override", "names what it would override"),
         ((("pistol", "apfel"), ("apple", "banana")), "/forget/0/override", "is itself forgotten"),
         ((("pistol", "banana"), ("noto", "fluent")), "/forget/1/concept", "domain 'style', is of the domain 'object'"),
-        ((("pistol", "banana"), ("teapot", "cup")), "/forget/1/concept", "in none of the model's domains"),
+        (
+            (("pistol", "banana"), {"concept": "teapot", "override": "cup", "outside_vocabulary": True}),
+            "/forget/1/concept",
+            "in none of the model's domains",
+        ),
         ((("noto", "sepia"), ("fluent", "sepia")), "/forget", "every concept of the domain 'style'"),
     ],
 )
@@ -335,10 +340,78 @@ def test_what_a_vocabulary_knows_is_held_against_it(forget: tuple[Any, ...], poi
     assert says in errors_of(WITH_WORDS, *forget)[pointer]
 
 
-def test_a_concept_that_the_vocabulary_lacks_is_asked_for_by_its_words() -> None:
-    plan = planned(WITH_WORDS, ("teapot", "banana"))
+def test_a_concept_that_the_vocabulary_lacks_is_asked_for_by_its_words_if_that_is_said() -> None:
+    plan = planned(WITH_WORDS, {"concept": "teapot", "override": "banana", "outside_vocabulary": True})
     assert len(plan.forgotten[0]) == len(DEFAULT_TEMPLATES)
     assert plan.dropped == 0
+    assert planned(WITH_WORDS, NUDITY).forgotten, "a topic's name is a label"
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "says"),
+    [
+        (("pistl", "banana"), "concept", "unknown concept 'pistl' (did you mean 'pistol'?); known: pistol, banana,"),
+        (("Handgn", "banana"), "concept", "unknown concept 'Handgn' (did you mean 'pistol'?)"),
+        (("teapot", "banana"), "concept", "unknown concept 'teapot'; known: pistol"),
+        (("teapot", "banana"), "concept", 'as it is spelt, say "outside_vocabulary": true (--outside-vocabulary)'),
+        (("pistol", "bananna"), "override", "unknown word 'bananna' (did you mean 'banana'?)"),
+        (("pistol", "random"), "override", "looks like the override 'random': write {\"random\": true}"),
+        (("pistol", "Random"), "override", "(on the command line random)"),
+        (("pistol", "JUDGE"), "override", 'write {"judge": true}'),
+        (("pistol", "Empty"), "override", 'write {"empty": true}'),
+        (("pistol", "Negative:rain"), "override", 'write {"negative": "..."} (on the command line negative:...)'),
+        (("pistol", "negativ: rain"), "override", 'write {"negative": "..."}'),
+        (("pistol", "Prompts:rain.txt"), "override", 'write {"prompts": [...]} (on the command line prompts:FILE)'),
+        (("pistol, apple", "banana"), "concept", "'pistol, apple' names 2 things: give each an item of its own"),
+    ],
+)
+def test_what_is_hardly_meant_is_refused_with_what_may_be(item: Any, field: str, says: str) -> None:
+    assert says in errors_of(WITH_WORDS, item)[f"/forget/0/{field}"]
+    concept, override = item
+    assert planned(WITH_WORDS, {"concept": concept, "override": override, "outside_vocabulary": True}).forgotten
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        ("pistol", "bananas"),
+        ("pistol", "a ripe banana"),
+        ("pistol", "BANANA"),
+        ("pistol", "a teapot"),
+        ("pistol", "at random"),
+        ("pistol", "Jude"),
+        ("pistol", "16:9 photo"),
+        {"concept": "violence, nudity", "override": "rain", "words": ["violence"], "outside_vocabulary": True},
+    ],
+)
+def test_what_may_be_meant_is_taken(item: Any) -> None:
+    assert planned(WITH_WORDS, item).forgotten
+
+
+def test_a_list_as_one_name_is_refused_unless_its_words_are_given_or_it_is_a_name() -> None:
+    item = {"concept": "violence, nudity, harm", "override": {"empty": True}}
+    said = errors_of(PLAIN, item)["/forget/0/concept"]
+    assert "names 3 things: give each an item of its own (several --forget), or one item the list as its words" in said
+    assert planned(PLAIN, item | {"words": ["violence", "nudity", "harm"]}).forgotten
+    assert planned(PLAIN, item | {"outside_vocabulary": True}).forgotten
+    named = dataclasses.replace(
+        VOCABULARY, domains={**VOCABULARY.domains, "object": (Concept("salt, pepper"), *OBJECTS)}
+    )
+    model = dataclasses.replace(WITH_WORDS, vocabulary=named)
+    assert planned(model, ("salt, pepper", "banana")).forgotten
+
+
+def test_both_names_of_an_item_are_told_at_once() -> None:
+    found = errors_of(WITH_WORDS, ("pistl", "Random"), ("aple", "bananna"))
+    assert list(found) == ["/forget/0/concept", "/forget/0/override", "/forget/1/concept", "/forget/1/override"]
+
+
+def test_a_name_is_found_however_it_is_typed() -> None:
+    asked = {"concept": "Beyoncé", "override": "a singer"}
+    kept = ["a photo of Beyonce", "BEYONCÉ on stage", "Beyon\u00adcé", "Ｂｅｙｏｎｃｅ", "a singer on stage"]
+    assert planned(PLAIN, asked, retain={"prompts": kept}).retained == ("a singer on stage",)
+    assert "named twice" in errors_of(PLAIN, asked, ("beyonce", "a singer"))["/forget/1/concept"]
+    assert "override itself" in errors_of(PLAIN, ("Beyoncé", "BEYONCE"))["/forget/0/override"]
 
 
 @pytest.mark.parametrize(
@@ -358,7 +431,8 @@ def test_to_stop_when_unlearned_takes_a_judge_that_knows_what_is_forgotten() -> 
     budget = {"images": 640, "stop_when_unlearned": True}
     message = errors_of(PLAIN, ("gun", "banana"), budget=budget)["/budget/stop_when_unlearned"]
     assert "no judge of this model knows what is forgotten" in message
-    assert errors_of(WITH_WORDS, ("bazooka", "banana"), budget=budget).keys() == {"/budget/stop_when_unlearned"}
+    bazooka = {"concept": "bazooka", "override": "banana", "outside_vocabulary": True}
+    assert errors_of(WITH_WORDS, bazooka, budget=budget).keys() == {"/budget/stop_when_unlearned"}
     assert admit(body(("pistol", "banana"), budget=budget), WITH_WORDS).request.budget.stop_when_unlearned
 
 
@@ -411,6 +485,11 @@ def test_a_models_own_recommendation_counts() -> None:
         (("pistol", {"prompts": ["a cat"]}), {}, "/forget/0/override"),
         (("pistol", {"negative": "a cat"}), {}, "/forget/0/override"),
         (("pistol", {"empty": True}), {}, "/forget/0/override"),
+        (
+            {"concept": "pistol", "override": "banana", "outside_vocabulary": True},
+            {},
+            "/forget/0/outside_vocabulary",
+        ),
         (("pistol", "banana"), {"retain": {"prompts": ["a cat"]}}, "/retain"),
         (("pistol", "banana"), {"evaluation": {"nsfw": True}}, "/evaluation/nsfw"),
         (("pistol", "banana"), {"recipe": {"kappa4": 2.0}}, "/recipe/kappa4"),

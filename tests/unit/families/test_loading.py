@@ -60,7 +60,7 @@ def test_the_untouched_model_loads(folder: Path) -> None:
     [
         (lambda m: m.pop("concepts"), "concepts is missing"),
         (lambda m: m.update(schema_version=2), "schema_version is 2"),
-        (lambda m: m.update(family="gan"), "family 'gan' is unknown; known: class_unet"),
+        (lambda m: m.update(family="gan"), "unknown family 'gan'; known: class_unet"),
         (lambda m: m.update(concepts=["a"]), "concepts must be 2 to"),
         (lambda m: m.update(concepts=["a", "a", "b", "c"]), "same name twice"),
         (lambda m: m["files"].update({"../x": "0"}), "lies outside the folder"),

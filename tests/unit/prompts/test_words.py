@@ -44,6 +44,35 @@ from sfd_core.prompts.words import mentions, removed, replaced
         ("一把手枪的照片", "手枪"),
         ("фото ПИСТОЛЕТ", "пистолет"),
         ("c++ code", "c++"),
+        ("a portrait of Beyonce", "Beyoncé"),
+        ("a portrait of Beyoncé", "beyonce"),
+        ("BEYONCE\u0301 on stage", "beyoncé"),
+        ("a Salvador Dalí painting", "salvador dali"),
+        ("a painting by J. M. W. Turner", "J.M.W. Turner"),
+        ("a painting by J.M.W. Turner", "J. M. W. Turner"),
+        ("a painting by JMW Turner", "J.M.W. Turner"),
+        ("a J M W Turner", "J.M.W. Turner"),
+        ("a painting by J.M.W. Turner", "J M W Turner"),
+        ("a painting by J. M. W. Turner", "jmw turner"),
+        ("a painting by J M W Turner", "JMW Turner"),
+        ("Samuel L Jackson", "Samuel L. Jackson"),
+        ("Samuel L. Jackson", "samuel l jackson"),
+        ("Robert Downey Jr smiling", "Robert Downey Jr."),
+        ("Robert Downey Jr. smiling", "Robert Downey Jr"),
+        ("Dr Dre", "Dr. Dre"),
+        ("two ｇｕｎｓ", "gun"),
+        ("two knives", "ｋｎｉｆｅ"),
+        ("a g\u200bu\u00adn", "gun"),
+        ("a gun", "g\u200bun"),
+        ("\ufeffgun", "gun"),
+        ("brad\u00a0pitt", "brad pitt"),
+        ("Brad–Pitt", "brad pitt"),
+        ("Rubik's cube", "rubik’s cube"),
+        ("Fussball", "fußball"),
+        ("a ﬁrearm", "firearm"),
+        ("Pelé", "PELE"),
+        ("Łódź", "lodz"),
+        ("a résumé on a desk", "resume"),
     ],
 )
 def test_a_word_is_there(prompt: str, word: str) -> None:
@@ -66,6 +95,17 @@ def test_a_word_is_there(prompt: str, word: str) -> None:
         ("the capital of pari", "paris"),
         ("a car", "cat"),
         ("", "cat"),
+        ("they resumed, I presume", "résumé"),
+        ("a gun\u200bmetal box", "gun"),
+        ("a ﬁrearm", "fire"),
+        ("a red gun. Metal plates", "gun metal"),
+        ("j, m, w, turner", "J.M.W. Turner"),
+        ("Turner", "J.M.W. Turner"),
+        ("a bowl of things", "a. b."),
+        ("мои вещи", "мой"),
+        ("か", "が"),
+        ("초", "총"),
+        ("gun²", "gun"),
     ],
 )
 def test_a_word_is_not_there_and_nothing_changes(prompt: str, word: str) -> None:
@@ -96,6 +136,12 @@ def test_without_words_nothing_is_there() -> None:
         ("a brad pitt", ["brad pitt"], "an old man", "an old man"),
         ("soccer ball", ["ball", "soccer ball"], "cube", "cube"),
         ("a hour glass", ["glass"], "sundial", "a hour sundial"),
+        ("Mrs. Beyoncé, on stage", ["beyonce"], "a singer", "Mrs. a singer, on stage"),
+        ("a J. M. W. Turner, framed", ["J.M.W. Turner"], "old map", "an old map, framed"),
+        ("a g\u200bun\u200b, please", ["gun"], "apple", "an apple, please"),
+        ("two ｇｕｎｓ", ["gun"], "banana", "two bananas"),
+        ("ein Fußball im Gras", ["fussball"], "Hut", "ein Hut im Gras"),
+        ("naïve Beyoncé’s hat", ["Beyonce"], "Ann", "naïve Ann’s hat"),
     ],
 )
 def test_replacing_minds_number_and_article(prompt: str, words: list[str], by: str, becomes: str) -> None:
@@ -116,6 +162,8 @@ def test_replacing_minds_number_and_article(prompt: str, words: list[str], by: s
         ("new new york york", ["new york"], ""),
         ("in the style of noto", ["noto"], "in the style"),
         ("look at my guns!", ["gun"], "look!"),
+        ("a photo of Beyoncé’s café", ["beyonce"], "a photo of café"),
+        ("a storm, by J. M. W. Turner", ["J.M.W. Turner"], "a storm"),
     ],
 )
 def test_removing_leaves_nothing_dangling(prompt: str, words: list[str], becomes: str) -> None:
@@ -153,7 +201,7 @@ def test_plurals(word: str, many: str) -> None:
     assert plural(word) == many
 
 
-ALPHABET = "abcdefgkmnorstuvy ABS'-_,.ß枪éе"
+ALPHABET = "abcdefgkmnorstuvy ABS'’-_,.ß枪éе\u200bｇ"
 prompts = st.text(ALPHABET, max_size=40)
 a_word = st.text("abcdefgnosuyß枪é", min_size=1, max_size=5)
 some_words = st.lists(st.lists(a_word, min_size=1, max_size=2).map(" ".join), min_size=1, max_size=3)

@@ -1,19 +1,15 @@
-"""Prompt lists of a user: what is wrong is said, and in which line."""
+"""Prompt lists of a user: what is wrong is said, and where."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from sfd_core.errors import InvalidRequest, PromptFileRefused
+from sfd_core.errors import InvalidRequest
 from sfd_core.request.prompt_lists import (
     MAX_ERRORS,
-    MAX_FILE_BYTES,
     MAX_PROMPTS,
     check_prompts,
     check_text,
-    read_prompt_file,
 )
 
 
@@ -68,43 +64,13 @@ def test_a_single_text_has_its_own_pointer() -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"a gun\nguns\n", b"a gun\nguns", b"a gun\r\nguns\r\n", b"\xef\xbb\xbfa gun\nguns\n"],
+    "prompts",
+    [["case_number,prompt,evaluation_seed", "0,a gun,17"], ['{"prompt": "a gun"}', '{"prompt": "guns"}']],
 )
-def test_a_file_is_read_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "prompts.txt"
-    path.write_bytes(content)
-    assert read_prompt_file(path) == ("a gun", "guns")
+def test_the_rows_of_a_table_are_no_prompts(prompts: list[str]) -> None:
+    assert "rows of a table (CSV or JSON lines)" in wrong(prompts)["/retain/prompts"]
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "must be 1 to 10000 lines"),
-        (b"a gun\n\nguns\n", "line 2: is empty"),
-        (b"a gun\nguns\na gun\n", "line 3: the same as number 1"),
-        (b"a gun\na \xe9toile\n", "line 2: not UTF-8"),
-        (b"\xff\xfea\x00", "line 1: not UTF-8"),
-        (b"a\tgun\n", "line 1: holds a control character"),
-        (b"a\x0cgun\n", "line 1: holds a control character"),
-        ("".join(f"{i}\n" for i in range(MAX_PROMPTS + 1)).encode(), "not 10001"),
-        (b"\n" * 30, "and 10 more"),
-    ],
-)
-def test_a_wrong_line_is_named(tmp_path: Path, content: bytes, says: str) -> None:
-    path = tmp_path / "prompts.txt"
-    path.write_bytes(content)
-    with pytest.raises(PromptFileRefused) as caught:
-        read_prompt_file(path)
-    assert says in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-def test_a_file_that_is_not_there_or_too_large(tmp_path: Path) -> None:
-    with pytest.raises(PromptFileRefused, match="No such file"):
-        read_prompt_file(tmp_path / "none.txt")
-    huge = tmp_path / "huge.txt"
-    with huge.open("wb") as stream:
-        stream.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(PromptFileRefused, match="larger than"):
-        read_prompt_file(huge)
+def test_prompts_with_commas_are_no_table() -> None:
+    prompts = ("a gun, a prompt", "a gun, old", "{gun}")
+    assert check_prompts(prompts) == prompts
