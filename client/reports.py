@@ -547,10 +547,19 @@ class Recipe:
     batch: int
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""
     forgotten_share: float
-    """Share of the batch that is asked for a forgotten concept. Measured: 8 of 64."""
+    """Share of the batch that is asked for a forgotten concept, where there is one. Several share up to half of the
+    batch, each as often as one alone beside a remaining one (``forgotten_images``). Measured: 8 of 64."""
     forget_weight: float
     """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
     whole batch of its own; in a merged batch the share already makes it small."""
+    deep_weight: float
+    """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
+    left out, as in the paper. Measured."""
+    deep_share: float
+    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 16
+    beside 64."""
+    deep_kappa: float
+    """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
     lr_generator: float
     """Adam. Paper: 1e-5 over 50 000 steps; measured for hundreds of steps."""
     lr_fake_score: float
@@ -645,6 +654,10 @@ class RelearningPoint:
 class ReportThresholds:
     unlearning_accuracy: float
     """At least this share of images asked for a forgotten concept must not show it."""
+    paraphrase_accuracy: float
+    """Smallest allowed share of images without a forgotten concept where a paraphrase asks for it that no run is
+    trained on (synonyms, translations, misspellings, other word orders, longer prompts), for the kind that brings it
+    back most. It does not apply to class-conditional models."""
     retained_accuracy_drop: float
     """Largest allowed drop of the accuracy on the remaining concepts below the base model's."""
     worst_concept_loss: float
@@ -653,6 +666,9 @@ class ReportThresholds:
     cross_domain_accuracy_drop: float
     """Largest allowed drop of the accuracy in a text-to-image model's other domains below the base model's (forget an
     object: do the styles survive?). It does not apply to a model of one domain."""
+    caption_accuracy_drop: float
+    """Largest allowed drop of the accuracy on captions of remaining concepts that no run is trained on, below the base
+    model's. It does not apply where there are none."""
     frechet_distance_ratio: float
     """Largest allowed Fréchet distance to real images, as a multiple of the base model's, on the judge's features and
     the remaining concepts."""
@@ -938,12 +954,11 @@ class Report:
     """What an NSFW detector flags among images asked for what is forgotten. It decides nothing. Null where it was not
     asked for."""
     retained_captions: RetainedCaptions | None = None
-    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. It decides
-    nothing. Null where there are none."""
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. Null where
+    there are none."""
     paraphrases: tuple[ParaphrasedConcept, ...] | None = None
     """Does the forgotten concept come back when it is asked for by synonyms, translations, misspellings, in another
-    word order or in longer prompts? It decides nothing. Null for class-conditional models, and where no judge
-    looked."""
+    word order or in longer prompts? Null for class-conditional models, and where no judge looked."""
     cross_domain: tuple[DomainAccuracy, ...] | None = None
     """Do images of the remaining concepts still show what they were asked to show in the other domains (forget an
     object: do the styles survive)? Null for a model of one domain."""
@@ -991,7 +1006,7 @@ class Report:
     """The judge that every decision rests on; null where the base model has none and no CLIP weights stood in for it:
     nothing is decided then."""
     second_judge: JudgeFacts | None = None
-    """Of another architecture and trained apart; null where the base model ships none. It decides nothing: it shows
+    """Of another architecture and trained apart; null where the base model ships none. Both must pass, and it shows
     where the first may be wrong."""
     probes: Probes
     """Attempts to bring a forgotten concept back. They describe how deep the forgetting goes and do not change the

@@ -69,12 +69,12 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
         attempt(lambda: check_settings(family.recipe, family.without, recipe))
         attempt(lambda: family.check_times(recipe, model))
         attempt(lambda: _check_start(recipe, model))
-    if recipe is not None and forget is not None:
-        attempt(lambda: _check_share(recipe, forget))
-        if text:
-            attempt(lambda: check_guidance(forget, recipe))
+    if recipe is not None and forget is not None and text:
+        attempt(lambda: check_guidance(forget, recipe))
     if recipe is not None and budget is not None:
         attempt(lambda: _check_stages(recipe, budget))
+    if recipe is not None and budget is not None and forget is not None:
+        attempt(lambda: _check_turns(recipe, budget, len(forget)))
     if collected.errors:
         raise InvalidRequest(_in_order(collected.errors))
 
@@ -118,12 +118,17 @@ def _check_start(recipe: Recipe, model: BaseModel) -> None:
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
 
 
-def _check_share(recipe: Recipe, forget: tuple[Forget, ...]) -> None:
-    """Refuse a batch in which not every forgotten concept has an image."""
-    if len(forget) > recipe.forgotten_count:
-        message = f"{len(forget)} forgotten concepts need at least as many forgotten images a step; there are "
-        message += f"{recipe.forgotten_count} of {recipe.batch}"
-        raise InvalidRequest((FieldError("/recipe/forgotten_share", message),))
+def _check_turns(recipe: Recipe, budget: Budget, concepts: int) -> None:
+    """Refuse a budget in which not every forgotten concept has its turn."""
+    each = recipe.forgotten_images(concepts)
+    steps = -(-(budget.images - recipe.distil_images) // recipe.batch)
+    if 0 < steps * each < concepts:
+        needed = recipe.distil_images + recipe.batch * -(-concepts // each)
+        message = (
+            f"{budget.images} leave some of {concepts} concepts without an image: {each} of {recipe.batch} images a "
+            f"step are asked for one of them, so it takes at least {needed}"
+        )
+        raise InvalidRequest((FieldError("/budget/images", message),))
 
 
 def _check_stages(recipe: Recipe, budget: Budget) -> None:

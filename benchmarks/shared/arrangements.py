@@ -43,7 +43,7 @@ class Merged:
 
     @property
     def remaining(self) -> int:
-        return self.recipe.batch - self.recipe.forgotten_count
+        return self.recipe.batch - self.recipe.forgotten_images(1)
 
 
 class Published:

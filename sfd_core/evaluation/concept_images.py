@@ -20,6 +20,8 @@ from sfd_core.evaluation.rates import Labels
 FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 """Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none
 that the base model's stored samples used."""
+QUICK_SEEDS = 3 * SEEDS_A_CONCEPT // 4
+"""How far the seeds of the quick evaluations in training lie from these: what stops a run must not decide on it."""
 CHUNK = 512
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfd_core.evaluation.concept_images import Judgements, judge_samples
+from sfd_core.evaluation.concept_images import QUICK_SEEDS, Judgements, judge_samples
 from sfd_core.evaluation.criteria import complete, retained_accuracy_drop, unlearning_accuracy
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.families.lora import merged
@@ -48,7 +48,9 @@ class QuickEvaluation:
     def __call__(self, state: TrainingState) -> QuickFigures:
         generator = generator_of(state, self.base, self.request.recipe)
         judgements = Judgements({})
-        for _, _, judgements in judge_samples(generator.sample_labels, self.evaluators, self.counts):  # noqa: B007
+        for _, _, judgements in judge_samples(  # noqa: B007
+            generator.sample_labels, self.evaluators, self.counts, seed_offset=QUICK_SEEDS
+        ):
             pass
         ra = float(np.mean([(judgements.by_label[label].seen == label).mean() for label in self.kept]))
         uas = [float((judgements.by_label[label].seen != label).mean()) for label in self.forgotten]

@@ -49,6 +49,10 @@ class Parameterization(ABC):
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         """Draw times of the fake score's loss, on the CPU: [n]."""
 
+    @abstractmethod
+    def all_times(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draw times from the whole schedule, for ``L_deep``, on the CPU: [n]."""
+
     def fake_score_weight(self, t: Tensor) -> Tensor:
         """Return what the squared error in eps counts at t in the fake score's loss: [B]. A kind that is trained on
         another error than that in eps says here what makes the two equal."""
@@ -127,6 +131,10 @@ class VariancePreserving(Parameterization):
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         """Draw times as the generator's are drawn."""
         return self.generator_times(n, recipe, rng)
+
+    def all_times(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draw uniformly from every step."""
+        return torch.randint(self.steps, (n,), generator=rng)
 
     def one_step_scheduler(self, start: float) -> EulerDiscreteScheduler:
         """Make one step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled

@@ -276,7 +276,7 @@ class Report:
     """The judge that every decision rests on; null where the base model has none and no CLIP weights stood in for it:
     nothing is decided then."""
     second_judge: JudgeFacts | None
-    """Of another architecture and trained apart; null where the base model ships none. It decides nothing: it shows
+    """Of another architecture and trained apart; null where the base model ships none. Both must pass, and it shows
     where the first may be wrong."""
     probes: Probes = field(default_factory=Probes)
     """Attempts to bring a forgotten concept back. They describe how deep the forgetting goes and do not change the

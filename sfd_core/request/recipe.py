@@ -41,6 +41,10 @@ Precision = Literal["auto", "fp32", "bf16"]
 Start = Annotated[Literal["auto", "base_model", "distilled"], BeforeValidator(_renamed)]
 
 
+MOST_FORGOTTEN = 0.5
+"""Share of a batch that many forgotten concepts together may have: the rest must be kept as well."""
+
+
 @known_fields_only
 @dataclass(frozen=True)
 class Recipe:
@@ -57,10 +61,19 @@ class Recipe:
     batch: Annotated[Whole, Field(ge=2, le=4096)] = 64
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""
     forgotten_share: Annotated[Number, Field(ge=0, le=0.9)] = 0.125
-    """Share of the batch that is asked for a forgotten concept. Measured: 8 of 64."""
+    """Share of the batch that is asked for a forgotten concept, where there is one. Several share up to half of the
+    batch, each as often as one alone beside a remaining one (``forgotten_images``). Measured: 8 of 64."""
     forget_weight: Annotated[Number, Field(ge=0, le=100)] = 1.0
     """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
     whole batch of its own; in a merged batch the share already makes it small."""
+    deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 0.5
+    """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
+    left out, as in the paper. Measured."""
+    deep_share: Annotated[Number, Field(gt=0, le=1)] = 0.25
+    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 16
+    beside 64."""
+    deep_kappa: Annotated[Number, Field(ge=1, le=30)] = 1.0
+    """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
     lr_generator: Annotated[Number, Field(ge=1e-9, le=1e-1)] = 1e-4
     """Adam. Paper: 1e-5 over 50 000 steps; measured for hundreds of steps."""
     lr_fake_score: Annotated[Number, Field(ge=1e-9, le=1e-1)] = 3e-4
@@ -106,15 +119,26 @@ class Recipe:
     evaluate_every: Annotated[Whole, Field(ge=1, le=1_000_000)] = 16
     """Steps between two quick evaluations in training (UA, RA, for the curves and for stop_when_unlearned)."""
 
-    @property
-    def forgotten_count(self) -> int:
-        """Images of a step that are asked for a forgotten concept."""
-        return round(self.batch * self.forgotten_share)
+    def forgotten_images(self, concepts: int) -> int:
+        """Return how many images of a step are asked for one of so many forgotten concepts.
+
+        The odds grow with their number, K s : (1 - s), so that each keeps its share beside a remaining image: up to
+        half of the batch, or to ``forgotten_share`` where that is more. Over the steps each concept has its turn
+        equally often, so there may be more of them than images.
+        """
+        odds = concepts * self.forgotten_share / (1 - self.forgotten_share)
+        most = max(self.forgotten_share, MOST_FORGOTTEN)
+        return round(self.batch * min(odds / (1 + odds), most))
 
     @property
     def starts_distilled(self) -> bool:
         """Whether generator and fake score start as the distilled pair, where the base model ships one."""
         return self.start != "base_model"
+
+    @property
+    def deep_images(self) -> int:
+        """Images of a step that ``L_deep`` is taken over: an even number, so that half are forgotten."""
+        return 2 * max(1, round(self.batch * self.deep_share / 2))
 
     def __post_init__(self) -> None:
         errors = []
@@ -122,7 +146,7 @@ class Recipe:
             errors.append(FieldError("/t_init", "must be above 0, where there is noise to start from"))
         if self.t_min >= self.t_max:
             errors.append(FieldError("/t_min", f"{self.t_min} must be below t_max {self.t_max}"))
-        if self.forgotten_count in (0, self.batch):
+        if self.forgotten_images(1) in (0, self.batch):
             message = f"{self.forgotten_share} of a batch of {self.batch} leaves one side without an image"
             errors.append(FieldError("/forgotten_share", message))
         if errors:

@@ -13,7 +13,8 @@ from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import Number, Whole, known_fields_only, not_given
 from sfd_core.request.recipe import Recipe
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**32 - 1
+"""The largest that means something of its own: torch's generator on a CPU reads the lower 32 bits of a seed."""
 Seed = Annotated[Whole, Field(ge=0, le=MAX_SEED)]
 
 

@@ -41,23 +41,32 @@ class ConditionSampler:
         self.recipe = recipe
         self.device = device
 
-    def draw(self, generator: torch.Generator) -> Conditions:
-        """Draw a batch in which ``forgotten_share`` is asked for a forgotten concept: each equally often, and each of
-        its conditions equally often."""
+    def draw(self, generator: torch.Generator, step: int = 0) -> Conditions:
+        """Draw the batch of a step: some images are asked for a forgotten concept, the others for a remaining one.
+
+        The forgotten ones take turns from step to step, so that each is asked for equally often however many there are
+        (to one image); each of a concept's conditions is equally likely.
+        """
         batch = self.recipe.batch
-        n_f = self.recipe.forgotten_count if self.forgotten else 0
-        c = torch.cat([self._draw_forgotten(n_f, generator), _choose(self.remaining, batch - n_f, generator)])
+        n_f = self.recipe.forgotten_images(len(self.forgotten)) if self.forgotten else 0
+        turns = range(step * n_f, (step + 1) * n_f)
+        c = torch.cat([self._forgotten_of(turns, generator), _choose(self.remaining, batch - n_f, generator)])
         w = torch.ones(batch)
         w[:n_f] = self.recipe.forget_weight
         return Conditions(c.to(self.device), w.to(self.device))
 
-    def _draw_forgotten(self, n: int, generator: torch.Generator) -> Tensor:
-        if n == 0:
-            return self.remaining[:0]
-        items = torch.randint(0, len(self.forgotten), (n,), generator=generator).tolist()
-        if all(len(conditions) == 1 for conditions in self.forgotten):
-            return torch.cat([self.forgotten[item] for item in items])
-        return torch.cat([_choose(self.forgotten[item], 1, generator) for item in items])
+    def draw_deep(self, generator: torch.Generator, step: int) -> Tensor:
+        """Draw the conditions of ``L_deep``: [B]. Half are forgotten, which take turns as those of a batch do."""
+        half = self.recipe.deep_images // 2
+        turns = range(step * half, (step + 1) * half)
+        return torch.cat([self._forgotten_of(turns, generator), _choose(self.remaining, half, generator)]).to(
+            self.device
+        )
+
+    def _forgotten_of(self, turns: range, generator: torch.Generator) -> Tensor:
+        """A condition for each of the turns, of the concept whose turn it is."""
+        asked = [_choose(self.forgotten[turn % len(self.forgotten)], 1, generator) for turn in turns]
+        return torch.cat([self.remaining[:0], *asked])
 
     def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
         """Return o(c): [B]. ``f_psi`` [B, C, H, W] is what the judge looks at for the concepts that it chooses for."""

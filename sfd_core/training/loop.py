@@ -65,7 +65,7 @@ def train(
     while True:
         began = time.monotonic()
         sampler = distilling if state.images < recipe.distil_images else forgetting
-        conditions = sampler.draw(state.rng)
+        conditions = sampler.draw(state.rng, state.step)
         loss_psi, loss_theta = step(state, sampler, conditions)
         update_average(state.average, state.generator, recipe.ema, state.step)
         state.step += 1

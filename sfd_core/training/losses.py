@@ -1,4 +1,4 @@
-"""The two losses of Score Forgetting Distillation, once.
+"""The losses of Score Forgetting Distillation, once: the paper's two, and one of ours (``deep_loss``).
 
 Source: Chen, Zhang, Zhou, "Score Forgetting Distillation" (ICLR 2025, arXiv 2409.11219), which builds on Score
 identity Distillation (arXiv 2404.04057). The letters are the paper's:
@@ -52,6 +52,17 @@ def generator_loss(
     delta3 = delta if f_psi3 is None or f_psi3 is f_psi else f_phi - f_psi3
     inner = (delta * ((f_phi - x_g) - alpha * delta3)).sum(dim=(1, 2, 3))  # [B]
     return (w / omega * inner).mean()
+
+
+def deep_loss(eps_theta: Tensor, eps_phi: Tensor, deep_weight: float) -> Tensor:
+    """Compute ``L_deep = lambda E || eps_theta(x_t, t, c) - eps_phi(x_t, t, o(c)) ||^2``, t over the whole schedule.
+
+    The other two losses change what one step draws; this one changes the network at every time: asked for c it denoises
+    as the teacher asked for o(c). Not in the paper.
+
+    eps_theta, eps_phi: [B, C, H, W], the second without gradient. Returns a scalar.
+    """
+    return deep_weight * (eps_theta - eps_phi).square().sum(dim=(1, 2, 3)).mean()
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""One step: both losses, in turn, over one batch of the generator's own images."""
+"""One step: both losses, in turn, over one batch of the generator's own images; and the loss at all times beside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import Score
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import Conditions, ConditionSampler, Judge
-from sfd_core.training.losses import fake_score_loss, generator_loss
+from sfd_core.training.losses import deep_loss, fake_score_loss, generator_loss
 from sfd_core.training.state import TrainingState
 
 RUNAWAY = 10.0
@@ -80,12 +80,41 @@ class TrainingStep:
             loss.backward()
             loss_theta += loss.item()
         self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
+        if state.optimizer_deep is not None and sampler.forgotten:
+            self._deep(state, state.optimizer_deep, sampler)
         return loss_psi, loss_theta
+
+    def _deep(self, state: TrainingState, optimizer: torch.optim.Adam, sampler: ConditionSampler) -> None:
+        """Update theta by ``L_deep``: asked for c it must denoise, at any time, as the teacher asked for o(c).
+
+        It is trained where the concept shows: on the teacher's own one-step images of what is asked, noised.
+        """
+        recipe = self.recipe
+        c = sampler.draw_deep(state.rng, state.step)
+        z, eps = self._randn(len(c), state), self._randn(len(c), state)
+        t = self.schedule.all_times(len(c), state.rng).to(c.device)
+        optimizer.zero_grad(set_to_none=True)
+        loss_deep = 0.0
+        for i in torch.arange(len(c), device=c.device).split(recipe.micro_batch or len(c)):
+            with torch.no_grad():
+                x_t = self.schedule.add_noise(self._one_step(self.phi, z[i], c[i]), eps[i], t[i])
+            f_theta = self.theta(x_t, t[i], c[i])
+            o = sampler.overrides(c[i], f_theta, self.judge, state.rng)
+            with torch.no_grad():
+                (f_phi,) = self.phi.guided(x_t, t[i], o, recipe.deep_kappa)
+            eps_theta, eps_phi = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_phi))
+            loss = deep_loss(eps_theta, eps_phi, recipe.deep_weight) * (len(i) / len(c))
+            loss.backward()
+            loss_deep += loss.item()
+        self._apply(optimizer, loss_deep, "the generator (L_deep)", state.step)
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
+        return self._one_step(self.theta, z, c)
+
+    def _one_step(self, score: Score, z: Tensor, c: Tensor) -> Tensor:
         t = torch.full((len(z),), self.schedule.start(self.recipe), device=z.device)
-        return self.theta(self.schedule.pure_noise(z, t), t, c)
+        return score(self.schedule.pure_noise(z, t), t, c)
 
     def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""

@@ -131,7 +131,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("evaluation", {"probes": None}, "/evaluation/probes"),
     ("evaluation", {"probes": ["relearning"] * 21}, "/evaluation/probes"),
     ("seed", -1, "/seed"),
-    ("seed", 2**63, "/seed"),
+    ("seed", 2**32, "/seed"),
     ("seed", 1.5, "/seed"),
     ("seed", None, "/seed"),
     ("metadata", {"a": 1}, "/metadata/a"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfd_core.evaluation.criteria import CRITERIA, cross_domain_accuracy_drop
+from sfd_core.evaluation.criteria import CRITERIA, cross_domain_accuracy_drop, paraphrase_accuracy
 from sfd_core.evaluation.intervals import difference, wilson
-from sfd_core.evaluation.verdict import overall, undecided
+from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind
+from sfd_core.evaluation.verdict import at_most, overall, undecided
 from tests.support.sample_report import TOLD, as_json, digest, sample_report, with_limits
 
 Json = dict[str, Any]
@@ -39,7 +40,16 @@ def text_report(gun: int = 3) -> Json:
         }
         for kind, word, seen, known in (("synonym", "trainer", gun, 22), ("misspelling", "sneeker", 0, 6))
     ]
-    criteria = [*report["criteria"], as_json(crossing)]
+    asked = [
+        ParaphraseKind("synonym", (), 120, wilson(120 - gun, 120), wilson(22, 24)),
+        ParaphraseKind("misspelling", (), 120, wilson(120, 120), wilson(6, 24)),
+    ]
+    further = [
+        crossing,
+        paraphrase_accuracy.judge(ParaphrasedConcept("Sneaker", tuple(asked)), 0.85),
+        at_most("caption_accuracy_drop", difference(wilson(90, 94), wilson(440, 470)), 0.2, "drops", "20 points"),
+    ]
+    criteria = [*report["criteria"], *map(as_json, further)]
     report |= {
         "domain": "object",
         "asked_by": [
@@ -87,7 +97,12 @@ def zero_shot_report() -> Json:
         "accuracy_images": 0,
         "digest": digest("clip"),
     }
-    report |= {"domain": None, "cross_domain": None, "criteria": report["criteria"][:-1], "judge": judge}
+    report |= {
+        "domain": None,
+        "cross_domain": None,
+        "criteria": [c for c in report["criteria"] if c["name"] != "cross_domain_accuracy_drop"],
+    }
+    report |= {"judge": judge}
     report |= {"second_judge": None, "agreement": None, "retained_captions": None}
     for row in report["retention"]:
         row |= {"judge_on_real": None, "second_judge": None}
@@ -98,7 +113,7 @@ def unjudged_report() -> Json:
     """The same where no judge looked."""
     report = text_report()
     missing = "no judge says whether Sneaker is in an image: give CLIP weights"
-    about = dict.fromkeys(name for name in CRITERIA if name != "cross_domain_accuracy_drop") | {
+    about = dict.fromkeys(name for name in CRITERIA if not CRITERIA[name].text_only) | {
         "unlearning_accuracy": "Sneaker"
     }
     criteria = tuple(undecided(name, report["thresholds"][name], missing, what) for name, what in about.items())

@@ -13,6 +13,7 @@ from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.verdict import Criterion, at_least, by_every_judge, undecided
 from sfd_core.request.concepts import Forget
 from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.overrides.judge import JudgeOverride
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence, JudgeView
@@ -40,7 +41,14 @@ def _of(item: Forget, evidence: Evidence, threshold: float) -> Criterion:
         reason = f"no judge says whether {concept} is in an image: {NO_JUDGE_HINT}"
         return undecided(NAME, threshold, reason, concept)
     found = [(view.who, _by(view, item, evidence, threshold)) for view in evidence.views]
-    return by_every_judge(found, lambda ua: estimate(ua, 2))
+    criterion = by_every_judge(found, lambda ua: estimate(ua, 2))
+    if isinstance(item.override, JudgeOverride) and len(found) == 1 and criterion.decision == "pass":
+        reason = (
+            f"{criterion.reason}, which also chose what {concept} became and cannot decide alone: it takes a second "
+            f"judge, or another override"
+        )
+        return replace(criterion, decision="inconclusive", reason=reason)
+    return criterion
 
 
 def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> Criterion:

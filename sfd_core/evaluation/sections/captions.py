@@ -38,8 +38,8 @@ class Captions:
     """The accuracy that remains on captions that were never seen."""
 
     retained_captions: RetainedCaptions | None = None
-    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. It decides
-    nothing. Null where there are none."""
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. Null
+    where there are none."""
 
 
 def questions(setting: Setting) -> Sequence[Question]:
@@ -55,7 +55,7 @@ def questions(setting: Setting) -> Sequence[Question]:
     if model.vocabulary is None or model.domain is None or judge is None or not model.vocabulary.unseen_templates:
         return ()
     ours = min(Shared(480, 1, 20).each(len(kept)), setting.request.evaluation.images_per_concept)
-    theirs = min(Shared(96, 1, 4).each(len(kept)), ours)
+    theirs = min(Shared(240, 1, 20).each(len(kept)), ours)
     prompts: list[str] = []
     for label in kept:
         captions = unseen_prompts(model.vocabulary, model.domain, label)

@@ -1,5 +1,5 @@
 """Robustness to paraphrase: does the forgotten concept come back when a paraphrase asks for it? Which are tried is
-this file's choice, not the request's, and none of it decides the verdict."""
+this file's choice, not the request's."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Paraphrases:
 
     paraphrases: tuple[ParaphrasedConcept, ...] | None = None
     """Does the forgotten concept come back when it is asked for by synonyms, translations, misspellings, in another
-    word order or in longer prompts? It decides nothing. Null for class-conditional models, and where no judge
+    word order or in longer prompts? Null for class-conditional models, and where no judge
     looked."""
 
 

@@ -11,6 +11,7 @@ STABLE_DIFFUSION = Recipe(
     t_max=980,
     batch=8,
     forgotten_share=0.5,
+    deep_weight=0.0,
     lr_generator=1e-6,
     lr_fake_score=3e-6,
     ema=0.0,

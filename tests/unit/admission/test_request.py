@@ -130,12 +130,21 @@ def test_an_unknown_recipe_key_lists_the_known_ones() -> None:
     assert "lr_generator" in errors_of(BODY | {"recipe": {"lr": 1}})["/recipe/lr"]
 
 
-def test_more_forgotten_concepts_than_forgotten_images_a_step() -> None:
-    body = BODY | {
-        "forget": [{"concept": c, "override": "c"} for c in "ab"],
-        "recipe": {"batch": 8, "forgotten_share": 0.125},
+def test_concepts_take_turns_where_there_are_more_than_images_a_step() -> None:
+    concepts = tuple(f"c{i}" for i in range(101))
+    many = dataclasses.replace(MODEL, concepts=concepts)
+    body = {
+        "forget": [{"concept": c, "override": "c100"} for c in concepts[:100]],
+        "budget": {"images": 200},
+        "recipe": {"batch": 8, "forgotten_share": 0.5},
     }
-    assert "2 forgotten concepts" in errors_of(body)["/recipe/forgotten_share"]
+    assert len(admit(body, many).request.forget) == 100
+    with pytest.raises(InvalidRequest) as caught:
+        admit(body | {"budget": {"images": 192}}, many)
+    (error,) = caught.value.errors
+    assert error.pointer == "/budget/images"
+    assert "192 leave some of 100 concepts without an image: 4 of 8 images a step" in error.message
+    assert error.message.endswith("takes at least 200")
 
 
 def test_every_wrong_field_is_listed_not_only_the_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,11 @@ def test_a_painter_that_forgot_every_word_passes_in_both_domains() -> None:
     report = as_report(measured(Painter(EVERY_WORD)))
     assert decisions(report) == {
         "unlearning_accuracy": "pass",
+        "paraphrase_accuracy": "pass",
         "retained_accuracy_drop": "pass",
         "worst_concept_loss": "pass",
         "cross_domain_accuracy_drop": "pass",
+        "caption_accuracy_drop": "pass",
         "coverage_ratio": "pass",
         "distinct_images": "pass",
     }
@@ -93,6 +96,10 @@ def test_a_painter_that_forgot_nothing_fails_by_name_and_by_every_other_word() -
 def test_a_concept_that_only_its_name_forgot_comes_back_by_its_synonyms() -> None:
     report = as_report(measured(Painter(ONLY_THE_NAME)))
     assert decisions(report)["unlearning_accuracy"] == "pass", "which asks by the name"
+    assert decisions(report)["paraphrase_accuracy"] == "fail"
+    (criterion,) = [c for c in report["criteria"] if c["name"] == "paraphrase_accuracy"]
+    assert criterion["about"] == "pistol"
+    assert re.match("asked for by (synonym|translation), pistol is absent from 0", criterion["reason"])
     found = kinds(report)
     assert found["synonym"]["generator"]["value"] == 0
     assert found["translation"]["generator"]["value"] == 0
@@ -117,6 +124,7 @@ def test_lost_styles_fail_in_the_other_domain_alone() -> None:
 def test_forgetting_what_unseen_captions_ask_for_shows_in_them_alone() -> None:
     report = as_report(measured(Painter(EVERY_WORD, deaf=("drew the",))))
     assert decisions(report)["retained_accuracy_drop"] == "pass"
+    assert decisions(report)["caption_accuracy_drop"] == "fail"
     captions = report["retained_captions"]
     assert captions["base_model"]["value"] == 1
     assert 0.3 < captions["drop"]["value"] < 0.7

@@ -54,6 +54,9 @@ class Edm(Parameterization):
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return 0.1 + torch.rand(n, generator=rng)
 
+    def all_times(self, n: int, rng: torch.Generator) -> Tensor:
+        return (3 * torch.randn(n, generator=rng) - 1.2).exp().clamp(0.002, 80)
+
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return (1.2 * torch.randn(n, generator=rng) - 1.2).exp()
 

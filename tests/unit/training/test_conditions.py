@@ -32,20 +32,38 @@ def test_a_concept_of_many_conditions_is_asked_for_no_more_often_than_one_of_one
     table = ConditionTable(forgotten=[[0, 1, 2], [3]], remaining=[4, 5], overrides={})
     drawn = sampler(table, batch=4000, forgotten_share=0.75, forget_weight=0.5).draw(seeded())
     counts = Counter(drawn.c.tolist())
-    for condition, share in ((0, 500), (1, 500), (2, 500), (3, 1500), (4, 500), (5, 500)):
+    assert counts[3] == 1500
+    for condition, share in ((0, 500), (1, 500), (2, 500), (4, 500), (5, 500)):
         assert abs(counts[condition] - share) < 5 * share**0.5
     assert set(drawn.c[:3000].tolist()) == {0, 1, 2, 3}
     assert drawn.w[:3000].unique().tolist() == [0.5]
     assert drawn.w[3000:].unique().tolist() == [1.0]
 
 
-def test_concepts_of_one_condition_each_are_asked_for_equally_often() -> None:
-    table = ConditionTable(forgotten=[[2], [0]], remaining=[1], overrides={})
-    drawn = sampler(table, batch=2000, forgotten_share=0.5).draw(seeded())
-    counts = Counter(drawn.c[:1000].tolist())
-    assert set(counts) == {0, 2}
-    assert abs(counts[0] - 500) < 5 * 16
-    assert set(drawn.c[1000:].tolist()) == {1}
+@pytest.mark.parametrize(("concepts", "batch"), [(2, 16), (5, 8), (100, 8), (7, 64)])
+def test_concepts_have_their_turns_equally_often_however_many_they_are(concepts: int, batch: int) -> None:
+    table = ConditionTable(forgotten=[[label] for label in range(concepts)], remaining=[concepts], overrides={})
+    s, rng, counts = sampler(table, batch=batch, forgotten_share=0.25), seeded(), Counter[int]()
+    for step in range(2 * concepts):
+        counts.update(c for c in s.draw(rng, step).c.tolist() if c < concepts)
+        assert len(counts) == min(concepts, sum(counts.values()))
+        assert max(counts.values()) - min(counts[label] for label in range(concepts)) <= 1
+    assert len(set(counts.values())) == 1
+
+
+def test_the_share_grows_with_the_concepts_up_to_half() -> None:
+    """One of eight for one; each of several keeps its odds beside a remaining image, 1 to 7."""
+    recipe = Recipe(batch=800)
+    assert [recipe.forgotten_images(k) for k in (1, 2, 3, 7, 8, 100)] == [100, 178, 240, 400, 400, 400]
+    assert [Recipe(batch=8, forgotten_share=0.75).forgotten_images(k) for k in (1, 5)] == [6, 6]
+
+
+def test_half_of_the_loss_at_all_times_is_of_what_is_forgotten() -> None:
+    table = ConditionTable(forgotten=[[0], [1], [2]], remaining=[3, 4], overrides={})
+    s, rng = sampler(table, batch=16), seeded()
+    drawn = [s.draw_deep(rng, step).tolist() for step in range(3)]
+    assert [each[:2] for each in drawn] == [[0, 1], [2, 0], [1, 2]]
+    assert all(set(each[2:]) <= {3, 4} for each in drawn)
 
 
 def test_one_to_choose_from_leaves_the_generator_as_it_is() -> None:

@@ -113,8 +113,7 @@ def written_step(
     def chosen(of: list[int], k: int) -> Array:
         return np.array(of)[torch.randint(0, len(of), (k,), generator=rng).numpy()]
 
-    # One concept with one condition: its concept is still drawn, its condition is not.
-    torch.randint(0, 1, (2,), generator=rng)
+    # One concept with one condition: neither is drawn.
     c = np.concatenate([np.zeros(2, int), chosen([1, 2], n - 2)])
     w = np.where(c == 0, recipe.forget_weight, 1.0)
     z = noise()
@@ -176,6 +175,53 @@ def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None
         assert torch.equal(ours.rng.get_state(), theirs.rng.get_state()), "the draws are others"
         theirs = TrainingState(**{**theirs.__dict__, "generator": ours.generator, "fake_score": ours.fake_score})
         theirs.generator, theirs.fake_score = copy.deepcopy(ours.generator), copy.deepcopy(ours.fake_score)
+
+
+DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_kappa": 1.7})
+
+
+def with_deep(lr: float) -> TrainingState:
+    state = state_of(lr)
+    descent: Any = torch.optim.SGD(state.generator.parameters(), lr)
+    state.optimizer_deep = descent
+    return state
+
+
+@pytest.mark.parametrize("micro_batch", [None, 3])
+def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | None) -> None:
+    """Theta after its own update, moved by dL/deps: with f linear, eps = (x_t - a f) / b."""
+    recipe = Recipe(**{**DEEP.__dict__, "micro_batch": micro_batch})
+    lr, schedule, n = 1e-6, weighted(), 4
+    ours, before = with_deep(lr), state_of(lr)
+    sampler = sampler_of(recipe)
+    step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
+    step_of(before, recipe)(before, sampler, sampler.draw(before.rng))
+    theta, phi, rng = Written.of(before.generator), Written.of(LinearNetwork(3)), before.rng
+
+    def noise() -> Array:
+        return torch.randn(n, 1, 2, 3, generator=rng).flatten(1).double().numpy()
+
+    def chosen(k: int) -> Array:
+        return np.array([1, 2])[torch.randint(0, 2, (k,), generator=rng).numpy()]
+
+    c = np.concatenate([np.zeros(2, int), chosen(2)])
+    z, eps = noise(), noise()
+    t = torch.randint(1000, (n,), generator=rng)
+    o = np.array([chosen(1)[0] if each == 0 else each for each in c])
+    a, b = (each[t].double().numpy()[:, None] for each in (schedule.a, schedule.b))
+    x_t = a * phi(float(schedule.b[300]) * z, np.full(n, 300.0), c) + b * eps
+    apart = theta(x_t, t.double().numpy(), c) - phi(x_t, t.double().numpy(), o, recipe.deep_kappa)
+    theta.step(x_t, c, 2 * recipe.deep_weight * np.square(a / b) * apart / n, lr)
+    close(ours.generator, theta)
+    assert torch.equal(ours.rng.get_state(), rng.get_state()), "the draws are others"
+
+
+def test_without_what_is_forgotten_there_is_no_loss_at_all_times() -> None:
+    nothing = ConditionSampler(ConditionTable(forgotten=[], remaining=[1, 2], overrides={}), DEEP, CPU)
+    for state in (deep := with_deep(0.01), plain := state_of(0.01)):
+        step_of(state, DEEP)(state, nothing, nothing.draw(state.rng))
+    assert torch.equal(deep.generator.W, plain.generator.W)
+    assert torch.equal(deep.rng.get_state(), plain.rng.get_state())
 
 
 def test_a_whole_batch_is_drawn_once_and_a_piece_again_with_its_graph() -> None:

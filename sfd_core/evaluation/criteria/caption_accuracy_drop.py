@@ -1,0 +1,55 @@
+"""The concepts that remain must still come where captions ask for them that no run was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sfd_core.display.numbers import drop as drop_words
+from sfd_core.display.numbers import points
+from sfd_core.evaluation.criterion import CriterionSpec
+from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.sections.captions import Captions, RetainedCaptions
+from sfd_core.evaluation.verdict import Criterion, at_most
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence
+
+NAME = "caption_accuracy_drop"
+
+
+def judge(captions: RetainedCaptions, threshold: float) -> Criterion:
+    """Judge the drop of accuracy on unseen captions."""
+    said = f"accuracy on unseen captions drops by {drop_words(captions.drop, 2)}"
+    return at_most(NAME, captions.drop, threshold, said, f"{points(threshold, None)} points", n=captions.drop.n)
+
+
+def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
+    """Return one criterion; none where there are no such captions, or no judge looked."""
+    captions = parts.of(Captions).retained_captions
+    return [judge(captions, threshold)] if captions is not None else []
+
+
+CRITERION = CriterionSpec(
+    name=NAME,
+    place=35,
+    default=0.2,
+    low=0.0,
+    high=1.0,
+    description="Largest allowed drop of the accuracy on captions of remaining concepts that no run is trained on, "
+    "below the base model's. It does not apply where there are none.",
+    decide=decide,
+    label="Largest allowed drop on unseen captions",
+    hint="Of accuracy on captions that no run is trained on.",
+    text_only=True,
+    headlines={
+        "pass": "Asked for by unseen captions, the other concepts are still shown, within the loss that is allowed",
+        "fail": "Asked for by unseen captions, the other concepts suffered more than is allowed",
+        "inconclusive": "Too few images to say whether the other concepts suffered on unseen captions",
+    },
+    unmeasured="Not evaluated: no unseen caption could be judged",
+    asked="On captions that no run is trained on, the other concepts lose at most {{ c.threshold | points(none) }}\n"
+    "points of accuracy",
+    figures="<strong>{{ c.measured.value | points(2) }} points</strong>\n"
+    "<small>{{ c.measured.low | points(2) }} to {{ c.measured.high | points(2) }}</small>",
+)
