@@ -13,8 +13,10 @@ from torch import Tensor
 
 from benchmarks.shared.experiment import step_of
 from sfd_core.families.lora import trainable
+from sfd_core.families.parameterization import schedule_from_betas
 from sfd_core.families.protocol import ConditionTable, LoadedBase, TrainingPlan
-from sfd_core.families.schedules import schedule_from_config
+from sfd_core.families.scheduler_config import scheduler_config
+from sfd_core.families.schedules import betas_of
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
 from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
@@ -176,7 +178,9 @@ class Bench:
         recipe = replace(STABLE_DIFFUSION, **changes, **self.setting.changes(self.shapes.rank))
         with self.device:
             unet = UNet2DConditionModel(**self.shapes.unet)
-        base = LoadedBase(plain_text_model("sd", "SD"), unet, schedule_from_config(SCHEDULE))
+        # Not by make_schedule, which looks at the betas' values: there are none where memory is only counted.
+        betas = betas_of(scheduler_config(SCHEDULE))
+        base = LoadedBase(plain_text_model("sd", "SD"), unet, schedule_from_betas(betas))
         self.state: TrainingState = start(base, recipe, 0, self.device)
         self.base_model = unet.eval().requires_grad_(False)
         schedule = base.schedule.to(self.device)

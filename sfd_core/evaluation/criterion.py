@@ -24,9 +24,9 @@ its answers to decide anything: where it misses most of them its silence is no e
 @dataclass(frozen=True)
 class CriterionSpec:
     """A kind of criterion: its threshold, its decision and its words. ``default``: the threshold where a request sets
-    none; ``low``, ``high``: it lies between them, both excluded unless ``high_allowed``. ``description``: in the API's
-    document and the report's schema. ``decide``: holds what was measured against the threshold; by concept or domain
-    there may be several.
+    none; ``low``, ``high``: it lies between them, both excluded unless ``low_allowed`` or ``high_allowed``. There it
+    asks for nothing. ``description``: in the API's document and the report's schema. ``decide``: holds what was
+    measured against the threshold; by concept or domain there may be several.
 
     The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
     models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
@@ -50,12 +50,16 @@ class CriterionSpec:
     figures: str
     measured: str = ""
     at_least: bool = False
+    low_allowed: bool = False
     high_allowed: bool = False
     text_only: bool = False
 
     def error(self, value: float) -> FieldError | None:
         """Return what is wrong with a request's threshold, if anything."""
-        if self.low < value < self.high or (self.high_allowed and value == self.high):
+        if self.low < value < self.high or (self.low_allowed and value == self.low):
             return None
+        if self.high_allowed and value == self.high:
+            return None
+        least = f"at least {self.low:g}" if self.low_allowed else f"above {self.low:g}"
         most = f"at most {self.high:g}" if self.high_allowed else f"below {self.high:g}"
-        return FieldError(f"/thresholds/{self.name}", f"must be above {self.low:g} and {most}, not {value}")
+        return FieldError(f"/thresholds/{self.name}", f"must be {least} and {most}, not {value}")

@@ -28,8 +28,6 @@ KEPT = 2
 _MANIFEST = "checkpoint.json"
 _NETWORKS = ("generator", "fake_score", "average")
 _OPTIMIZERS = ("optimizer_generator", "optimizer_fake_score")
-_DEEP = "optimizer_deep"
-"""Only there where the recipe has ``L_deep``."""
 
 
 class CheckpointDamaged(ValueError):
@@ -53,7 +51,7 @@ def save(state: TrainingState, root: Path) -> Path:
     try:
         for name in _NETWORKS:
             save_file(getattr(state, name).state_dict(), new / f"{name}.safetensors")
-        for name in _optimizers(state):
+        for name in _OPTIMIZERS:
             save_file(_moments(getattr(state, name)), new / f"{name}.safetensors")
         save_file({"rng": state.rng.get_state()}, new / "rng.safetensors")
         numbers = {
@@ -100,12 +98,10 @@ def restore(state: TrainingState, folder: Path) -> None:
         CheckpointDamaged: naming the file.
     """
     verify(folder)
-    if (folder / f"{_DEEP}.safetensors").exists() != (state.optimizer_deep is not None):
-        raise CheckpointDamaged(f"{folder}: {_DEEP} does not fit the recipe")
     numbers = json.loads((folder / "state.json").read_text())
     for name in _NETWORKS:
         getattr(state, name).load_state_dict(load_file(folder / f"{name}.safetensors"))
-    for name in _optimizers(state):
+    for name in _OPTIMIZERS:
         _load_moments(getattr(state, name), load_file(folder / f"{name}.safetensors"))
     state.rng.set_state(load_file(folder / "rng.safetensors")["rng"])
     state.step, state.images, state.seconds = numbers["step"], numbers["images"], numbers["seconds"]
@@ -117,7 +113,7 @@ def verify(folder: Path) -> None:
     try:
         digests = json.loads((folder / _MANIFEST).read_text())
         expected = {f"{name}.safetensors" for name in (*_NETWORKS, *_OPTIMIZERS, "rng")} | {"state.json"}
-        if not isinstance(digests, dict) or set(digests) - {f"{_DEEP}.safetensors"} != expected:
+        if not isinstance(digests, dict) or set(digests) != expected:
             raise CheckpointDamaged(f"{folder / _MANIFEST}: does not list the files of a checkpoint")
         for name, stated in digests.items():
             if file_sha256(folder / name) != stated:
@@ -126,10 +122,6 @@ def verify(folder: Path) -> None:
         if isinstance(error, CheckpointDamaged):
             raise
         raise CheckpointDamaged(f"{folder}: {error}") from None
-
-
-def _optimizers(state: TrainingState) -> tuple[str, ...]:
-    return _OPTIMIZERS if state.optimizer_deep is None else (*_OPTIMIZERS, _DEEP)
 
 
 def _moments(optimizer: torch.optim.Adam) -> dict[str, Tensor]:

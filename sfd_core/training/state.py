@@ -21,8 +21,7 @@ Network: TypeAlias = Any
 
 @dataclass
 class TrainingState:
-    """All that a run must remember. ``optimizer_deep``: of ``L_deep``, where the recipe has it, whose gradients are of
-    another size than those of the generator's loss. ``seconds`` counts training time over all attempts."""
+    """All that a run must remember. ``seconds`` counts training time over all attempts."""
 
     generator: Network
     fake_score: Network
@@ -30,7 +29,6 @@ class TrainingState:
     optimizer_generator: torch.optim.Adam
     optimizer_fake_score: torch.optim.Adam
     rng: torch.Generator
-    optimizer_deep: torch.optim.Adam | None = None
     step: int = 0
     images: int = 0
     seconds: float = 0.0
@@ -61,9 +59,6 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
         torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, recipe.adam_epsilon),
         torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, recipe.adam_epsilon),
         torch.Generator().manual_seed(seed),
-        torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, recipe.adam_epsilon)
-        if recipe.deep_weight
-        else None,
     )
 
 

@@ -79,21 +79,21 @@ class TrainingStep:
             loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / batch)
             loss.backward()
             loss_theta += loss.item()
+        if self.recipe.deep_weight and sampler.forgotten:
+            loss_theta += self._deep(state, sampler)
         self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
-        if state.optimizer_deep is not None and sampler.forgotten:
-            self._deep(state, state.optimizer_deep, sampler)
         return loss_psi, loss_theta
 
-    def _deep(self, state: TrainingState, optimizer: torch.optim.Adam, sampler: ConditionSampler) -> None:
-        """Update theta by ``L_deep``: asked for c it must denoise, at any time, as the teacher asked for o(c).
+    def _deep(self, state: TrainingState, sampler: ConditionSampler) -> float:
+        """Add the gradient of ``L_deep`` to that of the generator's loss; returns the loss.
 
-        It is trained where the concept shows: on the teacher's own one-step images of what is asked, noised.
+        Asked for c, theta must denoise at any time as the teacher asked for o(c). It is trained where the concept
+        shows: on the teacher's own one-step images of what is asked, noised.
         """
         recipe = self.recipe
         c = sampler.draw_deep(state.rng, state.step)
         z, eps = self._randn(len(c), state), self._randn(len(c), state)
         t = self.schedule.all_times(len(c), state.rng).to(c.device)
-        optimizer.zero_grad(set_to_none=True)
         loss_deep = 0.0
         for i in torch.arange(len(c), device=c.device).split(recipe.micro_batch or len(c)):
             with torch.no_grad():
@@ -106,7 +106,7 @@ class TrainingStep:
             loss = deep_loss(eps_theta, eps_phi, recipe.deep_weight) * (len(i) / len(c))
             loss.backward()
             loss_deep += loss.item()
-        self._apply(optimizer, loss_deep, "the generator (L_deep)", state.step)
+        return loss_deep
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""

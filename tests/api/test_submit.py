@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sfd_core.evaluation.criteria import CRITERIA
 from tests.api.making import body, is_problem, pointers, submitted
 from tests.support.serving import CONCEPTS, Service
 
@@ -43,12 +44,7 @@ def test_a_job_is_accepted(service: Service) -> None:
     }
     assert job["forget"][1] == bag
     assert job["recipe"]["alpha"] == 1.1
-    assert job["thresholds"] == {
-        "unlearning_accuracy": 0.98,
-        "retained_accuracy_drop": 0.05,
-        "frechet_distance_ratio": 5.0,
-        "cross_domain_accuracy_drop": 0.05,
-    }
+    assert job["thresholds"] == {name: spec.default for name, spec in CRITERIA.items()} | {"unlearning_accuracy": 0.98}
     assert job["evaluation"] == {
         "images_per_concept": 300,
         "images_per_forgotten_concept": 2000,

@@ -30,7 +30,7 @@ CURL = "fail-with-body\nshow-error\n"
 """Curl ends with 0 whatever the service answers, unless its settings say otherwise."""
 STOP_SECONDS = 180
 """A worker may take 60 s to write a checkpoint, after the API's 10 s and before the servers; and a core may be busy."""
-JUDGED = {"images_per_concept": 4, "images_per_forgotten_concept": 20}
+JUDGED = {"images_per_concept": 20, "images_per_forgotten_concept": 20}
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,27 @@ and what is run is a row of one of these tables."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-LAX = {"unlearning_accuracy": 0.001, "retained_accuracy_drop": 0.999, "frechet_distance_ratio": 1000}
+LAX = {
+    "unlearning_accuracy": 0.001,
+    "paraphrase_accuracy": 0.001,
+    "retained_accuracy_drop": 0.999,
+    "worst_concept_loss": 1,
+    "cross_domain_accuracy_drop": 0.999,
+    "caption_accuracy_drop": 0.999,
+    "frechet_distance_ratio": 1000,
+    "coverage_ratio": 0,
+    "distinct_images": 0,
+}
 """Thresholds that a network without any training passes, so that what follows a pass can be run."""
 _LAX = " ".join(f"--threshold {name}={value}" for name, value in LAX.items())
-_FEW = "--images-per-concept 4 --images-per-forgotten-concept 20"
-_FEW_JSON = '"images_per_concept": 4, "images_per_forgotten_concept": 20'
+_FEW = "--images-per-concept 20 --images-per-forgotten-concept 20"
+_FEW_JSON = '"images_per_concept": 20, "images_per_forgotten_concept": 20'
 
 SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     # what is printed, what is run, why
@@ -23,7 +34,7 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     (r'"probes": \[', f'{_FEW_JSON}, "probes": [', "few are judged"),
     (
         r'"unlearning_accuracy": 0\.99, "retained_accuracy_drop": 0\.05',
-        '"unlearning_accuracy": 0.001, "retained_accuracy_drop": 0.999, "frechet_distance_ratio": 1000',
+        json.dumps(LAX)[1:-1],
         "the stand-in passes nothing else",
     ),
     (r"lethe (submit|unlearn) --base (fashion|emoji)", r"lethe \1 --file few-\2.json --base \2", "few are judged"),

@@ -49,7 +49,7 @@ def text_report(gun: int = 3) -> Json:
         paraphrase_accuracy.judge(ParaphrasedConcept("Sneaker", tuple(asked)), 0.85),
         at_most("caption_accuracy_drop", difference(wilson(90, 94), wilson(440, 470)), 0.2, "drops", "20 points"),
     ]
-    criteria = [*report["criteria"], *map(as_json, further)]
+    criteria = [*report["criteria"], *(as_json(one) for one in further if one is not None)]
     report |= {
         "domain": "object",
         "asked_by": [

@@ -49,6 +49,7 @@ CRITERION = CriterionSpec(
     place=50,
     default=0.25,
     low=0.0,
+    low_allowed=True,
     high=1.0,
     description="Smallest allowed variety of the remaining concepts: the share of the base model's pictures that the "
     "generator's images cover (Naeem et al. 2020), over the share that as many images of the base model's would.",

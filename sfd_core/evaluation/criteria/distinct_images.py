@@ -47,6 +47,7 @@ CRITERION = CriterionSpec(
     place=60,
     default=0.3,
     low=0.0,
+    low_allowed=True,
     high=1.0,
     description="Smallest allowed share of the images of remaining concepts that repeat no other of their concept.",
     decide=decide,

@@ -10,7 +10,7 @@ from sfd_core.evaluation.criterion import ENOUGH_SEEN, CriterionSpec
 from sfd_core.evaluation.intervals import wilson, z_of_all
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind, Paraphrases
-from sfd_core.evaluation.verdict import Criterion, at_least, undecided
+from sfd_core.evaluation.verdict import Criterion, at_least
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -18,15 +18,12 @@ if TYPE_CHECKING:
 NAME = "paraphrase_accuracy"
 
 
-def judge(row: ParaphrasedConcept, threshold: float) -> Criterion:
+def judge(row: ParaphrasedConcept, threshold: float) -> Criterion | None:
     """Judge the kind of paraphrase that brings a concept back most, of those that the base model understands; its
-    interval holds for all of these at once."""
+    interval holds for all of these at once. None where it understands none: none can bring anything back."""
     known = [kind for kind in row.kinds if kind.base_model_seen.value >= ENOUGH_SEEN]
-    if not known:
-        reason = f"the base model draws {row.concept} for none of the paraphrases that were tried: they say nothing"
-        return undecided(NAME, threshold, reason, row.concept)
     found = [_of(kind, row.concept, len(known), threshold) for kind in known]
-    return min(found, key=lambda one: one.measured.low if one.measured else 0.0)
+    return min(found, key=lambda one: one.measured.low if one.measured else 0.0, default=None)
 
 
 def _of(kind: ParaphraseKind, concept: str, kinds: int, threshold: float) -> Criterion:
@@ -39,8 +36,10 @@ def _of(kind: ParaphraseKind, concept: str, kinds: int, threshold: float) -> Cri
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion for each forgotten concept; none for a class-conditional model, or where no judge looked."""
-    return [judge(row, threshold) for row in parts.of(Paraphrases).paraphrases or ()]
+    """Return one criterion for each forgotten concept that the base model draws for some paraphrase; none for a
+    class-conditional model, or where no judge looked."""
+    found = (judge(row, threshold) for row in parts.of(Paraphrases).paraphrases or ())
+    return [criterion for criterion in found if criterion is not None]
 
 
 CRITERION = CriterionSpec(

@@ -93,6 +93,7 @@ CRITERION = CriterionSpec(
     default=0.25,
     low=0.0,
     high=1.0,
+    high_allowed=True,
     description="Largest allowed loss of accuracy of any one remaining concept, as a share of the base model's "
     "accuracy on it. Its interval is corrected for how many concepts are looked at.",
     decide=decide,

@@ -222,7 +222,7 @@ def test_a_manifest_that_says_no_number(classes: Path, values: dict[str, Any], s
         load_manifest(classes)
 
 
-@pytest.mark.parametrize("content", ['{"a": ' + "9" * 5000 + "}", "[" * 100_000, "\ufeff{}"])
+@pytest.mark.parametrize("content", ['{"a": ' + "9" * 5000 + "}", "[" * 100_000])
 @pytest.mark.parametrize("file", ["manifest.json", "scheduler/scheduler_config.json"])
 def test_json_that_python_does_not_read(classes: Path, file: str, content: str) -> None:
     (classes / file).write_text(content, "utf-8")

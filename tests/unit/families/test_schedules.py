@@ -78,7 +78,7 @@ def test_a_generator_cannot_start_where_there_is_no_signal() -> None:
 
 
 def test_the_base_model_is_sampled_over_its_rescaled_schedule() -> None:
-    ours = ddim(schedule_from_config(RESCALED), clip=False)
+    ours = ddim(schedule_from_config(RESCALED))
     theirs = DDIMScheduler(**{name: value for name, value in RESCALED.items() if name != "_class_name"})
     assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
     ours.set_timesteps(4)

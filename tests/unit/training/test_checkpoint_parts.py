@@ -32,15 +32,11 @@ CURVE = [
 ]
 
 
-def state_of(seed: int, steps: int = 0, deep: bool = False) -> TrainingState:
+def state_of(seed: int, steps: int = 0) -> TrainingState:
     """With moments of so many steps."""
     networks = [LinearNetwork(seed + i) for i in range(3)]
     adams = [torch.optim.Adam(network.parameters(), 0.01, (0.5, 0.9)) for network in networks[:2]]
     state = TrainingState(*networks, *adams, torch.Generator().manual_seed(seed))
-    if deep:
-        state.optimizer_deep = torch.optim.Adam(networks[0].parameters(), 0.01, (0.5, 0.9))
-        adams = [*adams, state.optimizer_deep]
-        networks = [*networks[:2], networks[0]]
     for _ in range(steps):
         for network, adam in zip(networks, adams, strict=False):
             network.W.grad, network.b.grad = (torch.rand(w.shape, generator=state.rng) for w in (network.W, network.b))
@@ -246,23 +242,3 @@ def test_damage_is_named_and_nothing_is_loaded(tmp_path: Path, damage: Damage, m
     with pytest.raises(CheckpointDamaged, match="^" + message.format(folder=folder)):
         checkpoint.restore(state, folder)
     same(state, state_of(10))
-
-
-def test_the_moments_of_the_loss_at_all_times_are_kept_where_it_is_trained(tmp_path: Path) -> None:
-    written, read = state_of(1, steps=2, deep=True), state_of(2, deep=True)
-    folder = checkpoint.save(written, tmp_path)
-    assert {path.name for path in folder.iterdir()} == NAMES | {"optimizer_deep.safetensors", "checkpoint.json"}
-    checkpoint.restore(read, folder)
-    assert written.optimizer_deep is not None
-    assert read.optimizer_deep is not None
-    for i, moments in written.optimizer_deep.state_dict()["state"].items():
-        assert all(
-            torch.equal(value, read.optimizer_deep.state_dict()["state"][i][key]) for key, value in moments.items()
-        )
-
-
-@pytest.mark.parametrize("deep", [True, False])
-def test_a_checkpoint_of_a_run_with_another_loss_is_not_gone_on_with(tmp_path: Path, deep: bool) -> None:
-    folder = checkpoint.save(state_of(1, steps=1, deep=deep), tmp_path)
-    with pytest.raises(CheckpointDamaged, match="optimizer_deep does not fit the recipe"):
-        checkpoint.restore(state_of(1, deep=not deep), folder)

@@ -25,7 +25,7 @@ from sfd_core.training.stopping import is_finished, spent
 from tests.support.linear import LinearNetwork, LinearScore
 
 CPU = torch.device("cpu")
-RECIPE = Recipe(batch=4, forgotten_share=0.5, ema=0.4, evaluate_every=3, lr_generator=0.01)
+RECIPE = Recipe(deep_weight=0, batch=4, forgotten_share=0.5, ema=0.4, evaluate_every=3, lr_generator=0.01)
 PLAN = TrainingPlan(
     LinearScore, ConditionTable([[0]], [1, 2], {0: [1]}), ConditionTable(forgotten=[], remaining=[0], overrides={})
 )

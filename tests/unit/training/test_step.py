@@ -38,6 +38,7 @@ RECIPE = Recipe(
     kappa3=2.5,
     kappa4=3.0,
     condition_dropout=0.3,
+    deep_weight=0,
 )
 
 
@@ -180,23 +181,17 @@ def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None
 DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_kappa": 1.7})
 
 
-def with_deep(lr: float) -> TrainingState:
-    state = state_of(lr)
-    descent: Any = torch.optim.SGD(state.generator.parameters(), lr)
-    state.optimizer_deep = descent
-    return state
-
-
 @pytest.mark.parametrize("micro_batch", [None, 3])
 def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | None) -> None:
-    """Theta after its own update, moved by dL/deps: with f linear, eps = (x_t - a f) / b."""
+    """Its gradient on top of the generator's, by dL/deps: with f linear, eps = (x_t - a f) / b."""
     recipe = Recipe(**{**DEEP.__dict__, "micro_batch": micro_batch})
     lr, schedule, n = 1e-6, weighted(), 4
-    ours, before = with_deep(lr), state_of(lr)
+    ours, without = state_of(lr), state_of(lr)
+    theta, phi, rng = Written.of(ours.generator), Written.of(LinearNetwork(3)), without.rng
     sampler = sampler_of(recipe)
-    step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
-    step_of(before, recipe)(before, sampler, sampler.draw(before.rng))
-    theta, phi, rng = Written.of(before.generator), Written.of(LinearNetwork(3)), before.rng
+    losses = step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
+    plain = Recipe(**{**recipe.__dict__, "deep_weight": 0})
+    lesser = step_of(without, plain)(without, sampler, sampler.draw(rng))
 
     def noise() -> Array:
         return torch.randn(n, 1, 2, 3, generator=rng).flatten(1).double().numpy()
@@ -212,14 +207,24 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
     x_t = a * phi(float(schedule.b[300]) * z, np.full(n, 300.0), c) + b * eps
     apart = theta(x_t, t.double().numpy(), c) - phi(x_t, t.double().numpy(), o, recipe.deep_kappa)
     theta.step(x_t, c, 2 * recipe.deep_weight * np.square(a / b) * apart / n, lr)
-    close(ours.generator, theta)
+    assert theta.gradients is not None
+    for mine, plainly, further in zip(
+        (ours.generator.W, ours.generator.b), (without.generator.W, without.generator.b), theta.gradients, strict=True
+    ):
+        assert mine.grad is not None
+        assert plainly.grad is not None
+        difference = (mine.grad - plainly.grad).double().numpy()
+        np.testing.assert_allclose(difference, further, rtol=2e-3, atol=1e-3 * np.abs(further).max())
+    deep = recipe.deep_weight * float(np.square(a / b * apart).sum(1).mean())
+    assert losses == (pytest.approx(lesser[0], rel=1e-5), pytest.approx(lesser[1] + deep, rel=1e-3))
     assert torch.equal(ours.rng.get_state(), rng.get_state()), "the draws are others"
 
 
 def test_without_what_is_forgotten_there_is_no_loss_at_all_times() -> None:
     nothing = ConditionSampler(ConditionTable(forgotten=[], remaining=[1, 2], overrides={}), DEEP, CPU)
-    for state in (deep := with_deep(0.01), plain := state_of(0.01)):
-        step_of(state, DEEP)(state, nothing, nothing.draw(state.rng))
+    deep, plain = state_of(0.01), state_of(0.01)
+    for state, recipe in ((deep, DEEP), (plain, RECIPE)):
+        step_of(state, recipe)(state, nothing, nothing.draw(state.rng))
     assert torch.equal(deep.generator.W, plain.generator.W)
     assert torch.equal(deep.rng.get_state(), plain.rng.get_state())
 
