@@ -24,6 +24,7 @@ REFERENCE = "reference.safetensors"
 FEATURES = {"EffLite0-320": "reference-efflite0.safetensors"}
 CONTROLS = {"Sneaker": "controls/without-sneaker"}
 """Generators distilled from a network that never saw the concept, by concept; listed where the folder is there."""
+T_INIT = 440
 CONTROL_FILES = (
     "model_index.json",
     "pipeline.py",
@@ -33,13 +34,21 @@ CONTROL_FILES = (
 )
 
 
+GENERATOR, FAKE_SCORE = "distilled/generator", "distilled/fake_score"
+"""What ``distil.py`` leaves: the pair that every job starts from."""
+NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+
+
 def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
-    """Make the ``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads."""
+    """Make the ``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads. What
+    stage one left is listed where it is there."""
+    distilled = (folder / GENERATOR).is_dir()
+    of_pair = [f"{part}/{file}" for part in (GENERATOR, FAKE_SCORE) for file in NETWORK_FILES if distilled]
     controls = {concept: name for concept, name in CONTROLS.items() if (folder / name).is_dir()}
     of_controls = (f"{name}/{file}" for name in controls.values() for file in CONTROL_FILES)
-    names = (*ALWAYS, REFERENCE, *FEATURES.values(), *of_controls)
+    names = (*ALWAYS, REFERENCE, *FEATURES.values(), *of_pair, *of_controls)
     files = {name: file_sha256(folder / name) for name in names}
-    return {
+    written: dict[str, Any] = {
         "schema_version": 1,
         "name": "fashion",
         "title": "Fashion-MNIST, class-conditional DDPM, 28x28",
@@ -56,6 +65,9 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
         "teacher": measured["teacher"],
         "files": files,
     }
+    if distilled:
+        written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": T_INIT}
+    return written
 
 
 def with_figures(card: str, measured: dict[str, Any]) -> str:
@@ -100,8 +112,21 @@ def _figures(measured: dict[str, Any]) -> str:
         f"| DDIM steps | judged right | FD-{teacher['features']} |",
         "| --- | --- | --- |",
         *(_curve_row(steps, row, str(evaluations)) for steps, row in curve["steps"].items()),
+        *(_of_stage_one(measured["distilled"]) if "distilled" in measured else ()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_stage_one(row: dict[str, Any]) -> list[str]:
+    """What the one-step generator that forgot nothing draws."""
+    images, right, second = row["images_per_concept"], row["accuracy"], row["second_judge"]
+    return [
+        "",
+        f"The one-step generator that every job starts from, {images} images a concept: judged right {right:.3f} (second",
+        f"judge {second:.3f}), FD to real images {row['fd_against_real']:.2f}, which is {row['fd_ratio']:.2f} times the",
+        f"base model's of as many images; it covers {row['coverage_ratio']:.2f} of the base model's variety, and",
+        f"{row['distinct']:.3f} of its images repeat no other (docs/report.md).",
+    ]
 
 
 def _curve_row(steps: str, row: dict[str, float], own: str) -> str:

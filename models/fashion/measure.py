@@ -2,6 +2,7 @@
 statistics, the manifest and the card's figures.
 
     python -m models.fashion.measure                    # after train.py, train_judge.py and train_second_judge.py
+    python -m models.fashion.measure --distilled        # after distil.py
     python -m models.fashion.measure --manifest-only    # after a file beside it was added: nothing is measured again
 
 Every figure of the card comes from here.
@@ -18,17 +19,21 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from models.fashion.card import FEATURES, REFERENCE, manifest, with_figures
+from models.fashion.card import FEATURES, GENERATOR, REFERENCE, T_INIT, manifest, with_figures
 from models.fashion.dataset import CONCEPTS, digest, load
 from models.shared.judges import second_seen
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.display.pictures import grid
+from sfd_core.evaluation.coverage import coverage
+from sfd_core.evaluation.distinct import distinct
 from sfd_core.evaluation.features import EffLite0, FeatureExtractor
+from sfd_core.evaluation.frechet_pair import frechet_pair
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import to_uint8
 from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase
@@ -153,14 +158,38 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
     }
 
 
+def measure_distilled(images_each: int) -> dict[str, Any]:
+    """Measure the one-step generator that ``distil.py`` left, at other seeds than the base model's."""
+    base, judge, second = load_parts()
+    generator = OneStepGenerator.of(load_unet(HERE / GENERATOR), base.schedule, T_INIT, base.model)
+    labels = np.repeat(np.arange(len(CONCEPTS)), images_each)
+    images = generator.sample_labels(labels.tolist(), range(2 * FIRST_SEED, 2 * FIRST_SEED + len(labels)))
+    seen, reference = seen_by(judge, second, images, labels), Reference.load(HERE / REFERENCE)
+    ours, theirs = ([part.only([i]).features for i in range(len(CONCEPTS))] for part in (seen, reference.base_model))
+    distance, of_base_model = frechet_pair(reference.real.features, ours, theirs)
+    return {
+        "images_per_concept": images_each,
+        **shares(seen.seen, labels),
+        "second_judge": shares(second_seen(seen), labels)["accuracy"],
+        "fd_against_real": round(distance.value, 3),
+        "fd_ratio": round(distance.value / of_base_model.value, 3),
+        "coverage_ratio": round(coverage(theirs, ours).ratio.value, 3),
+        "distinct": round(distinct(theirs, ours)[0].value, 4),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=20, help="DDIM steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
     parser.add_argument("--curve", type=int, nargs="*", default=[5, 10, 50], help="other step counts")
+    parser.add_argument("--distilled", action="store_true", help="measure what distil.py left, and nothing else again")
     parser.add_argument("--manifest-only", action="store_true", help="write manifest and card from measured.json")
     arguments = parser.parse_args()
-    if not arguments.manifest_only:
+    if arguments.distilled:
+        measured = json.loads((HERE / "measured.json").read_text()) | {"distilled": measure_distilled(500)}
+        (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+    elif not arguments.manifest_only:
         measured = measure(arguments.steps, arguments.images, arguments.curve)
         (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
     measured = json.loads((HERE / "measured.json").read_text())

@@ -4,7 +4,7 @@ that a verdict on thousands of images takes a fraction of a second; and generato
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -30,6 +30,8 @@ from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
+HELD = {"unlearning_accuracy": 0.9}
+"""Thresholds: half of the stored images are too few for the default of 0.99."""
 FORGET = {"fashion": ("Sneaker", "Bag"), "emoji": ("pistol", "banana")}
 
 Pools = list[ReferenceSet]
@@ -50,7 +52,7 @@ class World:
 
 @cache
 def world(name: str) -> World:
-    """The bundled model ``name``, seen in the domain of what it forgets."""
+    """Load the bundled model ``name``, seen in the domain of what it forgets."""
     model = load_manifest(BUNDLED_MODELS / name)
     if model.domains:
         model = model.view("object")
@@ -60,19 +62,19 @@ def world(name: str) -> World:
 
 
 def rows(part: ReferenceSet, chosen: NDArray[Any]) -> ReferenceSet:
-    """Some of the images, in that order; again and again where they are named so."""
+    """Return some of the images, in that order; again and again where they are named so."""
     second = None if part.second_seen is None else part.second_seen[chosen]
     return ReferenceSet(part.features[chosen], part.labels[chosen], part.seen[chosen], part.confidence[chosen], second)
 
 
 def joined(parts: Sequence[ReferenceSet]) -> ReferenceSet:
-    """The images of all parts."""
+    """Return the images of all parts."""
     fields = [field.name for field in dataclasses.fields(ReferenceSet)]
     return ReferenceSet(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 
 def honest(pools: Pools, _: np.random.Generator) -> Pools:
-    """The base model itself, forgetting perfectly: other images of its own than the reference's."""
+    """Return the base model itself, forgetting perfectly: other images of its own than the reference's."""
     return pools
 
 
@@ -82,9 +84,8 @@ def criteria_of(
     deceiver: Deceiver = honest,
     n: int | None = None,
     only: Collection[str] = tuple(CRITERIA),
-    **thresholds: float,
 ) -> Verdicts:
-    """What each criterion says of a generator of ``n`` images a concept (default: half of those that are stored).
+    """Say what each criterion finds of a generator of ``n`` images a concept (default: half of those that are stored).
 
     The base model's images are split at random: one half is the reference, of the other the deceiver makes its own.
     """
@@ -100,17 +101,17 @@ def criteria_of(
     pools = deceiver(pools, rng)
     if n is not None:
         pools = [rows(pool, rng.permutation(len(pool.labels))[:n]) for pool in pools]
-    return decided(of, Reference(of.reference.real, joined(kept)), pools, thresholds, only)
+    return decided(of, Reference(of.reference.real, joined(kept)), pools, HELD, only)
 
 
 def decided(
     of: World,
     reference: Reference,
     pools: Pools,
-    thresholds: dict[str, float],
+    thresholds: Mapping[str, float],
     only: Collection[str] = tuple(CRITERIA),
 ) -> Verdicts:
-    """What the criteria, or ``only`` some of them, say of these images; by their names."""
+    """Decide the criteria, or ``only`` some of them, on these images; by their names."""
     concepts = of.model.concepts
     looking = Evaluators(of.model, cast(Any, "the images were judged before"), reference)
     asked = Forget(concepts[of.forgotten], FixedOverride(concepts[of.override]))
