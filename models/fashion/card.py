@@ -121,12 +121,13 @@ def _of_stage_one(row: dict[str, Any]) -> list[str]:
     """What the one-step generator that forgot nothing draws."""
     images, right, second = row["images_per_concept"], row["accuracy"], row["second_judge"]
     distance, ratio = row["fd_against_real"], row["fd_ratio"]
+    covered, distinct = row["coverage_ratio"], row["distinct"]
     return [
         "",
         f"The one-step generator that every job starts from, {images} images a concept: judged right {right:.3f}",
-        f"(second judge {second:.3f}), FD to real images {distance:.2f}, which is {ratio:.2f} times the base model's of",
-        f"as many images; it covers {row['coverage_ratio']:.2f} of the base model's variety, and {row['distinct']:.3f} of",
-        "its images repeat no other (docs/report.md).",
+        f"(second judge {second:.3f}); FD to real images {distance:.2f}, {ratio:.2f} times that of as many of the",
+        f"base model; it covers {covered:.2f} of the base model's variety, and {distinct:.3f} of its images repeat no",
+        "other (docs/report.md).",
     ]
 
 
