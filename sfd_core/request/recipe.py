@@ -66,7 +66,7 @@ class Recipe:
     forget_weight: Annotated[Number, Field(ge=0, le=100)] = 1.0
     """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
     whole batch of its own; in a merged batch the share already makes it small."""
-    deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 0.5
+    deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 3.0
     """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
     left out, as in the paper. Measured."""
     deep_share: Annotated[Number, Field(gt=0, le=1)] = 0.25
