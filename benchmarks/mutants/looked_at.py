@@ -36,12 +36,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "sfd_core.training.conditions",
         "judged = torch.tensor([i in self.judged for i in asked])",
     ): "a tensor of truth values is of this type anyhow",
-    **{
-        ("sfd_core.training.conditions", f"if all(len(conditions) {changed} for conditions in self.forgotten):"): (
-            "a short cut: to choose one of one draws nothing and gives the same"
-        )
-        for changed in ("!= 1", "== 2")
-    },
     (
         "sfd_core.training.conditions",
         "dropped = torch.rand(len(c), generator=generator) <= self.recipe.condition_dropout",

@@ -21,8 +21,7 @@ from sfd_core.evaluation.evidence import Evidence
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.evaluation.sections import diversity
-from sfd_core.evaluation.sections.cross_domain import CrossDomain
+from sfd_core.evaluation.sections import SECTIONS, diversity
 from sfd_core.evaluation.verdict import Criterion
 from sfd_core.families.registry import load_manifest
 from sfd_core.request.concepts import Budget, Forget
@@ -119,7 +118,8 @@ def decided(
     judged = {label: _images(pool, len(concepts)) for label, pool in enumerate(pools)}
     evidence = Evidence(looking, request, 0, Judgements(judged), {})
     varied = {"coverage_ratio", "distinct_images"} & set(only)
-    parts = Parts([diversity.measure(evidence) if varied else diversity.Diversity(), CrossDomain()])
+    others = [section.part() for section in SECTIONS if section.part is not diversity.Diversity]
+    parts = Parts([diversity.measure(evidence) if varied else diversity.Diversity(), *others])
     limits = complete(request.thresholds)
     found = [one for name in only for one in CRITERIA[name].decide(parts, evidence, limits[name])]
     return {criterion.name: criterion for criterion in found}

@@ -46,7 +46,7 @@ SEED, PAIRS_SEED = 0, 1
 PAIRS, STEPS = 6400, 20
 """Pairs of noise and image, and steps of the base model's sampler for each."""
 REGRESSION_STEPS, REGRESSION_RATE = 600, 3e-4
-IMAGES = 64 * 400
+IMAGES = 64 * 100
 RECIPE = Recipe(lr_generator=5e-5, lr_fake_score=3e-4, ema=0.995, deep_weight=0)
 CPU = torch.device("cpu")
 
