@@ -190,7 +190,8 @@ def test_cancel_with_no_worker_left_to_answer(service: Service) -> None:
 
 
 def test_a_diverging_job_fails_with_its_reason_and_is_not_tried_again(service: Service) -> None:
-    recipe = {"batch": 8, "forgotten_share": 0.25, "lr_generator": 0.1, "clip_value": 1e6, "lr_fake_score": 0.1, "deep_weight": 0}
+    rates = {"lr_generator": 0.1, "lr_fake_score": 0.1, "clip_value": 1e6, "deep_weight": 0}
+    recipe = {"batch": 8, "forgotten_share": 0.25, **rates}
     job = service.submit(steps=5000, recipe=recipe)
     service.start_worker()
     failed = service.wait_status(job, "failed", "succeeded")
