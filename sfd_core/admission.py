@@ -121,6 +121,8 @@ def _check_start(recipe: Recipe, model: BaseModel) -> None:
 def _check_turns(recipe: Recipe, budget: Budget, concepts: int) -> None:
     """Refuse a budget in which not every forgotten concept has its turn."""
     each = recipe.forgotten_images(concepts)
+    if each == 0:
+        raise InvalidRequest((FieldError("/recipe/forgotten_share", "must be above 0: nothing would be forgotten"),))
     steps = -(-(budget.images - recipe.distil_images) // recipe.batch)
     if 0 < steps * each < concepts:
         needed = recipe.distil_images + recipe.batch * -(-concepts // each)

@@ -149,7 +149,10 @@ class Subjects:
         return self._around(load_unet(self.arguments.without / "unet"))
 
     def _around(self, unet: UNet2DModel) -> Experiment:
-        return dataclasses.replace(self.experiment, base=dataclasses.replace(self.experiment.base, network=unet))
+        base = self.experiment.base
+        # The pair of stage one is the untouched model's, which knows the concept.
+        model = dataclasses.replace(base.model, distilled=None)
+        return dataclasses.replace(self.experiment, base=dataclasses.replace(base, network=unet, model=model))
 
     def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""

@@ -33,7 +33,7 @@ def distil(experiment: Experiment, folder: Path, forget: bool, shun: bool = Fals
     class never asked for. What is in ``folder`` is not made again."""
     if not folder.is_dir():
         request = experiment.request
-        recipe = dataclasses.replace(request.recipe, forgotten_share=0.0) if shun else request.recipe
+        recipe = dataclasses.replace(request.recipe, forgotten_share=0.0, deep_weight=0) if shun else request.recipe
         plan = dataclasses.replace(request, recipe=recipe, forget=request.forget if forget or shun else ())
         planned = dataclasses.replace(experiment, request=plan)
         state = planned.start()

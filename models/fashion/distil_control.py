@@ -37,14 +37,17 @@ def main() -> None:
     parser.add_argument("concept", help="the class that the network never saw")
     parser.add_argument("network", type=Path, help="what train.py --without has left")
     arguments = parser.parse_args()
-    model = load_manifest(HERE)
+    # The pair of stage one is the base model's, which knows the concept: the control starts from its own network.
+    model = dataclasses.replace(load_manifest(HERE), distilled=None)
     out = HERE / "controls" / f"without-{arguments.concept.lower().replace(' ', '-')}"
     base = dataclasses.replace(load_base(model), network=load_unet(arguments.network / "unet"))
     other = next(concept for concept in model.concepts if concept != arguments.concept)
     body = {"forget": [{"concept": arguments.concept, "override": other}], "budget": {"images": IMAGES}, "seed": SEED}
     request = admit(body, model).request
     # No image of the class in any batch: it is left out, not remapped.
-    request = dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, forgotten_share=0.0))
+    request = dataclasses.replace(
+        request, recipe=dataclasses.replace(request.recipe, forgotten_share=0.0, deep_weight=0)
+    )
     cpu = torch.device("cpu")
     state, plan = start(base, request.recipe, request.seed, cpu), FAMILY.plan(base, request, None, cpu)
     log = []

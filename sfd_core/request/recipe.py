@@ -146,7 +146,8 @@ class Recipe:
             errors.append(FieldError("/t_init", "must be above 0, where there is noise to start from"))
         if self.t_min >= self.t_max:
             errors.append(FieldError("/t_min", f"{self.t_min} must be below t_max {self.t_max}"))
-        if self.forgotten_images(1) in (0, self.batch):
+        # A share of 0 is what controls are made with; a request is refused it (sfd_core/admission.py).
+        if self.forgotten_share and self.forgotten_images(1) in (0, self.batch):
             message = f"{self.forgotten_share} of a batch of {self.batch} leaves one side without an image"
             errors.append(FieldError("/forgotten_share", message))
         if errors:
