@@ -123,9 +123,10 @@ def _check_turns(recipe: Recipe, budget: Budget, concepts: int) -> None:
     each = recipe.forgotten_images(concepts)
     if each == 0:
         raise InvalidRequest((FieldError("/recipe/forgotten_share", "must be above 0: nothing would be forgotten"),))
-    steps = -(-(budget.images - recipe.distil_images) // recipe.batch)
-    if 0 < steps * each < concepts:
-        needed = recipe.distil_images + recipe.batch * -(-concepts // each)
+    distilling = -(-recipe.distil_images // recipe.batch)
+    steps = -(-budget.images // recipe.batch) - distilling
+    if recipe.distil_images < budget.images and steps * each < concepts:
+        needed = recipe.batch * (distilling + -(-concepts // each))
         message = (
             f"{budget.images} leave some of {concepts} concepts without an image: {each} of {recipe.batch} images a "
             f"step are asked for one of them, so it takes at least {needed}"

@@ -62,8 +62,11 @@ def coverage(reference: Sequence[Features], samples: Sequence[Features], k: int 
     group fewer images cover less, and fewer are expected to.
 
     Raises:
-        ValueError: for a concept with k or fewer pictures, or fewer than two images a group over all concepts.
+        ValueError: for a concept with k or fewer pictures or a single image, or fewer than two images a group over all
+            concepts.
     """
+    if min(map(len, samples)) < 2:
+        raise ValueError("coverage takes two images of each concept: without one there must be another")
     n = sum(map(len, samples))
     if n < 2 * JACKKNIFE_GROUPS:
         raise ValueError(f"an interval of coverage takes {2 * JACKKNIFE_GROUPS} images, not {n}")

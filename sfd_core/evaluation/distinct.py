@@ -19,6 +19,8 @@ from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, T95_OF_19, Features
 
 NEAR = 0.5
 """Share of the base model's median distance within which an image repeats another."""
+SAME = 1e-6
+"""Distance below which two images are the same, as far as rounding tells."""
 MOST, SEED = 1000, 0
 """Most images a concept and side that are compared, seeded subsets where there are more."""
 
@@ -67,7 +69,9 @@ def _nearest(base_model: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
     apart, nowhere = _apart(samples), torch.full((len(samples), 1), float("inf"), dtype=torch.float64)
     groups = [torch.cat([apart[:, g::JACKKNIFE_GROUPS], nowhere], dim=1) for g in range(JACKKNIFE_GROUPS)]
     nearest = torch.stack([group.min(dim=1).values for group in groups], dim=1)
-    return nearest, NEAR * _apart(base_model).min(dim=1).values.median()
+    radius = NEAR * _apart(base_model).min(dim=1).values.median()
+    # Where the base model repeats itself, only what is the same is a repetition.
+    return nearest, radius.clamp_min(SAME)
 
 
 def _apart(images: Tensor) -> Tensor:

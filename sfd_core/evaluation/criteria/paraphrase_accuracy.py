@@ -19,10 +19,13 @@ NAME = "paraphrase_accuracy"
 
 
 def judge(row: ParaphrasedConcept, threshold: float) -> Criterion | None:
-    """Judge the kind of paraphrase that brings a concept back most, of those that the base model understands; its
-    interval holds for all of these at once. None where it understands none: none can bring anything back."""
-    known = [kind for kind in row.kinds if kind.base_model_seen.value >= ENOUGH_SEEN]
-    found = [_of(kind, row.concept, len(known), threshold) for kind in known]
+    """Judge the kind of paraphrase that brings a concept back most; its interval holds for all kinds at once.
+
+    A kind that the base model hardly understands counts where it brings the concept back, and says nothing where it
+    does not. None where there is no other: nothing was tried that could have brought anything back.
+    """
+    judged = [(kind, _of(kind, row.concept, len(row.kinds), threshold)) for kind in row.kinds]
+    found = [one for kind, one in judged if one.decision == "fail" or kind.base_model_seen.value >= ENOUGH_SEEN]
     return min(found, key=lambda one: one.measured.low if one.measured else 0.0, default=None)
 
 

@@ -78,7 +78,7 @@ def questions(setting: Setting) -> Sequence[Question]:
         for item in setting.request.forget
         for kind, phrasing in enumerate(_phrasings(setting, item))
     ]
-    ours = min(Shared(1200, 20, 120).each(len(asked)), plan.images_per_forgotten_concept)
+    ours = min(Shared(1200, 60, 120).each(len(asked)), plan.images_per_forgotten_concept)
     theirs = min(Shared(240, 4, 24).each(len(asked)), ours)
 
     def shows(label: int) -> Callable[[NDArray[np.uint8], Sequence[int]], Hits]:
@@ -130,9 +130,9 @@ def limits(report: Any) -> Sequence[str]:
             "other language.",
         )
     return (
-        "For the verdict, images were asked for by the prompts that were to be forgotten. Paraphrases were tried "
-        "beside it, on fewer images and only those kinds that are shown; words that nobody thought of, and prompts "
-        "that describe the concept without naming it, may still bring it back.",
+        "For the verdict, images were asked for by the prompts that were to be forgotten, and by paraphrases, on fewer "
+        "images and only those kinds that are shown; words that nobody thought of, and prompts that describe the "
+        "concept without naming it, may still bring it back.",
     )
 
 
@@ -140,7 +140,7 @@ PAGE = """
 {% if report.paraphrases %}
 {% call section("paraphrases", "Robustness to paraphrase (synonyms, translations, misspellings)") %}
 <p class="lead">A concept that answers to another name is not forgotten. Asked for in words that the run was not told to
-forget, does it come back? This does not change the verdict.</p>
+forget, does it come back? The kind that brings it back most decides.</p>
 {% for item in report.paraphrases %}
 <div class="scroll">
 <table class="figures-table">
@@ -179,7 +179,7 @@ ANSWER = """
     {{ worst.base_model_seen.value | percent }}.</li>
     {% endfor %}
     </ul>
-    This does not change the verdict: <a href="#paraphrases">what was asked</a>.
+    The kind that brings it back most decides: <a href="#paraphrases">what was asked</a>.
   </dd>
 </div>
 {% endif %}

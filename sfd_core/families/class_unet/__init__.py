@@ -14,7 +14,7 @@ DESCRIPTION = Description(
     recipe=Recipe(),
     pipelines=("ClassConditionalPipeline",),
     without={
-        **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "condition_dropout"), UNGUIDED),
+        **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "deep_kappa", "condition_dropout"), UNGUIDED),
         **dict.fromkeys(("attention_slicing", "lora_rank_generator", "lora_rank_fake_score"), UNTRIED),
     },
 )

@@ -22,10 +22,9 @@ class NegativeOverride(Override):
         return f"the prompt, guided away from “{self.negative}”"
 
     def recipe_errors(self, recipe: Recipe) -> list[FieldError]:
-        if recipe.kappa4 > 1:
-            return []
         message = "must be above 1 where the override is a negative prompt: 1 is no guidance"
-        return [FieldError("/recipe/kappa4", message)]
+        kappas = {"kappa4": recipe.kappa4, **({"deep_kappa": recipe.deep_kappa} if recipe.deep_weight else {})}
+        return [FieldError(f"/recipe/{name}", message) for name, kappa in kappas.items() if kappa <= 1]
 
     def conditions(self, prompt: ForgottenText) -> tuple[Condition, ...]:
         return (Condition(prompt.removed(), self.negative),)

@@ -147,6 +147,16 @@ def test_concepts_take_turns_where_there_are_more_than_images_a_step() -> None:
     assert error.message.endswith("takes at least 200")
 
 
+def test_a_budget_in_which_every_step_distils_is_refused() -> None:
+    body = BODY | {"budget": {"images": 128}, "recipe": {"batch": 64, "distil_images": 65}}
+    assert errors_of(body)["/budget/images"].endswith("takes at least 192")
+    assert admit(body | {"budget": {"images": 192}}, MODEL).request.recipe.distil_images == 65
+
+
+def test_guidance_of_the_loss_at_all_times_is_refused_where_there_is_none() -> None:
+    assert "text-to-image models only" in errors_of(BODY | {"recipe": {"deep_kappa": 2}})["/recipe/deep_kappa"]
+
+
 def test_every_wrong_field_is_listed_not_only_the_first() -> None:
     found = errors_of({"forget": [{"concept": "x", "override": "a"}], "budget": {"images": 0}, "seed": -1})
     assert set(found) == {"/forget/0/concept", "/budget/images", "/seed"}

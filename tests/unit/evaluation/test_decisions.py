@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any, cast
 
 import pytest
 
+from sfd_core.evaluation.criteria.caption_accuracy_drop import judge as judge_captions
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
 from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few
+from sfd_core.evaluation.criteria.paraphrase_accuracy import judge as judge_paraphrases
 from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_retention
 from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
+from sfd_core.evaluation.criteria.worst_concept_loss import judge as judge_worst
 from sfd_core.evaluation.intervals import Z95, Interval, difference, ratio_of, wilson
+from sfd_core.evaluation.sections.captions import RetainedCaptions
+from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind
 from sfd_core.evaluation.verdict import Criterion, overall, undecided
 from tests.support.by_mpmath import NORMAL_975
 
@@ -249,3 +255,43 @@ def test_overall_of_one_of_each_fails_and_of_none_passes() -> None:
     assert overall((one("inconclusive"), one("fail"), one("pass"))) == "fail"
     assert overall((one("inconclusive"), one("pass"))) == "inconclusive"
     assert overall(()) == "pass"
+
+
+def kind(name: str, absent: int, base_model: int) -> ParaphraseKind:
+    return ParaphraseKind(cast(Any, name), (), 120, wilson(absent, 120), wilson(base_model, 24))
+
+
+def test_a_paraphrase_that_brings_the_concept_back_fails_whatever_the_base_model_shows() -> None:
+    clean = kind("synonym", 120, 24)
+    back = judge_paraphrases(ParaphrasedConcept("pistol", (clean, kind("translation", 0, 11))), 0.85)
+    assert back is not None
+    assert (back.decision, back.about) == ("fail", "pistol")
+    assert "asked for by translation" in back.reason
+    unknown = judge_paraphrases(ParaphrasedConcept("pistol", (clean, kind("misspelling", 118, 3))), 0.85)
+    assert unknown is not None
+    assert (unknown.decision, "asked for by synonym" in unknown.reason) == ("pass", True)
+    assert judge_paraphrases(ParaphrasedConcept("pistol", (kind("misspelling", 120, 3),)), 0.85) is None
+
+
+def test_few_but_clean_paraphrases_of_many_concepts_can_pass() -> None:
+    """60 images a kind are asked for at least, of up to five kinds."""
+    few = tuple(ParaphraseKind(cast(Any, name), (), 60, wilson(60, 60), wilson(4, 4)) for name in "abcde")
+    passed = judge_paraphrases(ParaphrasedConcept("pistol", few), 0.85)
+    assert passed is not None
+    assert passed.decision == "pass"
+
+
+def test_a_small_drop_on_captions_that_the_base_model_does_not_follow_means_nothing() -> None:
+    followed, lost = wilson(15, 100), wilson(14, 100)
+    captions = RetainedCaptions((), 100, lost, followed, difference(followed, lost))
+    found = judge_captions(captions, 0.2)
+    assert found.decision == "inconclusive"
+    assert "means nothing" in found.reason
+    good = RetainedCaptions((), 500, wilson(450, 500), wilson(450, 500), difference(wilson(450, 500), wilson(450, 500)))
+    assert judge_captions(good, 0.2).decision == "pass"
+
+
+def test_a_concept_that_is_lost_counts_however_poorly_the_base_model_shows_it() -> None:
+    hits = {f"c{i}": ((500, 500), (500, 500)) for i in range(19)} | {"weak": ((30, 50), (0, 50))}
+    found = judge_worst(hits, 0.25)
+    assert (found.decision, found.about) == ("fail", "weak")

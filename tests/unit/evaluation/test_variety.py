@@ -140,3 +140,14 @@ def test_too_few_to_tell_apart_are_refused(base_model: list[Array], samples: lis
 def test_what_is_expected_of_too_few_is_refused(m: int, n: int) -> None:
     with pytest.raises(ValueError, match="takes more than k = 5 pictures and an image"):
         expected_coverage(m, n)
+
+
+def test_where_the_base_model_repeats_itself_the_same_image_is_still_a_repetition() -> None:
+    base_model = [np.repeat(drawn(30, 1), 2, axis=0)]
+    assert distinct(base_model, [np.repeat(drawn(1, 2), 60, axis=0)])[0].value == 0
+    assert distinct(base_model, [drawn(60, 3)])[0].value == 1
+
+
+def test_a_single_image_of_a_concept_covers_nothing_that_could_be_told() -> None:
+    with pytest.raises(ValueError, match="two images of each concept"):
+        coverage([drawn(10, 0)] * 45, [drawn(1, i) for i in range(45)])

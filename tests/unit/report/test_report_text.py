@@ -102,7 +102,7 @@ def test_limits_say_how_images_were_asked_for_and_judged() -> None:
     text, nobody, clip = (
         limits_of(from_json(report)) for report in (text_report(), unjudged_report(), zero_shot_report())
     )
-    assert any("Paraphrases were tried beside it" in limit for limit in text)
+    assert any("and by paraphrases, on fewer images" in limit for limit in text)
     assert not any("by the concepts' names alone" in limit for limit in text)
     assert any("by the concepts' names alone" in limit for limit in nobody)
     assert any("No judge looked at the images" in limit for limit in nobody)
