@@ -284,11 +284,11 @@ def test_few_but_clean_paraphrases_of_many_concepts_can_pass() -> None:
 def test_a_small_drop_on_captions_that_the_base_model_does_not_follow_means_nothing() -> None:
     followed, lost = wilson(15, 100), wilson(14, 100)
     captions = RetainedCaptions((), 100, lost, followed, difference(followed, lost))
-    found = judge_captions(captions, 0.2)
-    assert found.decision == "inconclusive"
-    assert "means nothing" in found.reason
+    assert judge_captions(captions, 0.2) is None
     good = RetainedCaptions((), 500, wilson(450, 500), wilson(450, 500), difference(wilson(450, 500), wilson(450, 500)))
-    assert judge_captions(good, 0.2).decision == "pass"
+    kept = judge_captions(good, 0.2)
+    assert kept is not None
+    assert kept.decision == "pass"
 
 
 def test_a_concept_that_is_lost_counts_however_poorly_the_base_model_shows_it() -> None:
