@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.fashion.dataset import CONCEPTS
+from models.fashion.distil import RECIPE
 from models.shared.cards import judge_entry, written_anew
 from sfd_core.base_model.manifest import file_sha256
 
@@ -24,7 +25,6 @@ REFERENCE = "reference.safetensors"
 FEATURES = {"EffLite0-320": "reference-efflite0.safetensors"}
 CONTROLS = {"Sneaker": "controls/without-sneaker"}
 """Generators distilled from a network that never saw the concept, by concept; listed where the folder is there."""
-T_INIT = 440
 CONTROL_FILES = (
     "model_index.json",
     "pipeline.py",
@@ -66,7 +66,7 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
         "files": files,
     }
     if distilled:
-        written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": T_INIT}
+        written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": RECIPE.t_init}
     return written
 
 

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from models.fashion.card import FEATURES, GENERATOR, REFERENCE, T_INIT, manifest, with_figures
+from models.fashion.card import FEATURES, GENERATOR, REFERENCE, manifest, with_figures
 from models.fashion.dataset import CONCEPTS, digest, load
+from models.fashion.distil import RECIPE
 from models.shared.judges import second_seen
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
@@ -161,7 +162,7 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
 def measure_distilled(images_each: int) -> dict[str, Any]:
     """Measure the one-step generator that ``distil.py`` left, at other seeds than the base model's."""
     base, judge, second = load_parts()
-    generator = OneStepGenerator.of(load_unet(HERE / GENERATOR), base.schedule, T_INIT, base.model)
+    generator = OneStepGenerator.of(load_unet(HERE / GENERATOR), base.schedule, RECIPE.t_init, base.model)
     labels = np.repeat(np.arange(len(CONCEPTS)), images_each)
     images = generator.sample_labels(labels.tolist(), range(2 * FIRST_SEED, 2 * FIRST_SEED + len(labels)))
     seen, reference = seen_by(judge, second, images, labels), Reference.load(HERE / REFERENCE)

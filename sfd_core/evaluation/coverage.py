@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfd_core.evaluation.intervals import Interval
-from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, T95_OF_19, Features
+from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, Features, jackknife_interval
 
 K = 5
 """Nearest neighbours that make a ball; Naeem et al."""
@@ -78,13 +78,11 @@ def coverage(reference: Sequence[Features], samples: Sequence[Features], k: int 
     for g in range(JACKKNIFE_GROUPS):
         parts = [one.without(np.arange(JACKKNIFE_GROUPS) == g) for one in concepts]
         left.append(sum(c for c, _ in parts) / sum(e for _, e in parts))
-    spread = np.square(np.array(left) - np.mean(left)).sum()
-    half = T95_OF_19 * float(np.sqrt((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * spread))
     pictures = sum(len(one.by_group) for one in concepts)
     return Coverage(
         float(covered.sum()) / pictures,
         float(expected.sum()) / pictures,
-        Interval(value, max(0.0, value - half), value + half, n),
+        jackknife_interval(value, left, n),
         tuple(float(ratio) for ratio in covered / expected),
     )
 

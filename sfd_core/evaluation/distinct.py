@@ -9,13 +9,14 @@ is a little off still draws different pictures, and one that draws ten perfect o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sfd_core.evaluation.intervals import Interval
-from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, T95_OF_19, Features
+from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, Features, jackknife_interval
 
 NEAR = 0.5
 """Share of the base model's median distance within which an image repeats another."""
@@ -48,10 +49,8 @@ def distinct(base_model: Sequence[Features], samples: Sequence[Features]) -> tup
             for nearest, radius in concepts
         ]
         left.append(float(torch.cat(rest).double().mean()))
-    spread = np.square(np.array(left) - np.mean(left)).sum()
-    half = T95_OF_19 * float(np.sqrt((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * spread))
-    interval = Interval(value, max(0.0, value - half), min(1.0, value + half), images)
-    return interval, tuple(float(each.double().mean()) for each in own)
+    interval = jackknife_interval(value, left, images)
+    return replace(interval, high=min(1.0, interval.high)), tuple(float(each.double().mean()) for each in own)
 
 
 def _equal(base_model: Features, samples: Features) -> tuple[Tensor, Tensor]:

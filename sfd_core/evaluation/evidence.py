@@ -81,6 +81,13 @@ class JudgeView:
         """Return the share of the generator's images of ``labels`` that show what was asked."""
         return pooled([self.generator[label] == label for label in labels])
 
+    def mistaken(self, label: int, override: int) -> tuple[float | None, float | None]:
+        """Return the share of images of ``override``, real and the base model's, in which this judge sees ``label``;
+        None where there are none."""
+        parts = (part.only([override]).seen for part in (self.real, self.base_model))
+        real, base_model = (float((seen == label).mean()) if len(seen) else None for seen in parts)
+        return real, base_model
+
     def base_model_right(self, labels: Sequence[int]) -> Interval | None:
         """Return the same of the base model's images; None where there are none of these concepts."""
         part = self.base_model.only(labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,9 +121,15 @@ def frechet_interval(reference: Features, samples: Features) -> Interval:
         mean = (total - centred.sum(0)) / n
         covariance = (outer - centred.T @ centred - n * torch.outer(mean, mean)) / (n - 1)
         without.append(_frechet(real.mean(0) - origin - mean, root, covariance))
+    return jackknife_interval(value, without, len(samples))
+
+
+def jackknife_interval(value: float, without: Sequence[float], n: int) -> Interval:
+    """Return ``value``, of ``n`` images and not negative, with its 95 % interval by what it is ``without`` each of the
+    groups (Kott 2001; :func:`frechet_interval` has the formula)."""
     spread = np.square(np.array(without) - np.mean(without)).sum()
     half = T95_OF_19 * float(np.sqrt((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * spread))
-    return Interval(value, max(0.0, value - half), value + half, len(samples))
+    return Interval(value, max(0.0, value - half), value + half, n)
 
 
 def interval_needs(features: int) -> int:

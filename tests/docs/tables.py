@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-LAX = {
-    "unlearning_accuracy": 0.001,
-    "paraphrase_accuracy": 0.001,
-    "retained_accuracy_drop": 0.999,
-    "worst_concept_loss": 1,
-    "cross_domain_accuracy_drop": 0.999,
-    "caption_accuracy_drop": 0.999,
-    "frechet_distance_ratio": 1000,
-    "coverage_ratio": 0,
-    "distinct_images": 0,
-}
+from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.criterion import CriterionSpec
+
+
+def _laxest(spec: CriterionSpec) -> float:
+    """The threshold that asks for least."""
+    if spec.at_least:
+        return spec.low if spec.low_allowed else spec.low + 0.001
+    return spec.high if spec.high_allowed else spec.high - 0.001
+
+
+LAX = {name: _laxest(spec) for name, spec in CRITERIA.items()}
 """Thresholds that a network without any training passes, so that what follows a pass can be run."""
 _LAX = " ".join(f"--threshold {name}={value}" for name, value in LAX.items())
 _FEW = "--images-per-concept 20 --images-per-forgotten-concept 20"

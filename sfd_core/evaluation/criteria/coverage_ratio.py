@@ -40,7 +40,7 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
 MEASURED = """
 {% if report.diversity %}
 Measured: {{ report.diversity.generator | percent }} of the base model's pictures have an image of the generator near
-them; of as many images of the base model's own it would be {{ report.diversity.base_model | percent }}.
+them; for as many images of the base model's own it would be {{ report.diversity.base_model | percent }}.
 {% endif %}
 """
 

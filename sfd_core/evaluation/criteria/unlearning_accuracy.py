@@ -81,13 +81,12 @@ def _ceiling(view: JudgeView, item: Forget, evidence: Evidence) -> float | None:
     if not isinstance(item.override, FixedOverride) or item.override.concept not in evidence.concepts:
         return None
     label, override = (evidence.concepts.index(name) for name in (item.concept, item.override.concept))
-    return _room(view, evidence, label, override)
+    return _room(view, label, override)
 
 
-def _room(view: JudgeView, evidence: Evidence, label: int, override: int) -> float | None:
+def _room(view: JudgeView, label: int, override: int) -> float | None:
     """1 - the larger share of images of ``override``, real or the base model's, in which the judge sees ``label``."""
-    parts = [part.only([override]) for part in (view.real, view.base_model)]
-    shares = [float((part.seen == label).mean()) for part in parts if len(part.labels)]
+    shares = [share for share in view.mistaken(label, override) if share is not None]
     return 1 - max(shares) if shares else None
 
 
@@ -96,7 +95,7 @@ def _cannot(criterion: Criterion, item: Forget, evidence: Evidence, most: float,
     assert isinstance(item.override, FixedOverride)
     assert criterion.measured is not None
     label = evidence.concepts.index(item.concept)
-    rooms = {i: room for i in evidence.kept if (room := _room(view, evidence, label, i)) is not None}
+    rooms = {i: room for i in evidence.kept if (room := _room(view, label, i)) is not None}
     better = sorted((i for i, room in rooms.items() if room >= criterion.threshold), key=lambda i: -rooms[i])
     would = ", ".join(evidence.concepts[i] for i in better[:SUGGESTED])
     return (

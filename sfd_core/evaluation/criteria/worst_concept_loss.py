@@ -64,22 +64,22 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
 def _by(view: JudgeView, evidence: Evidence, threshold: float) -> Criterion:
     """Look at every concept. Of one that the base model hardly shows only a loss counts: there is little to be kept."""
     found: dict[str, tuple[Hits, Hits]] = {}
-    shown: dict[str, tuple[Hits, Hits]] = {}
+    well_shown: dict[str, tuple[Hits, Hits]] = {}
     for label in evidence.kept:
         base_model, generator = view.base_model_right([label]), view.right([label])
-        if base_model is not None and base_model.value > 0:
-            concept = evidence.concepts[label]
-            found[concept] = (_hits(base_model), _hits(generator))
-            if base_model.low >= ENOUGH_SEEN:
-                shown[concept] = found[concept]
+        if base_model is None or base_model.value == 0:
+            continue
+        hits = _hits(base_model), _hits(generator)
+        found[evidence.concepts[label]] = hits
+        if base_model.low >= ENOUGH_SEEN:
+            well_shown[evidence.concepts[label]] = hits
     if found and (worst := judge(found, threshold)).decision == "fail":
         return worst
-    found = shown
-    if not found:
+    if not well_shown:
         share = percent(ENOUGH_SEEN, None)
         reason = f"the judge sees none of the other concepts in {share} of the base model's own images of it"
         return undecided(NAME, threshold, reason)
-    return judge(found, threshold)
+    return judge(well_shown, threshold)
 
 
 def _hits(share: Interval) -> Hits:

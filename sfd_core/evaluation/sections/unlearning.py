@@ -112,8 +112,7 @@ def _row(item: Forget, evidence: Evidence) -> UnlearnedConcept:
     if isinstance(item.override, FixedOverride) and item.override.concept in concepts:
         target = concepts.index(item.override.concept)
         share = float((images.seen == target).mean())
-        parts = (evidence.reference.real.only([target]).seen, evidence.reference.base_model.only([target]).seen)
-        real, base_model = (float((seen == label).mean()) if len(seen) else None for seen in parts)
+        real, base_model = evidence.views[0].mistaken(label, target)
         note = OverrideNote(real, base_model) if real is not None or base_model is not None else None
     return UnlearnedConcept(
         item.concept,

@@ -83,3 +83,20 @@ def test_the_references_hold_what_the_report_needs() -> None:
     assert features.extractor == EffLite0.name
     assert features.real.shape == features.base_model.shape == (5000, 320)
     assert (FASHION / model.features[EffLite0.name]).stat().st_size <= 10_000_000
+
+
+def test_a_first_stage_is_listed_where_its_folder_is(measured: dict[str, object], tmp_path: Path) -> None:
+    pair = [f"{part}/{file}" for part in (card.GENERATOR, card.FAKE_SCORE) for file in card.NETWORK_FILES]
+    for name in (*card.ALWAYS, card.REFERENCE, *card.FEATURES.values(), *pair):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    listed = card.manifest(tmp_path, measured)
+    assert listed["distilled"] == {"generator": card.GENERATOR, "fake_score": card.FAKE_SCORE, "t_init": 440}
+    assert set(pair) <= set(listed["files"])
+    figures = {
+        **{"images_per_concept": 500, "accuracy": 0.8952, "second_judge": 0.91, "fd_against_real": 1.9},
+        **{"fd_ratio": 1.7, "coverage_ratio": 0.71, "distinct": 0.998},
+    }
+    text = card.with_figures((FASHION / "README.md").read_text(), {**measured, "distilled": figures})
+    assert "judged right 0.895" in text
+    assert "1.70 times" in text

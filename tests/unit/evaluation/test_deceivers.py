@@ -97,6 +97,25 @@ def test_a_base_model_that_draws_nothing_has_nothing_to_lose() -> None:
     assert found["worst_concept_loss"].decision == "inconclusive"
 
 
+@pytest.mark.parametrize(("kept", "decision"), [(0.0, "fail"), (1.0, "pass")])
+def test_a_concept_that_the_base_model_hardly_shows_counts_where_it_is_lost(kept: float, decision: str) -> None:
+    """It is seen in 40 % of the base model's images, and in all or none of as many of the generator's."""
+    of = world("fashion")
+    part, coat = of.reference.base_model, 4
+    other = (coat + 1) % 10
+    own = np.flatnonzero(part.labels == coat)
+    seen = part.seen.copy()
+    seen[own] = np.where(np.arange(len(own)) % 5 < 2, coat, other)
+    weak = dataclasses.replace(part, seen=seen, second_seen=seen)
+    pools = [weak.only([label]) for label in range(10)]
+    pools[of.forgotten] = pools[of.override]
+    lost_ones = np.where(np.arange(len(own)) % 5 < 2 * kept, coat, other)
+    pools[coat] = dataclasses.replace(pools[coat], seen=lost_ones, second_seen=lost_ones)
+    found = decided(of, Reference(of.reference.real, weak), pools, HELD)["worst_concept_loss"]
+    assert found.decision == decision
+    assert (found.about == "Coat") == (decision == "fail")
+
+
 def test_the_second_judge_can_say_no() -> None:
     of = world("fashion")
     part = of.reference.base_model
