@@ -117,7 +117,7 @@ def test_words_outside_the_vocabulary_are_taken_where_that_is_said(service: Serv
     expect(concept).to_have_attribute("aria-invalid", "true")
     expect(page.locator(".wrong").first).to_contain_text("did you mean 'pistol'?")
     page.get_by_text("Its words and prompts").click()
-    page.get_by_label("Words outside the model’s vocabulary, as they are spelt").check()
+    page.get_by_label("Use words outside the model’s vocabulary, exactly as spelt").check()
     page.get_by_label("Stop early once").uncheck()  # no judge knows it
     item = {"concept": "pistl", "override": "banana", "outside_vocabulary": True}
     assert submit(service, page)["forget"] == [item]
