@@ -131,7 +131,8 @@ def service(shell: Shell) -> Iterator[Service]:
     script = "\n".join(command.text for command in before if command.text.startswith(". "))
     started = last.text.split("#")[0].strip().replace("lethe up", "exec lethe up")
     process = subprocess.Popen(
-        ["bash", "-c", f"{script}\n{started}"],
+        # Whoever runs the tests in the background ignores Ctrl-C, and what is ignored at the start stays so.
+        ["env", "--default-signal=INT", "bash", "-c", f"{script}\n{started}"],
         cwd=shell.folder,
         env=dict(shell.environment),
         stdout=subprocess.PIPE,
