@@ -116,9 +116,10 @@ def step_of(
     recipe: Recipe,
     kind: type[TrainingStep] = TrainingStep,
 ) -> TrainingStep:
-    """Return one step's networks: ``phi`` is frozen, the others are those of ``state``."""
+    """Return one step's networks: ``phi`` is frozen and what the generator started as, the others are those of
+    ``state``."""
     f_phi, f_psi, f_theta = (plan.score(unet) for unet in (phi, state.fake_score, state.generator))
-    return kind(f_phi, f_psi, f_theta, schedule, recipe, None)
+    return kind(f_phi, f_psi, f_theta, f_phi if recipe.deep_weight else None, schedule, recipe, None)
 
 
 def job(

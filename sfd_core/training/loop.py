@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 
 from sfd_core.families.device import device_of
 from sfd_core.families.lora import sharing
-from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.protocol import LoadedBase, Score, TrainingPlan
+from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.quick import QuickFigures
-from sfd_core.training.state import TrainingState, update_average
+from sfd_core.training.state import TrainingState, starting_networks, update_average
 from sfd_core.training.step import TrainingStep
 from sfd_core.training.stopping import is_finished, spent
 
@@ -59,7 +60,8 @@ def train(
     device = device_of(state.generator)
     base_network = sharing(base.network.to(device)).eval().requires_grad_(False)
     phi, psi, theta = (plan.score(network) for network in (base_network, state.fake_score, state.generator))
-    step = TrainingStep(phi, psi, theta, base.schedule.to(device), recipe, judge)
+    theta_0 = _theta_0(base, phi, recipe, plan) if recipe.deep_weight else None
+    step = TrainingStep(phi, psi, theta, theta_0, base.schedule.to(device), recipe, judge)
     forgetting, distilling = (ConditionSampler(table, recipe, device) for table in (plan.forgetting, plan.distilling))
 
     while True:
@@ -81,3 +83,11 @@ def train(
         yield StepResult(state.step, state.images, state.seconds, loss_theta, loss_psi, quick, finished)
         if finished:
             return
+
+
+def _theta_0(base: LoadedBase, phi: Score, recipe: Recipe, plan: TrainingPlan) -> Score:
+    """The generator's network before its first step, frozen: the teacher, where that is what it starts as."""
+    network, _ = starting_networks(base, recipe)
+    if network is base.network:
+        return phi
+    return plan.score(network.to(device_of(phi.network)).eval().requires_grad_(False))

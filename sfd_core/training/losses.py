@@ -6,6 +6,7 @@ identity Distillation (arXiv 2404.04057). The letters are the paper's:
     x_g = f_theta(b_tinit z, t_init, c)              an image of the generator, asked for condition c
     x_t = a_t x_g + b_t eps                          the same image, noised
     f_phi, f_psi                                     the teacher's and the fake score's prediction of x0 from x_t
+    theta_0                                          the generator's network before its first step
     o(c)                                             c for a remaining condition, its override for a forgotten one
     w(c)                                             1 for a remaining condition, the forget weight for a forgotten one
 
@@ -54,15 +55,15 @@ def generator_loss(
     return (w / omega * inner).mean()
 
 
-def deep_loss(eps_theta: Tensor, eps_phi: Tensor, deep_weight: float) -> Tensor:
-    """Compute ``L_deep = lambda E || eps_theta(x_t, t, c) - eps_phi(x_t, t, o(c)) ||^2``, t over the whole schedule.
+def deep_loss(eps_theta: Tensor, eps_theta0: Tensor, deep_weight: float) -> Tensor:
+    """Compute ``L_deep = lambda E || eps_theta(x_t, t, c) - eps_theta0(x_t, t, o(c)) ||^2``, t over the whole schedule.
 
     The other two losses change what one step draws; this one changes the network at every time: asked for c it denoises
-    as the teacher asked for o(c). Not in the paper.
+    as it did before the run (theta_0) asked for o(c). Not in the paper.
 
-    eps_theta, eps_phi: [B, C, H, W], the second without gradient. Returns a scalar.
+    eps_theta, eps_theta0: [B, C, H, W], the second without gradient. Returns a scalar.
     """
-    return deep_weight * (eps_theta - eps_phi).square().sum(dim=(1, 2, 3)).mean()
+    return deep_weight * (eps_theta - eps_theta0).square().sum(dim=(1, 2, 3)).mean()
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
         ModelRefused: if the distilled pair cannot be loaded.
     """
     family = family_of(base.model.family)
-    theta, psi = (network.to(device) for network in _networks(base, recipe))
+    theta, psi = (network.to(device) for network in starting_networks(base, recipe))
     generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
     fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed, family.adapters)
     for network in (generator, fake_score):
@@ -71,8 +71,12 @@ def _own(network: Network, rank: int, name: str, seed: int, adapters: Sequence[s
     return own
 
 
-def _networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
-    """What the generator and the fake score start as."""
+def starting_networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
+    """Return what the generator and the fake score start as: the base model's network twice, or the distilled pair.
+
+    Raises:
+        ModelRefused: if the distilled pair cannot be loaded.
+    """
     distilled = base.model.distilled
     if distilled is None or not recipe.starts_distilled:
         return base.network, base.network

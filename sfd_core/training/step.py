@@ -24,11 +24,13 @@ has diverged."""
 
 @dataclass
 class TrainingStep:
-    """The networks of a run, and one step of both losses over them."""
+    """The networks of a run, and one step of both losses over them. ``theta_0``: what theta started as, for ``L_deep``;
+    None where the run has no such loss."""
 
     phi: Score
     psi: Score
     theta: Score
+    theta_0: Score | None
     schedule: Parameterization
     recipe: Recipe
     judge: Judge | None
@@ -79,16 +81,16 @@ class TrainingStep:
             loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / batch)
             loss.backward()
             loss_theta += loss.item()
-        if self.recipe.deep_weight and sampler.forgotten:
-            loss_theta += self._deep(state, sampler)
+        if self.theta_0 is not None and sampler.forgotten:
+            loss_theta += self._deep(self.theta_0, state, sampler)
         self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
         return loss_psi, loss_theta
 
-    def _deep(self, state: TrainingState, sampler: ConditionSampler) -> float:
+    def _deep(self, theta_0: Score, state: TrainingState, sampler: ConditionSampler) -> float:
         """Add the gradient of ``L_deep`` to that of the generator's loss; returns the loss.
 
-        Asked for c, theta must denoise at any time as the teacher asked for o(c). It is trained where the concept
-        shows: on the teacher's own one-step images of what is asked, noised.
+        Asked for c, theta must denoise at any time as theta_0 asked for o(c). It is trained where the concept shows: on
+        theta_0's own one-step images of what is asked, noised.
         """
         recipe = self.recipe
         c = sampler.draw_deep(state.rng, state.step)
@@ -97,13 +99,13 @@ class TrainingStep:
         loss_deep = 0.0
         for i in torch.arange(len(c), device=c.device).split(recipe.micro_batch or len(c)):
             with torch.no_grad():
-                x_t = self.schedule.add_noise(self._one_step(self.phi, z[i], c[i]), eps[i], t[i])
+                x_t = self.schedule.add_noise(self._one_step(theta_0, z[i], c[i]), eps[i], t[i])
             f_theta = self.theta(x_t, t[i], c[i])
             o = sampler.overrides(c[i], f_theta, self.judge, state.rng)
             with torch.no_grad():
-                (f_phi,) = self.phi.guided(x_t, t[i], o, recipe.deep_kappa)
-            eps_theta, eps_phi = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_phi))
-            loss = deep_loss(eps_theta, eps_phi, recipe.deep_weight) * (len(i) / len(c))
+                (f_theta0,) = theta_0.guided(x_t, t[i], o, recipe.deep_kappa)
+            eps_theta, eps_theta0 = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_theta0))
+            loss = deep_loss(eps_theta, eps_theta0, recipe.deep_weight) * (len(i) / len(c))
             loss.backward()
             loss_deep += loss.item()
         return loss_deep

@@ -92,8 +92,8 @@ def step_of(base: LoadedBase, state: TrainingState, asked: list[tuple[Tensor, Te
             asked.append((x.detach(), t.detach()))
             return self.unet(x, t, **asks)
 
-    scores = (ClassUnetScore(Watched(unet), Edm()) for unet in (base.network, state.fake_score, state.generator))
-    return TrainingStep(*scores, Edm(), Recipe(batch=8), None)
+    networks = (base.network, state.fake_score, state.generator, base.network)
+    return TrainingStep(*(ClassUnetScore(Watched(unet), Edm()) for unet in networks), Edm(), Recipe(batch=8), None)
 
 
 def weights(network: Any) -> Iterator[Tensor]:

@@ -71,7 +71,7 @@ def test_a_step_of_training_to_the_last_time_that_has_signal(tmp_path: Path) -> 
     table = class_conditions([Forget("red", FixedOverride("green"))], CONCEPTS)
     sampler = ConditionSampler(table, RECIPE, CPU)
     scores = (ClassUnetScore(unet, base.schedule) for unet in (base.network, state.fake_score, state.generator))
-    losses = TrainingStep(*scores, base.schedule, RECIPE, None)(state, sampler, sampler.draw(state.rng))
+    losses = TrainingStep(*scores, None, base.schedule, RECIPE, None)(state, sampler, sampler.draw(state.rng))
     assert all(torch.isfinite(torch.tensor(loss)) for loss in losses)
 
 

@@ -68,7 +68,7 @@ def test_a_step_is_told_with_its_number_its_images_its_seconds_and_its_losses(cl
     assert (state.step, state.images, state.seconds, state.curve) == (3, 12, 3.0, [])
     scores = (LinearScore(n) for n in (base_of().network, other.fake_score, other.generator))
     sampler = ConditionSampler(PLAN.forgetting, RECIPE, CPU)
-    psi, theta = TrainingStep(*scores, linear_schedule(), RECIPE, None)(other, sampler, sampler.draw(other.rng))
+    psi, theta = TrainingStep(*scores, None, linear_schedule(), RECIPE, None)(other, sampler, sampler.draw(other.rng))
     assert (results[0].loss_fake_score, results[0].loss_generator) == (psi, theta)
 
 

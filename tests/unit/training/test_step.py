@@ -67,7 +67,8 @@ def state_of(lr: float = 1.0) -> TrainingState:
 def step_of(state: TrainingState, recipe: Recipe = RECIPE, schedule: VariancePreserving | None = None) -> TrainingStep:
     phi = LinearNetwork(3).requires_grad_(False)
     scores = (LinearScore(network) for network in (phi, state.fake_score, state.generator))
-    return TrainingStep(*scores, schedule or weighted(), recipe, None)
+    theta_0 = LinearScore(LinearNetwork(4).requires_grad_(False)) if recipe.deep_weight else None
+    return TrainingStep(*scores, theta_0, schedule or weighted(), recipe, None)
 
 
 def sampler_of(recipe: Recipe = RECIPE) -> ConditionSampler:
@@ -187,7 +188,7 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
     recipe = Recipe(**{**DEEP.__dict__, "micro_batch": micro_batch})
     lr, schedule, n = 1e-6, weighted(), 4
     ours, without = state_of(lr), state_of(lr)
-    theta, phi, rng = Written.of(ours.generator), Written.of(LinearNetwork(3)), without.rng
+    theta, theta_0, rng = Written.of(ours.generator), Written.of(LinearNetwork(4)), without.rng
     sampler = sampler_of(recipe)
     losses = step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
     plain = Recipe(**{**recipe.__dict__, "deep_weight": 0})
@@ -204,8 +205,8 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
     t = torch.randint(1000, (n,), generator=rng)
     o = np.array([chosen(1)[0] if each == 0 else each for each in c])
     a, b = (each[t].double().numpy()[:, None] for each in (schedule.a, schedule.b))
-    x_t = a * phi(float(schedule.b[300]) * z, np.full(n, 300.0), c) + b * eps
-    apart = theta(x_t, t.double().numpy(), c) - phi(x_t, t.double().numpy(), o, recipe.deep_kappa)
+    x_t = a * theta_0(float(schedule.b[300]) * z, np.full(n, 300.0), c) + b * eps
+    apart = theta(x_t, t.double().numpy(), c) - theta_0(x_t, t.double().numpy(), o, recipe.deep_kappa)
     theta.step(x_t, c, 2 * recipe.deep_weight * np.square(a / b) * apart / n, lr)
     assert theta.gradients is not None
     for mine, plainly, further in zip(
