@@ -79,6 +79,25 @@ def test_the_base_model_is_left_as_it_was_and_gets_no_gradient() -> None:
     assert base.network.W.grad is None
 
 
+@pytest.mark.parametrize("start", [3, 20], ids=["the base model", "a distilled pair"])
+def test_the_loss_at_all_times_is_held_against_what_the_generator_started_as(
+    start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, recipe = base_of(), Recipe(**{**RECIPE.__dict__, "deep_weight": 2.0})
+    first = base.network if start == 3 else LinearNetwork(start)
+    monkeypatch.setattr("sfd_core.training.loop.starting_networks", lambda *_: (first, first))
+    ours, theirs = state_of(recipe), state_of(recipe)
+    request: Any = SimpleNamespace(recipe=recipe, budget=Budget(images=4))
+    (result,) = loop.train(ours, base, request, plan=PLAN)
+
+    networks = (LinearNetwork(3), theirs.fake_score, theirs.generator, LinearNetwork(start))
+    step = TrainingStep(*(LinearScore(n) for n in networks), linear_schedule(), recipe, None)
+    sampler = ConditionSampler(PLAN.forgetting, recipe, CPU)
+    assert step(theirs, sampler, sampler.draw(theirs.rng)) == (result.loss_fake_score, result.loss_generator)
+    assert torch.equal(ours.generator.W, theirs.generator.W)
+    assert first.W.grad is None
+
+
 def test_the_average_has_a_short_memory_at_first_and_then_the_recipes() -> None:
     """mean <- d mean + (1 - d) weight with d = min(ema, (1 + k) / (10 + k)) after k steps, from weights that a run
     went through: 0.1 at first, and 0.4 from the fifth step on."""
