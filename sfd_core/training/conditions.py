@@ -55,13 +55,13 @@ class ConditionSampler:
         w[:n_f] = self.recipe.forget_weight
         return Conditions(c.to(self.device), w.to(self.device))
 
-    def draw_deep(self, generator: torch.Generator, step: int) -> Tensor:
-        """Draw the conditions of ``L_deep``: [B]. Half are forgotten, which take turns as those of a batch do."""
+    def draw_deep(self, generator: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
+        """Draw the conditions of ``L_deep``, as many forgotten as remaining ones: [B / 2] each. The forgotten take
+        turns as those of a batch do."""
         half = self.recipe.deep_images // 2
         turns = range(step * half, (step + 1) * half)
-        return torch.cat([self._forgotten_of(turns, generator), _choose(self.remaining, half, generator)]).to(
-            self.device
-        )
+        drawn = self._forgotten_of(turns, generator), _choose(self.remaining, half, generator)
+        return drawn[0].to(self.device), drawn[1].to(self.device)
 
     def _forgotten_of(self, turns: range, generator: torch.Generator) -> Tensor:
         """A condition for each of the turns, of the concept whose turn it is."""

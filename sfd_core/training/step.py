@@ -89,26 +89,33 @@ class TrainingStep:
     def _deep(self, theta_0: Score, state: TrainingState, sampler: ConditionSampler) -> float:
         """Add the gradient of ``L_deep`` to that of the generator's loss; returns the loss.
 
-        Asked for c, theta must denoise at any time as theta_0 asked for o(c). It is trained where the concept shows: on
-        theta_0's own one-step images of what is asked, noised.
+        Half of its images are forgotten conditions: asked for c, theta must denoise at any time as the teacher asked
+        for o(c). The others remain, and theta must denoise them as it did before the run. It is trained where the
+        concept shows: on theta_0's own one-step images of what is asked, noised.
         """
-        recipe = self.recipe
-        c = sampler.draw_deep(state.rng, state.step)
+        forgotten, remaining = sampler.draw_deep(state.rng, state.step)
+        halves = ((forgotten, self.phi, self.recipe.deep_kappa), (remaining, theta_0, 1.0))
+        return sum(self._deep_half(theta_0, state, sampler, *half) for half in halves)
+
+    def _deep_half(
+        self, theta_0: Score, state: TrainingState, sampler: ConditionSampler, c: Tensor, asked: Score, kappa: float
+    ) -> float:
+        """The half of ``L_deep`` over the conditions ``c``, held against what ``asked`` says of o(c)."""
         z, eps = self._randn(len(c), state), self._randn(len(c), state)
         t = self.schedule.all_times(len(c), state.rng).to(c.device)
-        loss_deep = 0.0
-        for i in torch.arange(len(c), device=c.device).split(recipe.micro_batch or len(c)):
+        loss_half = 0.0
+        for i in torch.arange(len(c), device=c.device).split(self.recipe.micro_batch or len(c)):
             with torch.no_grad():
                 x_t = self.schedule.add_noise(self._one_step(theta_0, z[i], c[i]), eps[i], t[i])
             f_theta = self.theta(x_t, t[i], c[i])
             o = sampler.overrides(c[i], f_theta, self.judge, state.rng)
             with torch.no_grad():
-                (f_theta0,) = theta_0.guided(x_t, t[i], o, recipe.deep_kappa)
-            eps_theta, eps_theta0 = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_theta0))
-            loss = deep_loss(eps_theta, eps_theta0, recipe.deep_weight) * (len(i) / len(c))
+                (f_asked,) = asked.guided(x_t, t[i], o, kappa)
+            eps_theta, eps_asked = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_asked))
+            loss = deep_loss(eps_theta, eps_asked, self.recipe.deep_weight) * (len(i) / (2 * len(c)))
             loss.backward()
-            loss_deep += loss.item()
-        return loss_deep
+            loss_half += loss.item()
+        return loss_half
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
