@@ -4,10 +4,14 @@ model; every forget job starts from it.
     python -m models.fashion.distil                 # resumes from build/fashion-distilled if it was interrupted
 
 First a regression: the generator, which is the network asked once, is fitted to pairs of a noise and the image that the
-base model makes of it in many steps. Then Score identity Distillation (arXiv 2404.04057) by the loop of every job, with
-nothing to forget and rates that fall. Without the regression the images are speckled, however long the second takes
-(docs/recipes.md). No data is read: the pairs are the base model's own. What is kept is the moving average of the
-generator and the fake score as it stands, in half precision.
+base model makes of it in many steps. Then the fake score is fitted to the generator's images: it has to know them
+before its answers mean anything. Then Score identity Distillation (arXiv 2404.04057) by the step of every job, with
+nothing to forget and low rates that fall. Without the first the images are speckled, without the second what it gained
+is lost again, however long the third takes (docs/recipes.md).
+
+All along the network is held to the base model at every time but those near its own step (``anchor``): what a job makes
+it forget at every time (``L_deep``), it must know there. No data is read: the pairs are the base model's own. What is
+kept is the moving average of the generator and the fake score as it stands, in half precision.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +43,22 @@ from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
-from sfd_core.training.loop import train
-from sfd_core.training.state import TrainingState, start
+from sfd_core.training.conditions import ConditionSampler
+from sfd_core.training.losses import fake_score_loss
+from sfd_core.training.state import TrainingState, start, update_average
+from sfd_core.training.step import TrainingStep
 
 HERE = Path(__file__).parent
 SEED, PAIRS_SEED = 0, 1
-PAIRS, STEPS = 6400, 20
+PAIRS, STEPS = 12800, 20
 """Pairs of noise and image, and steps of the base model's sampler for each."""
 REGRESSION_STEPS, REGRESSION_RATE = 600, 3e-4
-IMAGES = 64 * 100
-RECIPE = Recipe(lr_generator=5e-5, lr_fake_score=3e-4, ema=0.995, deep_weight=0)
+FAKE_SCORE_STEPS, FAKE_SCORE_RATE = 350, 3e-4
+IMAGES = 64 * 220
+RECIPE = Recipe(lr_generator=2e-5, lr_fake_score=1e-4, ema=0.98, deep_weight=0, start="base_model")
+ANCHOR_IMAGES, ANCHOR_WEIGHT, ANCHOR_AWAY = 16, 3.0, 70
+"""Images a step that hold the network to the base model, their weight in the sum over pixels, and how far from
+``t_init`` they stay."""
 CPU = torch.device("cpu")
 
 
@@ -71,21 +82,95 @@ def pairs(base: LoadedBase, work: Path, count: int, steps: int) -> dict[str, Ten
     return made
 
 
-def regress(state: TrainingState, base: LoadedBase, made: dict[str, Tensor], steps: int) -> None:
-    """Train the generator on the pairs by the mean absolute error, at a rate that falls to nought."""
-    plan = FAMILY.plan(base, UnlearningRequest("fashion", (), Budget(64), RECIPE), None, CPU)
-    theta, schedule, t_init = plan.score(state.generator), base.schedule, base.schedule.start(RECIPE)
-    optimizer, rng = torch.optim.Adam(state.generator.parameters()), torch.Generator().manual_seed(SEED)
-    for step in track(range(steps), description="regression"):
-        for group in optimizer.param_groups:
-            group["lr"] = REGRESSION_RATE * falling(step / steps)
-        i = torch.randint(len(made["c"]), (64,), generator=rng)
-        t = torch.full((64,), t_init)
-        loss = (theta(schedule.pure_noise(made["z"][i], t), t, made["c"][i]) - made["x"][i]).abs().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-    state.average.load_state_dict(copy.deepcopy(state.generator.state_dict()))
+class Distillation:
+    """A run: its state, the networks of a step, and the pairs."""
+
+    def __init__(self, base: LoadedBase, state: TrainingState, made: dict[str, Tensor]) -> None:
+        request = UnlearningRequest("fashion", (), Budget(64), RECIPE, seed=SEED)
+        plan = FAMILY.plan(base, request, None, CPU)
+        self.state, self.made, self.schedule = state, made, base.schedule
+        phi = base.network.eval().requires_grad_(False)
+        self.phi, self.psi, self.theta = (plan.score(n) for n in (phi, state.fake_score, state.generator))
+        self.t_init = base.schedule.start(RECIPE)
+        self.sampler = ConditionSampler(plan.distilling, RECIPE, CPU)
+
+    def regress(self, steps: int) -> None:
+        """Fit the generator to the pairs by the mean absolute error, at a rate that falls to nought."""
+        optimizer = torch.optim.Adam(self.state.generator.parameters())
+        for step in track(range(steps), description="regression"):
+            _rate(optimizer, REGRESSION_RATE * falling(step / steps))
+            i = torch.randint(len(self.made["c"]), (64,), generator=self.state.rng)
+            z, x, c = (self.made[name][i] for name in "zxc")
+            loss = (self._one_step(z, c) - x).abs().mean() + self.anchor() / x[0].numel()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        self.state.average.load_state_dict(copy.deepcopy(self.state.generator.state_dict()))
+
+    def fit_fake_score(self, steps: int) -> None:
+        """Fit the fake score to the generator's images by its own loss, at a rate that falls to nought."""
+        state, rng = self.state, self.state.rng
+        optimizer = torch.optim.Adam(state.fake_score.parameters(), betas=(0.9, 0.999))
+        for step in track(range(steps), description="fake score"):
+            _rate(optimizer, FAKE_SCORE_RATE * falling(step / steps))
+            c = self.sampler.draw(rng, step).c
+            z, eps = (torch.randn(len(c), *noise_shape(state.generator), generator=rng) for _ in range(2))
+            t = self.schedule.fake_score_times(len(c), RECIPE, rng)
+            with torch.no_grad():
+                x_t = self.schedule.add_noise(self._one_step(z, c), eps, t)
+            predicted = self.schedule.eps_from_x0(self.psi(x_t, t, c), x_t, t)
+            optimizer.zero_grad(set_to_none=True)
+            fake_score_loss(predicted, eps, torch.ones(len(c))).backward()
+            optimizer.step()
+
+    def distil(self, images: int) -> Iterator[tuple[float, float]]:
+        """Distil up to ``images``, at rates that fall to nought; yields both losses after each step."""
+        state = self.state
+        step = _Anchored(self.phi, self.psi, self.theta, None, self.schedule, RECIPE, None)
+        step.run = self
+        while state.images < images:
+            began, left = time.monotonic(), falling(state.images / images)
+            _rate(state.optimizer_generator, RECIPE.lr_generator * left)
+            _rate(state.optimizer_fake_score, RECIPE.lr_fake_score * left)
+            losses = step(state, self.sampler, self.sampler.draw(state.rng, state.step))
+            update_average(state.average, state.generator, RECIPE.ema, state.step)
+            state.step, state.images = state.step + 1, state.images + RECIPE.batch
+            state.seconds += time.monotonic() - began
+            yield losses
+
+    def anchor(self) -> Tensor:
+        """The squared error of the generator's network to the base model's in eps, on noised images of the pairs, at
+        times away from its own step: a scalar."""
+        rng = self.state.rng
+        i = torch.randint(len(self.made["c"]), (ANCHOR_IMAGES,), generator=rng)
+        t = self.schedule.all_times(ANCHOR_IMAGES, rng)
+        t = t.where((t - self.t_init).abs() >= ANCHOR_AWAY, t % int(self.t_init - ANCHOR_AWAY))
+        x, c = self.made["x"][i], self.made["c"][i]
+        x_t = self.schedule.add_noise(x, torch.randn(x.shape, generator=rng), t)
+        with torch.no_grad():
+            eps_phi = self.schedule.eps_from_x0(self.phi(x_t, t, c), x_t, t)
+        eps_theta = self.schedule.eps_from_x0(self.theta(x_t, t, c), x_t, t)
+        return ANCHOR_WEIGHT * (eps_theta - eps_phi).square().sum((1, 2, 3)).mean()
+
+    def _one_step(self, z: Tensor, c: Tensor) -> Tensor:
+        t = torch.full((len(z),), self.t_init)
+        return self.theta(self.schedule.pure_noise(z, t), t, c)
+
+
+class _Anchored(TrainingStep):
+    """A job's step whose generator is held to the base model besides."""
+
+    run: Distillation
+
+    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
+        if optimizer is self.run.state.optimizer_generator:
+            self.run.anchor().backward()
+        super()._apply(optimizer, loss, who, step)
+
+
+def _rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def falling(share: float) -> float:
@@ -119,9 +204,10 @@ class Curve:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=IMAGES, help="of the second part")
+    parser.add_argument("--images", type=int, default=IMAGES, help="of the last part")
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--steps", type=int, default=REGRESSION_STEPS, help="of the regression")
+    parser.add_argument("--fake-score-steps", type=int, default=FAKE_SCORE_STEPS, help="before the last part")
     parser.add_argument("--judged", type=int, default=100, help="images a concept of the log's figures")
     parser.add_argument("--work", type=Path, default=Path("build/fashion-distilled"), help="pairs and checkpoints")
     parser.add_argument("--out", type=Path, default=HERE / "distilled")
@@ -129,9 +215,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
 
     base = load_base(load_manifest(HERE))
-    request = UnlearningRequest("fashion", (), Budget(arguments.images), RECIPE, seed=SEED)
-    plan, curve = FAMILY.plan(base, request, None, CPU), Curve(base, arguments.judged)
-    state = start(base, RECIPE, SEED, CPU)
+    state, curve = start(base, RECIPE, SEED, CPU), Curve(base, arguments.judged)
+    run = Distillation(base, state, pairs(base, arguments.work, arguments.pairs, STEPS))
     with (arguments.out / "distil.log.jsonl").open("a") as log:
 
         def write(**line: Any) -> None:
@@ -140,16 +225,17 @@ def main() -> None:
 
         if checkpoint.restore_newest(state, [arguments.work]) is None:
             began = time.monotonic()
-            regress(state, base, pairs(base, arguments.work, arguments.pairs, STEPS), arguments.steps)
+            run.regress(arguments.steps)
             write(part="regression", steps=arguments.steps, seconds=round(time.monotonic() - began, 1), **curve(state))
-        for step in train(state, base, request, plan=plan):
-            share = state.images / arguments.images
-            state.optimizer_generator.param_groups[0]["lr"] = RECIPE.lr_generator * falling(share)
-            state.optimizer_fake_score.param_groups[0]["lr"] = RECIPE.lr_fake_score * falling(share)
-            if step.step % 25 == 0 or step.finished:
-                losses = {"loss_generator": step.loss_generator, "loss_fake_score": step.loss_fake_score}
-                figures = {name: round(value, 3) for name, value in losses.items()} | curve(state)
-                write(part="distillation", images=step.images, seconds=round(step.seconds, 1), **figures)
+            began = time.monotonic()
+            run.fit_fake_score(arguments.fake_score_steps)
+            write(part="fake score", steps=arguments.fake_score_steps, seconds=round(time.monotonic() - began, 1))
+        for fake_score, generator in run.distil(arguments.images):
+            if state.step % 20 == 0 or state.images >= arguments.images:
+                figures = {"loss_generator": round(generator, 3), "loss_fake_score": round(fake_score, 3)} | curve(
+                    state
+                )
+                write(part="distillation", images=state.images, seconds=round(state.seconds, 1), **figures)
                 checkpoint.save(state, arguments.work)
     state.average.half().save_pretrained(arguments.out / "generator")
     state.fake_score.half().save_pretrained(arguments.out / "fake_score")
