@@ -92,7 +92,7 @@ def forgotten(model: BaseModel, concept: str, budget: int, plan: dict[str, int])
     """Forget one class. Returns its row."""
     body = {
         "forget": [{"concept": concept, "override": OVERRIDES[concept]}],
-        "budget": {"images": budget},
+        "budget": {"images": budget, "until": "budget"},
         "thresholds": SNEAKERS.thresholds,
         "evaluation": plan,
         "seed": SEED,

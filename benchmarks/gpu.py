@@ -207,7 +207,7 @@ def whole_job(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any
     meter.allow(CARD)
     shapes = SHAPES[arguments.shapes]
     recipe = {**SETTINGS[-1].changes(shapes.rank), "micro_batch": 1}
-    body = {**JOB, "budget": {"images": arguments.budget}, "recipe": recipe}
+    body = {**JOB, "budget": {"images": arguments.budget, "until": "budget"}, "recipe": recipe}
     with TemporaryDirectory(prefix="lethe-gpu-") as scratch:
         model = written(Path(scratch) / "base", shapes, meter.device)
         meter.forget()

@@ -34,7 +34,7 @@ from sfd_core.families.class_unet.generator import OneStepGenerator
 BODY: dict[str, Any] = {
     "base_model": "fashion",
     "forget": [{"concept": "Sneaker", "override": "Bag"}],
-    "budget": {"images": 128},
+    "budget": {"images": 128, "until": "budget"},
     "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
 }
 REASON = "python -m benchmarks.service times its samples; what they show is nothing to it"
@@ -74,7 +74,7 @@ def measured(stack: Stack, root: Path, arguments: argparse.Namespace) -> tuple[l
             ("`POST /v1/jobs`, idle", quantiles(posts(client, arguments.posts)), "median under 20 ms"),
             *samples(client, generator, folder, arguments.samples),
         ]
-        training, _ = post(client, BODY | {"budget": {"images": ENDLESS}})
+        training, _ = post(client, BODY | {"budget": {"images": ENDLESS, "until": "budget"}})
         while not ((progress := lethe.job(training).progress) and progress.images):
             time.sleep(0.2)
         beside = quantiles(posts(client, arguments.posts))

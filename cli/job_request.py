@@ -44,12 +44,17 @@ RetainOption = Annotated[
 ]
 
 ForgetOption = Annotated[list[str] | None, typer.Option(metavar="CONCEPT=OVERRIDE", help=FORGET_HELP)]
-ImagesOption = Annotated[int | None, typer.Option(help="The budget: how many generated images to train on.")]
-SecondsOption = Annotated[float | None, typer.Option(help="Also stop after so many seconds.")]
-StopOption = Annotated[
-    bool,
+ImagesOption = Annotated[
+    int | None,
+    typer.Option(help="The budget: generated images to train on, at most. The model family's default if left out."),
+]
+SecondsOption = Annotated[float | None, typer.Option(help="The budget: seconds of training, at most.")]
+UntilOption = Annotated[
+    str | None,
     typer.Option(
-        "--stop-when-unlearned", help="Stop early once unlearning and retained accuracy reach their thresholds."
+        metavar="pass|budget",
+        help="pass, the default: train until the run's own check says that the report will pass, or to the end of the "
+        "budget. budget: always to its end.",
     ),
 ]
 RecipeOption = Annotated[
@@ -76,7 +81,7 @@ class Options:
     retain: Path | None = None
     images: int | None = None
     seconds: float | None = None
-    stop_when_unlearned: bool = False
+    until: str | None = None
     seed: int | None = None
     recipe: Sequence[str] = ()
     threshold: Sequence[str] = ()
@@ -92,11 +97,7 @@ class Options:
         items = forget_items(self.forget, self.prompt_column) or list(body.get("forget", []))
         if self.outside_vocabulary:
             items = [{**item, "outside_vocabulary": True} for item in items]
-        budget = {
-            "images": self.images,
-            "seconds": self.seconds,
-            "stop_when_unlearned": self.stop_when_unlearned or None,
-        }
+        budget = {"images": self.images, "seconds": self.seconds, "until": self.until}
         settings: dict[str, Mapping[str, Any]] = {
             "budget": {name: value for name, value in budget.items() if value is not None},
             "recipe": parse_settings(self.recipe, "--recipe"),
@@ -111,9 +112,9 @@ class Options:
         body |= {"forget": with_words(items, self.words, self.prompts, self.prompt_column)} if items else {}
         if self.retain is not None:
             body["retain"] = {"prompts": read_prompts(self.retain, "--retain", self.prompt_column)}
-        needed = {"--base": "base_model", "--forget": "forget", "--images": "budget"}
+        needed = {"--base": "base_model", "--forget": "forget"}
         for option, name in needed.items():
-            if not body.get(name) or (name == "budget" and "images" not in body[name]):
+            if not body.get(name):
                 raise typer.BadParameter(f"Missing option '{option}', and no --file that says it.")
         return body
 

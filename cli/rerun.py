@@ -88,7 +88,7 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
 def request_of(predicate: Mapping[str, Any], model: BaseModel) -> Admitted:
     """Return the request of a record, for as many images as its run came to."""
     admitted = admit(predicate["request"], model)
-    request = dataclasses.replace(admitted.request, budget=Budget(images=predicate["images_trained"]))
+    request = dataclasses.replace(admitted.request, budget=Budget(predicate["images_trained"], until="budget"))
     return dataclasses.replace(admitted, request=request)
 
 

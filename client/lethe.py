@@ -69,9 +69,9 @@ class Lethe:
         base_model: str,
         forget: Mapping[str, Override],
         *,
-        images: int,
+        images: int | None = None,
         seconds: float | None = None,
-        stop_when_unlearned: bool = False,
+        until: str | None = None,
         recipe: Mapping[str, Any] | None = None,
         thresholds: Mapping[str, float] | None = None,
         evaluation: Mapping[str, Any] | None = None,
@@ -79,12 +79,13 @@ class Lethe:
         metadata: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Submit a job. ``forget``: {concept: what overrides it}. ``images``, ``seconds``: the budget.
+        """Submit a job. ``forget``: {concept: what overrides it}. ``images``, ``seconds``: the budget, the most that
+        training may take; ``until``: "pass" or "budget".
 
         What is left out is the service's default. Each call makes one job, however often its request has to be
         sent: it carries an idempotency key, a fresh one unless ``idempotency_key`` is given.
         """
-        budget: dict[str, Any] = {"images": images, "seconds": seconds, "stop_when_unlearned": stop_when_unlearned}
+        budget: dict[str, Any] = {"images": images, "seconds": seconds, "until": until}
         optional = {
             "recipe": recipe,
             "thresholds": thresholds,

@@ -39,14 +39,16 @@ class BaseModelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The budget of the training: whichever limit is met first."""
+    """The budget of the training: the most that it may take, whichever limit is met first."""
 
     images: int
-    """Generated images to train on."""
+    """Generated images to train on, at most. If left out, the default of the model's family."""
     seconds: float | None = None
-    """Seconds of training."""
-    stop_when_unlearned: bool
-    """Stop early once the quick evaluation in training meets the thresholds."""
+    """Seconds of training, at most."""
+    until: str
+    """`pass`: training ends once the run's own check says, with a margin, that the report will pass, or when the budget
+    is used up. The check looks at other images than the report, and takes a judge of the base model's own that knows
+    what is forgotten: without one all of the budget is used. `budget`: always all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -604,7 +606,7 @@ class Recipe:
     lora_rank_fake_score: int
     """The same for the fake score."""
     evaluate_every: int
-    """Steps between two quick evaluations in training (UA, RA, for the curves and for stop_when_unlearned)."""
+    """Steps between two quick evaluations in training (UA, RA, for the curves and for until: "pass")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -824,7 +826,7 @@ class StripMoment:
     """One block of the picture `strip`."""
 
     share: float
-    """Share of the budget."""
+    """Share of the budget; 1 is the end of the training, also where that came earlier."""
     images: int
     """Generated images trained on by then."""
 
@@ -837,6 +839,23 @@ class TextTraining:
     """How many prompts, and what of them could not be read."""
     start: str
     """distilled: generator and fake score started as the base model's distilled pair. base_model: as copies of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCheck:
+    """A check in training: would the report pass by now? On other images than the report's."""
+
+    step: int
+    """Steps by then."""
+    images: int
+    """Generated images trained on by then."""
+    seconds: float
+    """Wall time of the check itself."""
+    made: int
+    """Images that it looked at."""
+    missing: tuple[str, ...] = ()
+    """What did not pass, or passed too narrowly, in a sentence a criterion; empty where the check passed, which ends
+    the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -855,6 +874,9 @@ class TrainingCost:
     """Peak memory of the process, or of the GPU where there is one."""
     device: str
     """Where it was trained."""
+    ended: str | None = None
+    """Why training ended. `passed_check`: its own check said that the report will pass; `images`, `seconds`: that limit
+    of the budget was met."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -872,7 +894,8 @@ class TrainingMoment:
     retained_accuracy: float
     """Over the remaining concepts."""
     good: bool
-    """Whether both met the thresholds."""
+    """Whether both were as near to the thresholds as so few images can tell: after two such in a row a run checks
+    itself."""
     loss_generator: float | None = None
     """The generator's loss of the step before; it may be negative."""
     loss_fake_score: float | None = None
@@ -977,8 +1000,8 @@ class Report:
     created_at: str
     """When the evaluation ended, ISO 8601 with its zone."""
     subject: SourceFacts
-    """What was measured. The same report is made of external generators; `budget`, `recipe`, `text`, `curves`, `strip`,
-    `cost` and `generator` may then be null."""
+    """What was measured. The same report is made of external generators; `budget`, `recipe`, `text`, `curves`,
+    `checks`, `strip`, `cost` and `generator` may then be null."""
     base_model: BaseModelFacts
     """The model that was to forget, which is also what the generator is compared with."""
     domain: str | None = None
@@ -1024,6 +1047,8 @@ class Report:
     """Prompts of the training of a text-to-image run. Null for class-conditional models and external generators."""
     curves: tuple[TrainingMoment, ...] | None = None
     """Quick evaluations in training. Null for an external generator."""
+    checks: tuple[TrainingCheck, ...] | None = None
+    """Checks in training, the last of which may have ended it. Null for an external generator."""
     strip: tuple[StripMoment, ...] | None = None
     """The moments that the picture `strip` shows. Null for an external generator."""
     speed: SamplingSpeed | None = None

@@ -38,8 +38,9 @@ class Admitted:
 
 
 def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
-    """Check the request in ``body``, as JSON has it, against ``model``, by whose name it then goes. A recipe may be
-    partial: the model's own fills it up. ``metadata`` is a service's, and decides nothing of a run.
+    """Check the request in ``body``, as JSON has it, against ``model``, by whose name it then goes. Recipe and budget
+    may be partial or left out: the model's own recipe and the family's budget fill them up. ``metadata`` is a
+    service's, and decides nothing of a run.
 
     Raises:
         InvalidRequest: with every wrong field, not only the first.
@@ -48,8 +49,11 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     text = family.takes_prompts
     changes = body.get("recipe", {})
     whole = completed(family.recipe, model.recipe, changes) if isinstance(changes, Mapping) else changes
+    limits = body.get("budget", {})
+    budgeted = {"images": family.budget_images, **limits} if isinstance(limits, Mapping) else limits
     asked = {name: value for name, value in body.items() if name != "metadata"}
-    right, wrong = read_right_fields(UnlearningRequest, asked | {"base_model": model.name, "recipe": whole})
+    completed_parts = {"base_model": model.name, "recipe": whole, "budget": budgeted}
+    right, wrong = read_right_fields(UnlearningRequest, asked | completed_parts)
 
     collected = Collected()
     collected.errors.extend(wrong)
@@ -82,7 +86,6 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     seen = model.view_for(request.forget)
     if not text:
         return Admitted(request, seen, None)
-    _check_stopping(request, seen)
     plan = plan_prompts(request, seen)
     if family.check_plan is not None:
         family.check_plan(request, plan, seen)
@@ -139,13 +142,6 @@ def _check_stages(recipe: Recipe, budget: Budget) -> None:
     if recipe.distil_images >= budget.images:
         message = f"must be smaller than budget.images ({budget.images}), not {recipe.distil_images}"
         raise InvalidRequest((FieldError("/recipe/distil_images", message),))
-
-
-def _check_stopping(request: UnlearningRequest, model: BaseModel) -> None:
-    """Refuse to stop at what nobody would see: only a base model's own judge looks while a run trains."""
-    if request.budget.stop_when_unlearned and model.judge is None:
-        message = "no judge of this model knows what is forgotten, so nothing would stop the run: leave it out"
-        raise InvalidRequest((FieldError("/budget/stop_when_unlearned", message),))
 
 
 def _check_evaluation(evaluation: EvaluationPlan, family: Description) -> None:

@@ -25,6 +25,7 @@ from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.own_check import OwnCheck
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.device import device_name, pick_device
@@ -36,20 +37,23 @@ from sfd_core.report.card import model_card
 from sfd_core.report.examine import ReportDraft, examine, write_report
 from sfd_core.report.report import (
     CutPrompt,
+    Ended,
     GeneratorFiles,
     PromptCounts,
     StripMoment,
     TextTraining,
+    TrainingCheck,
     TrainingCost,
     TrainingMoment,
 )
 from sfd_core.report.strip import Strip
+from sfd_core.request.concepts import Budget
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
 from sfd_core.training.quick import QuickFigures
 from sfd_core.training.state import TrainingState, start
-from sfd_core.training.stopping import is_finished
+from sfd_core.training.stopping import check_due, is_finished, spent
 
 Phase = Literal["preparing", "training", "evaluating"]
 
@@ -133,7 +137,8 @@ def unlearn(
 
     yield PhaseStarted("training")
     strip = Strip(base, request, plan, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
-    for event in _training(state, base, trained_with, evaluators, request, checkpoints, strip):
+    check = _own_check(base, evaluators, request, plan, where)
+    for event in _training(state, base, trained_with, evaluators, request, checkpoints, strip, check):
         yield event
         if should_stop is not None and should_stop.is_set():
             if checkpoints is not None:
@@ -141,6 +146,8 @@ def unlearn(
                 yield CheckpointSaved(state.step, state.images)
             return
     seconds["training"] = state.seconds
+    if state.checks:
+        seconds["checking"] = sum(check.seconds for check in state.checks)
 
     yield PhaseStarted("evaluating")
     began = time.monotonic()
@@ -164,8 +171,9 @@ def unlearn(
         recipe=request.recipe,
         text=_text_training(base, plan, request),
         curves=tuple(TrainingMoment(**dataclasses.asdict(q)) for q in state.curve),
+        checks=tuple(TrainingCheck(**dataclasses.asdict(check)) for check in state.checks),
         strip=tuple(StripMoment(m.share, m.seen) for m in moments),
-        cost=_cost(state, seconds, where),
+        cost=_cost(state, request.budget, seconds, where),
     )
     yield _write(generator, base, draft, out)
 
@@ -178,12 +186,18 @@ def _training(
     request: UnlearningRequest,
     checkpoints: Checkpoints | None,
     strip: Strip,
+    check: OwnCheck | None,
 ) -> Iterator[Event]:
-    """Train to the end of the budget, with checkpoints by the clock and after the last step."""
+    """Train until a check passes or to the end of the budget, with checkpoints by the clock and after the last step."""
     strip.look(state)
     saved_at = time.monotonic()
     budget = request.budget
     if is_finished(state, budget):  # stopped after its last step, in the evaluation
+        return
+    for _ in _checked(state, budget, check):  # stopped in the middle of a check
+        yield _standing(state, budget)
+    if is_finished(state, budget):
+        strip.look(state, finished=True)
         return
     judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
     quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
@@ -196,17 +210,61 @@ def _training(
         if budget.seconds is not None:
             left.append(budget.seconds - step.seconds)
         eta = 0.0 if step.finished else max(0.0, min(left))
-        yield Progress(
+        told = Progress(
             step.images, budget.images, step.seconds, rate, eta, step.loss_generator, step.loss_fake_score, step.quick
         )
+        yield told
+        for _ in _checked(state, budget, check):
+            yield dataclasses.replace(told, quick=None)
+        finished = is_finished(state, budget)
+        if finished and not step.finished:
+            strip.look(state, finished=True)
         due = time.monotonic() - saved_at >= (checkpoints.every_seconds if checkpoints else 0)
-        if checkpoints is not None and (due or step.finished):
+        if checkpoints is not None and (due or finished):
             checkpoint.save(state, checkpoints.folder)
             saved_at = time.monotonic()
             yield CheckpointSaved(step.step, step.images)
+        if finished:
+            return
 
 
-def _cost(state: TrainingState, seconds: dict[str, float], device: torch.device) -> TrainingCost:
+def _standing(state: TrainingState, budget: Budget) -> Progress:
+    """How far a run is that goes on with a check, before a step of its own."""
+    rate = state.images / max(state.seconds, 1e-9)
+    left = (budget.images - state.images) / max(rate, 1e-9)
+    latest = state.curve[-1]
+    return Progress(
+        state.images, budget.images, state.seconds, rate, left, latest.loss_generator, latest.loss_fake_score
+    )
+
+
+def _own_check(
+    base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, plan: PromptPlan | None, where: torch.device
+) -> OwnCheck | None:
+    """What checks the run, where it is to end once it passes and a judge can look while it trains."""
+    if request.budget.until != "pass" or not isinstance(evaluators.judge, ImageJudge):
+        return None
+    return OwnCheck(base, evaluators, request, plan, where)
+
+
+def _checked(state: TrainingState, budget: Budget, check: OwnCheck | None) -> Iterator[None]:
+    """Make the check that is due, if one is, and keep what it says in ``state``. Yields often: it takes a while."""
+    if check is None or not check_due(state, budget, check.worth):
+        return
+    for made in check(state):
+        if made is not None:
+            state.checks.append(made)
+        yield
+
+
+def _ended(state: TrainingState, budget: Budget) -> Ended:
+    """Why a run is over."""
+    if state.images >= budget.images:
+        return "images"
+    return "seconds" if spent(state, budget) else "passed_check"
+
+
+def _cost(state: TrainingState, budget: Budget, seconds: dict[str, float], device: torch.device) -> TrainingCost:
     peak = (
         torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
@@ -219,6 +277,7 @@ def _cost(state: TrainingState, seconds: dict[str, float], device: torch.device)
         round(state.images / max(state.seconds, 1e-9), 2),
         peak,
         device_name(device),
+        _ended(state, budget),
     )
 
 

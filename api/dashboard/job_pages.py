@@ -24,8 +24,10 @@ from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.registry import describe, unfetched
+from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides import IN_FORM
+from sfd_core.request.reading import read
 
 router = APIRouter()
 
@@ -55,6 +57,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
             "title": model.title,
             "concepts": model.concepts,
             "text": describe(model.family).takes_prompts,
+            "images": describe(model.family).budget_images,
             "hub": False,
             "judged": model.judge is not None or bool(model.domains),
         }
@@ -62,8 +65,9 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
     ]
     for name in use.settings.hub_models:
         model = unfetched(f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
-        text = describe(model.family).takes_prompts
-        hub = {"concepts": model.concepts, "text": text, "hub": True, "judged": False}
+        family = describe(model.family)
+        asked = {"text": family.takes_prompts, "images": family.budget_images}
+        hub = {"concepts": model.concepts, **asked, "hub": True, "judged": False}
         models.append({"name": model.name, "title": model.title, **hub})
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
@@ -129,6 +133,7 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
+        "budget": read(Budget, job.request["budget"]),
         "progress": progress,
         "steps": STEPS,
         "step": step,

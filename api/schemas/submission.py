@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema
 
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probes import PROBES
+from sfd_core.families.class_unet import DESCRIPTION as CLASS_UNET
+from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import known_fields_only
 from sfd_core.request.recipe import Recipe
@@ -77,6 +79,13 @@ class _ReadAs:
         return handler.generate_schema(self.kind)
 
 
+def _limits_schema() -> dict[str, Any]:
+    """A budget without any limit that must be given."""
+    return {name: value for name, value in TypeAdapter(Budget).json_schema().items() if name != "required"}
+
+
+_LIMITS = Annotated[dict[str, Any], WithJsonSchema(_limits_schema())]
+"""A budget is whole once the model's family has filled it up."""
 _CHANGES = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Recipe).json_schema())]
 """A recipe is whole once the base model has filled it up."""
 
@@ -86,6 +95,11 @@ _CHANGES = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Recipe).json_sch
 class Submission(UnlearningRequest):
     """An unlearning job: what to forget from which model, for how long, and what the result must reach."""
 
+    budget: Annotated[
+        Budget,
+        _ReadAs(_LIMITS),
+        Field(description="The most that training may take, and whether it ends once its own check passes."),
+    ] = field(default_factory=lambda: Budget(CLASS_UNET.budget_images))
     recipe: Annotated[
         Recipe,
         _ReadAs(_CHANGES),

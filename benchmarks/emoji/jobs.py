@@ -83,7 +83,7 @@ class Job:
         """Return the request, as a user would send it."""
         return {
             "forget": [dict(item) for item in self.forget],
-            "budget": {"images": sizes.images, "seconds": sizes.seconds},
+            "budget": {"images": sizes.images, "seconds": sizes.seconds, "until": "budget"},
             "recipe": {**sizes.recipe, **self.recipe},
             "evaluation": {name: min(n, sizes.evaluated) for name, n in self.plan.items()},
             "thresholds": THRESHOLDS,

@@ -111,18 +111,27 @@ def decided(
     only: Collection[str] = tuple(CRITERIA),
 ) -> Verdicts:
     """Decide the criteria, or ``only`` some of them, on these images; by their names."""
+    evidence = evidence_of(of, reference, pools, thresholds)
+    parts = parts_of(evidence, varied=bool({"coverage_ratio", "distinct_images"} & set(only)))
+    limits = complete(evidence.request.thresholds)
+    found = [one for name in only for one in CRITERIA[name].decide(parts, evidence, limits[name])]
+    return {criterion.name: criterion for criterion in found}
+
+
+def parts_of(evidence: Evidence, varied: bool = True) -> Parts:
+    """Return what criteria look at of the sections: how ``varied`` the images are, where that is wanted."""
+    others = [section.part() for section in SECTIONS if section.part is not diversity.Diversity]
+    return Parts([diversity.measure(evidence) if varied else diversity.Diversity(), *others])
+
+
+def evidence_of(of: World, reference: Reference, pools: Pools, thresholds: Mapping[str, float]) -> Evidence:
+    """Return what sections measure from, of a generator that shows these images."""
     concepts = of.model.concepts
     looking = Evaluators(of.model, cast(Any, "the images were judged before"), reference)
     asked = Forget(concepts[of.forgotten], FixedOverride(concepts[of.override]))
     request = UnlearningRequest(of.model.name, (asked,), Budget(64), Recipe(), thresholds)
     judged = {label: _images(pool, len(concepts)) for label, pool in enumerate(pools)}
-    evidence = Evidence(looking, request, 0, Judgements(judged), {})
-    varied = {"coverage_ratio", "distinct_images"} & set(only)
-    others = [section.part() for section in SECTIONS if section.part is not diversity.Diversity]
-    parts = Parts([diversity.measure(evidence) if varied else diversity.Diversity(), *others])
-    limits = complete(request.thresholds)
-    found = [one for name in only for one in CRITERIA[name].decide(parts, evidence, limits[name])]
-    return {criterion.name: criterion for criterion in found}
+    return Evidence(looking, request, 0, Judgements(judged), {})
 
 
 def _images(pool: ReferenceSet, concepts: int) -> ConceptImages:

@@ -19,8 +19,8 @@ from cli.job_request import (
     RecipeOption,
     RetainOption,
     SecondsOption,
-    StopOption,
     ThresholdOption,
+    UntilOption,
     WordsOption,
 )
 
@@ -37,7 +37,7 @@ def submit(
     retain: RetainOption = None,
     file: FileOption = None,
     seconds: SecondsOption = None,
-    stop_when_unlearned: StopOption = False,
+    until: UntilOption = None,
     seed: Annotated[int | None, typer.Option(help="By default the service's.")] = None,
     recipe: RecipeOption = None,
     threshold: ThresholdOption = None,
@@ -59,7 +59,7 @@ def submit(
         retain,
         images,
         seconds,
-        stop_when_unlearned,
+        until,
         seed,
         recipe or (),
         threshold or (),

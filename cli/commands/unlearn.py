@@ -20,8 +20,8 @@ from cli.job_request import (
     RecipeOption,
     RetainOption,
     SecondsOption,
-    StopOption,
     ThresholdOption,
+    UntilOption,
     WordsOption,
 )
 
@@ -38,7 +38,7 @@ def unlearn(
     retain: RetainOption = None,
     file: FileOption = None,
     seconds: SecondsOption = None,
-    stop_when_unlearned: StopOption = False,
+    until: UntilOption = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same weights on the same machine.")] = None,
     recipe: RecipeOption = None,
     threshold: ThresholdOption = None,
@@ -60,7 +60,7 @@ def unlearn(
         retain,
         images,
         seconds,
-        stop_when_unlearned,
+        until,
         seed,
         recipe or (),
         threshold or (),

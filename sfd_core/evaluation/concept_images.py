@@ -22,6 +22,9 @@ FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 that the base model's stored samples used."""
 QUICK_SEEDS = 3 * SEEDS_A_CONCEPT // 4
 """How far the seeds of the quick evaluations in training lie from these: what stops a run must not decide on it."""
+CHECK_SEEDS = 2_000_000_000
+"""The same of the checks that end a run: past every seed of an evaluation, whatever it is made for. Of as many as 1000
+concepts these are below 2^32."""
 CHUNK = 512
 
 

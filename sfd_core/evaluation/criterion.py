@@ -26,7 +26,8 @@ class CriterionSpec:
     """A kind of criterion: its threshold, its decision and its words. ``default``: the threshold where a request sets
     none; ``low``, ``high``: it lies between them, both excluded unless ``low_allowed`` or ``high_allowed``. There it
     asks for nothing. ``description``: in the API's document and the report's schema. ``decide``: holds what was
-    measured against the threshold; by concept or domain there may be several.
+    measured against the threshold; by concept or domain there may be several. ``at_once``: for how many figures at once
+    its interval holds, at most.
 
     The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
     models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
@@ -53,6 +54,7 @@ class CriterionSpec:
     low_allowed: bool = False
     high_allowed: bool = False
     text_only: bool = False
+    at_once: Callable[[Evidence], int] = lambda evidence: 1
 
     def error(self, value: float) -> FieldError | None:
         """Return what is wrong with a request's threshold, if anything."""

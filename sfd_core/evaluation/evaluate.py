@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.evidence import Answer, Evidence, Setting
 from sfd_core.evaluation.features import FeatureExtractor
 from sfd_core.evaluation.further_images import ask
-from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.parts import Parts, PartsOnDemand
 from sfd_core.evaluation.questions import Sample, Samplers, by_label
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
+from sfd_core.evaluation.section import Section
 from sfd_core.evaluation.sections import SECTIONS
 from sfd_core.evaluation.verdict import (
     Criterion,
@@ -39,12 +41,14 @@ REFERENCE_SEEDS = SEEDS_A_CONCEPT // 2
 @dataclass(frozen=True)
 class Measurement:
     """The result of an evaluation. ``parts``: what each section measured; ``judgements``: what it was counted from;
-    ``evaluators``: those that looked, with the concepts and prompts that the request led to."""
+    ``evaluators``: those that looked, with the concepts and prompts that the request led to; ``evidence``: all that was
+    measured from."""
 
     parts: Parts
     criteria: tuple[Criterion, ...]
     judgements: Judgements
     evaluators: Evaluators
+    evidence: Evidence
 
     @property
     def verdict(self) -> Verdict:
@@ -110,13 +114,14 @@ def measure(evidence: Evidence) -> Measurement:
     Raises:
         ValueError: for evaluators with a judge and without reference statistics.
     """
-    parts = Parts(
-        section.measure(evidence) if evidence.has_judge or not section.needs_judge else section.part()
-        for section in SECTIONS
-    )
+    parts = PartsOnDemand({section.part: partial(_measured, section, evidence) for section in SECTIONS})
     thresholds = complete(evidence.request.thresholds)
     criteria = [one for name, spec in CRITERIA.items() for one in spec.decide(parts, evidence, thresholds[name])]
-    return Measurement(parts, tuple(criteria), evidence.judgements, evidence.evaluators)
+    return Measurement(parts, tuple(criteria), evidence.judgements, evidence.evaluators, evidence)
+
+
+def _measured(section: Section, evidence: Evidence) -> Any:
+    return section.measure(evidence) if evidence.has_judge or not section.needs_judge else section.part()
 
 
 def _samplers(sample: Sample | Samplers) -> Samplers:

@@ -126,6 +126,11 @@ class Evaluators:
             self, second_judge=None, extractors=(), references={}, clip=None, nsfw=None, others=()
         )
 
+    def deciding(self) -> Evaluators:
+        """Return what criteria are decided by, without what is only reported beside: further features, CLIP scores and
+        the NSFW detector."""
+        return dataclasses.replace(self, extractors=(), references={}, clip=None, nsfw=None)
+
     def texts(self, labels: Sequence[int], seeds: Sequence[int]) -> list[str]:
         """Return what CLIP is asked about the images of these labels and seeds."""
         if self.prompts is not None:

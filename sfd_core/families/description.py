@@ -18,10 +18,12 @@ class Description:
     """A family of models.
 
     ``conditions``: what its models are asked by. ``recipe``: how they are trained unless the base model or the request
-    says otherwise. ``without``: settings of a recipe that mean nothing here and are refused where they are changed,
-    each with the reason. ``check_times``: refuses times that a model does not have. ``continuous``: whether it has
-    others than whole steps of a schedule. ``check_plan``: refuses prompts that a model would not tell from their
-    overrides.
+    says otherwise. ``budget_images``: the most generated images to train on, unless the request says otherwise.
+    ``checked_for_one``: images that a run's own check makes and judges in the time that training takes for one of its
+    own, as measured (docs/recipes.md). ``without``: settings of a recipe that mean nothing here and are refused where
+    they are changed, each with the reason. ``check_times``: refuses times that a model does not have.
+    ``continuous``: whether it has others than whole steps of a schedule. ``check_plan``: refuses prompts that a model
+    would not tell from their overrides.
     ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``hub``: what is fetched of
     its models on a hub; None: none are.
     """
@@ -29,6 +31,8 @@ class Description:
     name: str
     conditions: Conditions
     recipe: Recipe
+    budget_images: int
+    checked_for_one: float
     pipelines: tuple[str, ...]
     without: Mapping[str, str] = field(default_factory=dict)
     check_times: Callable[[Recipe, BaseModel], None] = check_steps

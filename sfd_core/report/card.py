@@ -13,6 +13,7 @@ from sfd_core.evaluation.parts import part
 from sfd_core.evaluation.sections.cross_domain import CrossDomain
 from sfd_core.evaluation.sections.retention import Retention
 from sfd_core.evaluation.sections.unlearning import Unlearning
+from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
 
@@ -58,7 +59,8 @@ the concept is left in the weights.
 
 ## How it was made
 
-Seed {report.seed}; {number(cost.images)} generated images in {number(cost.steps)} steps. Recipe:
+Seed {report.seed}; {number(cost.images)} generated images in {number(cost.steps)} steps. Training
+{training_end(report)}. Recipe:
 
 ```json
 {json.dumps(dataclasses.asdict(recipe), indent=2)}

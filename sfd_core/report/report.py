@@ -153,7 +153,8 @@ class TrainingMoment:
     retained_accuracy: Share
     """Over the remaining concepts."""
     good: bool
-    """Whether both met the thresholds."""
+    """Whether both were as near to the thresholds as so few images can tell: after two such in a row a run checks
+    itself."""
     loss_generator: float | None
     """The generator's loss of the step before; it may be negative."""
     loss_fake_score: float | None
@@ -161,11 +162,28 @@ class TrainingMoment:
 
 
 @dataclass(frozen=True)
+class TrainingCheck:
+    """A check in training: would the report pass by now? On other images than the report's."""
+
+    step: Count
+    """Steps by then."""
+    images: Count
+    """Generated images trained on by then."""
+    seconds: Positive
+    """Wall time of the check itself."""
+    made: Count
+    """Images that it looked at."""
+    missing: tuple[str, ...]
+    """What did not pass, or passed too narrowly, in a sentence a criterion; empty where the check passed, which ends
+    the training."""
+
+
+@dataclass(frozen=True)
 class StripMoment:
     """One block of the picture `strip`."""
 
     share: Share
-    """Share of the budget."""
+    """Share of the budget; 1 is the end of the training, also where that came earlier."""
     images: Count
     """Generated images trained on by then."""
 
@@ -188,6 +206,9 @@ class SamplingSpeed:
     """Where it was measured."""
 
 
+Ended = Literal["passed_check", "images", "seconds"]
+
+
 @dataclass(frozen=True)
 class TrainingCost:
     """The cost of a run."""
@@ -204,6 +225,9 @@ class TrainingCost:
     """Peak memory of the process, or of the GPU where there is one."""
     device: str
     """Where it was trained."""
+    ended: Ended | None = None
+    """Why training ended. `passed_check`: its own check said that the report will pass; `images`, `seconds`: that limit
+    of the budget was met."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +271,7 @@ class Report:
     """When the evaluation ended, ISO 8601 with its zone."""
     subject: SourceFacts
     """What was measured. The same report is made of external generators; `budget`, `recipe`, `text`,
-    `curves`, `strip`, `cost` and `generator` may then be null."""
+    `curves`, `checks`, `strip`, `cost` and `generator` may then be null."""
     base_model: BaseModelFacts
     """The model that was to forget, which is also what the generator is compared with."""
     domain: str | None
@@ -294,6 +318,8 @@ class Report:
     generators."""
     curves: tuple[TrainingMoment, ...] | None = None
     """Quick evaluations in training. Null for an external generator."""
+    checks: tuple[TrainingCheck, ...] | None = None
+    """Checks in training, the last of which may have ended it. Null for an external generator."""
     strip: tuple[StripMoment, ...] | None = None
     """The moments that the picture `strip` shows. Null for an external generator."""
     speed: SamplingSpeed | None = None

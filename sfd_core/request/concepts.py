@@ -8,12 +8,12 @@ an override means, its kind says (``sfd_core.request.overrides``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import not_
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator
+from pydantic import Field, PlainSerializer, PlainValidator, model_validator
 
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.override import Override
@@ -25,8 +25,11 @@ from sfd_core.suggestions import unknown
 MAX_BUDGET_IMAGES = 100_000_000
 MAX_BUDGET_SECONDS = 30 * 24 * 3600
 MAX_CONCEPTS = 1000
+OLD_FORM = "stop_when_unlearned"
+"""What ``until`` was called before it was the default: true for "pass", false for "budget"."""
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
+Until = Literal["pass", "budget"]
 
 
 @known_fields_only
@@ -116,19 +119,44 @@ class Retain:
 @known_fields_only
 @dataclass(frozen=True)
 class Budget:
-    """The budget of the training: whichever limit is met first."""
+    """The budget of the training: the most that it may take, whichever limit is met first."""
 
     images: Annotated[
         Whole,
-        Field(ge=1, le=MAX_BUDGET_IMAGES, description="Generated images to train on.", examples=[6400]),
+        Field(
+            ge=1,
+            le=MAX_BUDGET_IMAGES,
+            description="Generated images to train on, at most. If left out, the default of the model's family.",
+            examples=[25600],
+        ),
     ]
     seconds: Annotated[
-        Annotated[Number, Field(gt=0, le=MAX_BUDGET_SECONDS)] | None, Field(description="Seconds of training.")
+        Annotated[Number, Field(gt=0, le=MAX_BUDGET_SECONDS)] | None, Field(description="Seconds of training, at most.")
     ] = None
-    stop_when_unlearned: Annotated[
-        Flag,
-        Field(description="Stop early once the quick evaluation in training meets the thresholds."),
-    ] = False
+    until: Annotated[
+        Until,
+        Field(
+            description="`pass`: training ends once the run's own check says, with a margin, that the report will "
+            "pass, or when the budget is used up. The check looks at other images than the report, and takes a judge "
+            "of the base model's own that knows what is forgotten: without one all of the budget is used. `budget`: "
+            "always all of it."
+        ),
+    ] = "pass"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_old_form(cls, raw: Any) -> Any:
+        """Read ``stop_when_unlearned``, which jobs and records from before ``until`` state."""
+        if not isinstance(raw, Mapping) or OLD_FORM not in raw:
+            return raw
+        old = raw[OLD_FORM]
+        if not isinstance(old, bool):
+            raise InvalidRequest((FieldError(f"/{OLD_FORM}", "must be true or false"),))
+        if "until" in raw:
+            message = 'is the old form of "until": leave it out'
+            raise InvalidRequest((FieldError(f"/{OLD_FORM}", message),))
+        rest = {name: value for name, value in raw.items() if name != OLD_FORM}
+        return {**rest, "until": "pass" if old else "budget"}
 
 
 def not_one_name(concept: str) -> str | None:

@@ -117,7 +117,7 @@ class Recipe:
     lora_rank_fake_score: Annotated[Whole, Field(ge=0, le=1024)] = 0
     """The same for the fake score."""
     evaluate_every: Annotated[Whole, Field(ge=1, le=1_000_000)] = 16
-    """Steps between two quick evaluations in training (UA, RA, for the curves and for stop_when_unlearned)."""
+    """Steps between two quick evaluations in training (UA, RA, for the curves and for until: "pass")."""
 
     def forgotten_images(self, concepts: int) -> int:
         """Return how many images of a step are asked for one of so many forgotten concepts.

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sfd_core.base_model.manifest import file_sha256
+from sfd_core.training.check import Check
 from sfd_core.training.quick import QuickFigures
 from sfd_core.training.state import TrainingState
 
@@ -59,6 +60,7 @@ def save(state: TrainingState, root: Path) -> Path:
             "images": state.images,
             "seconds": state.seconds,
             "curve": [dataclasses.asdict(q) for q in state.curve],
+            "checks": [dataclasses.asdict(check) for check in state.checks],
         }
         (new / "state.json").write_text(json.dumps(numbers))
         digests = {path.name: file_sha256(path) for path in sorted(new.iterdir())}
@@ -106,6 +108,8 @@ def restore(state: TrainingState, folder: Path) -> None:
     state.rng.set_state(load_file(folder / "rng.safetensors")["rng"])
     state.step, state.images, state.seconds = numbers["step"], numbers["images"], numbers["seconds"]
     state.curve = [QuickFigures(**q) for q in numbers["curve"]]
+    made = numbers.get("checks", [])  # none in a checkpoint from before there were any
+    state.checks = [Check(**{**check, "missing": tuple(check["missing"])}) for check in made]
 
 
 def verify(folder: Path) -> None:

@@ -51,7 +51,8 @@ def train(
 
     ``plan``: what the family made of the same request.
     ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every`` steps
-    and after the last; ``budget.stop_when_unlearned`` needs it.
+    and after the last. Where ``budget.until`` is "pass", whoever iterates checks the state between two steps
+    (``stopping.check_due``) and leaves the loop once a check has passed.
 
     Raises:
         TrainingDiverged: when a loss, a gradient or the generator's images are no longer finite or run away.

@@ -1,4 +1,5 @@
-"""The quick evaluation in training: a few images of the averaged generator, for the curves and to stop early.
+"""The quick evaluation in training: a few images of the averaged generator, for the curves and to know when a check is
+worth its time.
 
 It never decides a verdict; the evaluation after training does, on many more images.
 """
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 class QuickFigures:
     """UA and RA by point estimate on a few images, and where in the run they were taken.
 
-    ``good``: UA and RA have reached what the thresholds ask for. The losses are those of the step before.
+    ``good``: UA and RA are as near to what the thresholds ask for as so few images can tell. The losses are those of
+    the step before.
     """
 
     step: int

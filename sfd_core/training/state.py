@@ -13,6 +13,7 @@ from sfd_core.families.lora import add_lora, sharing, trainable
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.request.recipe import Recipe
+from sfd_core.training.check import Check
 from sfd_core.training.quick import QuickFigures
 
 Network: TypeAlias = Any
@@ -33,6 +34,7 @@ class TrainingState:
     images: int = 0
     seconds: float = 0.0
     curve: list[QuickFigures] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> TrainingState:

@@ -21,7 +21,7 @@ def test_a_job_is_accepted(service: Service) -> None:
         "/v1/jobs",
         json=body(
             forget=[{"concept": "Sneaker", "override": "Sandal"}, {"concept": "Bag", "override": {"random": True}}],
-            budget={"images": 6400, "seconds": 600, "stop_when_unlearned": True},
+            budget={"images": 6400, "seconds": 600, "until": "budget"},
             recipe={"alpha": 1.1},
             thresholds={"unlearning_accuracy": 0.98},
             evaluation={"images_per_concept": 300, "probes": ["image_to_image", "relearning"]},
@@ -33,7 +33,7 @@ def test_a_job_is_accepted(service: Service) -> None:
     job = answer.json()
     assert answer.headers["location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
     assert (job["object"], job["status"], job["phase"], job["verdict"]) == ("job", "queued", None, None)
-    assert job["budget"] == {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True}
+    assert job["budget"] == {"images": 6400, "seconds": 600.0, "until": "budget"}
     bag = {
         "concept": "Bag",
         "override": {"random": True},
@@ -85,7 +85,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("forget", [SNEAKER, {"concept": "Bag", "override": "Sneaker"}], "/forget/1/override"),
     ("forget", [{**SNEAKER, "extra": 1}], "/forget/0/extra"),
     ("forget", [{"concept": c, "override": {"random": True}} for c in CONCEPTS], "/forget"),
-    ("budget", {}, "/budget/images"),
+    ("budget", [], "/budget"),
     ("budget", 6400, "/budget"),
     ("budget", {"images": 0}, "/budget/images"),
     ("budget", {"images": "6400"}, "/budget/images"),
@@ -97,6 +97,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("budget", {"images": 64, "seconds": "ten"}, "/budget/seconds"),
     ("budget", {"images": 64, "seconds": 1e12}, "/budget/seconds"),
     ("budget", {"images": 64, "stop_when_unlearned": 1}, "/budget/stop_when_unlearned"),
+    ("budget", {"images": 64, "until": "Pass"}, "/budget/until"),
     ("budget", {"images": 64, "steps": 1}, "/budget/steps"),
     ("recipe", [], "/recipe"),
     ("recipe", {"alfa": 1}, "/recipe/alfa"),
@@ -163,13 +164,27 @@ def test_each_field_wrong_in_turn(service: Service, field: str, value: Any, poin
 
 
 @pytest.mark.usefixtures("nothing_stored")
-@pytest.mark.parametrize("field", ["base_model", "forget", "budget"])
+@pytest.mark.parametrize("field", ["base_model", "forget"])
 def test_each_needed_field_missing(service: Service, field: str) -> None:
     sent = body()
     del sent[field]
     document = is_problem(service.http.post("/v1/jobs", json=sent), 422, "invalid_request")
     assert pointers(document) == [f"/{field}"]
     assert document["errors"][0]["detail"] == "is required"
+
+
+@pytest.mark.parametrize("budget", [{}, {"budget": {}}, {"budget": {"until": "pass"}}])
+def test_a_budget_that_is_left_out_is_the_familys(service: Service, budget: dict[str, Any]) -> None:
+    sent = body() | budget
+    if not budget:
+        del sent["budget"]
+    answer = service.http.post("/v1/jobs", json=sent)
+    assert answer.json()["budget"] == {"images": 25_600, "seconds": None, "until": "pass"}
+
+
+def test_a_budget_of_before_until_is_read_as_it_was_meant(service: Service) -> None:
+    sent = body(budget={"images": 640, "stop_when_unlearned": False})
+    assert service.http.post("/v1/jobs", json=sent).json()["budget"]["until"] == "budget"
 
 
 @pytest.mark.usefixtures("nothing_stored")

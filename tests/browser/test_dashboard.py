@@ -115,7 +115,7 @@ def test_a_new_job(service: Service, page: Page) -> None:
         {"concept": "Sneaker", "override": "Sandal"},
         {"concept": "T-shirt", "override": {"random": True}},
     ]
-    assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "stop_when_unlearned": True}
+    assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "until": "pass"}
     assert job.metadata == {"ticket": "T-7"}
     assert job.request["thresholds"]["frechet_distance_ratio"] == 3.5
     assert job.request["evaluation"]["probes"] == ["relearning", "concept_inversion"]

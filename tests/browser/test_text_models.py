@@ -118,7 +118,7 @@ def test_words_outside_the_vocabulary_are_taken_where_that_is_said(service: Serv
     expect(page.locator(".wrong").first).to_contain_text("did you mean 'pistol'?")
     page.get_by_text("Its words and prompts").click()
     page.get_by_label("Use words outside the model’s vocabulary, exactly as spelt").check()
-    page.get_by_label("Stop early once").uncheck()  # no judge knows it
+    page.get_by_label("Training ends").select_option("budget")  # no judge knows it
     item = {"concept": "pistl", "override": "banana", "outside_vocabulary": True}
     assert submit(service, page)["forget"] == [item]
 
@@ -140,7 +140,7 @@ def test_a_model_of_the_hub_takes_a_commit(service: Service, page: Page) -> None
     new_job(service, page, "hub:acme/noise")
     page.get_by_label("Forget", exact=True).fill("brad pitt")
     page.get_by_label("Words in its place").fill("a middle aged man")
-    expect(page.get_by_label("Stop early once the thresholds are met")).to_be_hidden()  # nobody would see it
+    expect(page.get_by_label("Training ends")).to_be_hidden()  # nothing could check it
     page.get_by_label("Commit").fill("main")
     page.get_by_role("button", name="Submit job").click()
     expect(page.locator(".wrong")).to_contain_text("a commit of 40 hexadecimal digits: a branch moves")

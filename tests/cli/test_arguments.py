@@ -150,7 +150,6 @@ def test_options_change_a_request_in_a_file() -> None:
     [
         (Options(forget=["gun=cat"], images=1), "--base"),
         (Options(base="emoji", images=1), "--forget"),
-        (Options(base="emoji", forget=["gun=cat"], seconds=5.0), "--images"),
     ],
 )
 def test_what_no_request_can_do_without(options: Options, missing: str) -> None:
@@ -163,7 +162,7 @@ def test_what_no_request_can_do_without(options: Options, missing: str) -> None:
     [
         ('{"base_model": "emoji"', "Expecting"),
         ('{"base_model": "emoji", "forget": [], "budget": {"images": 1}}', "/forget: "),
-        ('{"base_model": "emoji", "forget": [{"concept": "a", "override": "b"}], "budget": {}}', "/budget/images: "),
+        ('{"base_model": "emoji", "forget": [{"concept": "a", "override": "b"}], "budget": 3}', "/budget: "),
         ('{"base": "emoji"}', "/base: "),
         ("[]", ": must be an object"),
     ],

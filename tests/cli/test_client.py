@@ -54,7 +54,7 @@ def test_submit_sends_everything_and_gives_the_job(lethe: Lethe) -> None:
         {"Sneaker": "Sandal", "Bag": {"random": True}},
         images=640,
         seconds=30,
-        stop_when_unlearned=True,
+        until="budget",
         recipe={"alpha": 1.1},
         thresholds={"unlearning_accuracy": 0.9},
         evaluation={"images_per_concept": 50},
@@ -63,7 +63,7 @@ def test_submit_sends_everything_and_gives_the_job(lethe: Lethe) -> None:
     )
     assert (job.status, job.verdict, job.finished, job.passed) == ("queued", None, False, False)
     assert [(item.concept, item.override) for item in job.forget] == [("Sneaker", "Sandal"), ("Bag", {"random": True})]
-    assert job.budget == {"images": 640, "seconds": 30.0, "stop_when_unlearned": True}
+    assert job.budget == {"images": 640, "seconds": 30.0, "until": "budget"}
     assert (job.seed, job.metadata) == (7, {"ticket": "T-123"})
     assert job.raw["recipe"]["alpha"] == 1.1
     assert job.raw["thresholds"] == {name: spec.default for name, spec in CRITERIA.items()} | {

@@ -89,7 +89,7 @@ def test_models(run: Command) -> None:
 def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
     result = run(
         *SUBMIT,
-        *("--forget", "Bag=random", "--seconds", "60", "--seed", "7", "--stop-when-unlearned"),
+        *("--forget", "Bag=random", "--seconds", "60", "--seed", "7", "--until", "budget"),
         *("--recipe", "alpha=1.1", "--recipe", "compile=true", "--threshold", "unlearning_accuracy=0.9", "--json"),
         *("--threshold", "frechet_distance_ratio=4", "--probe", "relearning", "--probe", "image_to_image"),
     )
@@ -97,7 +97,7 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
     (job,) = lethe.jobs()
     assert json.loads(result.stdout) == job.raw
     assert [(item.concept, item.override) for item in job.forget] == [("Sneaker", "Sandal"), ("Bag", {"random": True})]
-    assert job.budget == {"images": 6400, "seconds": 60.0, "stop_when_unlearned": True}
+    assert job.budget == {"images": 6400, "seconds": 60.0, "until": "budget"}
     assert job.seed == 7
     assert (job.raw["recipe"]["alpha"], job.raw["recipe"]["compile"]) == (1.1, True)
     assert job.raw["thresholds"]["unlearning_accuracy"] == 0.9
@@ -114,7 +114,8 @@ def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (SUBMIT[:-2], "Missing option '--images'"),
+        ((*SUBMIT[:-2], "--until"), "requires an argument"),
+        ((*SUBMIT, "--stop-when-unlearned"), "No such option"),
         (
             ("submit", "--base", "fashion", "--forget", "Sneaker", "--images", "1"),
             "must be written like Sneaker=Sandal",

@@ -161,27 +161,6 @@ def test_a_budget_of_seconds_ends_the_run(
     assert [(step.seconds, step.finished) for step in steps] == [(1, False), (2, False), (3, True)]
 
 
-def test_it_stops_when_unlearned_twice_in_a_row(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    request = request_for({"evaluate_every": 1}, budget={"images": 80, "stop_when_unlearned": True})
-    answers = iter([True, False, True, True, True])
-    steps = list(
-        train(
-            begin(tiny_base, request),
-            tiny_base,
-            request,
-            quick_evaluation=lambda state: figures(state, next(answers)),
-        )
-    )
-    assert len(steps) == 4
-    assert steps[-1].finished
-
-
-def test_without_the_flag_it_does_not_stop_early(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    request = request_for({"evaluate_every": 1})
-    quick = [lambda state: figures(state, True)][0]
-    assert len(list(train(begin(tiny_base, request), tiny_base, request, quick_evaluation=quick))) == 4
-
-
 @pytest.mark.parametrize("network", ["generator", "fake_score"])
 def test_a_nan_weight_is_an_error_at_once(tiny_base: LoadedBase, request_for: RequestFor, network: str) -> None:
     request = request_for()

@@ -91,11 +91,12 @@ def test_a_run_that_time_ended_is_repeated_to_the_same_image(tiny_model: BaseMod
     assert rerun(result.record, tiny_model, tmp_path / "again", unsigned_settings()).bit_equal
 
 
-def test_the_budget_is_what_was_trained(case: Case, tiny_model: BaseModel) -> None:
+@pytest.mark.parametrize("until", [{"until": "pass"}, {"stop_when_unlearned": True}, {}])
+def test_the_budget_is_what_was_trained(case: Case, tiny_model: BaseModel, until: dict[str, Any]) -> None:
     predicate = read_statement(case.text)["predicate"]
-    predicate["request"]["budget"] = {"images": 6400, "seconds": 3.0, "stop_when_unlearned": True}
+    predicate["request"]["budget"] = {"images": 6400, "seconds": 3.0, **until}
     budget = request_of(predicate, tiny_model).request.budget
-    assert (budget.images, budget.seconds, budget.stop_when_unlearned) == (32, None, False)
+    assert (budget.images, budget.seconds, budget.until) == (32, None, "budget")
 
 
 def test_what_differs_between_then_and_now_is_listed(case: Case) -> None:

@@ -113,7 +113,7 @@ def sample_report(
         "judge": _judge("ResNet on real Fashion-MNIST", 0.927),
         "second_judge": _judge("ConvNeXt on real Fashion-MNIST", 0.918),
         "forget": [{"concept": c, "override": o, **TOLD} for c, o in forget.items()],
-        "budget": {"images": 6400, "seconds": 600.0, "stop_when_unlearned": True},
+        "budget": {"images": 6400, "seconds": 600.0, "until": "pass"},
         "recipe": dataclasses.asdict(Recipe()),
         "thresholds": complete({}),
         "evaluation": {
@@ -186,6 +186,9 @@ def sample_report(
         "clip_score": None,
         "probes": {"asked": list(probes), "results": {name: PROBE_RESULTS[name](list(forget)) for name in probes}},
         "curves": [_moment(step / 16) for step in range(1, 17)],
+        "checks": [
+            {"step": 64, "images": 4096, "seconds": 12.5, "made": 3800, "missing": ["within the margin: 2.1 points"]}
+        ],
         "strip": [{"share": s, "images": round(6400 * s)} for s in (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)],
         "speed": {
             "generator_images_per_second": 374.2,
@@ -202,6 +205,7 @@ def sample_report(
             "images_per_second": 37.2,
             "peak_memory_bytes": 912 * 2**20,
             "device": "CPU, 2 threads",
+            "ended": "images",
         },
         "generator": {
             "digest": digest("generator"),
@@ -234,7 +238,7 @@ def foreign_report() -> Json:
     """What ``lethe evaluate`` writes of a generator that was made elsewhere: nothing of a training, and nothing that
     was not asked for."""
     report = sample_report(probes=())
-    report |= dict.fromkeys(("budget", "recipe", "text", "curves", "strip", "cost"))
+    report |= dict.fromkeys(("budget", "recipe", "text", "curves", "checks", "strip", "cost"))
     for row in (*report["unlearning"], *report["retention"]):
         row["second_judge"] = None
     for row in (*report["forget"], *report["unlearning"]):

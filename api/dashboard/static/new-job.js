@@ -47,11 +47,12 @@ function number() {
 
 // What belongs to models of one kind alone is there for these alone; the rest begins anew.
 function fit() {
-  const { text, hub, judged } = chosen();
+  const { text, hub, judged, images } = chosen();
   for (const each of form.querySelectorAll("[data-only]")) each.hidden = (each.dataset.only === "text") !== text;
   revision.closest(".field").hidden = !hub;
-  // Without a judge, training cannot tell when the thresholds are met.
-  document.getElementById("stop").closest("label").hidden = !judged;
+  // Without a judge there is nothing to check in training: it always uses its budget.
+  document.getElementById("until").closest(".field").hidden = !judged;
+  document.getElementById("images").placeholder = images;
   document.getElementById("known").replaceChildren(...chosen().concepts.map((name) => new Option(name)));
   rows.replaceChildren();
   add();

@@ -104,6 +104,7 @@ CRITERION = CriterionSpec(
     description="Largest allowed loss of accuracy of any one remaining concept, as a share of the base model's "
     "accuracy on it. Its interval is corrected for how many concepts are looked at.",
     decide=decide,
+    at_once=lambda evidence: len(evidence.kept),
     label="Largest allowed loss of one concept",
     hint="Of any one concept that remains, as a share of the base model’s accuracy on it.",
     headlines={

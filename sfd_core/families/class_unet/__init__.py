@@ -12,6 +12,8 @@ DESCRIPTION = Description(
     "class_unet",
     conditions="classes",
     recipe=Recipe(),
+    budget_images=25_600,
+    checked_for_one=7.0,
     pipelines=("ClassConditionalPipeline",),
     without={
         **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "deep_kappa", "condition_dropout"), UNGUIDED),

@@ -42,6 +42,8 @@ DESCRIPTION = Description(
     NAME,
     conditions="prompts",
     recipe=STABLE_DIFFUSION,
+    budget_images=12_800,
+    checked_for_one=1.7,
     pipelines=(PIPELINE,),
     check_plan=check_plan,
     hub=HubLayout(

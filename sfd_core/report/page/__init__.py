@@ -27,6 +27,7 @@ from sfd_core.report.page.limits import LIMITS, limits_of
 from sfd_core.report.page.probes import shown_probes
 from sfd_core.report.page.rerun import command
 from sfd_core.report.page.templates import FOLDER, filled, page_template
+from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
 __all__ = ["LIMITS", "PAIR_REMAINING", "limits_of", "render"]
@@ -63,6 +64,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         probe_note=lambda spec, result: filled(spec.note, {"r": result}),
         recipe=dataclasses.asdict(report.recipe) if report.recipe is not None else None,
         command=command(report),
+        training_end=training_end(report),
     )
 
 

@@ -427,13 +427,16 @@ def test_the_rest_of_a_request(more: dict[str, Any], pointer: str, says: str) ->
     assert says in errors_of(PLAIN, ("gun", {"negative": "gun"}), **more)[pointer]
 
 
-def test_to_stop_when_unlearned_takes_a_judge_that_knows_what_is_forgotten() -> None:
-    budget = {"images": 640, "stop_when_unlearned": True}
-    message = errors_of(PLAIN, ("gun", "banana"), budget=budget)["/budget/stop_when_unlearned"]
-    assert "no judge of this model knows what is forgotten" in message
-    bazooka = {"concept": "bazooka", "override": "banana", "outside_vocabulary": True}
-    assert errors_of(WITH_WORDS, bazooka, budget=budget).keys() == {"/budget/stop_when_unlearned"}
-    assert admit(body(("pistol", "banana"), budget=budget), WITH_WORDS).request.budget.stop_when_unlearned
+def test_until_it_passes_is_taken_also_where_no_judge_knows_what_is_forgotten() -> None:
+    """All of the budget is used then, and the report says so."""
+    budget = {"images": 640, "until": "pass"}
+    assert admit(body(("gun", "banana"), budget=budget), PLAIN).request.budget.until == "pass"
+
+
+def test_a_budget_that_is_left_out_is_the_familys() -> None:
+    asked = body(("gun", "banana"))
+    del asked["budget"]
+    assert admit(asked, PLAIN).request.budget == Budget(12_800)
 
 
 DISTILLED = dataclasses.replace(PLAIN, name="shipped", distilled=Distilled("generator", "fake", 625))

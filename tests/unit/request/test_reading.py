@@ -60,7 +60,7 @@ REQUEST = st.builds(
         Budget,
         st.integers(1, MAX_BUDGET_IMAGES),
         st.none() | st.floats(0, MAX_BUDGET_SECONDS, exclude_min=True),
-        st.booleans(),
+        st.sampled_from(["pass", "budget"]),
     ),
     RECIPE,
     evaluation=st.builds(
@@ -89,6 +89,14 @@ def test_every_override_comes_back(override: Any) -> None:
     assert read_override(written_override(override)) == override
 
 
+@pytest.mark.parametrize(("old", "until"), [(True, "pass"), (False, "budget")])
+def test_a_budget_from_before_until_is_read_as_it_was_meant(old: bool, until: str) -> None:
+    """Jobs and records of then state it, and false was the default."""
+    budget = read(Budget, {"images": 64, "seconds": None, "stop_when_unlearned": old})
+    assert written(budget) == {"images": 64, "seconds": None, "until": until}
+    assert read(Budget, {"images": 64}).until == "pass"
+
+
 def test_what_was_not_given_is_not_written() -> None:
     assert written(Forget("a", RandomOverride())) == {"concept": "a", "override": {"random": True}}
     assert "retain" not in written(UnlearningRequest("m", (Forget("a", FixedOverride("b")),), Budget(1), Recipe()))
@@ -108,7 +116,9 @@ def test_what_was_not_given_is_not_written() -> None:
         ({"seconds": True}, "/seconds", "must be a number"),
         ({"seconds": 0}, "/seconds", "must be above 0"),
         ({"stop_when_unlearned": 1}, "/stop_when_unlearned", "must be true or false"),
-        ({"steps": 1}, "/steps", "unknown field; known: images, seconds, stop_when_unlearned"),
+        ({"until": "pass", "stop_when_unlearned": True}, "/stop_when_unlearned", 'is the old form of "until"'),
+        ({"until": "Pass"}, "/until", "must be one of 'pass' or 'budget'"),
+        ({"steps": 1}, "/steps", "unknown field; known: images, seconds, until"),
         ({"a/b~c": 1}, "/a~1b~0c", "unknown field"),
     ],
 )

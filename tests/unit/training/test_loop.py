@@ -21,7 +21,7 @@ from sfd_core.training.loop import StepResult
 from sfd_core.training.quick import QuickFigures
 from sfd_core.training.state import TrainingState, update_average
 from sfd_core.training.step import TrainingStep
-from sfd_core.training.stopping import is_finished, spent
+from sfd_core.training.stopping import spent
 from tests.support.linear import LinearNetwork, LinearScore
 
 CPU = torch.device("cpu")
@@ -155,21 +155,8 @@ def test_it_is_evaluated_every_so_many_steps_and_after_the_last(clock: None) -> 
     assert [r.seconds for r in results] == [1.0, 2.0, 3.0, 4.0], "of training alone"
 
 
-def test_it_is_over_when_unlearned_even_with_a_budget_left() -> None:
-    answers = iter([True, False, True, True])
-    every = Recipe(**{**RECIPE.__dict__, "evaluate_every": 1})
-    results = run(
-        state_of(),
-        Budget(images=400, stop_when_unlearned=True),
-        every,
-        quick_evaluation=lambda state: figures(state, next(answers)),
-    )
-    assert [r.finished for r in results] == [False, False, False, True]
-
-
-def remembering(step: int = 9, images: int = 0, seconds: float = 0.0, good: tuple[bool, ...] = ()) -> Any:
-    curve = [QuickFigures(i, i, 1.0, 1.0, 1.0, each) for i, each in enumerate(good)]
-    return SimpleNamespace(step=step, images=images, seconds=seconds, curve=curve)
+def remembering(images: int = 0, seconds: float = 0.0) -> Any:
+    return SimpleNamespace(images=images, seconds=seconds)
 
 
 def test_a_budget_is_spent_by_its_last_image_or_its_last_second() -> None:
@@ -178,27 +165,3 @@ def test_a_budget_is_spent_by_its_last_image_or_its_last_second() -> None:
     assert spent(remembering(images=100), budget)
     assert spent(remembering(seconds=8.0), budget)
     assert not spent(remembering(seconds=1e9), Budget(images=100))
-
-
-@pytest.mark.parametrize(
-    ("good", "over"),
-    [
-        ((), False),
-        ((True,), False),
-        ((True, True), True),
-        ((True, False, True), False),
-        ((True, True, False), False),
-        ((False, True, True), True),
-        ((False, False, True, True), True),
-    ],
-)
-def test_two_good_evaluations_in_a_row_end_a_run_that_was_asked_to(good: tuple[bool, ...], over: bool) -> None:
-    state = remembering(good=good)
-    assert is_finished(state, Budget(images=100, stop_when_unlearned=True)) is over
-    assert not is_finished(state, Budget(images=100))
-
-
-def test_a_run_that_has_taken_no_step_is_not_over() -> None:
-    state = remembering(step=0, images=100, good=(True, True))
-    assert not is_finished(state, Budget(images=100, stop_when_unlearned=True))
-    assert is_finished(remembering(step=1, images=100), Budget(images=100))

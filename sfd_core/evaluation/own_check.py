@@ -1,0 +1,80 @@
+"""A run's own check while it trains: the report's criteria, with a margin, on images that neither the report nor the
+quick evaluation is made of. What it passes, ends the run (``budget.until``)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+
+from sfd_core.evaluation.concept_images import CHECK_SEEDS
+from sfd_core.evaluation.evaluate import Measurement, evaluate
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.in_training import generator_of
+from sfd_core.evaluation.margin import missing
+from sfd_core.evaluation.subject import ImageSource, base_sampler_of
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import describe
+from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.concepts import remaining
+from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training.check import Check
+from sfd_core.training.state import TrainingState
+
+REMAINING = 1800
+"""Images of remaining concepts, shared out among them: enough for every criterion on the bundled models."""
+FEWEST = 30
+"""Of each of them, where the report has as many: fewer would not show a single concept that is lost."""
+
+
+def plan_of_check(asked: EvaluationPlan, kept: int) -> EvaluationPlan:
+    """Return what a check looks at, of what the report will: as many images of each forgotten concept, whose share is
+    small and needs them, and fewer of the ``kept`` others. No probes."""
+    each = max(FEWEST, math.ceil(REMAINING / kept))
+    return EvaluationPlan(min(asked.images_per_concept, each), asked.images_per_forgotten_concept)
+
+
+class OwnCheck:
+    """The checks of one run. ``images``: asked for by label in one of them; ``worth``: the images that are trained on
+    in that time."""
+
+    def __init__(
+        self,
+        base: LoadedBase,
+        evaluators: Evaluators,
+        request: UnlearningRequest,
+        plan: PromptPlan | None,
+        device: torch.device,
+    ) -> None:
+        kept = len(remaining(request.forget, base.model.concepts))
+        self.asked, self.looked_at = request.evaluation, plan_of_check(request.evaluation, kept)
+        self.images = kept * self.looked_at.images_per_concept
+        self.images += len(request.forget) * self.looked_at.images_per_forgotten_concept
+        self.worth = self.images / describe(base.model.family).checked_for_one
+        self.base, self.evaluators, self.plan = base, evaluators.deciding(), plan
+        self.request = dataclasses.replace(request, evaluation=self.looked_at)
+        self.base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model").samplers
+
+    def __call__(self, state: TrainingState) -> Iterator[Check | None]:
+        """Check the averaged generator of ``state``. Yields None after every chunk of images, at last the check."""
+        began = time.monotonic()
+        source = ImageSource.one_step(generator_of(state, self.base, self.request.recipe))
+        found: Measurement | None = None
+        made = 0
+        for done, _, found in evaluate(  # noqa: B007 - the last one is used
+            source.samplers,
+            self.evaluators,
+            self.request,
+            plan=self.plan,
+            base_model=self.base_model,
+            seed_offset=CHECK_SEEDS,
+        ):
+            made = max(made, done)
+            yield None
+        assert found is not None
+        lacks = missing(found, self.looked_at, self.asked, len(state.checks) + 1)
+        yield Check(state.step, state.images, time.monotonic() - began, made, lacks)
