@@ -29,9 +29,9 @@ _FEW_JSON = '"images_per_concept": 20, "images_per_forgotten_concept": 20'
 SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     # what is printed, what is run, why
     (r"localhost:8321", "localhost:$LETHE_PORT", "the port may be taken here"),
-    (r"--images 6400|--images 3200", "--images 8", "a network that has learnt nothing needs no long training"),
+    (r"--images (12800|6400|3200)", "--images 8", "a network that has learnt nothing needs no long training"),
     (r'"images": 6400\}, "seed": 7', f'"images": 64}}, "evaluation": {{{_FEW_JSON}}}, "seed": 7', "the same"),
-    (r'"images": 6400', '"images": 64', "the same"),
+    (r'"images": (12800|6400)', '"images": 64', "the same"),
     (r'"probes": \[', f'{_FEW_JSON}, "probes": [', "few are judged"),
     (
         r'"unlearning_accuracy": 0\.99, "retained_accuracy_drop": 0\.05',
