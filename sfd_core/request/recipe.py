@@ -66,12 +66,15 @@ class Recipe:
     forget_weight: Annotated[Number, Field(ge=0, le=100)] = 1.0
     """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
     whole batch of its own; in a merged batch the share already makes it small."""
-    deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 3.0
+    deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 4.0
     """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
     left out, as in the paper. Measured."""
-    deep_share: Annotated[Number, Field(gt=0, le=1)] = 0.25
-    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 16
+    deep_share: Annotated[Number, Field(gt=0, le=1)] = 0.5
+    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 32
     beside 64."""
+    deep_start_share: Annotated[Number, Field(ge=0, le=1)] = 0.25
+    """Share of the times of ``L_deep`` that are ``t_init``, where the generator's own loss pulls the other way; the
+    others come from the whole schedule. Measured."""
     deep_kappa: Annotated[Number, Field(ge=1, le=30)] = 1.0
     """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
     lr_generator: Annotated[Number, Field(ge=1e-9, le=1e-1)] = 1e-4

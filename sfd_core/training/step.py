@@ -102,7 +102,7 @@ class TrainingStep:
     ) -> float:
         """The half of ``L_deep`` over the conditions ``c``, held against what ``asked`` says of o(c)."""
         z, eps = self._randn(len(c), state), self._randn(len(c), state)
-        t = self.schedule.all_times(len(c), state.rng).to(c.device)
+        t = self._deep_times(len(c), state.rng).to(c.device)
         loss_half = 0.0
         for i in torch.arange(len(c), device=c.device).split(self.recipe.micro_batch or len(c)):
             with torch.no_grad():
@@ -116,6 +116,12 @@ class TrainingStep:
             loss.backward()
             loss_half += loss.item()
         return loss_half
+
+    def _deep_times(self, n: int, rng: torch.Generator) -> Tensor:
+        """Times of ``L_deep``, on the CPU: [n]. Some are the generator's own, the others of the whole schedule."""
+        t = self.schedule.all_times(n, rng)
+        own = torch.rand(n, generator=rng) < self.recipe.deep_start_share
+        return t.masked_fill(own, self.schedule.start(self.recipe))
 
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""

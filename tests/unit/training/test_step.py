@@ -179,7 +179,7 @@ def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None
         theirs.generator, theirs.fake_score = copy.deepcopy(ours.generator), copy.deepcopy(ours.fake_score)
 
 
-DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_kappa": 1.7})
+DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_start_share": 0.4, "deep_kappa": 1.7})
 
 
 @pytest.mark.parametrize("micro_batch", [None, 1])
@@ -206,6 +206,7 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
     for c, asked, kappa in halves:
         z, eps = noise(), noise()
         t = torch.randint(1000, (n // 2,), generator=rng)
+        t[torch.rand(n // 2, generator=rng) < recipe.deep_start_share] = recipe.t_init
         o = np.array([chosen(1)[0] if each == 0 else each for each in c])
         a, b = (each[t].double().numpy()[:, None] for each in (schedule.a, schedule.b))
         x_t = a * theta_0(float(schedule.b[300]) * z, np.full(n // 2, 300.0), c) + b * eps
