@@ -19,6 +19,7 @@ from api.auth import ANYBODY, Identity
 from jobs.generators import Report
 from sfd_core.display.numbers import FILTERS, SPACE
 from sfd_core.display.overrides import written_in_words
+from sfd_core.request.concepts import Topic
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -84,8 +85,8 @@ def words(item: Mapping[str, Any]) -> str:
     told by the name alone, or by class."""
     said = []
     if (topic := item.get("topic")) is not None:
-        pairs = len(topic["subjects"]) * len(topic["keywords"])
-        said.append(f"{', '.join(topic['keywords'][:8])} of {len(topic['subjects'])} subjects: {pairs} prompts")
+        made = Topic(tuple(topic["subjects"]), tuple(topic["keywords"])).prompts
+        said.append(f"{', '.join(topic['keywords'][:8])} of {len(topic['subjects'])} subjects: {made} prompts")
     if len(named := item.get("words") or ()):
         said.append("by " + ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else ""))
     prompts = item.get("prompts") or 0

@@ -23,8 +23,9 @@ from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
 from sfd_core.evaluation.nsfw import NsfwDetector
 from sfd_core.evaluation.questions import Prompts, questions_of
 from sfd_core.evaluation.reference import FeatureReference, Reference
-from sfd_core.evaluation.zero_shot import ClipJudge
+from sfd_core.evaluation.zero_shot import ClipJudge, photo_of
 from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
@@ -114,10 +115,10 @@ class Evaluators:
         model, prompts = questions_of(self.model, request, plan)
         judge = self.judge
         if judge is None and self.clip is not None and prompts is not None:
-            # A caption that is asked for stands for itself, a concept for a picture of it.
-            firsts = prompts.texts(range(len(model.concepts)), [0] * len(model.concepts))
-            texts = [c if c == first else f"a photo of {c}" for c, first in zip(model.concepts, firsts, strict=True)]
-            judge = ClipJudge(self.clip, texts)
+            # A caption stands for itself, a concept for a photo of it.
+            named = {item.concept for item in request.forget}
+            named |= {o.concept for item in request.forget if isinstance(o := item.override, FixedOverride)}
+            judge = ClipJudge(self.clip, [photo_of(c) if c in named else (c,) for c in model.concepts])
         return dataclasses.replace(self, model=model, judge=judge, prompts=prompts)
 
     def judge_alone(self) -> Evaluators:
@@ -135,7 +136,7 @@ class Evaluators:
         """Return what CLIP is asked about the images of these labels and seeds."""
         if self.prompts is not None:
             return self.prompts.texts(labels, seeds)
-        return [f"a photo of a {self.model.concepts[label]}" for label in labels]
+        return [photo_of(self.model.concepts[label])[0] for label in labels]
 
     def judges(self) -> tuple[JudgeFacts | None, JudgeFacts | None]:
         """Return who looks, as a report names them: the judge that decides, and the second."""

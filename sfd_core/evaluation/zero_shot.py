@@ -3,23 +3,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfd_core.base_model.inflection import article
 from sfd_core.evaluation.clip import ClipModel
 from sfd_core.evaluation.judge import Judgement
 
 
-class ClipJudge:
-    """A judge by CLIP's similarity of images and texts. ``texts``: one for each concept, in their order."""
+def photo_of(concept: str) -> tuple[str, ...]:
+    """Write the texts that stand for a concept: "a photo of a gun", after the CLIP paper's "A photo of a {label}."
+    (section 3.1.4), and "a photo of gun", since a name or what cannot be counted takes no article. One that begins with
+    an article keeps it."""
+    if re.match(r"(an?|the)\s", concept, re.IGNORECASE):
+        return (f"a photo of {concept}",)
+    return (f"a photo of {article(concept)} {concept}", f"a photo of {concept}")
 
-    def __init__(self, clip: ClipModel, texts: Sequence[str]) -> None:
+
+class ClipJudge:
+    """A judge by CLIP's similarity of images and texts. ``texts``: those of each concept, in the concepts' order. Of
+    several the mean of their embeddings counts, at length 1 (the paper's prompt ensembling)."""
+
+    def __init__(self, clip: ClipModel, texts: Sequence[Sequence[str]]) -> None:
         self.clip = clip
         self.name = f"CLIP zero-shot, {clip.name}"
         self.digest = clip.digest
-        self._texts = clip.embed_texts(texts)  # [K, D]
+        means = np.stack([clip.embed_texts(some).mean(axis=0) for some in texts])  # [K, D]
+        self._texts = means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def judge(self, images: NDArray[np.uint8]) -> Judgement:
         """Judge uint8 images [n, H, W] or [n, H, W, 3]: probabilities are the softmax of cosines at CLIP's own

@@ -12,6 +12,7 @@ from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.names import name_errors
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
+from sfd_core.request.overrides.negative import NegativeOverride
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
 from sfd_core.request.recipe import Recipe
 
@@ -63,12 +64,18 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
 
 
 def check_guidance(forget: Sequence[Forget], recipe: Recipe) -> None:
-    """Refuse an override that does nothing with this recipe: a negative prompt that nothing would be guided away from.
+    """Refuse an override that does nothing with this recipe, a negative prompt that nothing would be guided away from,
+    and a recipe that is about overrides which are not there.
 
     Raises:
         InvalidRequest: pointing at the recipe.
     """
-    if errors := dict.fromkeys(error for item in forget for error in item.override.recipe_errors(recipe)):
+    errors = dict.fromkeys(error for item in forget for error in item.override.recipe_errors(recipe))
+    if recipe.negative_in_fake_score and not any(isinstance(item.override, NegativeOverride) for item in forget):
+        errors[
+            FieldError("/recipe/negative_in_fake_score", "no override is a negative prompt: nothing would change")
+        ] = None
+    if errors:
         raise InvalidRequest(tuple(errors))
 
 

@@ -6,7 +6,7 @@ Plain: importing this does not import torch. What is planned here is what a fami
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -15,7 +15,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.prompts.items import forgotten_words, known_words, words_of
-from sfd_core.prompts.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATE
+from sfd_core.prompts.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATES
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
 from sfd_core.request.override import Condition
@@ -27,13 +27,21 @@ CAPTIONS = "captions.txt"
 @dataclass(frozen=True)
 class ForgottenPrompt:
     """A prompt that is to forget; each time it is drawn, one of ``overrides`` says what it shall show. None of them is
-    the prompt itself."""
+    the prompt itself. ``negative``: what the fake score is guided away from where it is asked for the prompt (the
+    empty one)."""
 
     prompt: str
     overrides: tuple[Condition, ...]
+    negative: str = ""
 
     @property
     def condition(self) -> Condition:
+        """The prompt as it is asked while it is to forget."""
+        return Condition(self.prompt, self.negative)
+
+    @property
+    def plain(self) -> Condition:
+        """The prompt as it is asked while nothing is forgotten."""
         return Condition(self.prompt)
 
 
@@ -56,6 +64,7 @@ class PromptPlan:
         for item in self.forgotten:
             for asked in item:
                 yield asked.condition
+                yield asked.plain
                 yield from asked.overrides
 
 
@@ -73,11 +82,18 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
     forgotten = []
     for i, item in enumerate(request.forget):
         prompts = tuple(_forgotten_prompts(item, request.forget, vocabulary))
+        if request.recipe.negative_in_fake_score:
+            # A negative prompt is the only override with one, and has no other beside it.
+            prompts = tuple(replace(asked, negative=asked.overrides[0].negative) for asked in prompts)
         forgotten.append(prompts)
         for asked in prompts:
             if (other := owners.setdefault(asked.prompt, i)) != i:
                 message = f"{asked.prompt!r} is also to be forgotten by item {other}: it can have one override"
                 errors.append(FieldError(f"/forget/{i}", message))
+                break
+            if asked.negative and asked.condition in asked.overrides:
+                message = f"{asked.prompt!r} names nothing that is to be forgotten: its answer would be itself"
+                errors.append(FieldError(f"/forget/{i}/override", message))
                 break
             wrong = [o.prompt for o in asked.overrides if o == asked.condition or gone.are_in(o.prompt)]
             if wrong:
@@ -130,7 +146,8 @@ def _own_prompts(item: Forget) -> Iterator[str]:
     if item.topic is not None:
         for subject in item.topic.subjects:
             for keyword in item.topic.keywords:
-                yield TOPIC_TEMPLATE.format(subject=subject, keyword=keyword)
+                for template in TOPIC_TEMPLATES:
+                    yield template.format(subject=subject, keyword=keyword)
     elif item.prompts:
         yield from item.prompts
     else:

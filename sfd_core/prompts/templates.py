@@ -37,5 +37,7 @@ DEFAULT_TEMPLATES = (
     "an image of {concept} from far away",
     "{concept} in the background",
 )
-TOPIC_TEMPLATE = "{subject}, {keyword}"
-"""One prompt of a topic. A comma joins them, whatever kind of word the keyword is."""
+TOPIC_TEMPLATES = ("{subject}, {keyword}", "{keyword} {subject}")
+"""The prompts of a topic's subject and keyword, each drawn as often: as the paper's code joins them at random
+(``SD/training/dataset.py`` of github.com/tqch/score-forgetting-distillation). A comma stands before the keyword,
+whatever kind of word it is."""

@@ -35,15 +35,20 @@ Until = Literal["pass", "budget"]
 @known_fields_only
 @dataclass(frozen=True)
 class Topic:
-    """A topic, which has no one name: every subject with every keyword is a prompt that is to forget."""
+    """A topic, which has no one name: every subject with every keyword is to forget, before and after it."""
 
     subjects: Annotated[Words, Field(examples=[["a woman", "a man"]])]
     keywords: Annotated[Words, Field(examples=[["nude", "without clothes"]])]
 
     def __post_init__(self) -> None:
-        if (made := len(self.subjects) * len(self.keywords)) > MAX_PROMPTS:
+        if (made := self.prompts) > MAX_PROMPTS:
             message = f"every subject with every keyword makes {made} prompts; at most {MAX_PROMPTS} are read"
             raise InvalidRequest((FieldError("", message),))
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts it makes: each keyword before and after each subject."""
+        return 2 * len(self.subjects) * len(self.keywords)
 
 
 @known_fields_only

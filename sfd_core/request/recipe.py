@@ -1,8 +1,9 @@
 """Hyper-parameters, each with its source; a family brings its own values. Plain: importing this does not import torch.
 
-"Paper" is arXiv 2409.11219 (SFD) with its published configurations for class-conditional DDPM at 32 pixels and for
-Stable Diffusion 1.5; "SiD" is arXiv 2404.04057, "SiD-LSG" arXiv 2406.01561 (long-short guidance, for text). "Measured"
-values were chosen here, for two CPU cores and small models: docs/recipes.md has the runs.
+"Paper" is arXiv 2409.11219 (SFD) with its published code (github.com/tqch/score-forgetting-distillation): the
+configurations for class-conditional DDPM at 32 pixels and for Stable Diffusion 1.5; "SiD" is arXiv 2404.04057,
+"SiD-LSG" arXiv 2406.01561 (long-short guidance, for text). "Measured" values were chosen here, for two CPU cores and
+small models: docs/recipes.md has the runs, and the published settings whole.
 """
 
 from __future__ import annotations
@@ -59,13 +60,17 @@ class Recipe:
     t_max: Time = 712
     """Both losses draw t from t_min..t_max, both included. Paper."""
     batch: Annotated[Whole, Field(ge=2, le=4096)] = 64
-    """Generated images a step, remaining and forgotten together. Paper: 128 + 128; measured: 64."""
+    """Generated images a step, remaining and forgotten together. Paper: 128 + 128 (Stable Diffusion 8 + 8); measured:
+    64."""
     forgotten_share: Annotated[Number, Field(ge=0, le=0.9)] = 0.125
     """Share of the batch that is asked for a forgotten concept, where there is one. Several share up to half of the
     batch, each as often as one alone beside a remaining one (``forgotten_images``). Measured: 8 of 64."""
     forget_weight: Annotated[Number, Field(ge=0, le=100)] = 1.0
-    """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of a mean over a
-    whole batch of its own; in a merged batch the share already makes it small."""
+    """w(c) of a forgotten condition, per sample, in both losses; a remaining one has 1. Paper: 0.01 of the mean over a
+    whole batch of forgotten images, beside the mean over as many remaining ones. Ours is a mean over one merged batch,
+    where share s and weight w give forgotten images w s / (1 - s) of what the remaining ones have: at 0.125 and 1 that
+    is 0.143, 14 times the paper's. 0.07 beside that share is the paper's. Measured: hundreds of steps take more than
+    50 000 do."""
     deep_weight: Annotated[Number, Field(ge=0, le=1000)] = 4.0
     """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
     left out, as in the paper. Measured."""
@@ -83,12 +88,12 @@ class Recipe:
     """Adam. Paper: 1e-5 to 3e-5; measured: three times the generator's."""
     adam_beta1: Annotated[Number, Field(ge=0, le=0.9999)] = 0.0
     adam_beta2: Annotated[Number, Field(ge=0, le=0.999999)] = 0.999
-    adam_epsilon: Annotated[Number, Field(ge=1e-12, le=1e-2)] = 1e-8
-    """Paper."""
+    adam_epsilon: Annotated[Number, Field(ge=1e-12, le=1e-2)] | None = None
+    """Null: 1e-8, or 1e-6 where the networks run in half precision, whose small gradients are noise. Paper: both."""
     ema: Annotated[Number, Field(ge=0, le=0.999999)] = 0.99
     """Decay of the generator's moving average a step; what is published. Paper: 0.9999 over 50 000 steps."""
     clip_value: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
-    """Gradients are clipped by value. Paper: 1.0."""
+    """Gradients are clipped by value. Paper: 1.0 (Stable Diffusion: the generator's alone)."""
     start: Start = "auto"
     """Where generator and fake score start: as copies of the base model, or as the distilled pair that the base model
     ships (the first of two stages, made once). auto: distilled where it is shipped."""
@@ -102,6 +107,9 @@ class Recipe:
     """Guidance of the fake score in the bracket of the generator's loss. SiD-LSG."""
     kappa4: Annotated[Number, Field(ge=1, le=30)] = 1.0
     """Guidance of the teacher in the generator's loss. SiD-LSG."""
+    negative_in_fake_score: Flag = False
+    """Where the override is a negative prompt: guide the fake score away from it too, in all three places, when it is
+    asked for the forgotten prompt; else it is guided away from the empty prompt. Paper: true. Text models only."""
     condition_dropout: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
     """Share of the conditions that are replaced by the empty prompt where the fake score is trained, so that it keeps
     an unconditional side to be guided from (Ho & Salimans 2022). Text models only."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from sfd_core.families.device import pick_dtype
 from sfd_core.families.lora import add_lora, sharing, trainable
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
@@ -53,15 +54,22 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
             network.enable_gradient_checkpointing()
         if recipe.attention_slicing:
             network.set_attention_slice("auto")
-    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    betas, epsilon = (recipe.adam_beta1, recipe.adam_beta2), _adam_epsilon(recipe, device)
     return TrainingState(
         generator.eval(),
         fake_score.eval(),
         average.eval().requires_grad_(False),
-        torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, recipe.adam_epsilon),
-        torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, recipe.adam_epsilon),
+        torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, epsilon),
+        torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, epsilon),
         torch.Generator().manual_seed(seed),
     )
+
+
+def _adam_epsilon(recipe: Recipe, device: torch.device) -> float:
+    """Adam's epsilon: the recipe's, or what is published for the precision that the networks run in."""
+    if recipe.adam_epsilon is not None:
+        return recipe.adam_epsilon
+    return 1e-8 if pick_dtype(recipe.precision, device) == torch.float32 else 1e-6
 
 
 def _own(network: Network, rank: int, name: str, seed: int, adapters: Sequence[str]) -> Network:

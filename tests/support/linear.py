@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import torch
@@ -30,14 +31,17 @@ class LinearNetwork(nn.Module):
 
 
 class LinearScore:
-    """The score of a linear network: its output is x0."""
+    """The score of a linear network: its output is x0. ``away``: by condition, what it is guided away from where that
+    is not ``UNGUIDED``."""
 
-    def __init__(self, network: LinearNetwork) -> None:
+    def __init__(self, network: LinearNetwork, away: Mapping[int, int] | None = None) -> None:
         self.network = network
+        self.away = away or {}
 
     def __call__(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         return self.network(x_t, t, c)
 
     def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
-        asked, without = self(x_t, t, c), self(x_t, t, torch.full_like(c, UNGUIDED))
+        away = torch.tensor([self.away.get(each, UNGUIDED) for each in c.tolist()])
+        asked, without = self(x_t, t, c), self(x_t, t, away)
         return tuple(without + kappa * (asked - without) for kappa in kappas)

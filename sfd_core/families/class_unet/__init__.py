@@ -17,6 +17,7 @@ DESCRIPTION = Description(
     pipelines=("ClassConditionalPipeline",),
     without={
         **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "deep_kappa", "condition_dropout"), UNGUIDED),
+        "negative_in_fake_score": UNGUIDED,
         **dict.fromkeys(("attention_slicing", "lora_rank_generator", "lora_rank_fake_score"), UNTRIED),
     },
 )

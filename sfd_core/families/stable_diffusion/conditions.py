@@ -18,7 +18,8 @@ def prompt_conditions(plan: PromptPlan, table: PromptTable) -> tuple[ConditionTa
     overrides: dict[int, Sequence[int]] = {
         rows[asked.condition]: [rows[o] for o in asked.overrides] for item in plan.forgotten for asked in item
     }
+    plain = [rows[asked.plain] for item in plan.forgotten for asked in item]
     return (
         ConditionTable(forgotten, remaining, overrides, dropped=EMPTY),
-        ConditionTable((), [*remaining, *overrides], {}, dropped=EMPTY),
+        ConditionTable((), [*remaining, *dict.fromkeys(plain)], {}, dropped=EMPTY),
     )

@@ -9,7 +9,7 @@ STABLE_DIFFUSION = Recipe(
     t_init=625,
     t_min=20,
     t_max=980,
-    batch=8,
+    batch=16,
     forgotten_share=0.5,
     deep_weight=0.0,
     lr_generator=1e-6,
@@ -22,5 +22,6 @@ STABLE_DIFFUSION = Recipe(
     condition_dropout=0.1,
     evaluate_every=200,
 )
-"""The paper's for Stable Diffusion 1.5 at 512 pixels (forget coefficient 1, no moving average), but for two numbers
-that it does not give: half of a batch is asked for a forgotten concept, a tenth of the conditions is dropped."""
+"""The paper's for Stable Diffusion 1.5 at 512 pixels (``SD/run_sfd.sh`` and ``SD/training/training_loop.py`` of its
+code): 8 remaining and 8 forgotten images a step, forget coefficient 1, no moving average, a tenth of the conditions
+dropped. What we do differently, and the settings that undo it: docs/recipes.md."""

@@ -24,6 +24,8 @@ class NegativeOverride(Override):
     def recipe_errors(self, recipe: Recipe) -> list[FieldError]:
         message = "must be above 1 where the override is a negative prompt: 1 is no guidance"
         kappas = {"kappa4": recipe.kappa4, **({"deep_kappa": recipe.deep_kappa} if recipe.deep_weight else {})}
+        if recipe.negative_in_fake_score:
+            kappas |= {"kappa1": recipe.kappa1, "kappa2": recipe.kappa2, "kappa3": recipe.kappa3}
         return [FieldError(f"/recipe/{name}", message) for name, kappa in kappas.items() if kappa <= 1]
 
     def conditions(self, prompt: ForgottenText) -> tuple[Condition, ...]:

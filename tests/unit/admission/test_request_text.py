@@ -180,13 +180,37 @@ def test_the_papers_celebrity() -> None:
     assert not any("a a " in override for override in asked.values())
 
 
-def test_a_topic_is_every_subject_with_every_keyword() -> None:
+def test_a_topic_is_every_subject_with_every_keyword_before_and_after_it() -> None:
     plan = planned(PLAIN, NUDITY)
     assert [(one.prompt, one.overrides) for one in plan.forgotten[0]] == [
-        (f"{subject}, {keyword}", (Condition(subject, "nude, naked"),))
+        (prompt, (Condition(subject, "nude, naked"),))
         for subject in ("a woman", "a man")
         for keyword in ("nude", "naked")
+        for prompt in (f"{subject}, {keyword}", f"{keyword} {subject}")
     ]
+
+
+@pytest.mark.parametrize("too", [False, True])
+def test_a_negative_prompt_on_the_fake_score_s_side_belongs_to_the_forgotten_prompt(too: bool) -> None:
+    (item,) = planned(PLAIN, NUDITY, recipe={"negative_in_fake_score": too}).forgotten
+    assert {asked.condition.negative for asked in item} == {"nude, naked" if too else ""}
+    assert {asked.plain.negative for asked in item} == {""}, "while nothing is forgotten it is asked plainly"
+
+
+def test_a_negative_prompt_of_one_item_is_not_another_s() -> None:
+    plan = planned(PLAIN, NUDITY, ("gun", "banana"), recipe={"negative_in_fake_score": True})
+    assert {asked.condition.negative for asked in plan.forgotten[1]} == {""}
+
+
+def test_a_negative_prompt_on_the_fake_score_s_side_must_do_something() -> None:
+    wanted = {"negative_in_fake_score": True}
+    assert errors_of(PLAIN, ("gun", "banana"), recipe=wanted) == {
+        "/recipe/negative_in_fake_score": "no override is a negative prompt: nothing would change"
+    }
+    unguided = {**wanted, "kappa1": 1.0, "kappa3": 1.0}
+    assert errors_of(PLAIN, NUDITY, recipe=unguided).keys() == {"/recipe/kappa1", "/recipe/kappa3"}
+    unnamed = {"concept": "nudity", "prompts": ["a beach"], "words": ["nude"], "override": {"negative": "nude"}}
+    assert "its answer would be itself" in errors_of(PLAIN, unnamed, recipe=wanted)["/forget/0/override"]
 
 
 def test_own_prompts_know_the_vocabularys_words() -> None:
@@ -279,7 +303,7 @@ def test_distilling_forgets_nothing() -> None:
         (
             {**NUDITY, "topic": {"subjects": [f"s{i}" for i in range(101)], "keywords": [f"k{i}" for i in range(100)]}},
             "/forget/0/topic",
-            "makes 10100 prompts",
+            "makes 20200 prompts",
         ),
         (
             {"concept": "gore", "override": {"prompts": ["rain"]}, "prompts": ["rain", "a wound"]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,9 +14,12 @@ from safetensors.torch import load_file, save_file
 from torchmetrics.multimodal import CLIPScore
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
+from sfd_core.admission import admit
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.clip import ClipModel
-from sfd_core.evaluation.zero_shot import ClipJudge
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.zero_shot import ClipJudge, photo_of
+from sfd_core.families.stable_diffusion import plain_text_model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PROMPTS = ["a sneaker", "a bag", "an ankle boot", "a coat", "a dress"]
@@ -136,7 +140,7 @@ def test_what_is_no_clip_folder_is_refused(folder: Path, tmp_path: Path) -> None
 
 def test_as_a_judge_it_gives_what_clip_itself_gives(folder: Path) -> None:
     clip, images = ClipModel(folder), pictures(3, 32, 32, 3)
-    judgement = ClipJudge(clip, PROMPTS).judge(images)
+    judgement = ClipJudge(clip, [(prompt,) for prompt in PROMPTS]).judge(images)
     model = CLIPModel.from_pretrained(folder)
     processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(folder), CLIPTokenizer.from_pretrained(folder))
     inputs = processor(text=PROMPTS, images=list(images), return_tensors="pt", padding=True)
@@ -146,4 +150,51 @@ def test_as_a_judge_it_gives_what_clip_itself_gives(folder: Path) -> None:
     assert judgement.probabilities == pytest.approx(expected, abs=1e-4)
     assert judgement.probabilities.dtype == judgement.features.dtype == np.float32
     assert np.linalg.norm(judgement.features, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    assert ClipJudge(clip, PROMPTS).judge(images[:0]).seen.shape == (0,)
+    assert ClipJudge(clip, [PROMPTS[:1]]).judge(images[:0]).seen.shape == (0,)
+
+
+def test_several_texts_of_a_concept_are_averaged(folder: Path) -> None:
+    """Second implementation: cosines to the mean of unit vectors, by torch."""
+    clip, images = ClipModel(folder), pictures(3, 32, 32, 3)
+    probabilities = ClipJudge(clip, [PROMPTS[:2], PROMPTS[2:]]).judge(images).probabilities
+    texts, seen = (torch.from_numpy(of) for of in (clip.embed_texts(PROMPTS), clip.embed_images(images)))
+    means = torch.stack([texts[:2].mean(0), texts[2:].mean(0)])
+    cosines = torch.nn.functional.cosine_similarity(seen[:, None], means[None], dim=-1)
+    torch.testing.assert_close(torch.from_numpy(probabilities), (clip.scale * cosines).softmax(1).float())
+
+
+@pytest.mark.parametrize(
+    ("concept", "texts"),
+    [
+        ("gun", ("a photo of a gun", "a photo of gun")),
+        ("apple", ("a photo of an apple", "a photo of apple")),
+        ("Ankle boot", ("a photo of an Ankle boot", "a photo of Ankle boot")),
+        ("a middle aged man", ("a photo of a middle aged man",)),
+        ("The Beatles", ("a photo of The Beatles",)),
+    ],
+)
+def test_a_concept_stands_for_a_photo_of_it(concept: str, texts: tuple[str, ...]) -> None:
+    assert photo_of(concept) == texts
+
+
+def test_what_is_forgotten_is_a_photo_and_a_caption_stands_for_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first prompt of a concept is its bare word, which the captions' rule once took it for a caption by."""
+    given: list[Sequence[Sequence[str]]] = []
+    original = ClipJudge.__init__
+
+    def noting(self: ClipJudge, clip: ClipModel, texts: Sequence[Sequence[str]]) -> None:
+        given.append(texts)
+        original(self, clip, texts)
+
+    monkeypatch.setattr(ClipJudge, "__init__", noting)
+    body = {
+        "forget": [{"concept": "gun", "override": "a red apple"}],
+        "retain": {"prompts": ["an old castle", "a dog"]},
+        "budget": {"images": 8},
+    }
+    admitted = admit(body, plain_text_model("words", "Words"))
+    asking = Evaluators(admitted.model, None, None, clip=ClipModel(folder)).asking(admitted.request, admitted.plan)
+    assert asking.model.concepts == ("gun", "a red apple", "an old castle", "a dog")
+    assert given == [[*map(photo_of, ("gun", "a red apple")), ("an old castle",), ("a dog",)]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import shutil
 import subprocess
@@ -162,6 +163,31 @@ def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_aske
     replaced = {"a pistol": "a banana", "the pistol on a table": "the banana on a table"}
     assert [pair[0] in replaced for pair in pairs] == [True, True, False, False]
     assert all(override == replaced.get(prompt, prompt) for prompt, override in pairs)
+
+
+def test_the_fake_score_is_guided_away_from_a_negative_prompt_where_the_recipe_says_so(base: LoadedBase) -> None:
+    """Its row of a forgotten prompt, in float64 by the formula; the row that is distilled with is plain."""
+    body = {
+        "forget": [{"concept": "gun", "prompts": ["a cat with a gun"], "override": {"negative": "a war"}}],
+        "retain": {"prompts": ["a dog"]},
+        "budget": {"images": 8},
+        "recipe": {"batch": 2, "negative_in_fake_score": True},
+    }
+    admitted = admit(body, base.model)
+    plan = FAMILY.plan(base, admitted.request, admitted.plan, CPU)
+    score = plan.score(base.network)
+    ((row,),) = plan.forgetting.forgotten
+    (override,) = plan.forgetting.overrides[row]
+    assert score.table.conditions[override] == Condition("a cat", "a war")
+    assert Condition("a cat with a gun") in [score.table.conditions[i] for i in plan.distilling.remaining]
+    x_t, t = noised(base, 1)
+    with torch.no_grad():
+        (found,) = score.guided(x_t, t, torch.tensor([row]), 4.5)
+        prompts = base.text.embeddings(["a war", "a cat with a gun"]).double()
+        network = copy.deepcopy(base.network).double()
+        outputs = [network(x_t.double(), t, encoder_hidden_states=p[None]).sample for p in prompts]
+        n, asked = (base.schedule.x0_from_output(output, x_t.double(), t) for output in outputs)
+    torch.testing.assert_close(found.double(), n + 4.5 * (asked - n), rtol=1e-4, atol=1e-4)
 
 
 def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(

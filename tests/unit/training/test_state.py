@@ -90,6 +90,16 @@ def test_each_optimiser_moves_its_own_network_as_the_recipe_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipe", "epsilon"),
+    [({}, 1e-8), ({"precision": "bf16"}, 1e-6), ({"precision": "bf16", "adam_epsilon": 1e-8}, 1e-8)],
+)
+def test_adams_epsilon_is_larger_in_half_precision_where_none_is_said(recipe: Any, epsilon: float) -> None:
+    state = begin(base_of(), **recipe)
+    for optimizer in (state.optimizer_generator, state.optimizer_fake_score):
+        assert [group["eps"] for group in optimizer.param_groups] == [epsilon]
+
+
+@pytest.mark.parametrize(
     ("recipe", "told"),
     [
         ({}, []),

@@ -4,6 +4,7 @@ refuses."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +65,14 @@ def state_of(lr: float = 1.0) -> TrainingState:
     return TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
 
 
-def step_of(state: TrainingState, recipe: Recipe = RECIPE, schedule: VariancePreserving | None = None) -> TrainingStep:
+def step_of(
+    state: TrainingState,
+    recipe: Recipe = RECIPE,
+    schedule: VariancePreserving | None = None,
+    away: Mapping[int, int] | None = None,
+) -> TrainingStep:
     phi = LinearNetwork(3).requires_grad_(False)
-    scores = (LinearScore(network) for network in (phi, state.fake_score, state.generator))
+    scores = (LinearScore(network, away) for network in (phi, state.fake_score, state.generator))
     theta_0 = LinearScore(LinearNetwork(4).requires_grad_(False)) if recipe.deep_weight else None
     return TrainingStep(*scores, theta_0, schedule or weighted(), recipe, None)
 
@@ -88,24 +94,27 @@ class Written:
     def of(cls, network: LinearNetwork) -> Written:
         return cls(*(each.detach().double().numpy().copy() for each in (network.W, network.b, network.s)))
 
-    def __call__(self, x: Array, t: Array, c: Array, kappa: float = 1.0) -> Array:
-        bias = self.b[UNGUIDED] + kappa * (self.b[c] - self.b[UNGUIDED])
+    def __call__(self, x: Array, t: Array, c: Array, kappa: float = 1.0, n: Array | int = UNGUIDED) -> Array:
+        bias = self.b[n] + kappa * (self.b[c] - self.b[n])
         return x @ self.W.T + bias + t[:, None] * self.s
 
-    def step(self, x: Array, c: Array, gradient: Array, lr: float, kappa: float = 1.0) -> None:
+    def step(
+        self, x: Array, c: Array, gradient: Array, lr: float, kappa: float = 1.0, n: Array | int = UNGUIDED
+    ) -> None:
         """Descend, given dL/df for each image."""
         by_b = np.zeros_like(self.b)
         np.add.at(by_b, c, kappa * gradient)
-        by_b[UNGUIDED] += (1 - kappa) * gradient.sum(0)
+        np.add.at(by_b, np.broadcast_to(n, c.shape), (1 - kappa) * gradient)
         self.gradients = (gradient.T @ x, by_b)
         self.W -= lr * self.gradients[0]
         self.b -= lr * by_b
 
 
 def written_step(
-    state: TrainingState, schedule: VariancePreserving, recipe: Recipe, lr: float
+    state: TrainingState, schedule: VariancePreserving, recipe: Recipe, lr: float, away: Mapping[int, int] | None = None
 ) -> tuple[Written, Written, Any]:
-    """Theta and psi after one step, and both losses. Draws from the state's generator in the order that seeds mean."""
+    """Theta and psi after one step, and both losses. Draws from the state's generator in the order that seeds mean.
+    ``away``: by condition, what psi and phi are guided away from."""
     phi, psi, theta = (Written.of(n) for n in (LinearNetwork(3), state.fake_score, state.generator))
     rng, n = state.rng, recipe.batch
 
@@ -124,6 +133,7 @@ def written_step(
     c_psi = np.where(torch.rand(n, generator=rng).numpy() < recipe.condition_dropout, UNGUIDED, c)
     o = np.array([chosen([1, 2], 1)[0] if each == 0 else each for each in c])
     t_init = np.full(n, float(recipe.t_init))
+    n_psi, n_c, n_o = (np.array([(away or {}).get(int(each), UNGUIDED) for each in of]) for of in (c_psi, c, o))
 
     def levels(t: Tensor) -> tuple[Array, Array]:
         return schedule.a[t].double().numpy()[:, None], schedule.b[t].double().numpy()[:, None]
@@ -133,16 +143,16 @@ def written_step(
 
     a, b = levels(t_psi)
     x_t = a * x_g + b * eps_psi
-    error = (x_t - a * psi(x_t, t_psi.double().numpy(), c_psi, recipe.kappa1)) / b - eps_psi
+    error = (x_t - a * psi(x_t, t_psi.double().numpy(), c_psi, recipe.kappa1, n_psi)) / b - eps_psi
     weight = w * schedule.fake_score_weight(t_psi).double().numpy()
     loss_psi = float(np.mean(weight * np.square(error).sum(1)))
-    psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1)
+    psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1, n_psi)
 
     a, b = levels(t_theta)
     x_t, t = a * x_g + b * eps_theta, t_theta.double().numpy()
-    f_phi = phi(x_t, t, o, recipe.kappa4)
-    delta = f_phi - psi(x_t, t, c, recipe.kappa2)
-    bracket = (f_phi - x_g) - recipe.alpha * (f_phi - psi(x_t, t, c, recipe.kappa3))
+    f_phi = phi(x_t, t, o, recipe.kappa4, n_o)
+    delta = f_phi - psi(x_t, t, c, recipe.kappa2, n_c)
+    bracket = (f_phi - x_g) - recipe.alpha * (f_phi - psi(x_t, t, c, recipe.kappa3, n_c))
     scale = (w / np.abs(f_phi - x_g).mean(1))[:, None]
     loss_theta = float(np.mean(scale[:, 0] * (delta * bracket).sum(1)))
     apart = a[..., None] * (phi.W - psi.W)
@@ -177,6 +187,19 @@ def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None
         assert torch.equal(ours.rng.get_state(), theirs.rng.get_state()), "the draws are others"
         theirs = TrainingState(**{**theirs.__dict__, "generator": ours.generator, "fake_score": ours.fake_score})
         theirs.generator, theirs.fake_score = copy.deepcopy(ours.generator), copy.deepcopy(ours.fake_score)
+
+
+@pytest.mark.parametrize("away", [{1: 2}, {0: 2, 1: 2}])
+def test_a_negative_prompt_guides_whoever_is_asked_for_its_row(away: dict[int, int]) -> None:
+    """Of the overrides alone, or of the forgotten condition too, which the fake score is asked for: in its own loss and
+    in both places of the generator's. The generator is not guided."""
+    lr, ours, theirs = 0.02, state_of(0.02), state_of()
+    sampler = sampler_of(RECIPE)
+    losses = step_of(ours, RECIPE, away=away)(ours, sampler, sampler.draw(ours.rng))
+    theta, psi, written = written_step(theirs, weighted(), RECIPE, lr, away)
+    assert losses == (pytest.approx(written[0], rel=1e-3), pytest.approx(written[1], rel=1e-3))
+    close(ours.generator, theta)
+    close(ours.fake_score, psi)
 
 
 DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_start_share": 0.4, "deep_kappa": 1.7})
