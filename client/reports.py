@@ -73,8 +73,8 @@ class ConceptAgreement:
     """Share of agreement in the generator's images."""
     base_model: float
     """Share of agreement in the base model's images."""
-    real: float
-    """Share of agreement in real images."""
+    real: float | None = None
+    """Share of agreement in real images; null where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,8 +371,8 @@ class JudgeAgreement:
     """Share of the generator's images in which both judges see the same concept."""
     base_model: Interval
     """The same in the base model's images."""
-    real: Interval
-    """The same in real images: how often the two agree where nothing was generated."""
+    real: Interval | None = None
+    """The same in real images: how often the two agree where nothing was generated. Null where there are none."""
     by_concept: tuple[ConceptAgreement, ...] = ()
     """One row a concept."""
     forgotten: tuple[ForgottenAgreement, ...] = ()

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 NO_JUDGE_HINT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose manifest names a judge"
 """What would let something be decided where no judge looked."""
-ENOUGH_SEEN = 0.5
-"""Share of the base model's own images in which a judge must see what was asked (the lower end of its interval), for
-its answers to decide anything: where it misses most of them its silence is no evidence."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,11 @@ def evaluate(
     ):
         yield done, of, None
     if references and theirs is not None:
-        looking = dataclasses.replace(evaluators.judge_alone(), extractors=_without_reference(evaluators))
+        looking = dataclasses.replace(
+            evaluators.judge_alone(),
+            second_judge=evaluators.second_judge,
+            extractors=_without_reference(evaluators),
+        )
         seen = Judgements({})
         images = by_label(theirs, evaluators.prompts)
         # From other seeds than the generator's: at the same ones a base model measured here would be its own reference.
@@ -155,6 +159,13 @@ def _with_own_references(evaluators: Evaluators, base_model: Judgements, counts:
         seen = [base_model.by_label[label].judgement for label in counts]
         probabilities = np.concatenate([judgement.probabilities for judgement in seen])
         confidence = probabilities[np.arange(len(labels)), labels]
-        own = ReferenceSet(base_model.features(list(counts)), labels, probabilities.argmax(axis=1), confidence)
+        seconds = [second for label in counts if (second := base_model.by_label[label].second) is not None]
+        own = ReferenceSet(
+            base_model.features(list(counts)),
+            labels,
+            probabilities.argmax(axis=1),
+            confidence,
+            np.concatenate([second.seen for second in seconds]) if seconds else None,
+        )
         reference = Reference(own.only([]), own)
     return dataclasses.replace(evaluators, references={**evaluators.references, **made}, reference=reference)

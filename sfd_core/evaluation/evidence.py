@@ -105,6 +105,11 @@ class Evidence(Setting):
     def has_judge(self) -> bool:
         return self.evaluators.judge is not None
 
+    def could_not_ask(self, section: type[Any], questions: Callable[[Setting], Sequence[Question]]) -> bool:
+        """Return whether a section has questions to a model that is asked by prompts, and what is evaluated takes none:
+        a filter of labels says nothing of what other words bring back."""
+        return self.evaluators.prompts is not None and section not in self.answers and bool(questions(self))
+
     @property
     def views(self) -> tuple[JudgeView, ...]:
         """What each judge sees that decides: the first, and the second where it has looked at the same images and at

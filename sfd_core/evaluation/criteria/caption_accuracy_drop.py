@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import drop as drop_words
 from sfd_core.display.numbers import points
-from sfd_core.evaluation.criterion import ENOUGH_SEEN, CriterionSpec
+from sfd_core.evaluation.criterion import CriterionSpec
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.sections.captions import Captions, RetainedCaptions
-from sfd_core.evaluation.verdict import Criterion, at_most
+from sfd_core.evaluation.poor_base import ENOUGH_SEEN
+from sfd_core.evaluation.sections.captions import Captions, RetainedCaptions, questions
+from sfd_core.evaluation.verdict import Criterion, at_most, undecided
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -29,6 +30,9 @@ def judge(captions: RetainedCaptions, threshold: float) -> Criterion | None:
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
     """Return one criterion; none where there are no such captions or the base model does not follow them, or no judge
     looked."""
+    if evidence.could_not_ask(Captions, questions):
+        reason = "what is evaluated takes labels alone: no caption could be asked for"
+        return [undecided(NAME, threshold, reason)]
     captions = parts.of(Captions).retained_captions
     criterion = None if captions is None else judge(captions, threshold)
     return [] if criterion is None else [criterion]

@@ -10,6 +10,7 @@ from sfd_core.display.numbers import points
 from sfd_core.evaluation.criterion import CriterionSpec
 from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.poor_base import held_to
 from sfd_core.evaluation.sections.cross_domain import CrossDomain
 from sfd_core.evaluation.verdict import Criterion, at_most
 
@@ -23,7 +24,8 @@ def judge(domain: str, base_model: Interval, generator: Interval, threshold: flo
     """Judge the drop of accuracy in another domain than that of what was forgotten."""
     drop = difference(base_model, generator)
     said = f"accuracy on {domain} drops by {drop_words(drop, 2)}"
-    return at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", domain, generator.n)
+    criterion = at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", domain, generator.n)
+    return held_to(base_model, criterion, f"each {domain}")
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:

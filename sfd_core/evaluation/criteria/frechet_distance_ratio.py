@@ -56,6 +56,16 @@ def too_few(images: int, needed: int, threshold: float) -> Criterion:
     return undecided(NAME, threshold, reason)
 
 
+def too_few_real(images: int, features: int, threshold: float) -> Criterion:
+    """Leave the criterion undecided: half of the real images, as many as a distance is measured to, must be more than
+    the features."""
+    reason = (
+        f"a Frechet distance takes {number(2 * (features + 1))} real images of remaining concepts; the base model's "
+        f"reference has {number(images)}"
+    )
+    return undecided(NAME, threshold, reason)
+
+
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
     """Return one criterion, on the judge's features, from equally many images of both sides."""
     from sfd_core.evaluation.frechet_pair import equal_counts, frechet_pair
@@ -75,8 +85,10 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
     base_model = [reference.base_model.only([label]).features for label in kept]
     real = reference.real.only(kept).features
     n, needed = sum(equal_counts(generator, base_model)), images_needed(real.shape[1])
-    if n < needed or len(real) // 2 <= real.shape[1]:
+    if n < needed:
         return [too_few(n, needed, threshold)]
+    if len(real) // 2 <= real.shape[1]:
+        return [too_few_real(len(real), real.shape[1], threshold)]
     ours, theirs = frechet_pair(real, generator, base_model)
     return [judge(ours, theirs, threshold)]
 

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number
-from sfd_core.evaluation.criterion import ENOUGH_SEEN, CriterionSpec
+from sfd_core.evaluation.criterion import CriterionSpec
 from sfd_core.evaluation.intervals import wilson, z_of_all
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind, Paraphrases
-from sfd_core.evaluation.verdict import Criterion, at_least
+from sfd_core.evaluation.poor_base import ENOUGH_SEEN
+from sfd_core.evaluation.room import within_reach
+from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind, Paraphrases, questions
+from sfd_core.evaluation.verdict import Criterion, at_least, undecided
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
 
 NAME = "paraphrase_accuracy"
+
+
+CANNOT_ASK = "what is evaluated takes labels alone: no other words could be asked for, and nothing says what they show"
 
 
 def judge(row: ParaphrasedConcept, threshold: float) -> Criterion | None:
@@ -41,8 +46,16 @@ def _of(kind: ParaphraseKind, concept: str, kinds: int, threshold: float) -> Cri
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
     """Return one criterion for each forgotten concept that the base model draws for some paraphrase; none for a
     class-conditional model, or where no judge looked."""
-    found = (judge(row, threshold) for row in parts.of(Paraphrases).paraphrases or ())
-    return [criterion for criterion in found if criterion is not None]
+    if evidence.could_not_ask(Paraphrases, questions):
+        return [undecided(NAME, threshold, CANNOT_ASK, item.concept) for item in evidence.request.forget]
+    items = {item.concept: item for item in evidence.request.forget}
+    found = ((row, judge(row, threshold)) for row in parts.of(Paraphrases).paraphrases or ())
+    return [
+        # The first judge looked alone.
+        within_reach(criterion, evidence.views[0], items[row.concept], evidence)
+        for row, criterion in found
+        if criterion is not None
+    ]
 
 
 CRITERION = CriterionSpec(

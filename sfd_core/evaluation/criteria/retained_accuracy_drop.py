@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import drop as drop_words
-from sfd_core.display.numbers import estimate, percent, points
-from sfd_core.evaluation.criterion import ENOUGH_SEEN, NO_JUDGE_HINT, CriterionSpec
+from sfd_core.display.numbers import points
+from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
 from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.poor_base import held_to
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
 if TYPE_CHECKING:
@@ -39,15 +39,7 @@ def _by(view: JudgeView, kept: Sequence[int], threshold: float) -> Criterion:
     base_model = view.base_model_right(kept)
     if base_model is None:
         return undecided(NAME, threshold, "there are no images of the base model to hold the generator's against")
-    criterion = judge(base_model, view.right(kept), threshold)
-    if base_model.low < ENOUGH_SEEN and criterion.decision != "fail":
-        # What is hardly there cannot be lost: a small drop says nothing.
-        reason = (
-            f"in {estimate(base_model)} of the base model's own images of the other concepts the judge sees what was "
-            f"asked: a drop below {percent(ENOUGH_SEEN, None)} means nothing; a better base model or judge is needed"
-        )
-        return replace(criterion, decision="inconclusive", reason=reason)
-    return criterion
+    return held_to(base_model, judge(base_model, view.right(kept), threshold), "the other concepts")
 
 
 MEASURED = """

@@ -7,20 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number, percent
-from sfd_core.evaluation.criterion import ENOUGH_SEEN, NO_JUDGE_HINT, CriterionSpec
+from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
 from sfd_core.evaluation.intervals import wilson
 from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.poor_base import ENOUGH_SEEN, hardly_seen
+from sfd_core.evaluation.room import within_reach
 from sfd_core.evaluation.verdict import Criterion, at_least, by_every_judge, undecided
 from sfd_core.request.concepts import Forget
-from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.overrides.judge import JudgeOverride
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence, JudgeView
 
 NAME = "unlearning_accuracy"
-SUGGESTED = 5
-"""Overrides that are named where the request's leaves no room for its threshold."""
 
 
 def judge(concept: str, not_seen: int, n: int, threshold: float) -> Criterion:
@@ -56,15 +55,9 @@ def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> 
     seen = view.generator[label]
     criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold)
     before = view.base_model_right([label])
-    if criterion.decision == "fail" and criterion.measured is not None:
-        if (
-            (most := _ceiling(view, item, evidence)) is not None
-            and most < threshold <= 1
-            and criterion.measured.high >= most
-        ):
-            return replace(criterion, decision="inconclusive", reason=_cannot(criterion, item, evidence, most, view))
-        return criterion
-    if before is None or before.low < ENOUGH_SEEN:
+    if criterion.decision == "fail":
+        return within_reach(criterion, view, item, evidence)
+    if hardly_seen(before):
         share = "none" if before is None else f"{estimate(before)}"
         reason = (
             f"the judge sees {item.concept} in {share} of the base model's own images of it: that it sees it in few of "
@@ -73,37 +66,6 @@ def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> 
         )
         return replace(criterion, decision="inconclusive", reason=reason)
     return criterion
-
-
-def _ceiling(view: JudgeView, item: Forget, evidence: Evidence) -> float | None:
-    """The most that UA can be with this override: in some images of the override itself the judge sees the forgotten
-    concept, be they real or the base model's. None where the override is not one concept that the judge knows."""
-    if not isinstance(item.override, FixedOverride) or item.override.concept not in evidence.concepts:
-        return None
-    label, override = (evidence.concepts.index(name) for name in (item.concept, item.override.concept))
-    return _room(view, label, override)
-
-
-def _room(view: JudgeView, label: int, override: int) -> float | None:
-    """1 - the larger share of images of ``override``, real or the base model's, in which the judge sees ``label``."""
-    shares = [share for share in view.mistaken(label, override) if share is not None]
-    return 1 - max(shares) if shares else None
-
-
-def _cannot(criterion: Criterion, item: Forget, evidence: Evidence, most: float, view: JudgeView) -> str:
-    """Why no generator could reach the threshold with this override, and with which it could."""
-    assert isinstance(item.override, FixedOverride)
-    assert criterion.measured is not None
-    label = evidence.concepts.index(item.concept)
-    rooms = {i: room for i in evidence.kept if (room := _room(view, label, i)) is not None}
-    better = sorted((i for i, room in rooms.items() if room >= criterion.threshold), key=lambda i: -rooms[i])
-    would = ", ".join(evidence.concepts[i] for i in better[:SUGGESTED])
-    return (
-        f"unlearning accuracy of {item.concept} is {estimate(criterion.measured, 2)}, but "
-        f"{percent(criterion.threshold, None)} cannot be reached with this override: the judge sees {item.concept} in "
-        f"{percent(1 - most, 2)} of images of {item.override.concept} itself. "
-        + (f"Overrides that leave room: {would}" if would else "No other concept leaves room for this threshold")
-    )
 
 
 MEASURED = """

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number, percent
-from sfd_core.evaluation.criterion import ENOUGH_SEEN, NO_JUDGE_HINT, CriterionSpec
+from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
 from sfd_core.evaluation.intervals import Interval, ratio_of, wilson, z_of_all
 from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.poor_base import ENOUGH_SEEN, hardly_seen
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def judge(found: Mapping[str, tuple[Hits, Hits]], threshold: float) -> Criterion
             NAME,
             lost,
             threshold,
-            f"{concept} loses {estimate(lost)} of the base model's accuracy, the most of {number(len(found))} concepts",
+            _said(concept, lost, len(found)),
             percent(threshold, None),
             concept,
         )
@@ -50,6 +51,16 @@ def judge(found: Mapping[str, tuple[Hits, Hits]], threshold: float) -> Criterion
     failed = [one for one in criteria if one.decision == "fail"]
     unsure = [one for one in criteria if one.decision == "inconclusive"]
     return max(failed or unsure or criteria, key=lambda one: one.measured.value if one.measured else 0.0)
+
+
+def _said(concept: str, lost: Interval, concepts: int) -> str:
+    if lost.value <= 0:
+        # The worst is the one that its interval leaves most in doubt.
+        return (
+            f"none of {number(concepts)} concepts loses any of the base model's accuracy; by its interval {concept} "
+            f"may have lost up to {percent(max(0.0, lost.high))}"
+        )
+    return f"{concept} loses {estimate(lost)} of the base model's accuracy, the most of {number(concepts)} concepts"
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
@@ -71,7 +82,7 @@ def _by(view: JudgeView, evidence: Evidence, threshold: float) -> Criterion:
             continue
         hits = _hits(base_model), _hits(generator)
         found[evidence.concepts[label]] = hits
-        if base_model.low >= ENOUGH_SEEN:
+        if not hardly_seen(base_model):
             well_shown[evidence.concepts[label]] = hits
     if found and (worst := judge(found, threshold)).decision == "fail":
         return worst
@@ -87,7 +98,10 @@ def _hits(share: Interval) -> Hits:
 
 
 MEASURED = """
-{% if c.measured and c.about %}
+{% if c.measured and c.about and c.measured.value <= 0 %}
+Measured: no remaining concept lost any of the accuracy that the base model has on it. Of “{{ c.about }}” the interval,
+corrected for how many concepts were looked at, reaches to {{ c.measured.high | percent }}.
+{% elif c.measured and c.about %}
 Measured: “{{ c.about }}” lost {{ c.measured.value | percent }} of the accuracy that the base model has on it (interval
 {{ c.measured.low | percent }} to {{ c.measured.high | percent }}, corrected for how many concepts were looked at); no
 other remaining concept lost more.
@@ -108,7 +122,7 @@ CRITERION = CriterionSpec(
     label="Largest allowed loss of one concept",
     hint="Of any one concept that remains, as a share of the base model’s accuracy on it.",
     headlines={
-        "pass": "No single remaining concept lost more than is allowed; most was lost by “{about}”",
+        "pass": "No single remaining concept lost more than is allowed",
         "fail": "“{about}” suffered more than is allowed",
         "inconclusive": "Too few images to say whether “{about}” suffered more than is allowed",
     },

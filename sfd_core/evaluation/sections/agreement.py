@@ -26,8 +26,8 @@ class ConceptAgreement:
     """Share of agreement in the generator's images."""
     base_model: Share
     """Share of agreement in the base model's images."""
-    real: Share
-    """Share of agreement in real images."""
+    real: Share | None
+    """Share of agreement in real images; null where there are none."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class JudgeAgreement:
     """Share of the generator's images in which both judges see the same concept."""
     base_model: Interval
     """The same in the base model's images."""
-    real: Interval
-    """The same in real images: how often the two agree where nothing was generated."""
+    real: Interval | None
+    """The same in real images: how often the two agree where nothing was generated. Null where there are none."""
     by_concept: tuple[ConceptAgreement, ...]
     """One row a concept."""
     forgotten: tuple[ForgottenAgreement, ...]
@@ -86,7 +86,8 @@ def measure(evidence: Evidence) -> Agreement:
     first = {label: by_label[label].seen for label in labels}
     second = {label: judged.seen for label in labels if (judged := by_label[label].second) is not None}
     generator = rate(np.concatenate([first[label] == second[label] for label in labels]))
-    base_model, real = (rate(_same(part)) for part in (reference.base_model, reference.real))
+    base_model = rate(_same(reference.base_model))
+    real = rate(_same(reference.real)) if len(reference.real.labels) else None
     forgotten = tuple(
         ForgottenAgreement(
             concepts[label],
@@ -102,11 +103,11 @@ def measure(evidence: Evidence) -> Agreement:
             concepts[label],
             float((first[label] == second[label]).mean()),
             float(_same(reference.base_model.only([label])).mean()),
-            float(_same(reference.real.only([label])).mean()),
+            float(_same(reference.real.only([label])).mean()) if real is not None else None,
         )
         for label in labels
     )
-    said = _statement(generator.value, real.value, forgotten)
+    said = _statement(generator.value, real.value if real is not None else None, forgotten)
     return Agreement(JudgeAgreement(generator, base_model, real, by_concept, forgotten, said))
 
 
@@ -116,17 +117,15 @@ def _same(part: ReferenceSet) -> Hits:
     return same
 
 
-def _statement(generator: float, real: float, forgotten: Sequence[ForgottenAgreement]) -> str:
+def _statement(generator: float, real: float | None, forgotten: Sequence[ForgottenAgreement]) -> str:
     said = [
         f"Of {number(row.n)} images asked for {row.concept}, the judge still sees it in "
         f"{number(row.only_first + row.both)}, the second judge in {number(row.only_second + row.both)}, both in "
         f"{number(row.both)}."
         for row in forgotten
     ]
-    said.append(
-        f"The two see the same concept in {percent(generator)} of the generator's images and {percent(real)} "
-        "of real ones."
-    )
+    of_real = f" and {percent(real)} of real ones" if real is not None else ""
+    said.append(f"The two see the same concept in {percent(generator)} of the generator's images{of_real}.")
     return " ".join(said)
 
 
@@ -144,7 +143,7 @@ PAGE = """
   <tbody>
     <tr class="total"><th scope="row">All concepts</th>
       {% for part in (a.generator, a.base_model, a.real) %}
-      <td><strong>{{ part.value | percent }}</strong> <small>{{ part | interval }}</small></td>
+      <td>{% if part %}<strong>{{ part.value | percent }}</strong> <small>{{ part | interval }}</small>{% else %}–{% endif %}</td>
       {% endfor %}</tr>
     {% for row in a.by_concept %}
     <tr><th scope="row">{{ row.concept }}</th><td>{{ row.generator | percent }}</td><td>{{ row.base_model | percent }}</td>
@@ -168,7 +167,7 @@ PAGE = """
 <p class="note">The first judge is {{ report.judge.name }}, the second {{ report.second_judge.name }}, of another
 architecture and trained apart{% if report.second_judge.accuracy is number %}; the second is right in
 {{ report.second_judge.accuracy | percent }} of {{ report.second_judge.accuracy_images | number }} real images{% endif %}.
-Only the first decides. Where they agree less on the generator's images than on real ones, what one judge says of it
+Each must pass. Where they agree less on the generator's images than on real ones, what one judge says of it
 means less.</p>
 {% endcall %}
 {% endif %}

@@ -11,7 +11,7 @@ import pytest
 from sfd_core.evaluation.criteria.caption_accuracy_drop import judge as judge_captions
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
-from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few
+from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few, too_few_real
 from sfd_core.evaluation.criteria.paraphrase_accuracy import judge as judge_paraphrases
 from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_retention
 from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
@@ -289,6 +289,20 @@ def test_a_small_drop_on_captions_that_the_base_model_does_not_follow_means_noth
     kept = judge_captions(good, 0.2)
     assert kept is not None
     assert kept.decision == "pass"
+
+
+def test_where_nothing_is_lost_nobody_is_said_to_have_lost() -> None:
+    found = judge_worst({"hat": ((450, 500), (460, 500)), "bag": ((450, 500), (470, 500))}, 0.25)
+    assert found.decision == "pass"
+    assert "none of 2 concepts loses any" in found.reason
+    assert "the most" not in found.reason
+    assert "hat loses" in judge_worst({"hat": ((450, 500), (440, 500))}, 0.25).reason
+
+
+def test_too_few_real_images_are_counted_as_real_images() -> None:
+    reason = too_few_real(600, 320, 5.0).reason
+    assert "642 real images" in reason
+    assert "reference has 600" in reason
 
 
 def test_a_concept_that_is_lost_counts_however_poorly_the_base_model_shows_it() -> None:

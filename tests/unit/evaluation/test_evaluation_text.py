@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.reference import Reference
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
@@ -247,8 +248,64 @@ def test_what_is_asked_for_by_a_filter_s_label_is_not_asked_in_other_words() -> 
         refused=[2],
     )
     assert result is not None
-    assert decisions(as_report(result))["unlearning_accuracy"] == "pass"
-    assert as_report(result)["paraphrases"] is None
+    report = as_report(result)
+    assert decisions(report)["unlearning_accuracy"] == "pass"
+    assert report["paraphrases"] is None
+    for name in ("paraphrase_accuracy", "caption_accuracy_drop"):
+        assert decisions(report)[name] == "inconclusive", "a filter is not excused from what it cannot be asked"
+    reasons = {c["name"]: c["reason"] for c in report["criteria"]}
+    assert "no other words could be asked for" in reasons["paraphrase_accuracy"]
+    assert "no caption could be asked for" in reasons["caption_accuracy_drop"]
+
+
+def test_an_override_that_the_judge_confuses_excuses_paraphrases_as_it_excuses_the_name() -> None:
+    """Every banana in ten is painted as a pistol, by the base model as well: no generator could do better."""
+    looking = evaluators()
+    assert looking.reference is not None
+    theirs = looking.reference.base_model
+    seen = theirs.seen.copy()
+    bananas = np.flatnonzero(theirs.labels == 1)
+    seen[bananas[::3]] = 2
+    confused = Reference(looking.reference.real, dataclasses.replace(theirs, seen=seen))
+    painter = _SometimesAPistol(EVERY_WORD)
+    result = measured(painter, dataclasses.replace(looking, reference=confused))
+    found = decisions(as_report(result))
+    assert (found["unlearning_accuracy"], found["paraphrase_accuracy"]) == ("inconclusive", "inconclusive")
+    reasons = {c["name"]: c["reason"] for c in as_report(result)["criteria"]}
+    assert "cannot be reached with this override" in reasons["paraphrase_accuracy"]
+    assert decisions(as_report(measured(painter)))["paraphrase_accuracy"] == "fail", "the override itself is clear here"
+
+
+class _SometimesAPistol(Painter):
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        forgot, knows = super().sample_prompts(prompts, seeds), Painter().sample_prompts(prompts, seeds)
+        return np.where((np.array(seeds) % 3 == 0)[:, None, None, None], knows, forgot)
+
+
+def test_a_base_model_without_its_styles_has_none_to_lose() -> None:
+    looking = evaluators()
+    (style,) = looking.others
+    theirs = style.reference.base_model
+    poor = dataclasses.replace(
+        theirs, seen=np.where(np.arange(len(theirs.seen)) % 3 == 0, theirs.labels, 1 - theirs.labels)
+    )
+    others = (dataclasses.replace(style, reference=Reference(style.reference.real, poor)),)
+    report = as_report(measured(Painter(EVERY_WORD), dataclasses.replace(looking, others=others)))
+    assert decisions(report)["cross_domain_accuracy_drop"] == "inconclusive"
+    (reason,) = [c["reason"] for c in report["criteria"] if c["name"] == "cross_domain_accuracy_drop"]
+    assert "of the base model's own images of each style the judge sees what was asked" in reason
+
+
+def test_a_reference_that_is_made_on_the_spot_knows_the_second_judge_too() -> None:
+    looking = evaluators()
+    second = dataclasses.replace(looking, reference=None, second_judge=looking.judge)
+    result = measured(Painter(EVERY_WORD), second)
+    made = result.evaluators.reference
+    assert made is not None
+    assert made.base_model.second_seen is not None
+    assert made.base_model.second_seen.tolist() == made.base_model.seen.tolist()
+    (reason,) = [c.reason for c in result.criteria if c.name == "unlearning_accuracy"]
+    assert "(by the first judge; by the second judge" in reason
 
 
 def test_nothing_known_is_painted_as_nothing() -> None:
