@@ -14,7 +14,7 @@ from sfd_core.display.overrides import written_in_words
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Job, Report
-    from client.answers import Judge
+    from client.answers import Judge, OwnImages
     from client.reports import Distance
 
 COLOURS = {
@@ -30,21 +30,40 @@ COLOURS = {
 
 def models_table(models: Iterable[BaseModel]) -> Table:
     """List what can be unlearned from."""
-    table = Table("base model", "title", "concepts", "judge", "licence")
+    table = Table("base model", "title", "concepts", "judge", "its own images", "licence")
     for model in models:
         if not model.domains:
             table.add_row(
-                *_plain(model.name, model.title, ", ".join(model.concepts), _judged(model.judge), model.license)
+                *_plain(
+                    model.name,
+                    model.title,
+                    ", ".join(model.concepts),
+                    _judged(model.judge),
+                    _shown(model.own_images),
+                    model.license,
+                )
             )
         for i, (name, domain) in enumerate(model.domains.items()):
             known = f"{name}: {', '.join(domain.concepts)}"
             first = (model.name, model.title) if i == 0 else ("", "")
-            table.add_row(*_plain(*first, known, _judged(domain.judge), model.license if i == 0 else ""))
+            shown = _shown(domain.own_images)
+            table.add_row(*_plain(*first, known, _judged(domain.judge), shown, model.license if i == 0 else ""))
     return table
 
 
 def _judged(judge: Judge | None) -> str:
     return f"{judge.name} ({percent(judge.accuracy)})" if judge and judge.accuracy is not None else ""
+
+
+def _shown(own: OwnImages | None) -> str:
+    """How far the base model itself shows what is asked: little of it can be decided by what it hardly shows."""
+    if own is None:
+        return ""
+    least = min(own.by_concept, key=lambda name: own.by_concept[name], default=None)
+    said = f"{percent(own.accuracy)} as asked"
+    if least is not None:
+        said += f"; least: {least}, {percent(own.by_concept[least])}"
+    return said + (f"; too few for a verdict: {', '.join(own.too_few)}" if own.too_few else "")
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:

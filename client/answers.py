@@ -31,11 +31,23 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class OwnImages:
+    """The model's own images as its judges see them: the share that shows what was asked, of all and by concept.
+    ``too_few``: concepts that are shown in too few for a verdict on whether they are forgotten."""
+
+    accuracy: float
+    images: int = 0
+    by_concept: Mapping[str, float] = field(default_factory=dict)
+    too_few: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Domain:
     """One kind of concept that a text-to-image model knows, and the judge of it."""
 
     concepts: tuple[str, ...] = ()
     judge: Judge | None = None
+    own_images: OwnImages | None = None
     teacher: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -51,6 +63,7 @@ class BaseModel:
     license: str = ""
     concepts: tuple[str, ...] = ()
     judge: Judge | None = None
+    own_images: OwnImages | None = None
     teacher: Mapping[str, Any] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
@@ -95,7 +108,7 @@ class JobError:
 @dataclass(frozen=True)
 class Job:
     """A job as it was when the service answered. ``verdict`` is apart from ``status``: a job that succeeded may have
-    made a generator that does not pass."""
+    made a generator that does not pass. ``warnings``: what cannot be decided whatever it makes."""
 
     id: str
     status: str
@@ -110,6 +123,7 @@ class Job:
     progress: Progress | None = None
     error: JobError | None = None
     generator: str | None = None
+    warnings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     started_at: datetime | None = None

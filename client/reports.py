@@ -127,6 +127,9 @@ class ConceptVariety:
     """What its images cover, as a share of what as many of the base model's would."""
     distinct: float
     """Share of its images that repeat no other."""
+    pictures: float | None = None
+    """How many equally frequent pictures its images are worth: 1 over how likely two of them are alike. Null where no
+    two are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -687,6 +690,9 @@ class ReportThresholds:
     images cover (Naeem et al. 2020), over the share that as many images of the base model's would."""
     distinct_images: float
     """Smallest allowed share of the images of remaining concepts that repeat no other of their concept."""
+    one_picture_concepts: float
+    """Largest allowed share of remaining concepts that are drawn as hardly more than one picture each: two of their
+    images are alike as often as if there were fewer than 2.4 pictures, equally frequent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -940,8 +946,8 @@ class UnlearnedConcept:
 
 @dataclass(frozen=True, kw_only=True)
 class Variety:
-    """The two sides of variety, within each remaining concept: how much of the base model's is there (coverage, Naeem
-    et al. 2020), and whether the generator's own images differ from each other."""
+    """The sides of variety, within each remaining concept: how much of the base model's is there (coverage, Naeem et
+    al. 2020), whether the generator's own images differ from each other, and which concepts are one picture."""
 
     features: str
     """The network whose features the distances are measured on, and how many features it has."""
@@ -960,6 +966,10 @@ class Variety:
     distinct: Interval
     """Share of the generator's images that repeat no other image of their concept: none lies nearer than half of the
     base model's median distance between nearest images, among equally many. Delete-a-group jackknife interval."""
+    one_picture: Interval
+    """Share of the concepts that are hardly more than one picture: two of their images are alike (nearer than 0.3 of
+    the base model's median distance between any two) as often as if there were fewer than 2.4, equally frequent. Its
+    bounds count the concepts that are by the bounds of their own jackknife intervals."""
     by_concept: tuple[ConceptVariety, ...] = ()
     """One row a remaining concept, in the base model's order."""
 

@@ -15,6 +15,7 @@ from api.auth import Identity
 from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
+from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX
@@ -22,6 +23,7 @@ from jobs.job import Job
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
+from sfd_core.evaluation.poor_base import warnings_about
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.families.registry import describe, unfetched
 from sfd_core.request.concepts import Budget
@@ -60,6 +62,12 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
             "images": describe(model.family).budget_images,
             "hub": False,
             "judged": model.judge is not None or bool(model.domains),
+            "warnings": {
+                concept: said
+                for view in (model, *map(model.view, model.domains))
+                for concept in view.concepts
+                if (said := warnings_about(view, [concept]))
+            },
         }
         for model in sorted(use.models.values(), key=lambda model: model.name)
     ]
@@ -67,7 +75,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         model = unfetched(f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
         family = describe(model.family)
         asked = {"text": family.takes_prompts, "images": family.budget_images}
-        hub = {"concepts": model.concepts, **asked, "hub": True, "judged": False}
+        hub = {"concepts": model.concepts, **asked, "hub": True, "judged": False, "warnings": {}}
         models.append({"name": model.name, "title": model.title, **hub})
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
@@ -134,6 +142,7 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     return {
         "job": job,
         "budget": read(Budget, job.request["budget"]),
+        "warnings": warnings_of(job, use.models.get(job.base_model)),
         "progress": progress,
         "steps": STEPS,
         "step": step,

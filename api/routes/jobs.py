@@ -92,7 +92,7 @@ def submit_job(
         use.metrics.submitted.inc()
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    answer = JobObject.of(job)
+    answer = _shown(job, use)
     response.headers["Location"] = answer.links.self
     return answer
 
@@ -101,7 +101,7 @@ def submit_job(
 def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
     """List jobs, newest first."""
     page = use.jobs.list(who.tenant, query.status, query.base_model, query.limit, query.after)
-    return ListOf(data=[JobObject.of(job) for job in page.data], has_more=page.has_more, next=page.next)
+    return ListOf(data=[_shown(job, use) for job in page.data], has_more=page.has_more, next=page.next)
 
 
 @router.get(
@@ -130,7 +130,7 @@ def get_job(
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return JobObject.of(job)
+    return _shown(job, use)
 
 
 @router.post(
@@ -142,7 +142,7 @@ def get_job(
 def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Stop a job: one that waits at once, one that runs within seconds. Asking twice gives the same answer; a job that
     has ended stays as it is."""
-    return JobObject.of(use.jobs.request_cancel(job_id, who.tenant))
+    return _shown(use.jobs.request_cancel(job_id, who.tenant), use)
 
 
 @router.post(
@@ -155,7 +155,11 @@ def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Queue a job that failed or was cancelled again."""
     job = use.jobs.retry(job_id, who.tenant)
     use.dispatcher.nudge()
-    return JobObject.of(job)
+    return _shown(job, use)
+
+
+def _shown(job: Job, use: Services) -> JobObject:
+    return JobObject.of(job, use.models.get(job.base_model))
 
 
 def etag(job: Job) -> str:

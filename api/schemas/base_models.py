@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.schemas.common import JsonObject, Output
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
+from sfd_core.evaluation.poor_base import base_accuracy, hardly_seen
 
 
 class ImageObject(Output):
@@ -42,12 +43,40 @@ class JudgeObject(Output):
         )
 
 
+class OwnImages(Output):
+    """The model's own images, as its judges see them; where there are two, by the one that sees less."""
+
+    accuracy: float = Field(description="Share that shows what was asked.")
+    images: int = Field(description="How many were judged. They are stored with the model.")
+    by_concept: dict[str, float] = Field(description="The same of each concept.")
+    too_few: list[str] = Field(
+        description="Concepts that are shown in too few of them for a verdict on whether they are forgotten: with "
+        "95 % confidence it is not known to be half."
+    )
+
+    @classmethod
+    def of(cls, model: BaseModel) -> OwnImages | None:
+        """Describe what is stored with a model, if anything is."""
+        known = base_accuracy(model)
+        whole = known.of(model.concepts) if known is not None else None
+        if known is None or whole is None:
+            return None
+        shares = {name: share for name in model.concepts if (share := known.of([name])) is not None}
+        return cls(
+            accuracy=whole.value,
+            images=whole.n,
+            by_concept={name: share.value for name, share in shares.items()},
+            too_few=[name for name, share in shares.items() if hardly_seen(share)],
+        )
+
+
 class DomainObject(Output):
     """One kind of concept that a text-to-image model knows. A job forgets concepts of one of them, and is judged in
     it; the judges of the others say whether they are intact."""
 
     concepts: list[str]
     judge: JudgeObject | None
+    own_images: OwnImages | None = Field(description="Null where none are stored.")
     teacher: JsonObject = Field(description="The model's own figures in this domain.")
 
 
@@ -64,6 +93,7 @@ class BaseModelObject(Output):
     concepts: list[str] = Field(description="Those that it knows by name; a text-to-image model forgets others, too.")
     image: ImageObject
     judge: JudgeObject | None = Field(description="Null of a text-to-image model: its domains have judges, or none.")
+    own_images: OwnImages | None = Field(description="Null where none are stored; its domains may have some.")
     teacher: JsonObject = Field(description="Its own figures at its own sampler, measured once.")
     domains: dict[str, DomainObject] = Field(description="Of a text-to-image model whose concepts are judged.")
     templates: list[str] = Field(
@@ -86,11 +116,13 @@ class BaseModelObject(Output):
             concepts=list(model.concepts),
             image=ImageObject(channels=model.image.channels, height=model.image.height, width=model.image.width),
             judge=JudgeObject.of(model.judge, model.concepts),
+            own_images=OwnImages.of(model),
             teacher=dict(model.figures),
             domains={
                 str(view.domain): DomainObject(
                     concepts=list(view.concepts),
                     judge=JudgeObject.of(view.judge, view.concepts),
+                    own_images=OwnImages.of(view),
                     teacher=dict(view.figures),
                 )
                 for view in views

@@ -12,6 +12,8 @@ from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
 from jobs.events import Event
 from jobs.job import Job
 from jobs.states import EventType, Phase, Status
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.evaluation.poor_base import warnings_about
 from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import Budget, Topic
 
@@ -80,6 +82,13 @@ class JobLinks(Output):
     generator: str | None
 
 
+def warnings_of(job: Job, model: BaseModel | None) -> list[str]:
+    """Say what of a job cannot be decided, where its base model is registered as it was then."""
+    if model is None or model.digest != job.base_model_digest:
+        return []
+    return list(warnings_about(model, [item["concept"] for item in job.request["forget"]]))
+
+
 class JobObject(Output):
     """A job. `status` says whether it ran; `verdict` says what the evaluation found."""
 
@@ -110,12 +119,16 @@ class JobObject(Output):
     error: JobFailure | None
     generator: str | None = Field(description="The generator's id, once the job has succeeded.")
     report: str | None = Field(description="The report's path, once the job has succeeded.")
+    warnings: list[str] = Field(
+        description="What cannot be decided, whatever the run makes: the base model's own images hardly show it.",
+    )
     metadata: dict[str, str]
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job) -> JobObject:
-        """Describe a job as its owner sees it: nothing of the worker's name or lease."""
+    def of(cls, job: Job, model: BaseModel | None) -> JobObject:
+        """Describe a job as its owner sees it: nothing of the worker's name or lease. ``model``: its base model, where
+        that is registered."""
         path = f"/v1/jobs/{job.id}"
         report = f"{path}/report" if job.status is Status.SUCCEEDED else None
         request = job.request
@@ -144,6 +157,7 @@ class JobObject(Output):
             error=JobFailure(**job.error.to_json()) if job.error else None,
             generator=job.generator_id,
             report=report,
+            warnings=warnings_of(job, model),
             metadata=dict(job.metadata),
             links=JobLinks(
                 self=path,

@@ -28,6 +28,25 @@ def few(k: int, jitter: float = 0.0) -> Deceiver:
     return deceive
 
 
+def some_as_one(name: str, k: int) -> Deceiver:
+    """Return a generator that draws ``k`` remaining concepts, others in every draw, as one picture each, which it
+    alters a little so that no two are the same: its judge sees all as asked."""
+    kept = [label for label in range(len(world(name).model.concepts)) if label != world(name).forgotten]
+
+    def deceive(pools: Pools, rng: np.random.Generator) -> Pools:
+        chosen = set(rng.permutation(kept)[:k].tolist())
+        return [_as_one(pool, rng) if label in chosen else pool for label, pool in enumerate(pools)]
+
+    return deceive
+
+
+def _as_one(pool: ReferenceSet, rng: np.random.Generator) -> ReferenceSet:
+    right = np.flatnonzero(pool.seen == pool.labels)
+    one = rows(pool, np.full(len(pool.labels), rng.choice(right if len(right) else len(pool.labels))))
+    noise = rng.normal(size=pool.features.shape) * pool.features.std(0) * 0.05
+    return dataclasses.replace(one, features=(one.features + noise).astype(np.float32))
+
+
 def _again(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """``n`` places among ``k`` that are drawn from n."""
     chosen: NDArray[np.int64] = rng.permutation(n)[:k][rng.integers(0, k, n)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,8 +19,9 @@ from sfd_core.evaluation.criteria import CRITERIA, complete
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.evidence import Evidence
 from sfd_core.evaluation.judge import Judgement
-from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.parts import Parts, PartsOnDemand
 from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.evaluation.section import Section
 from sfd_core.evaluation.sections import SECTIONS, diversity
 from sfd_core.evaluation.verdict import Criterion
 from sfd_core.families.registry import load_manifest
@@ -112,16 +113,19 @@ def decided(
 ) -> Verdicts:
     """Decide the criteria, or ``only`` some of them, on these images; by their names."""
     evidence = evidence_of(of, reference, pools, thresholds)
-    parts = parts_of(evidence, varied=bool({"coverage_ratio", "distinct_images"} & set(only)))
+    parts = parts_of(evidence)
     limits = complete(evidence.request.thresholds)
     found = [one for name in only for one in CRITERIA[name].decide(parts, evidence, limits[name])]
     return {criterion.name: criterion for criterion in found}
 
 
-def parts_of(evidence: Evidence, varied: bool = True) -> Parts:
-    """Return what criteria look at of the sections: how ``varied`` the images are, where that is wanted."""
-    others = [section.part() for section in SECTIONS if section.part is not diversity.Diversity]
-    return Parts([diversity.measure(evidence) if varied else diversity.Diversity(), *others])
+def parts_of(evidence: Evidence) -> Parts:
+    """Return what criteria look at of the sections: how varied the images are, where one asks."""
+
+    def measured(section: Section) -> Callable[[], Any]:
+        return partial(section.measure, evidence) if section.part is diversity.Diversity else section.part
+
+    return PartsOnDemand({section.part: measured(section) for section in SECTIONS})
 
 
 def evidence_of(of: World, reference: Reference, pools: Pools, thresholds: Mapping[str, float]) -> Evidence:

@@ -71,6 +71,8 @@ def submit(
 
     with client_of(ctx) as lethe:
         job = lethe.submit_request(body)
+        for said in job.warnings:
+            typer.echo(f"warning: {said}", err=True)
         if watch:
             typer.echo(f"submitted {job.id}", err=as_json)
             finish(follow_or_leave(lethe, job.id, console(stderr=as_json)), as_json=as_json)

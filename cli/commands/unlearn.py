@@ -70,10 +70,13 @@ def unlearn(
     from cli.base_model import base_model
     from jobs.settings import load_settings
     from sfd_core.admission import admit
+    from sfd_core.evaluation.poor_base import warnings_about
 
     settings = load_settings()
     model = base_model(body["base_model"], settings)
     admitted = admit(body, model)
+    for said in warnings_about(model, [item.concept for item in admitted.request.forget]):
+        typer.echo(f"warning: {said}", err=True)
 
     from cli.local_run import run
 

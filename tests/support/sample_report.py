@@ -17,6 +17,7 @@ from sfd_core.evaluation.criteria import (
     coverage_ratio,
     distinct_images,
     frechet_distance_ratio,
+    one_picture_concepts,
     retained_accuracy_drop,
     unlearning_accuracy,
     worst_concept_loss,
@@ -95,6 +96,7 @@ def sample_report(
         else frechet_distance_ratio.too_few(quality[0]["n"], 136, 5.0),
         coverage_ratio.judge(variety, 0.25),
         distinct_images.judge(variety, 0.3),
+        one_picture_concepts.judge(variety, 0.05),
     )
     report = {
         "schema_version": 5,
@@ -286,8 +288,9 @@ def _unlearned(concept: str, override: str | dict[str, bool], seen: int, n: int)
 
 
 def _variety(concepts: Sequence[str], n: int) -> Variety:
-    rows = tuple(ConceptVariety(concept, round(0.72 - 0.03 * i, 2), 0.98) for i, concept in enumerate(concepts))
-    return Variety("judge-128", 5, n, 0.57, 0.95, Interval(0.6, 0.58, 0.62, n), Interval(0.98, 0.97, 0.99, n), rows)
+    rows = tuple(ConceptVariety(concept, round(0.72 - 0.03 * i, 2), 0.98, 120.0) for i, concept in enumerate(concepts))
+    ratio, own, same = Interval(0.6, 0.58, 0.62, n), Interval(0.98, 0.97, 0.99, n), Interval(0.0, 0.0, 0.0, n)
+    return Variety("judge-128", 5, n, 0.57, 0.95, ratio, own, same, rows)
 
 
 def _agreement(forget: Forgetting, seen: int, n: int, per_concept: int) -> Json:

@@ -26,10 +26,12 @@ function add() {
   row.querySelector(".remove").addEventListener("click", () => {
     row.remove();
     number();
+    warn();
     document.getElementById("add").focus();
   });
   rows.append(row);
   number();
+  warn();
   return row.querySelector("[data-name]");
 }
 
@@ -56,6 +58,15 @@ function fit() {
   document.getElementById("known").replaceChildren(...chosen().concepts.map((name) => new Option(name)));
   rows.replaceChildren();
   add();
+}
+
+// What the base model's own images hardly show cannot be decided: said before the job is there.
+function warn() {
+  const of = chosen().warnings;
+  const said = new Set([...rows.children].flatMap((row) => of[kind().read(row).concept] ?? []));
+  const box = document.getElementById("warnings");
+  box.replaceChildren(...Array.from(said, (text) => Object.assign(document.createElement("p"), { textContent: text })));
+  box.hidden = said.size === 0;
 }
 
 function body() {
@@ -101,6 +112,7 @@ form.addEventListener("submit", async (event) => {
 
 document.getElementById("add").addEventListener("click", () => add().focus());
 rows.addEventListener("changed", number);
+rows.addEventListener("input", warn);
 model.addEventListener("change", fit);
 fit();
 for (const button of form.querySelectorAll("button")) button.disabled = false;

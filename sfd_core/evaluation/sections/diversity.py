@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
@@ -25,12 +26,15 @@ class ConceptVariety:
     """What its images cover, as a share of what as many of the base model's would."""
     distinct: Share
     """Share of its images that repeat no other."""
+    pictures: Positive | None
+    """How many equally frequent pictures its images are worth: 1 over how likely two of them are alike. Null where no
+    two are."""
 
 
 @dataclass(frozen=True)
 class Variety:
-    """The two sides of variety, within each remaining concept: how much of the base model's is there (coverage, Naeem et
-    al. 2020), and whether the generator's own images differ from each other."""
+    """The sides of variety, within each remaining concept: how much of the base model's is there (coverage, Naeem et
+    al. 2020), whether the generator's own images differ from each other, and which concepts are one picture."""
 
     features: str
     """The network whose features the distances are measured on, and how many features it has."""
@@ -49,6 +53,10 @@ class Variety:
     distinct: Interval
     """Share of the generator's images that repeat no other image of their concept: none lies nearer than half of the
     base model's median distance between nearest images, among equally many. Delete-a-group jackknife interval."""
+    one_picture: Interval
+    """Share of the concepts that are hardly more than one picture: two of their images are alike (nearer than 0.3 of
+    the base model's median distance between any two) as often as if there were fewer than 2.4, equally frequent. Its
+    bounds count the concepts that are by the bounds of their own jackknife intervals."""
     by_concept: tuple[ConceptVariety, ...]
     """One row a remaining concept, in the base model's order."""
 
@@ -68,6 +76,7 @@ class Diversity:
 
 def measure(evidence: Evidence) -> Diversity:
     """Measure on the judge's features, concept by concept."""
+    from sfd_core.evaluation.alike import alike
     from sfd_core.evaluation.coverage import K, coverage
     from sfd_core.evaluation.distinct import distinct
 
@@ -76,14 +85,16 @@ def measure(evidence: Evidence) -> Diversity:
     samples = [evidence.judgements.features([label]) for label in kept]
     try:
         found, (own, own_by_concept) = coverage(base_model, samples), distinct(base_model, samples)
+        same = alike(base_model, samples)
     except ValueError:  # too few on either side
         return Diversity()
     rows = tuple(
-        ConceptVariety(evidence.concepts[label], ratio, share)
-        for label, ratio, share in zip(kept, found.by_concept, own_by_concept, strict=True)
+        ConceptVariety(evidence.concepts[label], ratio, share, pictures if isfinite(pictures) else None)
+        for label, ratio, share, pictures in zip(kept, found.by_concept, own_by_concept, same.pictures, strict=True)
     )
     features = f"judge-{part.features.shape[1]}"
-    return Diversity(Variety(features, K, found.ratio.n, found.covered, found.expected, found.ratio, own, rows))
+    n, both = found.ratio.n, (found.covered, found.expected)
+    return Diversity(Variety(features, K, n, *both, found.ratio, own, same.concepts, rows))
 
 
 FACT = """
@@ -94,6 +105,8 @@ FACT = """
   {{ report.diversity.least.ratio | percent }}</small></dd></div>
 <div><dt>Distinct images <small>of the generator; the others repeat one of their concept</small></dt>
   <dd>{{ report.diversity.distinct.value | percent }} <small>({{ report.diversity.distinct | interval }})</small></dd></div>
+<div><dt>Concepts drawn as hardly more than one picture <small>of those that remain</small></dt>
+  <dd>{{ report.diversity.one_picture.value | percent }}</dd></div>
 {% endif %}
 """
 

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks.shared.deceivers import FEW, few, judged_blindly, lost, mostly_one
+from benchmarks.shared.deceivers import FEW, few, judged_blindly, lost, mostly_one, some_as_one
 from benchmarks.shared.drawn_evidence import HELD, Deceiver, Verdicts, criteria_of, decided, honest, world
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.reference import Reference
@@ -58,6 +58,17 @@ def test_few_pictures_that_are_altered_a_lot_cover_little() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_one_picture_among_many_fails(name: str) -> None:
     assert failed(draws(name, mostly_one, "distinct_images"))["distinct_images"] == 40
+
+
+@pytest.mark.parametrize(("name", "k", "times"), [("emoji", 5, 40), ("emoji", 28, 4), ("fashion", 1, 4)])
+def test_some_concepts_of_one_picture_each_fail_and_are_named(name: str, k: int, times: int) -> None:
+    """From a tenth of the concepts on. Shares over all images let more than half of emoji's pass."""
+    of = ("one_picture_concepts", "distinct_images", "coverage_ratio")
+    found = [criteria_of(name, seed, some_as_one(name, k), only=of) for seed in range(times)]
+    assert failed(found)["one_picture_concepts"] == times
+    assert failed(found)["distinct_images"] == 0
+    others = len(world(name).model.concepts) - 1
+    assert all(f"{k} of {others}" in each["one_picture_concepts"].reason for each in found)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])

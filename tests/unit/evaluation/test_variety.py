@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sfd_core.evaluation.alike import alike
 from sfd_core.evaluation.coverage import K, coverage, expected_coverage
 from sfd_core.evaluation.distinct import distinct
 from sfd_core.evaluation.metrics import JACKKNIFE_GROUPS, T95_OF_19
@@ -97,6 +98,31 @@ def test_distinct_images_against_a_second_implementation() -> None:
         left.append(sum(map(own_by_hand, base_model, kept)) / sum(map(len, kept)))
     half = T95_OF_19 * math.sqrt(19 / 20 * sum((each - sum(left) / 20) ** 2 for each in left))
     assert found.high - found.value == pytest.approx(half)
+
+
+def test_how_alike_images_are_against_a_second_implementation() -> None:
+    """Pair by pair; and two equally frequent pictures are worth about two."""
+    base_model, samples = drawn(30, 1), drawn(40, 2, spread=0.3)
+    apart = [float(np.linalg.norm(a - b)) for i, a in enumerate(base_model) for b in base_model[i + 1 :]]
+    radius = 0.3 * sorted(apart)[(len(apart) - 1) // 2]
+    near = [float(np.linalg.norm(a - b)) <= radius for i, a in enumerate(samples) for b in samples[i + 1 :]]
+    assert 0 < sum(near) < len(near)
+    assert alike([base_model], [samples]).pictures[0] == pytest.approx(len(near) / sum(near))
+    two = np.repeat(drawn(2, 3, spread=5.0), 20, axis=0)
+    assert alike([base_model], [two]).pictures[0] == pytest.approx(39 / 19)
+
+
+def test_a_concept_of_one_picture_is_counted_and_a_varied_one_is_not() -> None:
+    base_model, one = drawn(40, 1), np.repeat(drawn(1, 2), 40, axis=0)
+    found = alike([base_model] * 4, [one, *(drawn(40, seed) for seed in (3, 4, 5))]).concepts
+    assert (found.value, found.low, found.high, found.n) == (0.25, 0.25, 0.25, 160)
+
+
+def test_few_images_say_little_of_how_alike_they_are() -> None:
+    found = alike([drawn(40, 1)], [np.repeat(drawn(1, 2), 3, axis=0)]).concepts
+    assert (found.low, found.high) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="takes two of each concept"):
+        alike([drawn(40, 1)], [drawn(1, 2)])
 
 
 def test_pictures_again_are_not_distinct_and_others_are() -> None:
