@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import numpy as np
 
 from jobs.settings import Settings
 from sfd_core.evaluation.reference import Reference, ReferenceSet
-from tests.support.serving import CONCEPTS, Service, body
+from tests.api.making import body
+from tests.support.serving import CONCEPTS, Service
 
 
 def own_images(settings: Settings, sneakers: float) -> Path:
@@ -35,7 +37,7 @@ def test_a_poor_base_model_is_said_to_be_so_before_the_run(settings: Settings, s
         (said,) = answer["warnings"]
         assert "sees Sneaker in 7.0" in said
         assert service.http.get(f"/v1/jobs/{answer['id']}").json()["warnings"] == [said]
-        page = service.http.get(f"/jobs/{answer['id']}").text
+        page = html.unescape(service.http.get(f"/jobs/{answer['id']}").text)
         assert said in page
         assert "sees Sneaker in 7.0" in service.http.get("/jobs/new").text, "the form knows it, for its notice"
         other = service.http.post("/v1/jobs", json=body(forget=[{"concept": "Bag", "override": "Coat"}])).json()

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from jobs.settings import Settings
 from tests.api.making import REASON, STATEMENT, advance, failed, publish, published, submitted, train
+from tests.api.test_warnings import own_images
 from tests.support.serving import Service
 from tests.support.waiting import wait_for
 
@@ -122,6 +124,34 @@ def test_a_new_job(service: Service, page: Page) -> None:
     asked = page.locator("section", has=page.get_by_role("heading", name="Request"))
     expect(asked).to_contain_text("Largest allowed Fréchet ratio3.5")
     expect(asked).to_contain_text("Relearning attack (fine-tuning), Concept inversion (adversarial embedding)")
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_fields_of_a_row_are_level_however_long_their_labels(service: Service, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{service.url}/jobs/new")
+    page.get_by_text("Thresholds, evaluation and seed").click()
+    tops = page.evaluate(
+        """() => [...document.querySelectorAll('.field-row > .field:not([hidden])')].map((field) => [
+          ...[field, field.querySelector('input')].map((each) => Math.round(each.getBoundingClientRect().top))
+        ])"""
+    )
+    assert len(tops) > 8
+    inputs = {row: {place for at, place in tops if at == row} for row, _ in tops}
+    assert all(len(places) == 1 for places in inputs.values()), inputs
+    assert all(min(places) > row for row, places in inputs.items())
+
+
+def test_what_the_base_model_hardly_shows_is_said_in_the_form(settings: Settings, service: Service, page: Page) -> None:
+    path = own_images(settings, 0.07)
+    try:
+        page.goto(f"{service.url}/jobs/new")
+        page.get_by_label("Forget", exact=True).select_option(label="Sneaker")
+        expect(page.locator("#warnings")).to_contain_text("The judge sees Sneaker in 7.0")
+        page.get_by_label("Forget", exact=True).select_option(label="Bag")
+        expect(page.locator("#warnings")).to_be_hidden()
+    finally:
+        path.unlink()
 
 
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval, difference
@@ -115,6 +116,17 @@ def _row(label: int, evidence: Evidence) -> RetainedConcept:
     )
 
 
+def limits(report: Any) -> Sequence[str]:
+    """Say that no accuracy is corrected by what the judge confuses on real images, and why."""
+    if not report.retained_accuracy:
+        return ()
+    return (
+        "Accuracies are what a judge sees, errors and all. What it confuses on real images is not subtracted: on "
+        "generated images it may err otherwise, and otherwise on the base model's than on the generator's, so a drop may "
+        "be larger than stated.",
+    )
+
+
 PAGE = """
 {% if report.retention %}
 {% call section("remaining", "What remains") %}
@@ -174,4 +186,4 @@ TILES = """
 {% endif %}
 """
 
-SECTION = Section(place=20, part=Retention, measure=measure, page=PAGE, tiles=TILES)
+SECTION = Section(place=20, part=Retention, measure=measure, page=PAGE, tiles=TILES, limits=limits)
