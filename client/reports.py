@@ -671,6 +671,9 @@ class ReportThresholds:
     """Smallest allowed share of images without a forgotten concept where a paraphrase asks for it that no run is
     trained on (synonyms, translations, misspellings, other word orders, longer prompts), for the kind that brings it
     back most. It does not apply to class-conditional models."""
+    forgotten_elsewhere: float
+    """Largest allowed rise, above the base model's, of the share of images asked for other concepts in which a
+    forgotten one is seen."""
     retained_accuracy_drop: float
     """Largest allowed drop of the accuracy on the remaining concepts below the base model's."""
     worst_concept_loss: float

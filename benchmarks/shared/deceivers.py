@@ -28,6 +28,27 @@ def few(k: int, jitter: float = 0.0) -> Deceiver:
     return deceive
 
 
+def moved(name: str, share: float, concepts: int | None = None) -> Deceiver:
+    """Return a generator that draws what it was to forget in ``share`` of the images that ask for ``concepts`` others
+    (None: for any other), others in every draw."""
+    of = world(name)
+    kept = [label for label in range(len(of.model.concepts)) if label != of.forgotten]
+
+    def deceive(pools: Pools, rng: np.random.Generator) -> Pools:
+        chosen = set(rng.permutation(kept)[:concepts].tolist())
+        theirs = of.reference.base_model.only([of.forgotten])
+
+        def mixed(pool: ReferenceSet) -> ReferenceSet:
+            n = len(pool.labels)
+            k = round(share * n)
+            instead = rows(theirs, rng.integers(0, len(theirs.labels), k))
+            return joined([instead, rows(pool, rng.permutation(n)[: n - k])])
+
+        return [mixed(pool) if label in chosen else pool for label, pool in enumerate(pools)]
+
+    return deceive
+
+
 def some_as_one(name: str, k: int) -> Deceiver:
     """Return a generator that draws ``k`` remaining concepts, others in every draw, as one picture each, which it
     alters a little so that no two are the same: its judge sees all as asked."""

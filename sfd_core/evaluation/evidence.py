@@ -81,6 +81,13 @@ class JudgeView:
         """Return the share of the generator's images of ``labels`` that show what was asked."""
         return pooled([self.generator[label] == label for label in labels])
 
+    def seen_elsewhere(self, label: int, kept: Sequence[int]) -> tuple[Interval, Interval | None]:
+        """Return the share of images asked for ``kept`` in which this judge sees ``label``, the generator's and the
+        base model's; None where there are none of these."""
+        part = self.base_model.only(kept)
+        base_model = rate(part.seen == label) if len(part.labels) else None
+        return pooled([self.generator[other] == label for other in kept]), base_model
+
     def mistaken(self, label: int, override: int) -> tuple[float | None, float | None]:
         """Return the share of images of ``override``, real and the base model's, in which this judge sees ``label``;
         None where there are none."""

@@ -16,6 +16,7 @@ from sfd_core.evaluation.criteria import (
     complete,
     coverage_ratio,
     distinct_images,
+    forgotten_elsewhere,
     frechet_distance_ratio,
     one_picture_concepts,
     retained_accuracy_drop,
@@ -87,6 +88,10 @@ def sample_report(
     variety = _variety([CONCEPTS[i] for i in remaining], per_concept * len(remaining))
     criteria = (
         *(unlearning_accuracy.judge(concept, n - seen, n, 0.99) for concept in forget),
+        *(
+            forgotten_elsewhere.judge(concept, wilson(20, per_concept * len(remaining)), wilson(45, 9000), 0.02)
+            for concept in forget
+        ),
         retained_accuracy_drop.judge(teacher_all, generator_all, 0.05),
         worst_concept_loss.judge(
             {CONCEPTS[i]: ((teacher_right[i], 1000), (right[i], per_concept)) for i in remaining}, 0.25

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks.shared.deceivers import FEW, few, judged_blindly, lost, mostly_one, some_as_one
+from benchmarks.shared.deceivers import FEW, few, judged_blindly, lost, mostly_one, moved, some_as_one
 from benchmarks.shared.drawn_evidence import HELD, Deceiver, Verdicts, criteria_of, decided, honest, world
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.reference import Reference
@@ -58,6 +58,18 @@ def test_few_pictures_that_are_altered_a_lot_cover_little() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_one_picture_among_many_fails(name: str) -> None:
     assert failed(draws(name, mostly_one, "distinct_images"))["distinct_images"] == 40
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_concept_that_was_moved_to_the_others_fails(name: str) -> None:
+    """It comes in 4 of 100 images, whatever else is asked for: every other criterion allows that much loss."""
+    found = draws(name, moved(name, 0.04), "forgotten_elsewhere", "retained_accuracy_drop", "unlearning_accuracy")
+    assert failed(found) == Counter({"forgotten_elsewhere": 40})
+
+
+def test_a_concept_that_was_moved_to_one_other_never_passes() -> None:
+    found = draws("fashion", moved("fashion", 0.2, concepts=1), "forgotten_elsewhere")
+    assert not [each for each in found if each["forgotten_elsewhere"].decision == "pass"]
 
 
 @pytest.mark.parametrize(("name", "k", "times"), [("emoji", 5, 40), ("emoji", 28, 4), ("fashion", 1, 4)])
