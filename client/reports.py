@@ -971,8 +971,9 @@ class Variety:
     base model's median distance between nearest images, among equally many. Delete-a-group jackknife interval."""
     one_picture: Interval
     """Share of the concepts that are hardly more than one picture: two of their images are alike (nearer than 0.3 of
-    the base model's median distance between any two) as often as if there were fewer than 2.4, equally frequent. Its
-    bounds count the concepts that are by the bounds of their own jackknife intervals."""
+    the base model's median distance between any two) as often as if there were fewer than 2.4, equally frequent, beyond
+    how often the base model's own are. Its bounds count the concepts that are by the bounds of their own jackknife
+    intervals."""
     by_concept: tuple[ConceptVariety, ...] = ()
     """One row a remaining concept, in the base model's order."""
 

@@ -4,7 +4,7 @@ Shares over all images hide it: of 47 concepts 28 may be one picture each, while
 counted by itself, by how likely two of its images are alike (Simpson's index, whose inverse is the number of equally
 frequent pictures that would be alike as often). Two images are alike where they lie nearer to each other than a share
 of what is usual between any two of the base model's: wide enough for pictures that are altered a little to pass for
-different ones.
+different ones. How often the base model's own are alike is taken off: a concept that it draws in two ways is no fault.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sfd_core.evaluation.metrics import Features, jackknife_interval
 NEAR = 0.3
 """Share of the base model's median distance between any two images within which two are alike."""
 FEWEST = 2.4
-"""Equally frequent pictures below which a concept is one that is hardly more than one picture."""
+"""Equally frequent pictures below which a concept is hardly more than one picture, where no two images of the base
+model's are alike; else, with b the share of those, two are alike in more than b + (1 - b) / 2.4."""
 MOST, SEED = 300, 0
 """Most images a concept and side that are compared, seeded subsets where there are more."""
 GROUPS = 20
@@ -46,19 +47,23 @@ def alike(base_model: Sequence[Features], samples: Sequence[Features]) -> Alike:
     Raises:
         ValueError: for a concept of fewer than two images.
     """
-    shares = [_share(theirs, ours) for theirs, ours in zip(base_model, samples, strict=True)]
-    counts = [np.mean([bound * FEWEST > 1 for bound in bounds]) for bounds in zip(*shares, strict=True)]
-    low, value, high = map(float, counts)
-    images = sum(map(len, samples))
-    return Alike(
-        Interval(value, low, high, images), tuple(1 / share if share else float("inf") for _, share, _ in shares)
+    found = [_share(theirs, ours) for theirs, ours in zip(base_model, samples, strict=True)]
+    low, value, high = (
+        float(np.mean([bounds[i] > own + (1 - own) / FEWEST for bounds, own in found])) for i in range(3)
     )
+    pictures = tuple(1 / share if share else float("inf") for (_, share, _), _ in found)
+    return Alike(Interval(value, low, high, sum(map(len, samples))), pictures)
 
 
-def _share(base_model: Features, samples: Features) -> tuple[float, float, float]:
-    """How likely two images are alike: lower bound, estimate, upper bound."""
+def _share(base_model: Features, samples: Features) -> tuple[tuple[float, float, float], float]:
+    """How likely two images are alike, with lower bound, estimate and upper bound; and two of the base model's."""
     theirs, ours = (_apart(_some(part)) for part in (base_model, samples))
-    radius = NEAR * theirs[_pairs(len(theirs))].median()
+    between = theirs[_pairs(len(theirs))]
+    radius = NEAR * between.median()
+    return _bounds(ours, radius), float((between <= radius).double().mean())
+
+
+def _bounds(ours: Tensor, radius: Tensor) -> tuple[float, float, float]:
     n = len(ours)
     near = (ours <= radius).double() * _pairs(n)
     value = float(near.sum() / (n * (n - 1)))

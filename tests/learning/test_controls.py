@@ -141,11 +141,13 @@ def test_ten_images_are_inconclusive_whatever_they_show(ten_images: dict[str, An
     assert report["verdict"] == "inconclusive"
     assert decisions(report) == {
         "unlearning_accuracy": "inconclusive",
+        "forgotten_elsewhere": "pass",
         "retained_accuracy_drop": "pass",
         "worst_concept_loss": "inconclusive",
         "frechet_distance_ratio": "pass",
         "coverage_ratio": "pass",
         "distinct_images": "pass",
+        "one_picture_concepts": "pass",
     }
     reasons = [c["reason"] for c in report["criteria"] if c["decision"] == "inconclusive"]
     assert all("images would decide it" in reason for reason in reasons)

@@ -38,7 +38,7 @@ def request(plan: EvaluationPlan | None = None, forget: tuple[Forget, ...] | Non
         forget=forget or (Forget("pistol", FixedOverride("banana")),),
         budget=Budget(64),
         recipe=STABLE_DIFFUSION,
-        thresholds={"unlearning_accuracy": 0.9},
+        thresholds={"unlearning_accuracy": 0.9, "forgotten_elsewhere": 0.05},
         evaluation=plan or EvaluationPlan(images_per_concept=60, images_per_forgotten_concept=60),
         retain=Retain(("an apple on a plate", "an old castle")),
     )
@@ -69,12 +69,14 @@ def test_a_painter_that_forgot_every_word_passes_in_both_domains() -> None:
     assert decisions(report) == {
         "unlearning_accuracy": "pass",
         "paraphrase_accuracy": "pass",
+        "forgotten_elsewhere": "pass",
         "retained_accuracy_drop": "pass",
         "worst_concept_loss": "pass",
         "cross_domain_accuracy_drop": "pass",
         "caption_accuracy_drop": "pass",
         "coverage_ratio": "pass",
         "distinct_images": "pass",
+        "one_picture_concepts": "pass",
     }
     assert report["unlearning"][0]["share_override"] == 1
     (style,) = report["cross_domain"]

@@ -118,6 +118,15 @@ def test_a_concept_of_one_picture_is_counted_and_a_varied_one_is_not() -> None:
     assert (found.value, found.low, found.high, found.n) == (0.25, 0.25, 0.25, 160)
 
 
+def test_a_concept_that_the_base_model_draws_in_two_ways_is_no_fault() -> None:
+    """Two images are alike in half of the pairs, of both; in one picture they always are."""
+    ways = np.repeat(drawn(2, 7, spread=20.0), 20, axis=0)
+    base_model, same, one = ways + drawn(40, 1), ways + drawn(40, 2), np.repeat(drawn(1, 2), 40, axis=0)
+    assert alike([base_model], [same]).concepts.value == 0
+    assert alike([base_model], [same]).pictures[0] < 2.4
+    assert alike([base_model], [one]).concepts.value == 1
+
+
 def test_few_images_say_little_of_how_alike_they_are() -> None:
     found = alike([drawn(40, 1)], [np.repeat(drawn(1, 2), 3, axis=0)]).concepts
     assert (found.low, found.high) == (0.0, 1.0)
