@@ -31,9 +31,9 @@ GROUPS = 20
 
 @dataclass(frozen=True)
 class Alike:
-    """``concepts``: the share of concepts that are hardly more than one picture; its bounds count those that are by
-    either bound of their own interval, and its ``n`` the images. ``pictures``: how many equally frequent pictures each
-    concept is worth; infinite where no two images are alike."""
+    """The concepts whose images are alike. ``concepts``: the share that are hardly more than one picture; its bounds
+    count those that are by either bound of their own interval, and its ``n`` the images. ``pictures``: how many equally
+    frequent pictures each concept is worth; infinite where no two images are alike."""
 
     concepts: Interval
     pictures: tuple[float, ...]
