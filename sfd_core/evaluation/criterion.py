@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 NO_JUDGE_HINT = "give CLIP weights (LETHE_CLIP_WEIGHTS), or a base model whose manifest names a judge"
 """What would let something be decided where no judge looked."""
 
+BEHIND_A_FILTER = (
+    "a filter answers in place of the network, and the network itself was not asked: whoever has its weights has no "
+    "filter; evaluate the generator without it"
+)
+"""Why nothing of the network itself is decided where a filter makes no image."""
+
 
 @dataclass(frozen=True)
 class CriterionSpec:

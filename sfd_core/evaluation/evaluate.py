@@ -21,6 +21,7 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.evidence import Answer, Evidence, Setting
 from sfd_core.evaluation.features import FeatureExtractor
 from sfd_core.evaluation.further_images import ask
+from sfd_core.evaluation.own_network import OwnNetwork
 from sfd_core.evaluation.parts import Parts, PartsOnDemand
 from sfd_core.evaluation.questions import Sample, Samplers, by_label
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
@@ -62,6 +63,7 @@ def evaluate(
     *,
     plan: PromptPlan | None = None,
     base_model: Sample | Samplers | None = None,
+    own_network: OwnNetwork | None = None,
     refused: Collection[int] = (),
     seed_offset: int = 0,
 ) -> Iterator[tuple[int, int, Measurement | None]]:
@@ -69,7 +71,7 @@ def evaluate(
 
     ``plan``: the prompts of a text-to-image model, as admission made them. ``base_model``: makes reference images where
     it ships none (of a judge, or of an extractor's features), and says which paraphrases it knows; a text-to-image
-    model without a judge of its own needs it. ``refused``: forgotten labels of which a filter makes no image.
+    model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``: forgotten labels of which a filter makes no image.
     ``seed_offset``: other images than the report's own, for repeated evaluations of one generator.
     """
     ours, theirs = _samplers(sample), None if base_model is None else _samplers(base_model)
@@ -109,7 +111,15 @@ def evaluate(
         for done, more, given in ask(ours.prompts, theirs.prompts, setting):
             yield of + done, of + more, None
             answers = given or answers
-    yield of, of, measure(Evidence(evaluators, request, seed_offset, judgements, answers))
+        of += more
+    looked: dict[type[Any], Any] = {}
+    if own_network is not None and evaluators.judge is not None:
+        for section in (one for one in SECTIONS if one.look is not None):
+            for done, more, found in section.look(Setting(evaluators, request, seed_offset), own_network):
+                yield of + done, of + more, None
+            looked[section.part] = found
+            of += more
+    yield of, of, measure(Evidence(evaluators, request, seed_offset, judgements, answers, looked, refused))
 
 
 def measure(evidence: Evidence) -> Measurement:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -103,10 +103,14 @@ class JudgeView:
 
 @dataclass(frozen=True)
 class Evidence(Setting):
-    """All that the sections measure from. ``answers``: by the section that asked, in the order of its questions."""
+    """All that the sections measure from. ``answers``: by the section that asked, in the order of its questions.
+    ``looked``: by the section that looked, what it saw of the generator's own network; empty where there is none to
+    look at. ``refused``: forgotten labels of which a filter made no image."""
 
     judgements: Judgements
     answers: Mapping[type[Any], Sequence[Answer]]
+    looked: Mapping[type[Any], Any] = field(default_factory=dict)
+    refused: Collection[int] = ()
 
     @property
     def has_judge(self) -> bool:

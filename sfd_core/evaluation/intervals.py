@@ -55,6 +55,27 @@ def difference(first: Interval, second: Interval) -> Interval:
     return Interval(d, d - below, d + above, min(first.n, second.n))
 
 
+def paired_difference(both: int, first: int, second: int, neither: int, z: float = Z95) -> Interval:
+    """Return the difference of two shares of the same images, by how many were hit in both, in the first or the second
+    alone, and in neither: Newcombe's interval for paired proportions (Newcombe 1998b, method 10), with his correction
+    of their correlation. ``z``: the normal quantile of its level."""
+    n = both + first + second + neither
+    one, other = wilson(both + first, n, z), wilson(both + second, n, z)
+    product = both * neither - first * second
+    corrected = max(product - n / 2, 0) if product > 0 else product
+    margins = (both + first) * (second + neither) * (both + second) * (first + neither)
+    phi = corrected / math.sqrt(margins) if margins else 0.0
+    d = (first - second) / n
+    below = _together(one.value - one.low, other.high - other.value, phi)
+    above = _together(one.high - one.value, other.value - other.low, phi)
+    return Interval(d, d - below, d + above, n)
+
+
+def _together(one: float, other: float, phi: float) -> float:
+    """The error of a difference of two estimates whose errors are correlated by ``phi``."""
+    return math.sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2))
+
+
 def ratio_of(first: Interval, second: Interval) -> Interval:
     """Return ``first / second`` of two independent estimates that are not negative; ``n`` is the first's. One of nought
     counts as a trifle, so that its bounds are still between those of the others."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sfd_core.evaluation.questions import Sample, SamplePrompts, Samplers
-from sfd_core.families.protocol import ClassGenerator, Generator, LoadedBase
+from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.families.sampling import ImageSampler, PromptSampler
 
@@ -24,22 +24,21 @@ Kind = Literal["one_step", "many_steps", "refusal"]
 @dataclass(frozen=True)
 class ImageSource:
     """A source of the images that are evaluated. ``sample``: makes its images; ``sample_prompts``: the same by prompt
-    (text to image). ``generator``: the network itself where it makes an image of a class in one step, which is what the
-    probes work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
+    (text to image). ``generator``: the network itself where it makes an image in one step; ``None`` for the
+    others. ``refused``: labels of which a filter makes no image."""
 
     kind: Kind
     title: str
     network_evaluations: int
     sample: Sample
-    generator: ClassGenerator | None = None
+    generator: Generator | None = None
     refused: frozenset[int] = frozenset()
     sample_prompts: SamplePrompts | None = None
 
     @classmethod
     def one_step(cls, generator: Generator, title: str = "one-step generator") -> ImageSource:
         by_prompt = generator.sample_prompts if isinstance(generator, PromptSampler) else None
-        of_classes = generator if isinstance(generator, ClassGenerator) else None
-        return cls("one_step", title, 1, generator.sample_labels, of_classes, sample_prompts=by_prompt)
+        return cls("one_step", title, 1, generator.sample_labels, generator, sample_prompts=by_prompt)
 
     @classmethod
     def many_steps(cls, sampler: ImageSampler, title: str) -> ImageSource:

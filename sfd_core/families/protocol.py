@@ -78,6 +78,11 @@ class Generator(Protocol):
     network: Any
     network_evaluations: int
 
+    @property
+    def start(self) -> float:
+        """The time at which it asks its network."""
+        ...
+
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
         """Make one image for each (concept of the base model, seed)."""
         ...
@@ -92,11 +97,6 @@ class ClassGenerator(Generator, Protocol):
     """A one-step generator of classes, which the probes work on. ``concepts``: their names, by label."""
 
     concepts: tuple[str, ...]
-
-    @property
-    def start(self) -> float:
-        """The time at which it asks its network."""
-        ...
 
 
 class Family(Protocol):
@@ -146,6 +146,14 @@ class Family(Protocol):
 
     def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ImageSampler:
         """Return the untouched model at ``steps`` steps an image (default: its own)."""
+        ...
+
+    def encoded(self, images: Images, base: LoadedBase) -> Tensor:
+        """Return the x0 [n, C, H, W] that ``images`` stand for in the network's own space, on the network's device."""
+        ...
+
+    def pictured(self, x0: Tensor, base: LoadedBase) -> Images:
+        """Return the images that x0 [n, C, H, W] stands for."""
         ...
 
     def open_elsewhere(

@@ -25,6 +25,7 @@ from sfd_core.evaluation.criteria import complete
 from sfd_core.evaluation.evaluate import Measurement, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.own_network import OwnNetwork
 from sfd_core.evaluation.probe import Probes
 from sfd_core.evaluation.probing import ProbeReport, run_probes
 from sfd_core.evaluation.scores import save_scores
@@ -87,20 +88,30 @@ def examine(
             generators of classes.
     """
     asked = request.evaluation.probes
-    if asked and source.generator is None:
+    attacked = source.generator if isinstance(source.generator, ClassGenerator) else None
+    if asked and attacked is None:
         raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(source)),))
     measured: Measurement | None = None
     base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model")
+    # A filter stands before the network: who is behind it asks the network, and that was not looked at.
+    network = source.generator if source.kind == "one_step" else None
+    own = OwnNetwork.of(network, base, request, plan, device) if network is not None else None
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
-        source.samplers, evaluators, request, plan=plan, base_model=base_model.samplers, refused=source.refused
+        source.samplers,
+        evaluators,
+        request,
+        plan=plan,
+        base_model=base_model.samplers,
+        own_network=own,
+        refused=source.refused,
     ):
         yield done, of, None
     assert measured is not None
     evaluators = measured.evaluators
     base = dataclasses.replace(base, model=evaluators.model)
     probed: ProbeReport | None = None
-    if asked and source.generator is not None:
-        target = _target(source.generator, base, evaluators, request, device)
+    if asked and attacked is not None:
+        target = _target(attacked, base, evaluators, request, device)
         for done, of, probed in run_probes(asked, target):  # noqa: B007 - the last one is used
             yield done, of, None
     pictures = {e.name: examples_picture(e.rows, e.images) for e in (probed.examples if probed is not None else ())}

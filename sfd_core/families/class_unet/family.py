@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
@@ -16,7 +18,9 @@ from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.device import pick_dtype
+from sfd_core.families.images import from_uint8, to_uint8
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.sampling import Images
 from sfd_core.families.saved import saved_files
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -55,6 +59,13 @@ class ClassUnet:
 
     def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
         return base_sampler(base, device, steps)
+
+    def encoded(self, images: Images, base: LoadedBase) -> Tensor:
+        cells = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)
+        return cells.to(next(base.network.parameters()).device)
+
+    def pictured(self, x0: Tensor, base: LoadedBase) -> Images:
+        return to_uint8(F.pixel_shuffle(x0, base.model.image.patch))
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str

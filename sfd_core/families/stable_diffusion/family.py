@@ -7,11 +7,14 @@ from typing import Any, cast
 
 import torch
 from diffusers import UNet2DConditionModel
+from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.device import pick_dtype
+from sfd_core.families.images import from_uint8
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.sampling import Images
 from sfd_core.families.saved import saved_files
 from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.conditions import prompt_conditions
@@ -63,6 +66,12 @@ class StableDiffusion:
 
     def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:
         return base_sampler(_pipeline(base), device, steps)
+
+    def encoded(self, images: Images, base: LoadedBase) -> Tensor:
+        return _pipeline(base).text.latents(from_uint8(images))
+
+    def pictured(self, x0: Tensor, base: LoadedBase) -> Images:
+        return _pipeline(base).text.pictures(x0)
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str

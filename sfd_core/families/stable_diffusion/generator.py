@@ -40,6 +40,11 @@ class TextGenerator(PromptSampler):
         self.text = text
         self.asked = asked
 
+    @property
+    def start(self) -> int:
+        """The step at which it asks its network: the last of its scheduler."""
+        return int(self.scheduler.config.num_train_timesteps) - 1
+
     @classmethod
     def of(cls, unet: UNet2DConditionModel, base: LoadedPipeline, start: float) -> TextGenerator:
         """Make a generator around a network in memory; the network and the text side of ``base`` are shared, not

@@ -96,3 +96,12 @@ class TextParts:
         pixels = latents[0, 0].numel() * 4 ** (len(config.block_out_channels) - 1)
         pieces = (latents.to(self.vae.dtype) / config.scaling_factor).split(max(1, DECODED_TOGETHER // pixels))
         return np.concatenate([to_uint8(self.vae.decode(piece).sample) for piece in pieces])
+
+    @torch.no_grad()
+    def latents(self, images: Tensor) -> Tensor:
+        """Encode ``images`` [n, 3, H, W] in [-1, 1] to scaled latents [n, C, h, w] float32: the mode of each, so that
+        an image always has the same."""
+        config: Any = self.vae.config
+        pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
+        found = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces])
+        return found.float() * config.scaling_factor

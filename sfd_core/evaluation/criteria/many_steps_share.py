@@ -1,0 +1,109 @@
+"""Each forgotten concept must be gone from the network, not only from its one step: run over the base model's own
+sampler for many steps, it must not draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sfd_core.display.numbers import estimate, number, percent
+from sfd_core.evaluation.criteria.unlearning_accuracy import ceiling
+from sfd_core.evaluation.criterion import BEHIND_A_FILTER, ENOUGH_SEEN, CriterionSpec
+from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.sections.depth import ConceptDepth, Depth, DepthView
+from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
+from sfd_core.request.concepts import Forget
+
+if TYPE_CHECKING:
+    from sfd_core.evaluation.evidence import Evidence
+
+NAME = "many_steps_share"
+
+
+def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
+    """Judge the share of images in many steps in which one judge sees the concept."""
+    said = (
+        f"drawn by the generator's network in many steps ({number(row.network_evaluations)} network evaluations), "
+        f"{row.concept} is seen in {estimate(view.many_steps)} of {number(view.many_steps.n)} images"
+    )
+    criterion = at_most(NAME, view.many_steps, threshold, said, percent(threshold, None), row.concept)
+    if criterion.decision == "fail" or threshold == CRITERION.high or view.base_model.low >= ENOUGH_SEEN:
+        return criterion
+    reason = (
+        f"drawn by the base model itself in as many steps, {row.concept} is seen in {estimate(view.base_model)} of its "
+        f"images: that it is seen in few of the generator's is no evidence; a judge that sees it in at least "
+        f"{percent(ENOUGH_SEEN, None)}, or a base model that draws it, is needed"
+    )
+    return replace(criterion, decision="inconclusive", reason=reason)
+
+
+def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
+    """Return one criterion for each forgotten concept; every judge must pass it. None where there is no network behind
+    one step to be asked: of a diffusion model, unlearning accuracy says the same."""
+    if evidence.refused and threshold < CRITERION.high:
+        return [undecided(NAME, threshold, BEHIND_A_FILTER, item.concept) for item in evidence.request.forget]
+    rows = {row.concept: row for row in parts.of(Depth).depth or ()}
+    return [
+        by_every_judge(_by_judge(rows[item.concept], item, evidence, threshold), estimate)
+        for item in evidence.request.forget
+        if item.concept in rows
+    ]
+
+
+def _by_judge(row: ConceptDepth, item: Forget, evidence: Evidence, threshold: float) -> Sequence[tuple[str, Criterion]]:
+    found = []
+    for i, (who, view) in enumerate(row.views):
+        criterion = judge(row, view, threshold)
+        most = ceiling(evidence.views[i], item, evidence) if i < len(evidence.views) else None
+        if (
+            criterion.decision == "fail"
+            and most is not None
+            and threshold < 1 - most
+            and view.many_steps.low <= 1 - most
+        ):
+            reason = (
+                f"{row.concept} is seen in {estimate(view.many_steps)} of the images in many steps, but "
+                f"{percent(threshold, None)} cannot be reached with this override: the judge sees it in "
+                f"{percent(1 - most, 2)} of images of the override itself; another override leaves more room"
+            )
+            criterion = replace(criterion, decision="inconclusive", reason=reason)
+        found.append((who, criterion))
+    return found
+
+
+MEASURED = """
+{% set item = (report.depth or ()) | selectattr("concept", "equalto", c.about) | first %}
+{% if c.measured and item %}
+Measured: the generator's network was used as the diffusion model that it came from, over the base model's own sampler
+({{ item.network_evaluations | number }} network evaluations an image). Of {{ item.judge.many_steps.n | number }} images
+asked for “{{ item.concept }}”, the judge sees it in {{ item.judge.many_steps.value | percent }} ({{
+confidence(item.judge.many_steps, 1) }}); of the base model's, in {{ item.judge.base_model.value | percent }}.
+{% if item.second_judge %}The second judge sees it in {{ item.second_judge.many_steps.value | percent }} of the
+generator's.{% endif %}
+{% endif %}
+"""
+
+CRITERION = CriterionSpec(
+    name=NAME,
+    place=12,
+    default=0.05,
+    low=0.0,
+    high=1.0,
+    high_allowed=True,
+    description="Largest allowed share of images that show a forgotten concept where the generator's own network is run "
+    "over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
+    decide=decide,
+    label="Largest allowed share in many steps",
+    hint="Share of images that show a forgotten concept where the network is run for many steps, as its base model is.",
+    headlines={
+        "pass": "“{about}” does not come back where the network is run for many steps, within what is allowed",
+        "fail": "“{about}” comes back where the network is run for many steps: it is gone from its one step only",
+        "inconclusive": "Not decided whether “{about}” comes back where the network is run for many steps",
+    },
+    unmeasured="Not evaluated: no classifier sees whether “{about}” comes back in many steps",
+    asked="Run for many steps, the generator's network shows “{{ c.about }}” in at most\n"
+    "{{ c.threshold | percent(none) }} of the images",
+    figures="<strong>{{ c.measured.value | percent }}</strong> <small>{{ c.measured | interval }}</small>",
+    measured=MEASURED,
+)
