@@ -71,7 +71,8 @@ def evaluate(
 
     ``plan``: the prompts of a text-to-image model, as admission made them. ``base_model``: makes reference images where
     it ships none (of a judge, or of an extractor's features), and says which paraphrases it knows; a text-to-image
-    model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``: forgotten labels of which a filter makes no image.
+    model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``: forgotten labels
+    of which a filter makes no image.
     ``seed_offset``: other images than the report's own, for repeated evaluations of one generator.
     """
     ours, theirs = _samplers(sample), None if base_model is None else _samplers(base_model)
@@ -114,10 +115,11 @@ def evaluate(
         of += more
     looked: dict[type[Any], Any] = {}
     if own_network is not None and evaluators.judge is not None:
-        for section in (one for one in SECTIONS if one.look is not None):
-            for done, more, found in section.look(Setting(evaluators, request, seed_offset), own_network):
+        setting = Setting(evaluators, request, seed_offset)
+        for part, look in ((section.part, section.look) for section in SECTIONS if section.look is not None):
+            for done, more, found in look(setting, own_network):  # noqa: B007 - the last one is used
                 yield of + done, of + more, None
-            looked[section.part] = found
+            looked[part] = found
             of += more
     yield of, of, measure(Evidence(evaluators, request, seed_offset, judgements, answers, looked, refused))
 

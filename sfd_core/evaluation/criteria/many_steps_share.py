@@ -56,16 +56,12 @@ def _by_judge(row: ConceptDepth, item: Forget, evidence: Evidence, threshold: fl
     for i, (who, view) in enumerate(row.views):
         criterion = judge(row, view, threshold)
         most = ceiling(evidence.views[i], item, evidence) if i < len(evidence.views) else None
-        if (
-            criterion.decision == "fail"
-            and most is not None
-            and threshold < 1 - most
-            and view.many_steps.low <= 1 - most
-        ):
+        shown = 0.0 if most is None else 1 - most
+        if criterion.decision == "fail" and threshold < shown and view.many_steps.low <= shown:
             reason = (
                 f"{row.concept} is seen in {estimate(view.many_steps)} of the images in many steps, but "
                 f"{percent(threshold, None)} cannot be reached with this override: the judge sees it in "
-                f"{percent(1 - most, 2)} of images of the override itself; another override leaves more room"
+                f"{percent(shown, 2)} of images of the override itself; another override leaves more room"
             )
             criterion = replace(criterion, decision="inconclusive", reason=reason)
         found.append((who, criterion))
@@ -91,8 +87,8 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
-    description="Largest allowed share of images that show a forgotten concept where the generator's own network is run "
-    "over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
+    description="Largest allowed share of images that show a forgotten concept where the generator's own network is "
+    "run over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
     decide=decide,
     label="Largest allowed share in many steps",
     hint="Share of images that show a forgotten concept where the network is run for many steps, as its base model is.",

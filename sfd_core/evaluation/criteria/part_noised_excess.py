@@ -29,8 +29,8 @@ def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
     for level in view.levels:
         said = (
             f"from images of {row.concept} noised to t = {number(level.t)}, the network shows it in "
-            f"{percent(level.generator.value)}, {points_words(level.excess, 1)} more than the base model asked for what "
-            f"replaces it ({percent(level.floor.value)}), the most of {number(len(view.levels))} noise levels"
+            f"{percent(level.generator.value)}, {points_words(level.excess, 1)} more than the base model asked for "
+            f"what replaces it ({percent(level.floor.value)}), the most of {number(len(view.levels))} noise levels"
         )
         allowed = f"{points(threshold, None)} points"
         criterion = at_most(NAME, level.excess, threshold, said, allowed, row.concept)
@@ -42,8 +42,8 @@ def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
     ]
     if not telling:
         reason = (
-            f"at no noise level does the base model, asked for {row.concept}, show it clearly more often than the given "
-            f"images alone account for: nothing could be seen to come back; more images, or a judge that tells "
+            f"at no noise level does the base model, asked for {row.concept}, show it clearly more often than the "
+            f"given images alone account for: nothing could be seen to come back; more images, or a judge that tells "
             f"{row.concept} from what replaces it, would be needed"
         )
         return undecided(NAME, threshold, reason, row.concept)
@@ -68,11 +68,13 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
 MEASURED = """
 {% set item = (report.depth or ()) | selectattr("concept", "equalto", c.about) | first %}
 {% if c.measured and item %}
-Measured: {{ item.judge.levels[0].generator.n | number }} of the base model's images of “{{ item.concept }}” were covered in
-noise and handed to the network, asked for “{{ item.concept }}”. {% for level in item.judge.levels %}Noised to
-t = {{ level.t | number }} the judge sees it in {{ level.generator.value | percent }} of what comes out; the given image
-alone accounts for {{ level.floor.value | percent }}, and the base model has {{ level.base_model.value | percent }}. {%
-endfor %}
+Measured: {{ item.judge.levels[0].generator.n | number }} of the base model's images of “{{ item.concept }}” were
+covered in noise and handed to the network, asked for “{{ item.concept }}”.
+{% for level in item.judge.levels %}
+Noised to t = {{ level.t | number }}, the judge sees it in {{ level.generator.value | percent }} of what comes out; the
+given image alone accounts for {{ level.floor.value | percent }}, and the base model shows it in
+{{ level.base_model.value | percent }}.
+{% endfor %}
 {% endif %}
 """
 
@@ -83,9 +85,9 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
-    description="Largest allowed excess where part-noised images of a forgotten concept are completed: the share in which "
-    "the generator's network shows the concept, less the share in which the base model does that is asked for the "
-    "override from the same noised images, at the noise level where it is largest. 1: any. It applies to one-step "
+    description="Largest allowed excess where part-noised images of a forgotten concept are completed: the share in "
+    "which the generator's network shows the concept, less the share in which the base model does that is asked for "
+    "the override from the same noised images, at the noise level where it is largest. 1: any. It applies to one-step "
     "generators.",
     decide=decide,
     label="Largest allowed excess from part-noised images",
@@ -96,8 +98,8 @@ CRITERION = CriterionSpec(
         "inconclusive": "Not decided whether part-noised images of “{about}” are completed",
     },
     unmeasured="Not evaluated: no classifier sees whether part-noised images of “{about}” are completed",
-    asked="From part-noised images of “{{ c.about }}”, the network shows it at most {{ c.threshold | points(none) }} points\n"
-    "more often than the given images alone account for",
+    asked="From part-noised images of “{{ c.about }}”, the network shows it at most\n"
+    "{{ c.threshold | points(none) }} points more often than the given images alone account for",
     figures="<strong>{{ c.measured.value | points(1) }} points</strong>\n"
     "<small>{{ c.measured.low | points(1) }} to {{ c.measured.high | points(1) }}</small>",
     measured=MEASURED,

@@ -154,8 +154,12 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
             instead = own.overrides(c, _rng(seeds[0]))
             for level, t in enumerate(levels):
                 x_t = own.noised(images, t, _seeds(setting, label, 1 + level)[piece])
-                ways = (("generator", c), ("base_model", instead), ("base_model", c))
-                completed[t].append([seen(own.completed(whose, x_t, t, asked), label) for whose, asked in ways])
+                ways = (
+                    own.completed("generator", x_t, t, c),
+                    own.completed("base_model", x_t, t, instead),
+                    own.completed("base_model", x_t, t, c),
+                )
+                completed[t].append([seen(finished, label) for finished in ways])
                 yield (done := done + len(images)), of, None
         found[label] = [
             DepthHits(
@@ -236,8 +240,8 @@ def _view(hits: DepthHits) -> DepthView:
 
 
 def _excess(one: Hits, other: Hits, z: float) -> Interval:
-    counts = ((one & other).sum(), (one & ~other).sum(), (~one & other).sum(), (~one & ~other).sum())
-    return paired_difference(*(int(count) for count in counts), z)
+    both, first, second = (int(hits.sum()) for hits in (one & other, one & ~other, ~one & other))
+    return paired_difference(both, first, second, len(one) - both - first - second, z)
 
 
 PAGE = """

@@ -103,5 +103,5 @@ class TextParts:
         an image always has the same."""
         config: Any = self.vae.config
         pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
-        found = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces])
-        return found.float() * config.scaling_factor
+        found: Tensor = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces]).float()
+        return found * float(config.scaling_factor)
