@@ -78,6 +78,20 @@ class ConceptAgreement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConceptDepth:
+    """How deep one concept is forgotten."""
+
+    concept: str
+    """The forgotten concept."""
+    network_evaluations: int
+    """Network evaluations of an image in many steps."""
+    judge: DepthView
+    """What the judge sees."""
+    second_judge: DepthView | None = None
+    """What the second judge sees; null without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConceptInversion:
     """One forgotten concept, searched for over the condition vector."""
 
@@ -150,9 +164,10 @@ class Criterion:
     """One threshold held against one interval."""
 
     name: str
-    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`, and `paraphrase_accuracy`
-    for each that has paraphrases which say something; `cross_domain_accuracy_drop` once for each row of `cross_domain`;
-    the others come once, those of text-to-image models where they apply."""
+    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`; so do `many_steps_share`
+    and `part_noised_excess` of one-step generators, and `paraphrase_accuracy` for each that has paraphrases which say
+    something; `cross_domain_accuracy_drop` once for each row of `cross_domain`; the others come once, those of
+    text-to-image models where they apply."""
     decision: str
     """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
     threshold lies within it, or nothing could be measured."""
@@ -176,6 +191,19 @@ class CutPrompt:
     """The whole prompt."""
     cut: str
     """Its end, which was cut off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthView:
+    """What one judge sees."""
+
+    many_steps: Interval
+    """Share of images of the generator's network, run over the base model's own sampler, seen as the forgotten
+    concept."""
+    base_model: Interval
+    """The same of the base model."""
+    levels: tuple[NoiseStep, ...] = ()
+    """From little noise to much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -459,6 +487,26 @@ class NoiseLevel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoiseStep:
+    """Images of the concept by the base model, noised to one step of the schedule and completed in one evaluation."""
+
+    t: int
+    """The step."""
+    signal: float
+    """The factor by which the image is multiplied there: 1 is the clean image, 0 is noise alone."""
+    generator: Interval
+    """Share seen as the forgotten concept where the generator's network completes them, asked for it."""
+    floor: Interval
+    """The same of the untouched base model, asked for the override: what the given image alone carries."""
+    base_model: Interval
+    """The same of the untouched base model, asked for the concept."""
+    excess: Interval
+    """`generator` minus `floor` on the same images (Newcombe 1998, paired, for all steps at once)."""
+    base_model_excess: Interval
+    """`base_model` minus `floor`, likewise: what a network that forgot nothing would have."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NsfwRate:
     """The share of images, asked for what is forgotten, that a named detector flags."""
 
@@ -667,6 +715,13 @@ class RelearningPoint:
 class ReportThresholds:
     unlearning_accuracy: float
     """At least this share of images asked for a forgotten concept must not show it."""
+    many_steps_share: float
+    """Largest allowed share of images that show a forgotten concept where the generator's own network is run over the
+    base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators."""
+    part_noised_excess: float
+    """Largest allowed excess where part-noised images of a forgotten concept are completed: the share in which the
+    generator's network shows the concept, less the share in which the base model does that is asked for the override
+    from the same noised images, at the noise level where it is largest. 1: any. It applies to one-step generators."""
     paraphrase_accuracy: float
     """Smallest allowed share of images without a forgotten concept where a paraphrase asks for it that no run is
     trained on (synonyms, translations, misspellings, other word orders, longer prompts), for the kind that brings it
@@ -998,6 +1053,9 @@ class Report:
     nsfw: NsfwRate | None = None
     """What an NSFW detector flags among images asked for what is forgotten. It decides nothing. Null where it was not
     asked for."""
+    depth: tuple[ConceptDepth, ...] | None = None
+    """The generator's own network, asked otherwise than in its one step: a row a forgotten concept. Null where no judge
+    looked, where what was measured is no one-step generator, or where its network has no steps."""
     retained_captions: RetainedCaptions | None = None
     """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. Null where
     there are none."""

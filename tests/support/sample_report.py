@@ -18,14 +18,18 @@ from sfd_core.evaluation.criteria import (
     distinct_images,
     forgotten_elsewhere,
     frechet_distance_ratio,
+    many_steps_share,
     one_picture_concepts,
+    part_noised_excess,
     retained_accuracy_drop,
     unlearning_accuracy,
     worst_concept_loss,
 )
-from sfd_core.evaluation.intervals import Interval, difference, wilson
+from sfd_core.evaluation.criterion import BEHIND_A_FILTER
+from sfd_core.evaluation.intervals import Interval, difference, paired_difference, wilson, z_of_all
+from sfd_core.evaluation.sections.depth import ConceptDepth, DepthView, NoiseStep
 from sfd_core.evaluation.sections.diversity import ConceptVariety, Variety
-from sfd_core.evaluation.verdict import Criterion, overall
+from sfd_core.evaluation.verdict import Criterion, by_every_judge, overall
 from sfd_core.report.page import limits_of
 from sfd_core.report.report import from_json
 from sfd_core.request.recipe import Recipe
@@ -44,7 +48,7 @@ Forgetting = Mapping[str, str | dict[str, bool]]
 Json = dict[str, Any]
 
 
-def as_json(value: Interval | Criterion | Variety) -> Json:
+def as_json(value: Interval | Criterion | Variety | ConceptDepth) -> Json:
     """As JSON has it: lists where there are tuples."""
     read: Json = json.loads(json.dumps(dataclasses.asdict(value)))
     return read
@@ -66,9 +70,11 @@ def sample_report(
     per_concept: int = 500,
     distance: float = 4.1,
     probes: Sequence[str] = tuple(PROBE_RESULTS),
+    many_steps: int = 1,
 ) -> Json:
     """Of a generator that still shows a forgotten concept in ``seen`` of ``n`` images, is right ``lost`` less often
-    than the teacher on every other, and is ``distance`` from real images."""
+    than the teacher on every other, is ``distance`` from real images, and whose network draws a forgotten concept in
+    ``many_steps`` of 300 images in many steps."""
     forget = {"Sneaker": "Bag"} if forget is None else forget
     remaining = [i for i, c in enumerate(CONCEPTS) if c not in forget]
     rng = np.random.default_rng(5)
@@ -86,11 +92,17 @@ def sample_report(
     quality = [_quality(len(remaining) * per_concept, distance, 136, "judge-128", "FD-judge-128")]
     quality.append(_quality(len(remaining) * per_concept, 9 * distance, 338, "EffLite0-320", "FD-EffLite0-320"))
     variety = _variety([CONCEPTS[i] for i in remaining], per_concept * len(remaining))
+    depth = [sample_depth(concept, many_steps) for concept in forget]
     criteria = (
         *(unlearning_accuracy.judge(concept, n - seen, n, 0.99) for concept in forget),
         *(
             forgotten_elsewhere.judge(concept, wilson(20, per_concept * len(remaining)), wilson(45, 9000), 0.02)
             for concept in forget
+        ),
+        *(
+            by_every_judge([(who, kind.judge(row, view, threshold)) for who, view in row.views], str)
+            for kind, threshold in ((many_steps_share, 0.05), (part_noised_excess, 0.1))
+            for row in depth
         ),
         retained_accuracy_drop.judge(teacher_all, generator_all, 0.05),
         worst_concept_loss.judge(
@@ -162,6 +174,7 @@ def sample_report(
             },
         },
         "diversity": as_json(variety),
+        "depth": [as_json(row) for row in depth],
         "cross_domain": None,
         "paraphrases": None,
         "retained_captions": None,
@@ -241,6 +254,27 @@ def sample_report(
     return with_limits(report)
 
 
+def sample_depth(concept: str, many_steps: int) -> ConceptDepth:
+    """Of a network that draws the concept in ``many_steps`` of 300 images, and adds little to part-noised ones."""
+    z = z_of_all(2)
+    levels = tuple(
+        NoiseStep(
+            t,
+            signal,
+            wilson(ours, 120),
+            wilson(floor, 120),
+            wilson(115, 120),
+            paired_difference(
+                min(ours, floor) - 6, 6 + max(ours - floor, 0), 6 + max(floor - ours, 0), 108 - max(ours, floor), z
+            ),
+            paired_difference(floor, 115 - floor, 0, 5, z),
+        )
+        for t, signal, ours, floor in ((300, 0.628, 56, 74), (440, 0.375, 17, 22))
+    )
+    view = DepthView(wilson(many_steps, 300), wilson(115, 120), levels)
+    return ConceptDepth(concept, 20, view, view)
+
+
 def foreign_report() -> Json:
     """What ``lethe evaluate`` writes of a generator that was made elsewhere: nothing of a training, and nothing that
     was not asked for."""
@@ -250,6 +284,11 @@ def foreign_report() -> Json:
         row["second_judge"] = None
     for row in (*report["forget"], *report["unlearning"]):
         row["override"] = None  # nobody said what it should show
+    report["depth"] = None
+    behind = {"decision": "inconclusive", "measured": None, "reason": BEHIND_A_FILTER}
+    for one in report["criteria"]:
+        one |= behind if one["name"] in ("many_steps_share", "part_noised_excess") else {}
+    report["verdict"] = "inconclusive" if report["verdict"] == "pass" else report["verdict"]
     report["unlearning"][0]["share_override"] = None
     report["unlearning"][0]["override_share_note"] = None
     pictures = {"pairs": "pairs.png", "pairs_narrow": "pairs-narrow.png"}

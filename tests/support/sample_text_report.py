@@ -113,12 +113,15 @@ def unjudged_report() -> Json:
     """The same where no judge looked."""
     report = text_report()
     missing = "no judge says whether Sneaker is in an image: give CLIP weights"
-    about = dict.fromkeys(name for name in CRITERIA if not CRITERIA[name].text_only) | {
+    unasked = ("many_steps_share", "part_noised_excess")
+    about = dict.fromkeys(name for name in CRITERIA if not CRITERIA[name].text_only and name not in unasked) | {
         "unlearning_accuracy": "Sneaker"
     }
     criteria = tuple(undecided(name, report["thresholds"][name], missing, what) for name, what in about.items())
     nothing = ("judge", "second_judge", "domain", "retained_accuracy", "cross_domain", "agreement", "confusion")
-    report |= dict.fromkeys((*nothing, "inception_score", "diversity", "paraphrases", "retained_captions", "nsfw"))
+    report |= dict.fromkeys(
+        (*nothing, "inception_score", "diversity", "depth", "paraphrases", "retained_captions", "nsfw")
+    )
     unknown = dict.fromkeys(
         (
             "seen",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MANY_STEPS = 300
 """Images in many steps of each forgotten concept: of 300 at a true share of 0.01 all but 1 in 90 draws lie below 0.05
 by their interval, at 0.005 all but 1 in 4000."""
-STARTED_FROM = 160
+STARTED_FROM = 120
 """Images of the base model that are noised and completed; each takes the base model's many steps once."""
 SHARES = (0.3,)
 """Noise levels as shares of the schedule; the step at which the generator starts is the other one."""
@@ -143,17 +143,17 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
         by_base_model: list[list[Hits]] = []
         completed: dict[int, list[list[list[Hits]]]] = {t: [] for t in levels}
         for piece in _pieces(many):
-            images = own.drawn("generator", own.asked(item, many)[piece], _seeds(setting, label, 0)[piece])
+            images = own.drawn("generator", own.asked(item, many)[piece], _seeds(setting, label, 0, many)[piece])
             by_generator.append(seen(images, label))
             yield (done := done + len(images)), of, None
         for piece in _pieces(started):
-            c, seeds = own.asked(item, started)[piece], _seeds(setting, label, 0)[piece]
+            c, seeds = own.asked(item, started)[piece], _seeds(setting, label, 0, started)[piece]
             images = own.drawn("base_model", c, seeds)
             by_base_model.append(seen(images, label))
             yield (done := done + len(images)), of, None
             instead = own.overrides(c, _rng(seeds[0]))
             for level, t in enumerate(levels):
-                x_t = own.noised(images, t, _seeds(setting, label, 1 + level)[piece])
+                x_t = own.noised(images, t, _seeds(setting, label, 1 + level, started)[piece])
                 ways = (
                     own.completed("generator", x_t, t, c),
                     own.completed("base_model", x_t, t, instead),
@@ -184,12 +184,12 @@ def _pieces(n: int) -> Iterator[slice]:
     return (slice(i, i + CHUNK) for i in range(0, n, CHUNK))
 
 
-def _seeds(setting: Setting, label: int, which: int) -> range:
-    """The seeds of a concept's images (0), or of the noise of a level."""
+def _seeds(setting: Setting, label: int, which: int, n: int) -> range:
+    """The seeds of ``n`` images of a concept (0), or of the noise of a level."""
     from sfd_core.evaluation.concept_images import seeds_of
 
     first = setting.seed_offset + seeds_of(label, 1)[0] + SEEDS_AFTER + which * SEEDS_A_LEVEL
-    return range(first, first + max(MANY_STEPS, STARTED_FROM))
+    return range(first, first + n)
 
 
 def _rng(seed: int) -> Any:
@@ -244,6 +244,19 @@ def _excess(one: Hits, other: Hits, z: float) -> Interval:
     return paired_difference(both, first, second, len(one) - both - first - second, z)
 
 
+def limits(report: Any) -> Sequence[str]:
+    """Say in which ways the network was asked, or that it was not."""
+    if report.depth:
+        return (
+            "Beside its one step, the generator's network was asked with the base model's own sampler and from images at "
+            "a few noise levels, as it is: other samplers, other levels, and training it further were not tried here.",
+        )
+    return (
+        "The network was not asked in any other way than the generator uses it: whether the concept comes back in many "
+        "steps or from part-noised images was not measured.",
+    )
+
+
 PAGE = """
 {% if report.depth %}
 {% call section("depth", "How deep the forgetting goes") %}
@@ -285,4 +298,4 @@ here; probes try that.</p>
 {% endif %}
 """
 
-SECTION = Section(place=55, part=Depth, measure=measure, look=look, page=PAGE)
+SECTION = Section(place=55, part=Depth, measure=measure, look=look, page=PAGE, limits=limits)
