@@ -23,8 +23,8 @@ class Criterion:
     """One threshold held against one interval."""
 
     name: Annotated[str, Registered("sfd_core.evaluation.criteria:CRITERIA")]
-    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`; so do `many_steps_share` and
-    `part_noised_excess` of one-step generators, and `paraphrase_accuracy` for each that has paraphrases which say
+    """`unlearning_accuracy` comes once for each forgotten concept, in the order of `forget`; so do `many_steps_share`
+    and `part_noised_excess` of one-step generators, and `paraphrase_accuracy` for each that has paraphrases which say
     something; `cross_domain_accuracy_drop` once for each row of
     `cross_domain`; the others come once, those of text-to-image models where they apply."""
     decision: Verdict

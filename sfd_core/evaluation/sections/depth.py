@@ -23,8 +23,9 @@ MANY_STEPS = 300
 by their interval, at 0.005 all but 1 in 4000."""
 STARTED_FROM = 120
 """Images of the base model that are noised and completed; each takes the base model's many steps once."""
-SHARES = (0.3,)
-"""Noise levels as shares of the schedule; the step at which the generator starts is the other one."""
+SHARES = (0.3, 0.8)
+"""Noise levels as shares of the schedule, beside the step at which the generator starts. Where much of an image shines
+through the noise (a small schedule, drawings) only the last one tells."""
 SEEDS_AFTER = 850_000
 """How far these images' seeds lie from those of the images that are judged for the verdict."""
 SEEDS_A_LEVEL = 10_000

@@ -171,7 +171,7 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
 
 def test_limits_say_of_each_probe_what_it_did_not_try() -> None:
     none, every = (limits_of(from_json(sample_report(probes=probes))) for probes in ((), tuple(PROBES)))
-    always = len(LIMITS) + 2  # how images were asked for, and what no accuracy is corrected by
+    always = len(LIMITS) + 3  # how the network and how images were asked, and what no accuracy is corrected by
     assert none[:always] == every[:always]
     assert none[: len(LIMITS)] == LIMITS
     assert len(none) == len(every) == always + len(PROBES)
