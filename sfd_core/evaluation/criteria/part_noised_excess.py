@@ -10,7 +10,7 @@ from sfd_core.display.numbers import drop as points_words
 from sfd_core.display.numbers import number, percent, points
 from sfd_core.evaluation.criterion import BEHIND_A_FILTER, CriterionSpec
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.sections.depth import ConceptDepth, Depth, DepthView
+from sfd_core.evaluation.sections.depth import ConceptDepth, Depth, DepthView, NoiseStep
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
 if TYPE_CHECKING:
@@ -25,20 +25,10 @@ def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
     A level decides for a pass only where a network that forgot nothing would not: elsewhere the given image shows the
     concept whatever is asked, or the noise has covered it for the base model too.
     """
-    judged = []
-    for level in view.levels:
-        said = (
-            f"from images of {row.concept} noised to t = {number(level.t)}, the network shows it in "
-            f"{percent(level.generator.value)}, {points_words(level.excess, 1)} more than the base model asked for "
-            f"what replaces it ({percent(level.floor.value)}), the most of {number(len(view.levels))} noise levels"
-        )
-        allowed = f"{points(threshold, None)} points"
-        criterion = at_most(NAME, level.excess, threshold, said, allowed, row.concept)
-        judged.append((level, criterion))
     telling = [
-        criterion
-        for level, criterion in judged
-        if criterion.decision == "fail" or threshold == CRITERION.high or level.base_model_excess.low > threshold
+        level
+        for level in view.levels
+        if max(level.base_model_excess.low, level.excess.low) > threshold or threshold == CRITERION.high
     ]
     if not telling:
         reason = (
@@ -47,9 +37,19 @@ def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
             f"{row.concept} from what replaces it, would be needed"
         )
         return undecided(NAME, threshold, reason, row.concept)
-    failed = [one for one in telling if one.decision == "fail"]
-    unsure = [one for one in telling if one.decision == "inconclusive"]
-    return max(failed or unsure or telling, key=lambda one: one.measured.value if one.measured else 0.0)
+    judged = [_at(level, row.concept, len(telling), threshold) for level in telling]
+    failed = [one for one in judged if one.decision == "fail"]
+    unsure = [one for one in judged if one.decision == "inconclusive"]
+    return max(failed or unsure or judged, key=lambda one: one.measured.value if one.measured else 0.0)
+
+
+def _at(level: NoiseStep, concept: str, of: int, threshold: float) -> Criterion:
+    said = (
+        f"from images of {concept} noised to t = {number(level.t)} the network shows it in "
+        f"{percent(level.generator.value)}, the base model asked for what replaces it in {percent(level.floor.value)}: "
+        f"an excess of {points_words(level.excess, 1)}, the largest of {number(of)} noise levels that tell"
+    )
+    return at_most(NAME, level.excess, threshold, said, f"{points(threshold, None)} points", concept)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
