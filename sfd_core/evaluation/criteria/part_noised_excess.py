@@ -70,11 +70,10 @@ MEASURED = """
 {% if c.measured and item %}
 Measured: {{ item.judge.levels[0].generator.n | number }} of the base model's images of “{{ item.concept }}” were
 covered in noise and handed to the network, asked for “{{ item.concept }}”.
-{% for level in item.judge.levels %}
-Noised to t = {{ level.t | number }}, the judge sees it in {{ level.generator.value | percent }} of what comes out; the
-given image alone accounts for {{ level.floor.value | percent }}, and the base model shows it in
-{{ level.base_model.value | percent }}.
-{% endfor %}
+What the given images alone account for, the base model says, asked for what replaces it. Beyond that the network shows
+“{{ item.concept }}” in {{ c.measured.value | points(1) }} points of the images, at the noise level where it is most
+(interval {{ c.measured.low | points(1) }} to {{ c.measured.high | points(1) }}):
+<a href="#depth">what it shows at each level</a>.
 {% endif %}
 """
 
