@@ -136,7 +136,7 @@ def test_every_wrong_threshold_is_listed_and_unknown_ones_are_refused() -> None:
         "/thresholds/unlearning_accuracy",
         "/thresholds/retained_accuracy_drop",
     ]
-    assert "known: unlearning_accuracy, paraphrase_accuracy, retained_accuracy_drop" in str(refused.value)
+    assert "known: unlearning_accuracy, many_steps_share, part_noised_excess, paraphrase_accuracy" in str(refused.value)
 
 
 def test_thresholds_that_are_left_out_have_their_defaults() -> None:
