@@ -614,8 +614,11 @@ class Recipe:
     """Weight of ``L_deep``, which makes the network forget at every time, not only where its one step asks it; 0: it is
     left out, as in the paper. Measured."""
     deep_share: float
-    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 16
+    """Images a step of ``L_deep`` beside the batch, as a share of it: half forgotten, half remaining. Measured: 32
     beside 64."""
+    deep_start_share: float
+    """Share of the times of ``L_deep`` that are ``t_init``, where the generator's own loss pulls the other way; the
+    others come from the whole schedule. Measured."""
     deep_kappa: float
     """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
     lr_generator: float

@@ -113,15 +113,25 @@ def evaluate(
             yield of + done, of + more, None
             answers = given or answers
         of += more
-    looked: dict[type[Any], Any] = {}
+    judged = Evidence(evaluators, request, seed_offset, judgements, answers, refused=refused)
+    evidence = judged
     if own_network is not None and evaluators.judge is not None:
-        setting = Setting(evaluators, request, seed_offset)
-        for part, look in ((section.part, section.look) for section in SECTIONS if section.look is not None):
-            for done, more, found in look(setting, own_network):  # noqa: B007 - the last one is used
-                yield of + done, of + more, None
-            looked[part] = found
-            of += more
-    yield of, of, measure(Evidence(evaluators, request, seed_offset, judgements, answers, looked, refused))
+        for done, more, evidence in look_behind(judged, own_network):  # noqa: B007 - the last one is used
+            yield of + done, of + more, None
+        of += more
+    yield of, of, measure(evidence)
+
+
+def look_behind(evidence: Evidence, own_network: OwnNetwork) -> Iterator[tuple[int, int, Evidence]]:
+    """Look at the network behind the images that were judged, for every section that does. Yields (images done, of,
+    ``evidence``), at last with what was seen."""
+    before = 0
+    for part, look in ((section.part, section.look) for section in SECTIONS if section.look is not None):
+        for done, of, found in look(evidence, own_network):  # noqa: B007 - the last one is used
+            yield before + done, before + of, evidence
+        before += of
+        evidence = dataclasses.replace(evidence, looked={**evidence.looked, part: found})
+    yield before, before, evidence
 
 
 def measure(evidence: Evidence) -> Measurement:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import torch
 
 from sfd_core.evaluation.concept_images import CHECK_SEEDS
-from sfd_core.evaluation.evaluate import Measurement, evaluate
+from sfd_core.evaluation.evaluate import Measurement, evaluate, look_behind, measure
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.margin import missing
+from sfd_core.evaluation.own_network import OwnNetwork
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import describe
@@ -55,14 +56,15 @@ class OwnCheck:
         self.images = kept * self.looked_at.images_per_concept
         self.images += len(request.forget) * self.looked_at.images_per_forgotten_concept
         self.worth = self.images / describe(base.model.family).checked_for_one
-        self.base, self.evaluators, self.plan = base, evaluators.deciding(), plan
+        self.base, self.evaluators, self.plan, self.device = base, evaluators.deciding(), plan, device
         self.request = dataclasses.replace(request, evaluation=self.looked_at)
         self.base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model").samplers
 
     def __call__(self, state: TrainingState) -> Iterator[Check | None]:
         """Check the averaged generator of ``state``. Yields None after every chunk of images, at last the check."""
         began = time.monotonic()
-        source = ImageSource.one_step(generator_of(state, self.base, self.request.recipe))
+        generator = generator_of(state, self.base, self.request.recipe)
+        source = ImageSource.one_step(generator)
         found: Measurement | None = None
         made = 0
         for done, _, found in evaluate(  # noqa: B007 - the last one is used
@@ -76,5 +78,16 @@ class OwnCheck:
             made = max(made, done)
             yield None
         assert found is not None
-        lacks = missing(found, self.looked_at, self.asked, len(state.checks) + 1)
+        lacks = self._lacks(found, state)
+        # In many steps an image takes as long as many do: only what would pass otherwise is asked that way.
+        own = OwnNetwork.of(generator, self.base, self.request, self.plan, self.device)
+        if not lacks and own is not None and self.evaluators.judge is not None:
+            before = made
+            for done, _, evidence in look_behind(found.evidence, own):  # noqa: B007
+                made = before + done
+                yield None
+            lacks = self._lacks(measure(evidence), state)
         yield Check(state.step, state.images, time.monotonic() - began, made, lacks)
+
+    def _lacks(self, found: Measurement, state: TrainingState) -> tuple[str, ...]:
+        return missing(found, self.looked_at, self.asked, len(state.checks) + 1)

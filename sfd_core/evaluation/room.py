@@ -22,16 +22,16 @@ def within_reach(criterion: Criterion, view: JudgeView, item: Forget, evidence: 
     """Return ``criterion``, whose figure is a share of images in which ``view`` does not see ``item``; undecided if it
     fails by no more than what the override leaves no room for."""
     found = criterion.measured
-    if criterion.decision != "fail" or found is None or (most := _ceiling(view, item, evidence)) is None:
+    if criterion.decision != "fail" or found is None or (most := ceiling(view, item, evidence)) is None:
         return criterion
     if not (most < criterion.threshold <= 1 and found.high >= most):
         return criterion
     return replace(criterion, decision="inconclusive", reason=_cannot(criterion, item, evidence, most, view))
 
 
-def _ceiling(view: JudgeView, item: Forget, evidence: Evidence) -> float | None:
-    """The most that it can be with this override, be its images real or the base model's. None where the override is
-    not one concept that the judge knows."""
+def ceiling(view: JudgeView, item: Forget, evidence: Evidence) -> float | None:
+    """Return the most that it can be with this override, be its images real or the base model's. None where the
+    override is not one concept that the judge knows."""
     if not isinstance(item.override, FixedOverride) or item.override.concept not in evidence.concepts:
         return None
     label, override = (evidence.concepts.index(name) for name in (item.concept, item.override.concept))

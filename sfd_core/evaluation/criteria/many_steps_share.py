@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number, percent
-from sfd_core.evaluation.criteria.unlearning_accuracy import ceiling
-from sfd_core.evaluation.criterion import BEHIND_A_FILTER, ENOUGH_SEEN, CriterionSpec
+from sfd_core.evaluation.criterion import BEHIND_A_FILTER, CriterionSpec
 from sfd_core.evaluation.parts import Parts
+from sfd_core.evaluation.poor_base import ENOUGH_SEEN, hardly_seen
+from sfd_core.evaluation.room import ceiling
 from sfd_core.evaluation.sections.depth import ConceptDepth, Depth, DepthView
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 from sfd_core.request.concepts import Forget
@@ -28,7 +29,7 @@ def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
         f"{row.concept} is seen in {estimate(view.many_steps)} of {number(view.many_steps.n)} images"
     )
     criterion = at_most(NAME, view.many_steps, threshold, said, percent(threshold, None), row.concept)
-    if criterion.decision == "fail" or threshold == CRITERION.high or view.base_model.low >= ENOUGH_SEEN:
+    if criterion.decision == "fail" or threshold == CRITERION.high or not hardly_seen(view.base_model):
         return criterion
     reason = (
         f"drawn by the base model itself in as many steps, {row.concept} is seen in {estimate(view.base_model)} of its "

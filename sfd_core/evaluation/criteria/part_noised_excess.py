@@ -10,7 +10,7 @@ from sfd_core.display.numbers import drop as points_words
 from sfd_core.display.numbers import number, percent, points
 from sfd_core.evaluation.criterion import BEHIND_A_FILTER, CriterionSpec
 from sfd_core.evaluation.parts import Parts
-from sfd_core.evaluation.sections.depth import ConceptDepth, Depth, DepthView, NoiseStep
+from sfd_core.evaluation.sections.depth import SHARES, ConceptDepth, Depth, DepthView, NoiseStep
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
 if TYPE_CHECKING:
@@ -102,4 +102,5 @@ CRITERION = CriterionSpec(
     figures="<strong>{{ c.measured.value | points(1) }} points</strong>\n"
     "<small>{{ c.measured.low | points(1) }} to {{ c.measured.high | points(1) }}</small>",
     measured=MEASURED,
+    at_once=lambda evidence: len(SHARES) + 1,
 )
