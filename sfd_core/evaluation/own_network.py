@@ -18,7 +18,7 @@ from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
 from sfd_core.families.registry import describe, family_of
 from sfd_core.families.sampling import Images, PromptSampler
-from sfd_core.prompts.plan import PromptPlan
+from sfd_core.prompts.plan import ForgottenPrompt, PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 Whose = Literal["generator", "base_model"]
@@ -34,7 +34,7 @@ class OwnNetwork:
     A *condition* is a number, as a run trains with it: a class label, or a row of a table of prompts. ``start``: the
     step at which the generator asks its network; ``steps``: of the whole schedule; ``network_evaluations``: of an image
     in many steps. ``prompts``: by condition, where the model is asked by prompts. ``guidance``: of the base model where
-    it completes an image; 1 is none.
+    it completes an image asked for a negative prompt.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class OwnNetwork:
         if not isinstance(base.schedule, VariancePreserving) or (takes_prompts and plan is None):
             return None
         # Nothing is asked of what remains: its prompts need not be encoded again.
-        asked = None if plan is None else PromptPlan(plan.forgotten, (), 0)
+        asked = None if plan is None else PromptPlan(_plainly(plan), (), 0)
         recipe = dataclasses.replace(request.recipe, precision="fp32", compile=False)
         as_trained = dataclasses.replace(request, recipe=recipe)
         trained_with = family_of(base.model.family).plan(base, as_trained, asked, device)
@@ -110,14 +110,18 @@ class OwnNetwork:
     @torch.no_grad()
     def completed(self, whose: Whose, x_t: Tensor, t: int, c: Sequence[int]) -> Images:
         """Complete ``x_t`` [n, C, H, W] from step ``t`` in one evaluation, asked for the conditions ``c``."""
-        guidance = self.guidance if whose == "base_model" else 1.0
         at = torch.full((len(x_t),), t, device=self.device)
         asked = torch.tensor(c, device=self.device)
         together = max(1, min(TOGETHER, CELLS_TOGETHER // x_t[0, 0].numel()))
         pieces = zip(x_t.split(together), at.split(together), asked.split(together), strict=True)
-        x0 = torch.cat([self.scores[whose].guided(*piece, guidance)[0] for piece in pieces])
+        x0 = torch.cat([self.scores[whose].steered(*piece, self.guidance) for piece in pieces])
         return self.family.pictured(x0, self.base)
 
     def signal(self, t: int) -> float:
         """Return the factor by which an image is multiplied at step ``t``."""
         return float(self.schedule.signal(torch.tensor([t], device=self.device)))
+
+
+def _plainly(plan: PromptPlan) -> tuple[tuple[ForgottenPrompt, ...], ...]:
+    """What is forgotten, asked for as a user does: guided away from nothing."""
+    return tuple(tuple(dataclasses.replace(one, negative="") for one in item) for item in plan.forgotten)

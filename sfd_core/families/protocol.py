@@ -30,6 +30,11 @@ class Score(Protocol):
         """Return x0 at each of ``kappas``, the strengths of guidance; 1 is none."""
         ...
 
+    def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
+        """Return x0, guided by ``kappa`` where a condition says what it is guided away from (a negative prompt), and
+        not guided elsewhere."""
+        ...
+
 
 @dataclass(frozen=True)
 class LoadedBase:

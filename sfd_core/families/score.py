@@ -37,3 +37,8 @@ class NetworkScore(nn.Module):
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = self._run(*self.schedule.network_input(x_t, t), **condition, return_dict=False)[0]
         return self.schedule.x0_from_output(output.float(), x_t, t)
+
+    def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
+        """Return x0 of a network whose conditions name nothing that they are guided away from."""
+        x0: Tensor = self(x_t, t, c)
+        return x0

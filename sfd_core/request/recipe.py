@@ -81,7 +81,8 @@ class Recipe:
     """Share of the times of ``L_deep`` that are ``t_init``, where the generator's own loss pulls the other way; the
     others come from the whole schedule. Measured."""
     deep_kappa: Annotated[Number, Field(ge=1, le=30)] = 1.0
-    """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
+    """Guidance of the teacher in ``L_deep`` where the override is a negative prompt, which only guidance expresses.
+    With every other override it is asked unguided, as sampling guides by itself what it asks for."""
     lr_generator: Annotated[Number, Field(ge=1e-9, le=1e-1)] = 1e-4
     """Adam. Paper: 1e-5 over 50 000 steps; measured for hundreds of steps."""
     lr_fake_score: Annotated[Number, Field(ge=1e-9, le=1e-1)] = 3e-4

@@ -94,11 +94,11 @@ class TrainingStep:
         concept shows: on theta_0's own one-step images of what is asked, noised.
         """
         forgotten, remaining = sampler.draw_deep(state.rng, state.step)
-        halves = ((forgotten, self.phi, self.recipe.deep_kappa), (remaining, theta_0, 1.0))
-        return sum(self._deep_half(theta_0, state, sampler, *half) for half in halves)
+        halves = ((forgotten, self.phi), (remaining, theta_0))
+        return sum(self._deep_half(theta_0, state, sampler, c, asked) for c, asked in halves)
 
     def _deep_half(
-        self, theta_0: Score, state: TrainingState, sampler: ConditionSampler, c: Tensor, asked: Score, kappa: float
+        self, theta_0: Score, state: TrainingState, sampler: ConditionSampler, c: Tensor, asked: Score
     ) -> float:
         """The half of ``L_deep`` over the conditions ``c``, held against what ``asked`` says of o(c)."""
         z, eps = self._randn(len(c), state), self._randn(len(c), state)
@@ -110,7 +110,7 @@ class TrainingStep:
             f_theta = self.theta(x_t, t[i], c[i])
             o = sampler.overrides(c[i], f_theta, self.judge, state.rng)
             with torch.no_grad():
-                (f_asked,) = asked.guided(x_t, t[i], o, kappa)
+                f_asked = asked.steered(x_t, t[i], o, self.recipe.deep_kappa)
             eps_theta, eps_asked = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_asked))
             loss = deep_loss(eps_theta, eps_asked, self.recipe.deep_weight) * (len(i) / (2 * len(c)))
             loss.backward()

@@ -45,3 +45,7 @@ class LinearScore:
         away = torch.tensor([self.away.get(each, UNGUIDED) for each in c.tolist()])
         asked, without = self(x_t, t, c), self(x_t, t, away)
         return tuple(without + kappa * (asked - without) for kappa in kappas)
+
+    def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
+        plain, guided = self.guided(x_t, t, c, 1.0, kappa)
+        return torch.where(torch.tensor([each in self.away for each in c.tolist()])[:, None, None, None], guided, plain)

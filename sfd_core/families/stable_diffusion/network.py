@@ -37,3 +37,12 @@ class StableDiffusionScore(NetworkScore):
         f_n, f_c = self.x0(x_t.repeat(2, 1, 1, 1), t.repeat(2), encoder_hidden_states=both).chunk(2)
         at = {kappa: f_n + kappa * (f_c - f_n) for kappa in kappas}
         return tuple(at[kappa] for kappa in kappas)
+
+    def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
+        """Return x0, guided by ``kappa`` away from the negative prompt of a row that has one, and not guided
+        elsewhere."""
+        has_one = self.table.has_negative(c)
+        if not has_one.any():
+            return self.forward(x_t, t, c)
+        plain, guided = self.guided(x_t, t, c, 1.0, kappa)
+        return torch.where(has_one.view(-1, 1, 1, 1), guided, plain)

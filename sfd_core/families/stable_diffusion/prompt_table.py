@@ -43,3 +43,7 @@ class PromptTable:
     def away_from(self, c: Tensor) -> Tensor:
         """Return the same of what each row is guided away from."""
         return self.embeddings[self.negative[c.cpu()]].to(c.device)
+
+    def has_negative(self, c: Tensor) -> Tensor:
+        """Return which of the rows ``c`` name a prompt that they are guided away from: bool [B]."""
+        return (self.negative[c.cpu()] != self.negative[EMPTY]).to(c.device)

@@ -60,7 +60,7 @@ def test_the_share_grows_with_the_concepts_up_to_half() -> None:
 
 def test_half_of_the_loss_at_all_times_is_of_what_is_forgotten() -> None:
     table = ConditionTable(forgotten=[[0], [1], [2]], remaining=[3, 4], overrides={})
-    s, rng = sampler(table, batch=16), seeded()
+    s, rng = sampler(table, batch=16, deep_share=0.25), seeded()
     drawn = [s.draw_deep(rng, step) for step in range(3)]
     assert [forgotten.tolist() for forgotten, _ in drawn] == [[0, 1], [2, 0], [1, 2]]
     assert all(len(remaining) == 2 and set(remaining.tolist()) <= {3, 4} for _, remaining in drawn)

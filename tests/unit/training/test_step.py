@@ -73,7 +73,7 @@ def step_of(
 ) -> TrainingStep:
     phi = LinearNetwork(3).requires_grad_(False)
     scores = (LinearScore(network, away) for network in (phi, state.fake_score, state.generator))
-    theta_0 = LinearScore(LinearNetwork(4).requires_grad_(False)) if recipe.deep_weight else None
+    theta_0 = LinearScore(LinearNetwork(4).requires_grad_(False), away) if recipe.deep_weight else None
     return TrainingStep(*scores, theta_0, schedule or weighted(), recipe, None)
 
 
@@ -205,18 +205,19 @@ def test_a_negative_prompt_guides_whoever_is_asked_for_its_row(away: dict[int, i
 DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_start_share": 0.4, "deep_kappa": 1.7})
 
 
-@pytest.mark.parametrize("micro_batch", [None, 1])
-def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | None) -> None:
+@pytest.mark.parametrize(("micro_batch", "away"), [(None, {}), (1, {}), (None, {1: 2}), (1, {1: 2})])
+def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | None, away: dict[int, int]) -> None:
     """Its gradient on top of the generator's, by dL/deps: with f linear, eps = (x_t - a f) / b. What is forgotten is
-    held against the teacher, what remains against what theta started as."""
+    held against the teacher, what remains against what theta started as; only a condition that is guided away from
+    another (``away``) is guided."""
     recipe = Recipe(**{**DEEP.__dict__, "micro_batch": micro_batch})
     lr, schedule, n = 1e-6, weighted(), 4
     ours, without = state_of(lr), state_of(lr)
     theta, phi, theta_0 = (Written.of(each) for each in (ours.generator, LinearNetwork(3), LinearNetwork(4)))
     rng, sampler = without.rng, sampler_of(recipe)
-    losses = step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
+    losses = step_of(ours, recipe, away=away)(ours, sampler, sampler.draw(ours.rng))
     plain = Recipe(**{**recipe.__dict__, "deep_weight": 0})
-    lesser = step_of(without, plain)(without, sampler, sampler.draw(rng))
+    lesser = step_of(without, plain, away=away)(without, sampler, sampler.draw(rng))
 
     def noise() -> Array:
         return torch.randn(n // 2, 1, 2, 3, generator=rng).flatten(1).double().numpy()
@@ -225,15 +226,17 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
         return np.array([1, 2])[torch.randint(0, 2, (k,), generator=rng).numpy()]
 
     deep, further = 0.0, [np.zeros((PIXELS, PIXELS)), np.zeros_like(theta.b)]
-    halves = ((np.zeros(2, int), phi, recipe.deep_kappa), (chosen(2), theta_0, 1.0))
-    for c, asked, kappa in halves:
+    for c, asked in ((np.zeros(2, int), phi), (chosen(2), theta_0)):
         z, eps = noise(), noise()
         t = torch.randint(1000, (n // 2,), generator=rng)
         t[torch.rand(n // 2, generator=rng) < recipe.deep_start_share] = recipe.t_init
         o = np.array([chosen(1)[0] if each == 0 else each for each in c])
         a, b = (each[t].double().numpy()[:, None] for each in (schedule.a, schedule.b))
         x_t = a * theta_0(float(schedule.b[300]) * z, np.full(n // 2, 300.0), c) + b * eps
-        apart = theta(x_t, t.double().numpy(), c) - asked(x_t, t.double().numpy(), o, kappa)
+        at = t.double().numpy()
+        guided = asked(x_t, at, o, recipe.deep_kappa, np.array([away.get(int(each), UNGUIDED) for each in o]))
+        f_asked = np.where(np.isin(o, list(away))[:, None], guided, asked(x_t, at, o))
+        apart = theta(x_t, at, c) - f_asked
         theta.step(x_t, c, 2 * recipe.deep_weight * np.square(a / b) * apart / n, 0)
         assert theta.gradients is not None
         for sum_of, gradient in zip(further, theta.gradients, strict=True):
