@@ -164,6 +164,7 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str,
         files=files,
         digest=digest_of(files),
         recipe=fields.get("recipe", dict) if "recipe" in fields.raw else {},
+        distilled=read_distilled(fields.within("distilled"), files) if "distilled" in fields.raw else None,
         **(_text_parts(fields, files, folder) if families[family] == "prompts" else _class_parts(fields, files)),
     )
 
@@ -215,7 +216,6 @@ def _text_parts(fields: Fields, files: Mapping[str, str], folder: Path) -> dict[
         "figures": _shared_by_all([domain.figures for domain in domains.values()]),
         "vocabulary": vocabulary,
         "domains": domains,
-        "distilled": read_distilled(fields.within("distilled"), files) if "distilled" in fields.raw else None,
     }
 
 
