@@ -67,7 +67,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     attempt(lambda: _check_retain(right.get("retain"), text))
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
-        attempt(lambda: check_probes(evaluation.probes))
+        attempt(lambda: check_probes(evaluation.probes, family.conditions))
         attempt(lambda: _check_evaluation(evaluation, family))
     if recipe is not None:
         attempt(lambda: check_settings(family.recipe, family.without, recipe))
@@ -86,6 +86,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     seen = model.view_for(request.forget)
     if not text:
         return Admitted(request, seen, None)
+    _check_judged_probes(request, seen)
     plan = plan_prompts(request, seen)
     if family.check_plan is not None:
         family.check_plan(request, plan, seen)
@@ -144,13 +145,17 @@ def _check_stages(recipe: Recipe, budget: Budget) -> None:
         raise InvalidRequest((FieldError("/recipe/distil_images", message),))
 
 
+def _check_judged_probes(request: UnlearningRequest, model: BaseModel) -> None:
+    """Refuse probes of what nobody would see come back: a base model's own judge looks, and leads searches."""
+    if request.evaluation.probes and model.judge is None:
+        message = "no judge of this model knows what is forgotten, so nothing would see it come back: leave them out"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
+
+
 def _check_evaluation(evaluation: EvaluationPlan, family: Description) -> None:
     """Refuse what the model's family cannot be asked."""
     errors = []
-    if family.takes_prompts and evaluation.probes:
-        message = "probes work on generators of class-conditional models: leave them out"
-        errors.append(FieldError("/evaluation/probes", message))
-    elif family.continuous:
+    if family.continuous:
         message = "needs the steps of a schedule, which this base model does not have: leave it out"
         for i, name in enumerate(evaluation.probes):
             if name in PROBES and PROBES[name].needs_steps:

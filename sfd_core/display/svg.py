@@ -1,7 +1,7 @@
 """What the page's charts share: text, a frame, and the colours of their lines.
 
 Charts are inline SVG written by hand because a report must stand alone, look the same everywhere and follow the page's
-light or dark colours: text takes ``currentColor``, lines take the page's ``--line-1`` to ``--line-3`` where it sets
+light or dark colours: text takes ``currentColor``, lines take the page's ``--line-1`` to ``--line-4`` where it sets
 them. There is no style element and no style attribute, so a strict content security policy lets it through.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
-COLOURS = ("var(--line-1, #1d5fd1)", "var(--line-2, #b4500f)", "var(--line-3, #5c6673)")
+COLOURS = ("var(--line-1, #1d5fd1)", "var(--line-2, #b4500f)", "var(--line-3, #5c6673)", "var(--line-4, #1a7f4b)")
 FAINT = 'stroke="currentColor" stroke-opacity="0.16"'
 
 

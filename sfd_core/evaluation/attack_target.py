@@ -1,33 +1,40 @@
-"""What the probes look at, and what they hand back.
+"""What the probes look at, and what they hand back, of whichever family.
 
-Every probe asks the same of up to three networks, each used once (one network evaluation an image), so that what it
-finds in the generator stands beside a floor and a ceiling: ``generator`` is the one that forgot, ``control`` one that
-was never shown the class, ``base_model`` the untouched one. A probe works on copies; it changes none of them.
+Every probe asks the same of several networks, each used once (one network evaluation an image), so that what it finds
+in the generator stands beside a floor and a ceiling: ``generator`` is the one that forgot, ``control`` one that was
+never shown the concept, ``first_stage`` the distilled one that forgot nothing, ``base_model`` the untouched one. A
+probe works on copies; it changes none of them.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from diffusers import UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import functional_call
 
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.features import FeatureExtractor
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probe import Network, ProbeResult
-from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.evaluation.questions import Prompts
+from sfd_core.families.attacked import Asked, AttackedNetwork
 from sfd_core.families.images import to_uint8
-from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
-from sfd_core.families.sampling import ImageSampler
+from sfd_core.families.protocol import Generator as OneStepGenerator
+from sfd_core.families.registry import family_of
+from sfd_core.families.sampling import ImageSampler, PromptSampler
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 IMAGES = 200
 """Images behind every rate: a share near one half is known to about +-0.07."""
@@ -37,6 +44,7 @@ CHUNK = 50
 """Images made between two progress updates."""
 
 T = TypeVar("T")
+Images = NDArray[np.uint8]
 Steps = Generator[int, None, T]
 """Work that yields after every piece of at most a few seconds how many of its planned pieces are done by that, and
 returns its result."""
@@ -46,51 +54,135 @@ returns its result."""
 class AttackTarget:
     """The network that is probed, beside those that it is compared with.
 
-    ``controls``: by forgotten label, a one-step generator of a network retrained without that class, where the base
+    ``controls``: by forgotten label, a one-step generator of a network retrained without that concept, where the base
     model has one. ``forgotten``: each forgotten label and the label that overrides it, None where the override is not
-    one fixed class. ``second_judge``: trained apart from the first, or None.
+    one fixed concept. ``second_judge``: trained apart from the first, or None. ``prompts``: how concepts are asked for
+    where the model takes prompts; None: by their labels. ``extractor``: of features that no attack was led by, where
+    the base model ships statistics of any.
     """
 
-    generator: ClassGenerator
+    generator: OneStepGenerator
     base: LoadedBase
-    controls: Mapping[int, ClassGenerator]
+    controls: Mapping[int, OneStepGenerator]
     judge: ImageJudge
     second_judge: ImageJudge | None
     forgotten: Sequence[tuple[int, int | None]]
     seed: int
     device: torch.device
+    prompts: Prompts | None = None
+    extractor: FeatureExtractor | None = None
+    images: int = IMAGES
 
     def __post_init__(self) -> None:
         if self.second_judge is not None and self.base.model.second_judge is None:
             raise ValueError("a second judge is given, but the base model's manifest names none: name it there")
 
+    @classmethod
+    def of(
+        cls,
+        generator: OneStepGenerator,
+        base: LoadedBase,
+        evaluators: Evaluators,
+        request: UnlearningRequest,
+        device: torch.device,
+    ) -> AttackTarget:
+        """Make the target of a request's probes. ``evaluators``: asking for the request, whose judge is a classifier:
+        a search takes gradients through it.
+
+        Raises:
+            ModelRefused: for a control of other concepts than the base model's.
+        """
+        model, judge = base.model, evaluators.judge
+        if not isinstance(judge, ImageJudge):
+            raise ValueError("probes search with gradients through a judge that is a classifier")
+        overrides = (item.override for item in request.forget)
+        instead = (each.concept if isinstance(each, FixedOverride) else None for each in overrides)
+        labels = [model.concept_index(item.concept) for item in request.forget]
+        forgotten = [
+            (label, model.concept_index(concept) if concept in model.concepts else None)
+            for label, concept in zip(labels, instead, strict=True)
+        ]
+        controls = {
+            model.concept_index(item.concept): _control(model, control, device)
+            for item in request.forget
+            if (control := model.controls.get(item.concept)) is not None
+        }
+        second, prompts, extractor = (
+            evaluators.second_judge,
+            evaluators.prompts,
+            next(iter(evaluators.extractors), None),
+        )
+        return cls(generator, base, controls, judge, second, forgotten, request.seed, device, prompts, extractor)
+
     def rng(self, probe: str, label: int) -> torch.Generator:
-        """Return the random numbers of one probe of one class: the same for every network, none shared between
+        """Return the random numbers of one probe of one concept: the same for every network, none shared between
         probes."""
         words = np.random.SeedSequence([self.seed, label, *probe.encode()]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(words[0]) >> 1)
 
-    def networks(self, label: int) -> dict[Network, OneStep]:
+    def asked(self, labels: Sequence[int], seeds: Sequence[int]) -> Asked:
+        """Return what an image of each (label, seed) is asked for by: its label, or one of the evaluation's prompts,
+        which take turns with the seeds."""
+        return list(labels) if self.prompts is None else self.prompts.texts(labels, seeds)
+
+    def names(self, label: int) -> list[Network]:
+        """List the networks that can be asked."""
+        model = self.base.model
+        names: list[Network] = ["generator"]
+        names += ["control"] if label in self.controls else []
+        names += ["first_stage"] if model.distilled is not None else []
+        return [*names, "base_model"]
+
+    def networks(self, label: int) -> dict[Network, AttackedNetwork]:
         """Return copies, in evaluation mode and without gradients on their weights, of the networks that can be asked.
 
-        The base model is used at the generator's own time; a control that was distilled at its own.
+        The base model is used at the generator's own time; a control and the first stage at those they were made for.
         """
-        start, patch = self.generator.start, self.base.model.image.patch
-        unets: dict[Network, tuple[UNet2DModel, float]] = {"generator": (self.generator.network, start)}
+        base, start = dataclasses.replace(self.base, schedule=self.base.schedule.to(self.device)), self.generator.start
+        family, distilled = family_of(base.model.family), base.model.distilled
+        found: dict[Network, tuple[Any, float]] = {"generator": (self.generator.network, start)}
         if (control := self.controls.get(label)) is not None:
-            unets["control"] = (control.network, control.start)
-        unets["base_model"] = (self.base.network, start)
-        schedule = self.base.schedule.to(self.device)
+            found["control"] = (control.network, control.start)
+        if distilled is not None:
+            network = family.load_network(base.model.folder / distilled.generator)
+            found["first_stage"] = (network, distilled.t_init)
+        found["base_model"] = (base.network, start)
         return {
-            name: OneStep(copy.deepcopy(unet).to(self.device).eval().requires_grad_(False), schedule, t, patch)
-            for name, (unet, t) in unets.items()
+            name: family.attacked(copy.deepcopy(net).to(self.device).eval().requires_grad_(False), base, t)
+            for name, (net, t) in found.items()
         }
 
-    def seen(self, images: NDArray[np.uint8], label: int, second: bool = False) -> Interval:
-        """Return the share of ``images`` in which the judge (``second``: the second one, if there is one) sees
-        ``label``."""
-        judge = self.second_judge if second and self.second_judge is not None else self.judge
-        return wilson(int((judge.judge(images).seen == label).sum()), len(images))
+    @property
+    def scored_by(self) -> str:
+        """The judge that counts: the second one where there is one, so that what fools the judge that an attack was led
+        by is not counted as the look of the concept."""
+        model = self.base.model
+        info = model.judge if self.second_judge is None else model.second_judge
+        assert info is not None  # a target's judges are those that the model names
+        return info.name
+
+    def shows(self, images: Images, label: int) -> NDArray[np.bool_]:
+        """Return in which of ``images`` the judge that counts sees ``label``: [n]."""
+        judge = self.judge if self.second_judge is None else self.second_judge
+        shows: NDArray[np.bool_] = judge.judge(images).seen == label
+        return shows
+
+    def seen(self, images: Images, label: int) -> Interval:
+        """Return the share of ``images`` in which the judge that counts sees ``label``."""
+        return wilson(int(self.shows(images, label).sum()), len(images))
+
+    def log_p(self, images: Tensor, label: int) -> Tensor:
+        """Return ``log p(label)`` by the first judge, which leads searches: [B] from images [B, C, H, W]."""
+        # A judge looks at pixels in [-1, 1]; the clamp must not stop the gradient of a pixel that overshoots.
+        images = images + (images.clamp(-1, 1) - images).detach()
+        return self.judge.logits(images).log_softmax(dim=1)[:, label]
+
+
+def _control(model: BaseModel, folder: str, device: torch.device) -> OneStepGenerator:
+    control = family_of(model.family).load_generator(model.folder / folder, str(device))
+    if not isinstance(control, ClassGenerator) or control.concepts != model.concepts:
+        raise ModelRefused(f"{model.folder / folder}: its concepts are not the base model's in their order")
+    return control
 
 
 @dataclass(frozen=True)
@@ -99,7 +191,7 @@ class Examples:
 
     name: str
     rows: tuple[str, ...]
-    images: NDArray[np.uint8]
+    images: Images
 
 
 @dataclass(frozen=True)
@@ -110,78 +202,41 @@ class Outcome:
     examples: Examples
 
 
-class OneStep:
-    """A network that is used once, on tensors and with gradients: ``f(b_tinit z, t_init, c)``.
-
-    Images are [B, C, H, W] in [-1, 1] up to what the network overshoots; z and other noise are unit noise in the
-    network's own space.
-    """
-
-    def __init__(self, unet: UNet2DModel, schedule: Parameterization, start: float, patch: int) -> None:
-        self.score = ClassUnetScore(unet, schedule)
-        self.schedule = schedule
-        self.start = start
-        self.patch = patch
-
-    @property
-    def network(self) -> UNet2DModel:
-        return self.score.network
-
-    def copy(self) -> OneStep:
-        """Return the same with weights of its own, to be trained."""
-        return OneStep(copy.deepcopy(self.network), self.schedule, self.start, self.patch)
-
-    def noise(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draw unit noise [n, C, H, W], on the CPU so that every device sees the same."""
-        size = self.network.config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        noise = torch.randn(n, self.network.config.in_channels, height, width, generator=rng)
-        return noise.to(next(self.network.parameters()).device)
-
-    def images(self, z: Tensor, label: int) -> Tensor:
-        """Make images from unit noise z, asked for ``label``."""
-        return self.denoise(self._pure(z), self.start, label)
-
-    def denoise(self, x_t: Tensor, t: float, label: int) -> Tensor:
-        """Make images from x_t at time t in one evaluation, asked for ``label``."""
-        at, c = (torch.full((len(x_t),), value, device=x_t.device) for value in (t, label))
-        return F.pixel_shuffle(self.score(x_t, at, c), self.patch)
-
-    def images_under(self, z: Tensor, embeddings: Tensor, which: Tensor) -> Tensor:
-        """Make images from unit noise z [B, ...] under condition ``embeddings[which]``; embeddings: [S, D] in place of
-        the network's own table of class embeddings, which: [B]. Gradients flow into ``embeddings``."""
-        x_t, at = self._pure(z), torch.full((len(z),), self.start, device=z.device)
-        given = self.schedule.network_input(x_t, at)
-        weights = {"class_embedding.weight": embeddings}
-        output = functional_call(self.network, weights, given, {"class_labels": which, "return_dict": False})[0]
-        return F.pixel_shuffle(self.schedule.x0_from_output(output.float(), x_t, at), self.patch)
-
-    def draw(self, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-        """Draw ``n`` images asked for ``label``, as bytes; yields a progress update after every :data:`CHUNK`."""
-        return (yield from self.from_noised(self._pure(self.noise(n, rng)), self.start, label))
-
-    def from_noised(self, x_t: Tensor, t: float, label: int) -> Steps[NDArray[np.uint8]]:
-        """Run :meth:`denoise` without gradients, to bytes; yields a progress update after every :data:`CHUNK`."""
-        pieces = []
-        for piece in x_t.split(CHUNK):
-            with torch.no_grad():
-                pieces.append(to_uint8(self.denoise(piece, t, label)))
-            yield 1
-        return np.concatenate(pieces)
-
-    def _pure(self, z: Tensor) -> Tensor:
-        """Where a generator starts from unit noise z."""
-        return self.schedule.pure_noise(z, torch.full((len(z),), self.start, device=z.device))
+def draw(network: AttackedNetwork, z: Tensor, c: Tensor) -> Steps[Images]:
+    """Draw an image from each unit noise z [n, ...] under embeddings c [n, ...], as the generator does."""
+    return (yield from _pieces(lambda i: network.images(z[i], c[i]), len(z), network))
 
 
-def sample(sampler: ImageSampler, n: int, label: int, rng: torch.Generator) -> Steps[NDArray[np.uint8]]:
-    """Draw ``n`` images of ``label`` at the sampler's many steps; yields a progress update after every
+def finish(network: AttackedNetwork, x_t: Tensor, t: float, c: Tensor) -> Steps[Images]:
+    """Have the network finish noised images x_t [n, ...] at time t in one evaluation under embeddings c [n, ...],
+    guided where the base model guides."""
+    return (yield from _pieces(lambda i: network.pixels(network.guided(x_t[i], t, c[i])), len(x_t), network))
+
+
+def _pieces(make: Callable[[slice], Tensor], n: int, network: AttackedNetwork) -> Steps[Images]:
+    """Make ``n`` images without gradients, a slice of them at a time; yields a progress update after every
     :data:`CHUNK`."""
-    seeds: list[int] = torch.randint(2**62, (n,), generator=rng).tolist()
+    images = []
+    for begin in range(0, n, CHUNK):
+        end = min(begin + CHUNK, n)
+        for first in range(begin, end, network.together):
+            with torch.no_grad():
+                images.append(to_uint8(make(slice(first, min(first + network.together, end)))))
+        yield 1
+    return np.concatenate(images)
+
+
+def sample(sampler: ImageSampler, asked: Asked, rng: torch.Generator) -> Steps[Images]:
+    """Draw an image for each of ``asked`` at the sampler's many steps; yields a progress update after every
+    :data:`CHUNK`."""
+    seeds: list[int] = torch.randint(2**62, (len(asked),), generator=rng).tolist()
     pieces = []
-    for i in range(0, n, CHUNK):
-        some = seeds[i : i + CHUNK]
-        pieces.append(sampler.sample_labels([label] * len(some), some))
+    for i in range(0, len(asked), CHUNK):
+        some: Any = asked[i : i + CHUNK]
+        if isinstance(sampler, PromptSampler) and isinstance(some[0], str):
+            pieces.append(sampler.sample_prompts(some, seeds[i : i + CHUNK]))
+        else:
+            pieces.append(sampler.sample_labels(some, seeds[i : i + CHUNK]))
         yield 1
     return np.concatenate(pieces)
 

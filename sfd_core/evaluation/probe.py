@@ -19,6 +19,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
+from sfd_core.base_model.manifest import Conditions
 from sfd_core.display.numbers import number
 from sfd_core.evaluation.field_types import Registered
 from sfd_core.evaluation.intervals import Interval, difference
@@ -26,13 +27,15 @@ from sfd_core.evaluation.intervals import Interval, difference
 if TYPE_CHECKING:
     from sfd_core.evaluation.attack_target import AttackTarget, Outcome, Steps
 
-Network = Literal["generator", "control", "base_model"]
-"""generator: the one that forgot. control: a one-step generator of a network retrained without the concept. base_model:
-the untouched base model, asked in one step."""
+Network = Literal["generator", "control", "first_stage", "base_model"]
+"""generator: the one that forgot. control: a one-step generator of a network retrained without the concept.
+first_stage: the distilled generator that forgot nothing, which the base model ships. base_model: the untouched base
+model, asked in one step."""
 NETWORKS: Mapping[Network, str] = {
     "generator": "Generator",
     "base_model": "Base model",
     "control": "Control: retrained without the concept",
+    "first_stage": "First stage: distilled, nothing forgotten",
 }
 """In words. A network keeps its place, and with it its colour, in every chart."""
 LUCK = 0.15
@@ -54,7 +57,7 @@ class Attack(Protocol):
     """The half of a probe that computes."""
 
     def run(self, target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
-        """Attack one forgotten class; ``override``: the class that is to be shown in its place, if it is one."""
+        """Attack one forgotten concept; ``override``: the one that is to be shown in its place, if it is one."""
         ...
 
     def pieces(self, target: AttackTarget, label: int) -> int:
@@ -66,10 +69,10 @@ class Attack(Protocol):
 class ProbeSpec:
     """A kind of probe: its attack and its words. ``title``: of the page; ``question``: of the form; ``summary``: in the
     API's document. ``tried``, ``not_tried``: what a report does not say because of it. ``result``: its part of the
-    report, a :class:`ProbeResult` a forgotten concept. ``about``: how it was tried; ``note``: a template (Jinja) below
-    its charts, which sees the result as ``r``. ``in_short``: its figures in a sentence of the verdict; ``charts``:
-    (title, SVG). ``former_name``: what it was called before reports of version 4. ``needs_steps``: whether it works on
-    whole steps of a schedule alone.
+    report, a :class:`ProbeResult` a forgotten concept. ``works_on``: the kinds of model that it works on, by what they
+    are asked by. ``about``: how it was tried; ``note``: a template (Jinja) below its charts, which sees the result as
+    ``r``. ``in_short``: its figures in a sentence of the verdict; ``charts``: (title, SVG). ``former_name``: what it
+    was called before reports of version 4. ``needs_steps``: whether it works on whole steps of a schedule alone.
     """
 
     name: str
@@ -87,6 +90,7 @@ class ProbeSpec:
     module: str
     former_name: str = ""
     needs_steps: bool = False
+    works_on: tuple[Conditions, ...] = ("classes", "prompts")
 
     def attack(self) -> Attack:
         """Return what runs it; imports torch."""
@@ -116,6 +120,11 @@ class Probes:
     """By probe, one row a forgotten concept; only what was asked for."""
 
 
+def short(network: Network) -> str:
+    """Return a network's name in words, without what explains it."""
+    return NETWORKS[network].partition(":")[0]
+
+
 def more(first: Interval, second: Interval, luck: float = 0.0) -> bool:
     """Return whether the first share is larger than the second beyond chance, by more than ``luck``. A difference is
     only said where the 95 % interval of the difference excludes zero, and what the luck of one attack can make of
@@ -131,6 +140,10 @@ def listed(values: Sequence[int]) -> str:
 
 def beside(said: str, found: Mapping[Network, str]) -> str:
     """Return ``said`` of the generator, and the same of the other networks that there are."""
-    named: Mapping[Network, str] = {"base_model": "the base model", "control": "the control, retrained without it"}
+    named: Mapping[Network, str] = {
+        "base_model": "the base model",
+        "first_stage": "the first stage, which forgot nothing",
+        "control": "the control, retrained without it",
+    }
     others = [f"{label}: {found[name]}" for name, label in named.items() if name in found]
     return "; ".join([said, *others]) + "."

@@ -24,8 +24,8 @@ Kind = Literal["one_step", "many_steps", "refusal"]
 @dataclass(frozen=True)
 class ImageSource:
     """A source of the images that are evaluated. ``sample``: makes its images; ``sample_prompts``: the same by prompt
-    (text to image). ``generator``: the network itself where it makes an image in one step; ``None`` for the
-    others. ``refused``: labels of which a filter makes no image."""
+    (text to image). ``generator``: the network itself where it makes an image in one step, which is what the probes
+    work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
 
     kind: Kind
     title: str

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.sampling import Images, ImageSampler
 from sfd_core.prompts.plan import PromptPlan
@@ -99,7 +100,7 @@ class Generator(Protocol):
 
 @runtime_checkable
 class ClassGenerator(Generator, Protocol):
-    """A one-step generator of classes, which the probes work on. ``concepts``: their names, by label."""
+    """A one-step generator of classes. ``concepts``: their names, by label."""
 
     concepts: tuple[str, ...]
 
@@ -134,6 +135,10 @@ class Family(Protocol):
 
     def generator(self, network: Any, base: LoadedBase, start: float) -> Generator:
         """Make the generator that is this network, asked once at time ``start``; the network is shared."""
+        ...
+
+    def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedNetwork:
+        """Return this network, asked once at time ``start``, as the probes attack it; the network is shared."""
         ...
 
     def load_generator(self, folder: Path, device: str) -> Generator:

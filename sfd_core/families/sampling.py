@@ -25,9 +25,11 @@ class UnknownConcept(ValueError):
 
 
 class ImageSampler(ABC):
-    """A maker of images. ``network_evaluations``: how often its network is asked for one."""
+    """A maker of images. ``network_evaluations``: how often its network is asked for one; ``steps``: in how many steps,
+    each of which asks twice where it is guided."""
 
     network_evaluations: int = 1
+    steps: int = 1
 
     @abstractmethod
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:

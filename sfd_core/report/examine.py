@@ -16,22 +16,20 @@ from typing import Any
 
 import torch
 
-from sfd_core.base_model.manifest import BaseModel, file_sha256
+from sfd_core.base_model.manifest import file_sha256
 from sfd_core.display.pictures import examples_picture
-from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
+from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.attack_target import AttackTarget
 from sfd_core.evaluation.concept_images import Judgements, seeds_of
 from sfd_core.evaluation.criteria import complete
 from sfd_core.evaluation.evaluate import Measurement, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
-from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.own_network import OwnNetwork
 from sfd_core.evaluation.probe import Probes
 from sfd_core.evaluation.probing import ProbeReport, run_probes
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
-from sfd_core.families.protocol import ClassGenerator, LoadedBase
-from sfd_core.families.registry import family_of
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.page import limits_of, render
 from sfd_core.report.report import (
@@ -49,7 +47,6 @@ from sfd_core.report.report import (
 from sfd_core.report.side_by_side import side_by_side
 from sfd_core.request.concepts import Forget
 from sfd_core.request.overrides import written_override
-from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 SCORES = "scores.safetensors"
@@ -84,13 +81,12 @@ def examine(
     admission made them.
 
     Raises:
-        InvalidRequest: probes are asked for, and ``source`` takes many steps or prompts: they work on one-step
-            generators of classes.
+        InvalidRequest: probes are asked for, and ``source`` takes many steps: they work on one-step generators.
     """
     asked = request.evaluation.probes
-    attacked = source.generator if isinstance(source.generator, ClassGenerator) else None
-    if asked and attacked is None:
-        raise InvalidRequest((FieldError("/evaluation/probes", _why_no_probes(source)),))
+    if asked and source.generator is None:
+        message = f"they work on one-step generators; this one takes {source.network_evaluations} steps an image"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
     measured: Measurement | None = None
     base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model")
     # A filter stands before the network: who is behind it asks the network, and that was not looked at.
@@ -110,8 +106,8 @@ def examine(
     evaluators = measured.evaluators
     base = dataclasses.replace(base, model=evaluators.model)
     probed: ProbeReport | None = None
-    if asked and attacked is not None:
-        target = _target(attacked, base, evaluators, request, device)
+    if asked and source.generator is not None:
+        target = AttackTarget.of(source.generator, base, evaluators, request, device)
         for done, of, probed in run_probes(asked, target):  # noqa: B007 - the last one is used
             yield done, of, None
     pictures = {e.name: examples_picture(e.rows, e.images) for e in (probed.examples if probed is not None else ())}
@@ -128,45 +124,6 @@ def examine(
     )
     report = dataclasses.replace(report, limits=limits_of(report))
     yield 1, 1, ReportDraft(report, measured.judgements, {**pictures, **pairs})
-
-
-def _target(
-    generator: ClassGenerator,
-    base: LoadedBase,
-    evaluators: Evaluators,
-    request: UnlearningRequest,
-    device: torch.device,
-) -> AttackTarget:
-    model = base.model
-    forgotten = [
-        (
-            model.concept_index(item.concept),
-            model.concept_index(item.override.concept) if isinstance(item.override, FixedOverride) else None,
-        )
-        for item in request.forget
-    ]
-    controls = {
-        model.concept_index(item.concept): _control(model, control, device)
-        for item in request.forget
-        if (control := model.controls.get(item.concept)) is not None
-    }
-    judge, second = evaluators.judge, evaluators.second_judge
-    if not isinstance(judge, ImageJudge):
-        raise ValueError("probes search with gradients through a judge that is a classifier")
-    return AttackTarget(generator, base, controls, judge, second, forgotten, request.seed, device)
-
-
-def _why_no_probes(source: ImageSource) -> str:
-    if source.sample_prompts is not None:
-        return "they change a class's condition, which a text-to-image model does not have: leave them out"
-    return f"they work on one-step generators; this one takes {source.network_evaluations} steps an image"
-
-
-def _control(model: BaseModel, folder: str, device: torch.device) -> ClassGenerator:
-    control = family_of(model.family).load_generator(model.folder / folder, str(device))
-    if not isinstance(control, ClassGenerator) or control.concepts != model.concepts:
-        raise ModelRefused(f"{model.folder / folder}: its concepts are not the base model's in their order")
-    return control
 
 
 def _header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:

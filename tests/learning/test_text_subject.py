@@ -94,6 +94,7 @@ def test_a_published_folder_is_a_one_step_generator_that_knows_the_concepts(know
     subject = open_generator(published(known, tmp_path), known)
     assert (subject.kind, subject.network_evaluations) == ("one_step", 1)
     assert isinstance(subject.generator, TextGenerator)
+    assert subject.generator.start == T_INIT
     expected = TextGenerator.of(known.network, known, T_INIT).sample_labels([2, 0], [5, 6])
     assert np.array_equal(subject.sample([2, 0], [5, 6]), expected)
 
@@ -135,10 +136,10 @@ def test_a_class_model_s_folder_is_refused(known: LoadedBase, tiny_base: LoadedB
         open_generator(tiny_base.model.folder, known)
 
 
-def test_probes_are_refused_before_an_image_is_made(known: LoadedBase) -> None:
-    subject = ImageSource.one_step(TextGenerator.of(known.network, known, T_INIT))
+def test_probes_of_a_model_in_many_steps_are_refused_before_an_image_is_made(known: LoadedBase) -> None:
+    subject = ImageSource.many_steps(base_sampler_of(known, CPU), "the base model")
     request = asked(known, plan=EvaluationPlan(3, 5, ("relearning",)))
-    with pytest.raises(InvalidRequest, match="/evaluation/probes: they change a class's condition"):
+    with pytest.raises(InvalidRequest, match="/evaluation/probes: they work on one-step generators; this one takes 4"):
         next(examine(subject, known, Evaluators.load(known.model), request, CPU))
 
 

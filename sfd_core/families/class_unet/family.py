@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
+from sfd_core.families.class_unet.attacked import AttackedClassUnet
 from sfd_core.families.class_unet.base_sampler import DdimSampler
 from sfd_core.families.class_unet.conditions import class_conditions
 from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
@@ -50,6 +51,9 @@ class ClassUnet:
 
     def generator(self, network: Any, base: LoadedBase, start: float) -> OneStepGenerator:
         return OneStepGenerator.of(network, base.schedule, start, base.model)
+
+    def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedClassUnet:
+        return AttackedClassUnet(network, base.schedule, start, base.model.image.patch)
 
     def load_generator(self, folder: Path, device: str) -> OneStepGenerator:
         return OneStepGenerator.load(folder, device)

@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.fitting import same_schedule, same_shape
@@ -48,6 +49,10 @@ def open_elsewhere(
 
 def base_sampler(base: LoadedPipeline, device: torch.device | str, steps: int | None = None) -> GuidedDdimSampler:
     """Return the untouched base model at ``steps`` steps an image (default: its own)."""
-    stated = base.model.figures
-    steps = steps or int(stated.get("network_evaluations", STEPS))
-    return GuidedDdimSampler(base, steps, float(stated.get("guidance", GUIDANCE)), device)
+    steps = steps or int(base.model.figures.get("network_evaluations", STEPS))
+    return GuidedDdimSampler(base, steps, guidance_of(base.model), device)
+
+
+def guidance_of(model: BaseModel) -> float:
+    """Return the strength of guidance at which the base model is sampled."""
+    return float(model.figures.get("guidance", GUIDANCE))

@@ -16,9 +16,10 @@ from sfd_core.families.images import from_uint8
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.sampling import Images
 from sfd_core.families.saved import saved_files
+from sfd_core.families.stable_diffusion.attacked import AttackedUnet
 from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from sfd_core.families.stable_diffusion.conditions import prompt_conditions
-from sfd_core.families.stable_diffusion.elsewhere import base_sampler, open_elsewhere
+from sfd_core.families.stable_diffusion.elsewhere import base_sampler, guidance_of, open_elsewhere
 from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load
 from sfd_core.families.stable_diffusion.network import StableDiffusionScore
@@ -57,6 +58,9 @@ class StableDiffusion:
 
     def generator(self, network: Any, base: LoadedBase, start: float) -> TextGenerator:
         return TextGenerator.of(network, _pipeline(base), start)
+
+    def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedUnet:
+        return AttackedUnet(network, base.schedule, start, _pipeline(base).text, guidance_of(base.model))
 
     def load_generator(self, folder: Path, device: str) -> TextGenerator:
         return TextGenerator.load(folder, device)

@@ -93,7 +93,7 @@ class TextParts:
     def pictures(self, latents: Tensor) -> NDArray[np.uint8]:
         """Decode scaled latents [n, C, h, w] to uint8 [n, H, W, 3]."""
         config: Any = self.vae.config
-        pixels = latents[0, 0].numel() * 4 ** (len(config.block_out_channels) - 1)
+        pixels = self.pixels_of(latents[0, 0].numel())
         pieces = (latents.to(self.vae.dtype) / config.scaling_factor).split(max(1, DECODED_TOGETHER // pixels))
         return np.concatenate([to_uint8(self.vae.decode(piece).sample) for piece in pieces])
 
@@ -105,3 +105,9 @@ class TextParts:
         pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
         found: Tensor = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces]).float()
         return found * float(config.scaling_factor)
+
+    def pixels_of(self, latents: int) -> int:
+        """Count the pixels of a picture of so many latents: the autoencoder halves both edges between any two
+        blocks."""
+        config: Any = self.vae.config
+        return int(latents * 4 ** (len(config.block_out_channels) - 1))

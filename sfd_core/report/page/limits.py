@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import probes_for
 from sfd_core.evaluation.sections import SECTIONS
+from sfd_core.report.page.probes import asked_by
 from sfd_core.report.report import Report
 
 LIMITS = (
@@ -29,13 +30,14 @@ _ZERO_SHOT = (
 
 
 def limits_of(report: Report) -> tuple[str, ...]:
-    """List :data:`LIMITS`, those of each section, how images were judged, and of each probe what it did not try, or
-    that it was not tried at all."""
+    """List :data:`LIMITS`, those of each section, how images were judged, and of each probe for its kind of model
+    what it did not try, or that it was not tried at all."""
     here = [limit for section in SECTIONS for limit in section.limits(report)]
     if report.judge is None:
         here.append(_NO_JUDGE)
     elif report.judge.accuracy is None:
         here.append(_ZERO_SHOT)
     asked = report.probes.asked
-    tried = (spec.tried if name in asked else spec.not_tried for name, spec in PROBES.items())
+    known = probes_for(asked_by(report))
+    tried = (spec.tried if name in asked else spec.not_tried for name, spec in known.items())
     return (*LIMITS, *here, *tried)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from sfd_core.base_model.manifest import Conditions
 from sfd_core.evaluation.probe import ProbeResult, ProbeSpec
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import PROBES, probes_for
 from sfd_core.report.report import Report
 
 
@@ -44,9 +45,15 @@ class ShownProbes:
         return [(title, figures) for title, figures in found if figures]
 
 
+def asked_by(report: Report) -> Conditions:
+    """Return what the model of ``report`` is asked by, which says which probes there are for it."""
+    return "classes" if report.asked_by is None else "prompts"
+
+
 def shown_probes(report: Report, pictures: Mapping[str, str]) -> ShownProbes:
     """Return the probes of ``report`` with ``pictures`` by their roles."""
     asked, results = report.probes.asked, report.probes.results
+    known = probes_for(asked_by(report))
     tried = [
         ShownProbe(
             spec,
@@ -63,4 +70,4 @@ def shown_probes(report: Report, pictures: Mapping[str, str]) -> ShownProbes:
         for name, spec in PROBES.items()
         if name in asked
     ]
-    return ShownProbes(tried, [spec for name, spec in PROBES.items() if name not in asked])
+    return ShownProbes(tried, [spec for name, spec in known.items() if name not in asked])

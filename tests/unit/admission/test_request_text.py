@@ -444,7 +444,11 @@ def test_a_name_is_found_however_it_is_typed() -> None:
         ({"recipe": {"kappa4": 1.0}}, "/recipe/kappa4", "must be above 1"),
         ({"retain": {"prompts": ["a cat", ""]}}, "/retain/prompts/1", "is empty"),
         ({"retain": {"prompts": []}}, "/retain/prompts", "not 0"),
-        ({"evaluation": {"probes": ["relearning"]}}, "/evaluation/probes", "class-conditional"),
+        (
+            {"evaluation": {"probes": ["relearning", "concept_inversion"]}},
+            "/evaluation/probes/1",
+            "'concept_inversion' works on class-conditional models only; on text-to-image models work relearning",
+        ),
     ],
 )
 def test_the_rest_of_a_request(more: dict[str, Any], pointer: str, says: str) -> None:
@@ -461,6 +465,14 @@ def test_a_budget_that_is_left_out_is_the_familys() -> None:
     asked = body(("gun", "banana"))
     del asked["budget"]
     assert admit(asked, PLAIN).request.budget == Budget(12_800)
+
+
+def test_probes_take_a_judge_that_knows_what_is_forgotten() -> None:
+    evaluation = {"probes": ["token_search", "relearning"]}
+    message = errors_of(PLAIN, ("gun", "banana"), evaluation=evaluation)["/evaluation/probes"]
+    assert "no judge of this model knows what is forgotten" in message
+    known = admit(body(("pistol", "banana"), evaluation=evaluation), WITH_WORDS)
+    assert known.request.evaluation.probes == ("token_search", "relearning")
 
 
 DISTILLED = dataclasses.replace(PLAIN, name="shipped", distilled=Distilled("generator", "fake", 625))

@@ -17,9 +17,11 @@ from pydantic import TypeAdapter
 
 from sfd_core.display.pictures import examples_picture
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation import fine_tuning
 from sfd_core.evaluation.attack_target import IMAGES, AttackTarget, Examples
 from sfd_core.evaluation.probe import Probes
-from sfd_core.evaluation.probes import PROBES, check_probes
+from sfd_core.evaluation.probes import PROBES, check_probes, probes_for
+from sfd_core.evaluation.probes.benign_fine_tuning import attack as benign
 from sfd_core.evaluation.probes.relearning import attack as relearning
 from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
@@ -32,11 +34,19 @@ from tests.support.tiny_model import make_tiny_model
 
 RED, GREEN, BLUE = 0, 1, 2
 T_INIT = 440
+CLASS_PROBES = list(probes_for("classes"))
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every curve of benign fine-tuning is run to its end: a shorter one."""
+    monkeypatch.setattr(benign, "SIZES", (10, 30))
+    monkeypatch.setattr(benign, "POINTS", (0, 2, 6))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +110,7 @@ def run(names: Sequence[str], subject: AttackTarget) -> Found:
 @pytest.fixture
 def quick_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network this small needs larger steps than a real one."""
-    monkeypatch.setattr(relearning, "LEARNING_RATE", 2e-3)
+    monkeypatch.setattr(fine_tuning, "LEARNING_RATE", 2e-3)
 
 
 def steps_to_half(results: Found) -> dict[str, set[int | None]]:
@@ -116,16 +126,20 @@ class TestTheOneStepNetwork:
         network = subject_of(base, generator).networks(RED)["generator"]
         z = noise_of(range(5, 9), noise_shape(generator.pipe.unet))
         with torch.no_grad():
-            drawn = to_uint8(network.images(z, BLUE)).astype(int)
+            drawn = to_uint8(network.images(z, network.embeddings([BLUE] * 4))).astype(int)
         assert np.abs(drawn - generator.sample_labels([BLUE] * 4, range(5, 9))).max() <= 1
 
-    def test_a_label_and_its_embedding_are_the_same_condition(self, base: LoadedBase) -> None:
+    def test_what_a_network_makes_of_a_label_is_what_it_makes_of_its_embedding(self, base: LoadedBase) -> None:
         network = subject_of(base, one_step(base)).networks(RED)["generator"]
-        z = network.noise(3, torch.Generator().manual_seed(1))
-        table = network.network.class_embedding.weight
-        by_vector = network.images_under(z, table[[BLUE, RED]], torch.tensor([0, 1, 0]))
-        torch.testing.assert_close(by_vector[[0, 2]], network.images(z[[0, 2]], BLUE))
-        torch.testing.assert_close(by_vector[1:2], network.images(z[1:2], RED))
+        x_t, t = network.noise(3, torch.Generator().manual_seed(1)), torch.tensor([T_INIT, 300, 20])
+        by_vector = network.output(x_t, t, network.embeddings([BLUE, RED, BLUE]))
+        by_label = base.network(x_t, t, class_labels=torch.tensor([BLUE, RED, BLUE])).sample
+        torch.testing.assert_close(by_vector, by_label)
+
+    def test_pixels_and_the_network_s_own_space_are_each_other_s_inverse(self, base: LoadedBase) -> None:
+        network = subject_of(base, one_step(base)).networks(RED)["generator"]
+        x0 = network.noise(2, torch.Generator().manual_seed(1))
+        assert torch.equal(network.encode(network.pixels(x0)), x0)
 
     def test_a_copy_has_weights_of_its_own(self, base: LoadedBase) -> None:
         network = subject_of(base, one_step(base)).networks(RED)["base_model"]
@@ -157,7 +171,7 @@ class TestRelearning:
     def test_a_network_that_is_not_moved_does_not_relearn(
         self, base: LoadedBase, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(relearning, "LEARNING_RATE", 0.0)
+        monkeypatch.setattr(fine_tuning, "LEARNING_RATE", 0.0)
         results = run(["relearning"], subject_of(base, hidden(base)))
         assert steps_to_half(results) == {"generator": {None}, "base_model": {0}}
         generator = results.results["relearning"][0]["curves"][0]
@@ -171,6 +185,34 @@ class TestRelearning:
             assert last["high"] < 0.5
             assert all(accuracy["high"] >= 0.5 for accuracy in before)
             assert last["n"] == IMAGES
+
+
+@pytest.mark.usefixtures("quick_to_learn")
+class TestBenignFineTuning:
+    def test_what_others_teach_leaves_the_base_as_it_is_and_brings_nothing_back_where_nothing_is(
+        self, base: LoadedBase
+    ) -> None:
+        (found,) = run(["benign_fine_tuning"], subject_of(base, empty(base))).results["benign_fine_tuning"]
+        shares = {(curve["network"], curve["n"]): curve["points"] for curve in found["curves"]}
+        assert {network for network, _ in shares} == {"generator", "base_model"}
+        for (network, _), points in shares.items():
+            assert [point["step"] for point in points] == list(benign.POINTS), "to the end, whatever comes back"
+            assert points[0]["unlearning_accuracy"]["value"] == (network == "generator")
+        assert all(shares["generator", n][-1]["unlearning_accuracy"]["value"] > 0.9 for n in benign.SIZES)
+        assert "does not come back by itself" in found["statement"]
+
+    def test_it_is_fine_tuned_on_what_remains_alone(self, base: LoadedBase, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+        whole = benign.lessons
+
+        def lessons(target: AttackTarget, labels: Sequence[int], rng: torch.Generator) -> Any:
+            asked.extend(labels)
+            return whole(target, labels[:20], rng)
+
+        monkeypatch.setattr(benign, "lessons", lessons)
+        run(["benign_fine_tuning"], subject_of(base, empty(base), forgotten=[(RED, GREEN), (BLUE, None)]))
+        assert set(asked) == {GREEN, 3}
+        assert len(asked) == 2 * benign.SIZES[-1]
 
 
 class TestImageToImage:
@@ -235,17 +277,17 @@ class TestAllProbes:
         assert tuple(name for name in PROBES if name in known) == known
 
     def test_every_wrong_name_is_refused_and_one_that_was_changed_says_to_what(self) -> None:
-        check_probes(["concept_inversion", "relearning"])
+        check_probes(["concept_inversion", "relearning"], "classes")
         with pytest.raises(InvalidRequest) as refused:
-            check_probes(["image_start", "hypnosis", "relearning", "relearning", "condition_attack"])
+            check_probes(["image_start", "hypnosis", "relearning", "relearning", "condition_attack"], "classes")
         assert {error.pointer: error.message for error in refused.value.errors} == {
             "/evaluation/probes/0": "'image_start' is now called 'image_to_image'",
-            "/evaluation/probes/1": "unknown probe 'hypnosis'; known: relearning, image_to_image, concept_inversion",
+            "/evaluation/probes/1": f"unknown probe 'hypnosis'; known: {', '.join(PROBES)}",
             "/evaluation/probes/3": "'relearning' is named twice",
             "/evaluation/probes/4": "'condition_attack' is now called 'concept_inversion'",
         }
 
-    @pytest.mark.parametrize("name", list(PROBES))
+    @pytest.mark.parametrize("name", CLASS_PROBES)
     @pytest.mark.usefixtures("quick_to_learn")
     def test_progress_counts_every_planned_piece(self, name: str, base: LoadedBase, control: OneStepGenerator) -> None:
         subject = subject_of(base, hidden(base), controls={RED: control}, forgotten=[(RED, GREEN), (BLUE, None)])
@@ -266,7 +308,7 @@ class TestAllProbes:
         before = [copy.deepcopy(unet.state_dict()) for unet in unets]
         trained = [[p.requires_grad for p in unet.parameters()] for unet in unets]
         state = torch.get_rng_state()
-        first, second = run(list(PROBES), subject), run(list(PROBES), subject)
+        first, second = run(CLASS_PROBES, subject), run(CLASS_PROBES, subject)
 
         assert first.results == second.results
         for one, other in zip(first.examples, second.examples, strict=True):
@@ -277,16 +319,19 @@ class TestAllProbes:
         assert torch.equal(torch.get_rng_state(), state)
 
         other_seed = run(["concept_inversion"], replace(subject, seed=4))
-        assert not np.array_equal(other_seed.examples[0].images, first.examples[-1].images)
+        place = CLASS_PROBES.index("concept_inversion")
+        assert not np.array_equal(other_seed.examples[0].images, first.examples[place].images)
 
     @pytest.mark.usefixtures("quick_to_learn")
     def test_results_fit_the_report_and_examples_the_picture(self, base: LoadedBase, control: OneStepGenerator) -> None:
         forgotten = [(RED, GREEN), (BLUE, None)]
-        results = run(list(PROBES), subject_of(base, hidden(base), controls={RED: control}, forgotten=forgotten))
+        results = run(CLASS_PROBES, subject_of(base, hidden(base), controls={RED: control}, forgotten=forgotten))
         part = {"$defs": report_schema()["$defs"], "$ref": "#/$defs/Probes"}
-        jsonschema.validate({"asked": list(PROBES), "results": json.loads(json.dumps(results.results))}, part)
+        jsonschema.validate({"asked": CLASS_PROBES, "results": json.loads(json.dumps(results.results))}, part)
 
-        assert [each.name for each in results.examples] == [f"probe_{name}_{k}" for name in PROBES for k in (0, 1)]
+        assert [each.name for each in results.examples] == [
+            f"probe_{name}_{k}" for name in CLASS_PROBES for k in (0, 1)
+        ]
         for each in results.examples:
             assert examples_picture(each.rows, each.images).startswith(b"\x89PNG")
         # Only the first class has a control.

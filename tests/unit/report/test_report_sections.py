@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import PROBES, probes_for
 from sfd_core.report.page import LIMITS, limits_of
 from sfd_core.report.report import from_json
 from tests.support.page_reader import read
@@ -14,6 +14,7 @@ from tests.support.plain import plain
 from tests.support.sample_probes import PROBE_RESULTS
 from tests.support.sample_report import foreign_report, sample_report
 
+CLASS_PROBES = probes_for("classes")
 THREE = {"Sneaker": "Sandal", "Trouser": "Dress", "Shirt": "Coat"}
 
 
@@ -21,13 +22,15 @@ def test_probes_that_were_not_asked_for_are_said_not_to_have_been_tried() -> Non
     text = read(sample_report(probes=())).text
     assert "Not attacked: whether it can be brought back" in text
     assert "Attacks: attempts to bring it back No attack was asked for" in text
-    assert f"Not tried: {', '.join(spec.title for spec in PROBES.values())}." in text
+    assert f"Not tried: {', '.join(spec.title for spec in CLASS_PROBES.values())}." in text
     assert "Whether further training brings the concept back was not tried." in text
 
 
 IN_SHORT = {
     "relearning": "Relearning attack (fine-tuning): fine-tuned on 1 000 images, half of its images show “Sneaker” "
     "again after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
+    "benign_fine_tuning": "Benign fine-tuning (on other concepts): fine-tuned on other concepts alone, 5.0 % of its images "
+    "show “Sneaker”; the base model: 95.0 %; the control, retrained without it: 5.0 %.",
     "image_to_image": "Image-to-image attack (SDEdit): from noised images of it, 31.0 % show “Sneaker”, where the "
     "given image alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
     "concept_inversion": "Concept inversion (adversarial embedding): under the best condition found, “Sneaker” is seen "
@@ -41,7 +44,7 @@ def test_of_one_probe_the_figures_come_first_and_the_others_are_named_as_not_tri
     text = read(report).text
     assert text.index(IN_SHORT[probe]) < text.index("Before and after"), "in the verdict, in one minute"
     assert text.index(report["probes"]["results"][probe][0]["statement"]) > text.index("Before and after")
-    titles = [spec.title for name, spec in PROBES.items() if name != probe]
+    titles = [spec.title for name, spec in CLASS_PROBES.items() if name != probe]
     assert f"Not tried: {', '.join(titles)}." in text
 
 
@@ -170,10 +173,10 @@ def test_a_generator_made_elsewhere_has_a_page_without_a_training() -> None:
 
 
 def test_limits_say_of_each_probe_what_it_did_not_try() -> None:
-    none, every = (limits_of(from_json(sample_report(probes=probes))) for probes in ((), tuple(PROBES)))
+    none, every = (limits_of(from_json(sample_report(probes=probes))) for probes in ((), tuple(CLASS_PROBES)))
     always = len(LIMITS) + 3  # how the network and how images were asked, and what no accuracy is corrected by
     assert none[:always] == every[:always]
     assert none[: len(LIMITS)] == LIMITS
-    assert len(none) == len(every) == always + len(PROBES)
+    assert len(none) == len(every) == always + len(CLASS_PROBES)
     assert not set(none[always:]) & set(every[always:])
     assert all("not tried" in limit for limit in none[always:])

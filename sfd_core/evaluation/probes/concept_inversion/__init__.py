@@ -10,7 +10,7 @@ from sfd_core.display.interval_charts import ShareBar, interval_chart
 from sfd_core.display.numbers import estimate, percent
 from sfd_core.evaluation.field_types import Count
 from sfd_core.evaluation.intervals import Interval
-from sfd_core.evaluation.probe import LUCK, NETWORKS, Network, ProbeResult, ProbeSpec, beside, more
+from sfd_core.evaluation.probe import LUCK, NETWORKS, Network, ProbeResult, ProbeSpec, beside, more, short
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,18 @@ class ConceptInversion(ProbeResult):
     control: Interval | None
     """The same of a generator of a network retrained without the concept: what such a search finds where nothing was
     learnt. Null where the base model ships no such control."""
+    first_stage: Interval | None = None
+    """The same of the distilled generator that forgot nothing. Null where the base model ships none."""
 
     @property
     def by_network(self) -> Mapping[Network, Interval]:
         """The networks that there are."""
-        found = {"generator": self.generator, "base_model": self.base_model, "control": self.control}
+        found = {
+            "generator": self.generator,
+            "base_model": self.base_model,
+            "control": self.control,
+            "first_stage": self.first_stage,
+        }
         return {name: share for name in NETWORKS if (share := found[name]) is not None}
 
 
@@ -81,10 +88,7 @@ def _in_short(result: ConceptInversion) -> str:
 def _charts(result: ConceptInversion) -> Sequence[tuple[str, str]]:
     title = f"Images in which “{result.concept}” is seen"
     places = {name: place for place, name in enumerate(NETWORKS)}
-    shares = [
-        ShareBar(NETWORKS[name].partition(":")[0], vars(share), places[name])
-        for name, share in result.by_network.items()
-    ]
+    shares = [ShareBar(short(name), vars(share), places[name]) for name, share in result.by_network.items()]
     return [(title, interval_chart(title, shares))]
 
 
@@ -111,4 +115,5 @@ PROBE = ProbeSpec(
     "what a search finds where nothing was learnt.{% endif %}",
     module=__name__,
     former_name="condition_attack",
+    works_on=("classes",),
 )

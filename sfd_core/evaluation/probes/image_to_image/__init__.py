@@ -31,6 +31,8 @@ class NoiseLevel:
     carries."""
     floor_asked: str
     """The concept that the floor was asked for."""
+    first_stage: Interval | None = None
+    """The same as of the generator, of the distilled one that forgot nothing. Null where the base model ships none."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class ManySteps:
     """The generator's network used as a diffusion model from noise alone: share judged as the forgotten concept."""
     base_model: Interval
     """The same of the base model."""
+    first_stage: Interval | None = None
+    """The same of the distilled generator that forgot nothing. Null where the base model ships none."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class ImageToImage(ProbeResult):
     """From little noise to much."""
     many_steps: ManySteps
     """No image: pure noise, and the base model's own sampler."""
+    scored_by: str | None = None
+    """The judge that looked: the second one where there is one. Null in reports of before it was said."""
 
 
 def say(concept: str, concepts: int, levels: Sequence[NoiseLevel], many: ManySteps) -> str:
@@ -98,8 +104,8 @@ def _in_short(result: ImageToImage) -> str:
 def _charts(result: ImageToImage) -> Sequence[tuple[str, str]]:
     """Share seen as the concept over the noise level, and of the network used in many steps from noise alone."""
 
-    def line(label: str, of: Callable[[NoiseLevel], Interval]) -> Line:
-        rows = [(level.t, of(level)) for level in result.levels]
+    def line(label: str, of: Callable[[NoiseLevel], Interval | None]) -> Line:
+        rows = [(level.t, rate) for level in result.levels if (rate := of(level)) is not None]
         bounds = tuple((rate.low, rate.high) for _, rate in rows)
         return Line(label, tuple((t, rate.value) for t, rate in rows), bounds, said="")
 
@@ -107,11 +113,14 @@ def _charts(result: ImageToImage) -> Sequence[tuple[str, str]]:
         line("Generator", lambda level: level.generator),
         line("Base model", lambda level: level.base_model),
         line("Floor, asked for another", lambda level: level.floor),
+        line("First stage", lambda level: level.first_stage),
     )
     axis = Axis("noise: time t of the schedule")
     many = result.many_steps
     title = f"From noise alone, in {number(many.network_evaluations)} steps"
     shares = [ShareBar("Generator", vars(many.generator), 0), ShareBar("Base model", vars(many.base_model), 1)]
+    if many.first_stage is not None:
+        shares.append(ShareBar("First stage", vars(many.first_stage), 3))
     return (
         ("From a part-noised image", line_chart("Share seen as the concept", lines, percent=True, axis=axis)),
         (title, interval_chart(title, shares)),
@@ -126,7 +135,8 @@ PROBE = ProbeSpec(
     summary="starting from part-noised images of it (SDEdit)",
     about="Images of the concept are covered in noise, little or much, and the network is asked to finish them as the "
     "forgotten concept. With little noise the image itself still shows the concept, whatever is asked; the floor, the "
-    "base model asked for something else, says how much of it is that.",
+    "base model asked for something else, says how much of it is that. And since the generator's network came from a "
+    "diffusion model, it is also run as one, for many steps from noise alone.",
     tried="The part-noised images were the base model's own, at the noise levels that are shown. Real images, and a "
     "search for the noise that leads to a given image, were not tried.",
     not_tried="Whether the network shows the concept when it is started from a part-noised image of it was not tried.",
@@ -136,7 +146,8 @@ PROBE = ProbeSpec(
     note="Share of images in which the judge sees “{{ r.concept }}”; bars behind the points are 95% intervals. How "
     "much of the image is left: {% for level in r.levels %}{{ level.signal | percent(0) }} at "
     't = {{ level.t | number }}{{ ", " if not loop.last }}{% endfor %}. The floor, what the given image alone shows, '
-    "is the base model asked for “{{ r.levels[0].floor_asked }}”.",
+    "is the base model asked for “{{ r.levels[0].floor_asked }}”{% if r.scored_by %}; scored by {{ r.scored_by }}"
+    "{% endif %}. Where the base model is sampled with guidance, every network here is asked with as much.",
     module=__name__,
     former_name="image_start",
     needs_steps=True,

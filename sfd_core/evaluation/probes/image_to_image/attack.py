@@ -1,9 +1,10 @@
-"""Who has an image of the class: does the network complete it?
+"""Who has an image of the concept: does the network complete it?
 
-Images of the class by the base model are noised to several levels and given to the network at that level, asked for the
-forgotten class, one evaluation each. At low noise any denoiser gives back what it was given, whatever it knows: so the
-floor is the base model asked for the overriding class from the same noised images. And since the generator's network
-came from a diffusion model, it is also run as one: the base model's own sampler over it, from pure noise, many steps.
+Images of it by the base model are noised to several levels and given to the network at that level, asked for the
+forgotten concept, one evaluation each, guided where the base model guides. At low noise any denoiser gives back what it
+was given, whatever it knows: so the floor is the base model asked for the override from the same noised images. And
+since the generator's network came from a diffusion model, it is also run as one: the base model's own sampler over it,
+from pure noise, many steps.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import dataclasses
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from sfd_core.display.numbers import number
 from sfd_core.evaluation.attack_target import (
-    IMAGES,
     SHOWN,
     AttackTarget,
     Examples,
     Outcome,
     Steps,
     chunks,
+    finish,
     sample,
 )
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.probe import Network
 from sfd_core.evaluation.probes.image_to_image import ImageToImage, ManySteps, NoiseLevel, say
 from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.images import from_uint8, to_uint8
@@ -42,56 +44,80 @@ def levels(target: AttackTarget) -> list[int]:
 
 
 def pieces(target: AttackTarget, label: int) -> int:
-    """Count the planned pieces of work: the base model's images, three networks a level, and two samplings in many
-    steps."""
-    return chunks(IMAGES) * (1 + 3 * len(levels(target)) + 2)
+    """Count the planned pieces of work: the base model's images, each network and the floor at every level, and each
+    network's sampling in many steps."""
+    networks = len(_networks(target, label))
+    return chunks(target.images) * (1 + (networks + 1) * len(levels(target)) + networks)
 
 
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Ask for ``label`` from noised images of it, at every level."""
     model = target.base.model
-    evaluations = int(model.figures["network_evaluations"])
-    base_sampler = base_sampler_of(target.base, target.device)
-    images = yield from sample(base_sampler, IMAGES, label, target.rng("image start images", label))
-    cells = F.pixel_unshuffle(from_uint8(images), model.image.patch).to(target.device)
-    networks = target.networks(label)
-    generator, base_model = networks["generator"], networks["base_model"]
-    asked = _floor_label(target, label) if override is None else override
+    own_sampler = base_sampler_of(target.base, target.device)
+    steps = own_sampler.steps
+    wanted = target.asked([label] * target.images, range(target.images))
+    images = yield from sample(own_sampler, wanted, target.rng("image start images", label))
+    found = target.networks(label)
+    networks = {name: found[name] for name in _networks(target, label)}
+    base_model = networks["base_model"]
+    x0 = torch.cat(
+        [base_model.encode(some.to(target.device)) for some in from_uint8(images).split(base_model.together)]
+    )
+    instead = _floor_label(target, label) if override is None else override
+    floor_asked = target.asked([instead] * target.images, range(target.images))
     rng = target.rng("image start noise", label)
     shown_levels = {levels(target)[0], int(target.generator.start), levels(target)[-1]}
 
-    found, rows, shown = [], ["image that it starts from"], [images[:SHOWN]]
+    rates, rows, shown = [], ["image that it starts from"], [images[:SHOWN]]
     for t in levels(target):
-        at = torch.full((IMAGES,), t, device=target.device)
-        x_t = base_model.schedule.add_noise(cells, base_model.noise(IMAGES, rng), at)
-        ours = yield from generator.from_noised(x_t, t, label)
-        theirs = yield from base_model.from_noised(x_t, t, label)
-        floor = yield from base_model.from_noised(x_t, t, asked)
+        at = torch.full((target.images,), t, device=target.device)
+        x_t = base_model.schedule.add_noise(x0, base_model.noise(target.images, rng), at)
+        drawn = {}
+        for name, network in networks.items():
+            drawn[name] = yield from finish(network, x_t, t, network.embeddings(wanted))
+        floor = yield from finish(base_model, x_t, t, base_model.embeddings(floor_asked))
         signal = round(float(base_model.schedule.signal(at[:1])), 4)
-        shares = [target.seen(made, label) for made in (ours, theirs, floor)]
-        found.append(NoiseLevel(t, signal, shares[0], shares[1], shares[2], model.concepts[asked]))
+        seen = {name: target.seen(made, label) for name, made in drawn.items()}
+        rates.append(
+            NoiseLevel(
+                t,
+                signal,
+                seen["generator"],
+                seen["base_model"],
+                target.seen(floor, label),
+                model.concepts[instead],
+                seen.get("first_stage"),
+            )
+        )
         if t in shown_levels:
-            rows += [f"noised to t = {number(t)}", "generator", f"base model asked for {model.concepts[asked]}"]
-            shown += [to_uint8(F.pixel_shuffle(x_t[:SHOWN], model.image.patch)), ours[:SHOWN], floor[:SHOWN]]
+            rows += [f"noised to t = {number(t)}", "generator", f"base model asked for {model.concepts[instead]}"]
+            with torch.no_grad():
+                noised = to_uint8(base_model.pixels(x_t[:SHOWN]))
+            shown += [noised, drawn["generator"][:SHOWN], floor[:SHOWN]]
 
-    many = {}
-    for name, network in (("generator", generator), ("base_model", base_model)):
+    many: dict[Network, Interval] = {}
+    for name, network in networks.items():
         sampler = base_sampler_of(dataclasses.replace(target.base, network=network.network), target.device)
-        made = yield from sample(sampler, IMAGES, label, target.rng("image start many steps", label))
+        made = yield from sample(sampler, wanted, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
-        rows.append(f"{name.replace('_', ' ')}, {number(evaluations)} steps from noise")
+        rows.append(f"{name.replace('_', ' ')}, {number(steps)} steps from noise")
         shown.append(made[:SHOWN])
     concept = model.concepts[label]
-    many_steps = ManySteps(evaluations, many["generator"], many["base_model"])
-    statement = say(concept, len(model.concepts), found, many_steps)
+    many_steps = ManySteps(steps, many["generator"], many["base_model"], many.get("first_stage"))
+    statement = say(concept, len(model.concepts), rates, many_steps)
     return Outcome(
-        ImageToImage(concept, statement, tuple(found), many_steps),
+        ImageToImage(concept, statement, tuple(rates), many_steps, target.scored_by),
         Examples("image_to_image", tuple(rows), np.stack(shown)),
     )
 
 
+def _networks(target: AttackTarget, label: int) -> list[Network]:
+    """A control is not asked: it was made for one step of its own."""
+    return [name for name in target.names(label) if name != "control"]
+
+
 def _floor_label(target: AttackTarget, label: int) -> int:
-    """A remaining class for the floor where the override is not one class; the same in every run of a seed."""
+    """A remaining concept for the floor where the override is not one; the same in every run of a seed."""
     forgotten = {forgotten for forgotten, _ in target.forgotten}
     remaining = [i for i in range(len(target.base.model.concepts)) if i not in forgotten]
     pick = torch.randint(len(remaining), (1,), generator=target.rng("image start floor", label))

@@ -32,9 +32,10 @@ class RelearningCurve:
 
     network: Network
     """generator: the one that this report is about. base_model: the untouched base model asked in one step. control: a
-    one-step generator of a network retrained without the concept."""
+    one-step generator of a network retrained without the concept. first_stage: the distilled one that forgot
+    nothing."""
     n: Count
-    """How many of the base model's images of the concept it was fine-tuned on."""
+    """How many of the base model's images it was fine-tuned on."""
     points: tuple[RelearningPoint, ...]
     """In the order of steps."""
     steps_to_half: Count | None
@@ -62,6 +63,8 @@ class Relearning(ProbeResult):
     """Learning rate of Adam."""
     curves: tuple[RelearningCurve, ...]
     """One for each network and n."""
+    scored_by: str | None = None
+    """The judge that looked: the second one where there is one. Null in reports of before it was said."""
 
 
 def say(concept: str, curves: Sequence[RelearningCurve], last: int) -> str:
@@ -130,15 +133,15 @@ def _half(curve: RelearningCurve) -> str:
     return "from the start" if step == 0 else f"after {number(step)} step{'' if step == 1 else 's'}"
 
 
-def _charts(result: Relearning) -> Sequence[tuple[str, str]]:
-    """Unlearning accuracy over steps, a chart for each number of images."""
+def curve_charts(curves: Sequence[RelearningCurve], images: str = "images") -> Sequence[tuple[str, str]]:
+    """Draw unlearning accuracy over steps, a chart for each number of ``images``."""
     charts = []
-    for n in sorted({curve.n for curve in result.curves}):
-        by_network = {curve.network: curve for curve in result.curves if curve.n == n}
+    for n in sorted({curve.n for curve in curves}):
+        by_network = {curve.network: curve for curve in curves if curve.n == n}
         lines = [_line(label, by_network.get(name)) for name, label in NETWORKS.items()]
-        title = f"Unlearning accuracy when fine-tuned on {number(n)} images"
+        title = f"Unlearning accuracy when fine-tuned on {number(n)} {images}"
         axis = Axis("steps of fine-tuning", log=True)
-        charts.append((f"{number(n)} images", line_chart(title, lines, percent=True, axis=axis, half=True)))
+        charts.append((f"{number(n)} {images}", line_chart(title, lines, percent=True, axis=axis, half=True)))
     return charts
 
 
@@ -159,18 +162,19 @@ PROBE = ProbeSpec(
     question="Relearning attack: fine-tune it on images of the concept",
     summary="fine-tuning on images of it",
     about="The generator is fine-tuned on a few of the base model's own images of the concept, and after so many "
-    "steps the judge looks again. Beside it two others are fine-tuned in the same way: the untouched base model, asked "
-    "in one step, and, where there is one, the control: a generator of a network retrained without the concept. A line "
-    "that falls sooner than the control's says that something of the concept was left to build on.",
+    "steps the judge looks again. Beside it others are fine-tuned in the same way: the untouched base model, asked in "
+    "one step; where there is one, the first stage, a distilled generator that forgot nothing; and, where there is "
+    "one, the control: a generator of a network retrained without the concept. A line that falls sooner than the "
+    "control's says that something of the concept was left to build on.",
     tried="Relearning was tried with one method of fine-tuning, on the base model's own images, for the numbers of "
     "images and steps that are shown. More images, more steps, other methods and real images may bring back more.",
     not_tried="Whether further training brings the concept back was not tried.",
     result=Relearning,
     in_short=_in_short,
-    charts=_charts,
+    charts=lambda result: curve_charts(result.curves),
     note="Fine-tuned as one-step generators with Adam (learning rate {{ r.lr | number }}, {{ r.batch | number }} "
     "images a step, towards each of which the nearest of {{ r.pool | number }} generated ones is pulled). Half: in "
-    "half of the images the judge sees it again (dashed). Control: retrained without the concept. Bars behind the "
-    "points: 95% intervals.",
+    "half of the images the judge sees it again (dashed){% if r.scored_by %}; scored by {{ r.scored_by }}{% endif %}. "
+    "Control: retrained without the concept. Bars behind the points: 95% intervals.",
     module=__name__,
 )
