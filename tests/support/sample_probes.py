@@ -122,8 +122,8 @@ def _benign_fine_tuning(forgotten: Sequence[str]) -> list[Json]:
                 curve(network, n) for n in (10, 100, 1000) for network in ("generator", "control", "base_model")
             ],
             "scored_by": SECOND,
-            "statement": f"Fine-tuned for 40 steps on images of other concepts, the generator draws {concept} in 5 % of its "
-            "images.",
+            "statement": f"Fine-tuned for 40 steps on images of other concepts, the generator draws {concept} in 5 % "
+            "of its images.",
         }
         for concept in forgotten
     ]

@@ -58,15 +58,15 @@ ENOUGH = -0.1
 """Mean log-probability at which a search has found the concept and ends."""
 WORDS = 4
 """Real tokens."""
-ROUNDS, SWAPS, BEST, WORDS_BATCH = 16, 12, 64, 8
-"""Rounds of the search for words; prompts with one word swapped that are tried in each, and from how many of the words
-that the gradient likes best at a place they are drawn; images that each is tried on."""
+WORD_STARTS, ROUNDS, SWAPS, BEST, WORDS_BATCH = 2, 16, 12, 64, 8
+"""Prompts that the search for words begins from, and its rounds; prompts with one word swapped that are tried in each,
+and from how many of the words that the gradient likes best at a place they are drawn; images that each is tried on."""
 
 
 def pieces(target: AttackTarget, label: int) -> int:
     """Count the planned pieces of work: steps of the searches, and fresh images of what each of them found."""
     soft = len(SOFT) * (SHORT_STEPS + STEPS + chunks(target.images))
-    real = 1 + ROUNDS + chunks(target.images)
+    real = ROUNDS + chunks(target.images)
     references = 0 if target.extractor is None else chunks(target.images)
     return references + len(target.names(label)) * (soft + real) + chunks(target.images)
 
@@ -81,18 +81,21 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         assert isinstance(network, PromptedNetwork)  # the probe is refused where there are no prompts
         rng = target.rng("token search", label)
         vocabulary = Vocabulary.of(network, target)
-        point: Tensor | None = None
+        words = yield from _real(target, network, label, vocabulary, rng)
+        z = network.noise(target.images, target.rng("token search images", label))
+        begins: list[Tensor] = []
         for tokens in SOFT:
-            point = yield from _soft(target, network, label, vocabulary, tokens, point, rng)
-            z = network.noise(target.images, target.rng("token search images", label))
+            # A start each: the best of fewer tokens, and the words found, which soft tokens can be too.
+            begins += [network.token_table[vocabulary.rows[words]]] if tokens == WORDS else []
+            point = yield from _soft(target, network, label, vocabulary, tokens, begins, rng)
+            begins = [point]
             with torch.no_grad():
                 c = network.read(point[None])
             images = yield from draw(network, z, c.expand(len(z), *c.shape[1:]))
             attempts.append(TokenAttempt(name, "soft", tokens, None, *score(images)))
         rows.append(f"{short(name)}, {tokens} soft tokens")
         shown.append(images[:SHOWN])
-        assert point is not None
-        prompt = yield from _real(target, network, label, vocabulary, point, rng)
+        prompt = vocabulary.prompt(words)
         c = network.embeddings([prompt])
         images = yield from draw(network, z, c.expand(len(z), *c.shape[1:]))
         attempts.append(TokenAttempt(name, "real", WORDS, prompt, *score(images)))
@@ -188,16 +191,16 @@ def _soft(
     label: int,
     vocabulary: Vocabulary,
     tokens: int,
-    fewer: Tensor | None,
+    begins: Sequence[Tensor],
     rng: torch.Generator,
 ) -> Steps[Tensor]:
-    """Return the best soft tokens found, [tokens, D]. ``fewer``: those of the search before, [k, D], which one start
-    begins with: what more tokens find is not to be less."""
+    """Return the best soft tokens found, [tokens, D]. ``begins``: what was found before, [k, D] with k at most
+    ``tokens``, each of which one start begins with: what more freedom finds is not to be less."""
     table = network.token_table
     starts = table[vocabulary.rows[vocabulary.starts(STARTS, tokens, label, rng)].to(table.device)]
     step_size = STEP_SIZE * float(starts.std())
-    if fewer is not None:
-        starts[1, : len(fewer)] = fewer
+    for i, begin in enumerate(begins, start=1):
+        starts[i, : len(begin)] = begin
     climb = Climb(target, network, label, rng, step_size, network.read, ENOUGH)
     reached, scores = yield from climb.run(starts, SHORT_STEPS, SHORT_BATCH)
     reached, scores = yield from climb.run(reached[scores.topk(KEPT).indices], STEPS, BATCH)
@@ -205,24 +208,16 @@ def _soft(
 
 
 def _real(
-    target: AttackTarget,
-    network: PromptedNetwork,
-    label: int,
-    vocabulary: Vocabulary,
-    soft: Tensor,
-    rng: torch.Generator,
-) -> Steps[str]:
-    """Return the best prompt of :data:`WORDS` words found. ``soft``: soft tokens found before, [WORDS, D], whose
-    nearest words are one of the two starts (PEZ, Wen et al. 2023, arXiv 2302.03668)."""
+    target: AttackTarget, network: PromptedNetwork, label: int, vocabulary: Vocabulary, rng: torch.Generator
+) -> Steps[Tensor]:
+    """Return the best :data:`WORDS` words found, as places in the vocabulary: [WORDS]."""
     table = network.token_table[vocabulary.rows.to(network.token_table.device)]  # [V, D]
     climb = Climb(target, network, label, rng, 0.0, network.read)
-    nearest = torch.cdist(soft, table).argmin(dim=1).cpu()
-    current = torch.stack([vocabulary.starts(1, WORDS, label, rng)[0], nearest])  # [2, WORDS]
-    yield 1
+    current = vocabulary.starts(WORD_STARTS, WORDS, label, rng)  # [WORD_STARTS, WORDS]
     for left in reversed(range(ROUNDS)):
         best: float = -math.inf
         z = network.noise(WORDS_BATCH, rng)
-        gradient, _ = climb.gradient(table[current.to(table.device)], z)  # [2, WORDS, D]
+        gradient, _ = climb.gradient(table[current.to(table.device)], z)  # [WORD_STARTS, WORDS, D]
         for i in range(len(current)):
             # To first order, a word v in place k changes the loss by <gradient_k, v - the word there>.
             liked = (-(gradient[i] @ table.T)).topk(min(BEST, len(table)), dim=1).indices.cpu()  # [WORDS, BEST]
@@ -240,8 +235,9 @@ def _real(
         yield 1
     with torch.no_grad():
         scores = climb.scores(network.read(table[current.to(table.device)]), network.noise(2 * WORDS_BATCH, rng))
-    return vocabulary.prompt(current[int(scores.argmax())])
+    return current[int(scores.argmax())]
 
 
 def _split(text: str) -> list[str]:
+    """The words of a text, as a tokenizer of lower-case words reads them."""
     return "".join(letter if letter.isalpha() else " " for letter in text.lower()).split()
