@@ -15,9 +15,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 
 from benchmarks.attacks.page import beside, document
@@ -50,54 +48,74 @@ COMMAND = Command(
 
 def run(arguments: argparse.Namespace) -> str:
     """Train and attack what is not finished, then write the page of all."""
-    found: dict[float, dict[str, Any]] = {}
-    folders = [arguments.work / f"deep-{weight:g}" for weight in arguments.weights]
-    for weight, folder in zip(arguments.weights, folders, strict=True):
-        if not arguments.only_page:
-            attack(weight, folder, arguments)
-        found[weight] = {name: json.loads((folder / f"{name}.json").read_text()) for name in arguments.probes}
-    write(arguments.out, "attacks.md", document(found, arguments.images, arguments.budget, kept_commits(folders)))
-    for name in arguments.probes:
-        pictures = [(folder / f"{name}.png").read_bytes() for folder in folders]
-        (arguments.out / f"attacks-{name}.png").write_bytes(beside(pictures))
-    return "; ".join(f"{name}: {row['statement']}" for weight in found for name, row in found[weight].items())
-
-
-def attack(weight: float, folder: Path, arguments: argparse.Namespace) -> None:
-    """Train the job with this weight and run every probe that is not finished on its generator, in ``folder``."""
-    (forgotten,) = PISTOLS.forget.items()
-    body = {
-        "forget": [{"concept": forgotten[0], "override": forgotten[1]}],
-        "budget": {"images": arguments.budget},
-        "recipe": {"deep_weight": weight, **json.loads(arguments.recipe)},
-        "seed": SEED,
+    folders = {weight: arguments.work / f"deep-{weight:g}" for weight in arguments.weights}
+    if not arguments.only_page:
+        targets = Targets(arguments)
+        for name in arguments.probes:
+            for weight, folder in folders.items():
+                if not (folder / f"{name}.json").is_file():
+                    attack(name, targets.of(weight, folder), folder)
+    found = {
+        weight: {name: json.loads((folder / f"{name}.json").read_text()) for name in arguments.probes}
+        for weight, folder in folders.items()
     }
-    experiment = Experiment.of(bundled(PISTOLS.base), body)
-    if not (folder / "generator").is_dir():
-        keep_commit(folder)
-        began, state = time.monotonic(), experiment.start()
-        for _ in experiment.steps(state):
-            pass
-        experiment.generator(state).save(folder / "generator")
-        print(f"weight {weight:g}: trained in {time.monotonic() - began:.0f} s", flush=True)
-    evaluators = experiment.evaluators.asking(experiment.request, experiment.prompts)
-    base, device = experiment.base, torch.device("cpu")
-    generator = load_generator(folder / "generator")
-    target = AttackTarget.of(generator, base, evaluators, experiment.request, device)
-    target = dataclasses.replace(target, images=arguments.images)
+    text = document(found, arguments.images, arguments.budget, kept_commits(folders.values()))
+    write(arguments.out, "attacks.md", text)
     for name in arguments.probes:
-        if (folder / f"{name}.json").is_file():
-            continue
-        began = time.monotonic()
-        report: ProbeReport | None = None
-        for _, _, report in run_probes([name], target):  # noqa: B007 - the last one is used
-            pass
-        assert report is not None
-        (examples,) = report.examples
-        (folder / f"{name}.png").write_bytes(examples_picture(examples.rows, examples.images))
-        (result,) = TypeAdapter(Probes).dump_python(report.part, mode="json")["results"][name]
-        (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-        print(f"weight {weight:g}: {name} in {time.monotonic() - began:.0f} s", flush=True)
+        pictures = [(folder / f"{name}.png").read_bytes() for folder in folders.values()]
+        (arguments.out / f"attacks-{name}.png").write_bytes(beside(pictures))
+    return "; ".join(f"{name}: {row['statement']}" for rows in found.values() for name, row in rows.items())
+
+
+class Targets:
+    """The generators that are attacked, by weight. ``arguments``: the command's."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.made: dict[float, AttackTarget] = {}
+
+    def of(self, weight: float, folder: Path) -> AttackTarget:
+        """Return the target of a weight, trained first if it is not in ``folder``; all share what the base model
+        draws."""
+        if weight not in self.made:
+            target = self._target(weight, folder)
+            drawn = next(iter(self.made.values())).drawn if self.made else {}
+            self.made[weight] = dataclasses.replace(target, images=self.arguments.images, drawn=drawn)
+        return self.made[weight]
+
+    def _target(self, weight: float, folder: Path) -> AttackTarget:
+        ((concept, override),) = PISTOLS.forget.items()
+        body = {
+            "forget": [{"concept": concept, "override": override}],
+            "budget": {"images": self.arguments.budget},
+            "recipe": {"deep_weight": weight, **json.loads(self.arguments.recipe)},
+            "seed": SEED,
+        }
+        experiment = Experiment.of(bundled(PISTOLS.base), body)
+        if not (folder / "generator").is_dir():
+            keep_commit(folder)
+            began, state = time.monotonic(), experiment.start()
+            for _ in experiment.steps(state):
+                pass
+            experiment.generator(state).save(folder / "generator")
+            print(f"weight {weight:g}: trained in {time.monotonic() - began:.0f} s", flush=True)
+        evaluators = experiment.evaluators.asking(experiment.request, experiment.prompts)
+        generator = load_generator(folder / "generator")
+        return AttackTarget.of(generator, experiment.base, evaluators, experiment.request, experiment.device)
+
+
+def attack(name: str, target: AttackTarget, folder: Path) -> None:
+    """Run one probe on one generator; what it found and its examples are kept in ``folder``."""
+    began = time.monotonic()
+    report: ProbeReport | None = None
+    for _, of, report in run_probes([name], target):  # noqa: B007 - the last one is used
+        pass
+    assert report is not None
+    (examples,) = report.examples
+    (folder / f"{name}.png").write_bytes(examples_picture(examples.rows, examples.images))
+    (result,) = TypeAdapter(Probes).dump_python(report.part, mode="json")["results"][name]
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(f"{folder.name}: {name}, {of} pieces in {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

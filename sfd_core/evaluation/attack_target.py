@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probe import Network, ProbeResult
 from sfd_core.evaluation.questions import Prompts
+from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.attacked import Asked, AttackedNetwork
 from sfd_core.families.images import to_uint8
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
@@ -72,6 +73,7 @@ class AttackTarget:
     prompts: Prompts | None = None
     extractor: FeatureExtractor | None = None
     images: int = IMAGES
+    drawn: dict[tuple[int, ...], Images] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.second_judge is not None and self.base.model.second_judge is None:
@@ -124,6 +126,36 @@ class AttackTarget:
         """Return what an image of each (label, seed) is asked for by: its label, or one of the evaluation's prompts,
         which take turns with the seeds."""
         return list(labels) if self.prompts is None else self.prompts.texts(labels, seeds)
+
+    def base_images(self, labels: Sequence[int]) -> Steps[Images]:
+        """Have the untouched base model draw an image of each of ``labels``, the same whichever probe wants it; yields
+        a progress update after every :data:`CHUNK`."""
+        count: dict[int, int] = {}
+        seeds = []
+        for label in labels:
+            seeds.append(count.get(label, 0))
+            count[label] = seeds[-1] + 1
+        asked, sampler = self.asked(labels, seeds), base_sampler_of(self.base, self.device)
+        noise: list[int] = torch.randint(2**62, (len(labels),), generator=self.rng("base model images", 0)).tolist()
+        pieces = []
+        for i in range(0, len(labels), CHUNK):
+            key = (i, *labels[i : i + CHUNK])
+            if key not in self.drawn:
+                self.drawn[key] = sample(sampler, asked[i : i + CHUNK], noise[i : i + CHUNK])
+            pieces.append(self.drawn[key])
+            yield 1
+        return np.concatenate(pieces)
+
+    def in_steps(self, network: Any, label: int, rng: torch.Generator) -> Steps[Images]:
+        """Draw images of ``label`` from noise by the base model's own sampler over ``network``."""
+        sampler = base_sampler_of(dataclasses.replace(self.base, network=network), self.device)
+        asked = self.asked([label] * self.images, range(self.images))
+        noise: list[int] = torch.randint(2**62, (self.images,), generator=rng).tolist()
+        pieces = []
+        for i in range(0, self.images, CHUNK):
+            pieces.append(sample(sampler, asked[i : i + CHUNK], noise[i : i + CHUNK]))
+            yield 1
+        return np.concatenate(pieces)
 
     def names(self, label: int) -> list[Network]:
         """List the networks that can be asked."""
@@ -226,19 +258,11 @@ def _pieces(make: Callable[[slice], Tensor], n: int, network: AttackedNetwork) -
     return np.concatenate(images)
 
 
-def sample(sampler: ImageSampler, asked: Asked, rng: torch.Generator) -> Steps[Images]:
-    """Draw an image for each of ``asked`` at the sampler's many steps; yields a progress update after every
-    :data:`CHUNK`."""
-    seeds: list[int] = torch.randint(2**62, (len(asked),), generator=rng).tolist()
-    pieces = []
-    for i in range(0, len(asked), CHUNK):
-        some: Any = asked[i : i + CHUNK]
-        if isinstance(sampler, PromptSampler) and isinstance(some[0], str):
-            pieces.append(sampler.sample_prompts(some, seeds[i : i + CHUNK]))
-        else:
-            pieces.append(sampler.sample_labels(some, seeds[i : i + CHUNK]))
-        yield 1
-    return np.concatenate(pieces)
+def sample(sampler: ImageSampler, asked: Asked, seeds: Sequence[int]) -> Images:
+    """Draw an image for each (asked, seed) at the sampler's many steps."""
+    if isinstance(sampler, PromptSampler) and isinstance(asked[0], str):
+        return sampler.sample_prompts([str(prompt) for prompt in asked], seeds)
+    return sampler.sample_labels([int(label) for label in asked], seeds)
 
 
 def chunks(n: int) -> int:

@@ -21,10 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sfd_core.evaluation.attack_target import AttackTarget, Images, Steps, chunks, draw, sample
+from sfd_core.evaluation.attack_target import AttackTarget, Images, Steps, chunks, draw
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probes.relearning import HALF, RelearningPoint
-from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.images import from_uint8
 
@@ -40,10 +39,9 @@ class Lesson:
     x0: Tensor
 
 
-def lessons(target: AttackTarget, labels: Sequence[int], rng: torch.Generator) -> Steps[list[Lesson]]:
+def lessons(target: AttackTarget, labels: Sequence[int]) -> Steps[list[Lesson]]:
     """Have the untouched base model draw an image of each of ``labels``; returns a lesson an image."""
-    asked = target.asked(labels, [labels[:i].count(label) for i, label in enumerate(labels)])
-    images = yield from sample(base_sampler_of(target.base, target.device), asked, rng)
+    images = yield from target.base_images(labels)
     encoder = next(iter(target.networks(labels[0]).values()))
     x0 = torch.cat([encoder.encode(piece.to(target.device)) for piece in from_uint8(images).split(encoder.together)])
     return [Lesson(label, one[None]) for label, one in zip(labels, x0, strict=True)]

@@ -205,9 +205,9 @@ class TestBenignFineTuning:
         asked = []
         whole = benign.lessons
 
-        def lessons(target: AttackTarget, labels: Sequence[int], rng: torch.Generator) -> Any:
+        def lessons(target: AttackTarget, labels: Sequence[int]) -> Any:
             asked.extend(labels)
-            return whole(target, labels[:20], rng)
+            return whole(target, labels)
 
         monkeypatch.setattr(benign, "lessons", lessons)
         run(["benign_fine_tuning"], subject_of(base, empty(base), forgotten=[(RED, GREEN), (BLUE, None)]))

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from transformers import CLIPTextModel
 
 from sfd_core.evaluation import fine_tuning
-from sfd_core.evaluation.attack_target import AttackTarget, sample
+from sfd_core.evaluation.attack_target import AttackTarget
 from sfd_core.evaluation.climbing import Climb
 from sfd_core.evaluation.likeness import Likeness
 from sfd_core.evaluation.probe import Probes
@@ -25,7 +25,6 @@ from sfd_core.evaluation.probes.benign_fine_tuning import attack as benign
 from sfd_core.evaluation.probes.relearning import attack as relearning
 from sfd_core.evaluation.probes.token_search import attack as token_search
 from sfd_core.evaluation.probing import run_probes
-from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.attacked import PromptedNetwork
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base
@@ -196,14 +195,7 @@ class TestTokenSearch:
         start = network.token_table[[dict(network.words())["pistol"]]][None]
         for enough, moved in ((-100.0, False), (100.0, True)):
             climb = Climb(target, network, PISTOL, torch.Generator().manual_seed(0), 0.1, network.read, enough)
-            steps, pieces = climb.run(start, 6, 4), 0
-            while True:
-                try:
-                    pieces += next(steps)
-                except StopIteration as finished:
-                    reached, _ = finished.value
-                    break
-            assert pieces == 6
+            reached, _ = _last(climb.run(start, 6, 4))
             assert moved == (float((reached - start).abs().max()) > 0.15)
 
 
@@ -267,12 +259,21 @@ class TestAll:
         assert target.networks(PISTOL)["first_stage"].start == 625, "at the time that it was made for"
         assert benign.tuned(target, PISTOL) == ["generator", "first_stage"]
 
-    def test_images_are_drawn_by_what_they_are_asked_for(self, base: LoadedPipeline) -> None:
-        steps = sample(base_sampler_of(base, CPU), ["a pistol", "a castle"], torch.Generator().manual_seed(0))
-        assert next(steps) == 1
-        with pytest.raises(StopIteration) as finished:
+    def test_the_base_model_draws_for_every_probe_once(self, base: LoadedPipeline) -> None:
+        target = target_of(base, hidden(base))
+        (first, second), drawn = (_last(target.base_images([PISTOL] * 60)) for _ in range(2)), dict(target.drawn)
+        assert first.shape == (60, 16, 16, 3)
+        assert np.array_equal(first, second)
+        assert list(target.drawn) == list(drawn)
+        assert (text_shades.judge().judge(first).seen == PISTOL).mean() > 0.9
+
+
+def _last(steps: Any) -> Any:
+    while True:
+        try:
             next(steps)
-        assert finished.value.value.shape == (2, 16, 16, 3)
+        except StopIteration as finished:
+            return finished.value
 
 
 def test_likeness_is_what_lies_as_near_as_a_tenth_of_the_others(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
     forgotten = {each for each, _ in target.forgotten}
     others = [i for i in range(len(model.concepts)) if i not in forgotten]
     others = [others[i] for i in torch.randperm(len(others), generator=rng)]
-    learnt = yield from lessons(target, [others[i % len(others)] for i in range(SIZES[-1])], rng)
+    learnt = yield from lessons(target, [others[i % len(others)] for i in range(SIZES[-1])])
     tuning = FineTuning("benign fine-tuning", target, label, POINTS, to_the_end=True)
     curves, rows, drawn = [], [], []
     networks = target.networks(label)

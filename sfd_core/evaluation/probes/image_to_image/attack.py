@@ -9,8 +9,6 @@ from pure noise, many steps.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import torch
 
@@ -23,7 +21,6 @@ from sfd_core.evaluation.attack_target import (
     Steps,
     chunks,
     finish,
-    sample,
 )
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.probe import Network
@@ -53,10 +50,9 @@ def pieces(target: AttackTarget, label: int) -> int:
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Ask for ``label`` from noised images of it, at every level."""
     model = target.base.model
-    own_sampler = base_sampler_of(target.base, target.device)
-    steps = own_sampler.steps
+    steps = base_sampler_of(target.base, target.device).steps
     wanted = target.asked([label] * target.images, range(target.images))
-    images = yield from sample(own_sampler, wanted, target.rng("image start images", label))
+    images = yield from target.base_images([label] * target.images)
     found = target.networks(label)
     networks = {name: found[name] for name in _networks(target, label)}
     base_model = networks["base_model"]
@@ -97,8 +93,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
     many: dict[Network, Interval] = {}
     for name, network in networks.items():
-        sampler = base_sampler_of(dataclasses.replace(target.base, network=network.network), target.device)
-        made = yield from sample(sampler, wanted, target.rng("image start many steps", label))
+        made = yield from target.in_steps(network.network, label, target.rng("image start many steps", label))
         many[name] = target.seen(made, label)
         rows.append(f"{name.replace('_', ' ')}, {number(steps)} steps from noise")
         shown.append(made[:SHOWN])

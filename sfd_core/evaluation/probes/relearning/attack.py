@@ -30,7 +30,7 @@ def pieces(target: AttackTarget, label: int) -> int:
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
     """Teach every network the concept ``label`` again, from each of :data:`SIZES` images."""
     concept = target.base.model.concepts[label]
-    learnt = yield from lessons(target, [label] * SIZES[-1], target.rng("relearning images", label))
+    learnt = yield from lessons(target, [label] * SIZES[-1])
     tuning = FineTuning("relearning", target, label, POINTS)
     curves, rows, drawn = [], [], []
     for name, network in target.networks(label).items():

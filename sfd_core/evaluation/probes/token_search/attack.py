@@ -37,14 +37,12 @@ from sfd_core.evaluation.attack_target import (
     Steps,
     chunks,
     draw,
-    sample,
 )
 from sfd_core.evaluation.climbing import Climb
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.likeness import Likeness
 from sfd_core.evaluation.probe import short
 from sfd_core.evaluation.probes.token_search import TokenAttempt, TokenSearch, say
-from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.attacked import PromptedNetwork
 
 SOFT = (1, 2, 3, 4)
@@ -133,9 +131,7 @@ def _score(target: AttackTarget, label: int) -> Steps[Callable[[Images], tuple[I
     None without features to see that by."""
     if (extractor := target.extractor) is None:
         return lambda images: (target.seen(images, label), None)
-    asked = target.asked([label] * target.images, range(target.images))
-    sampler, rng = base_sampler_of(target.base, target.device), target.rng("token search references", label)
-    references = yield from sample(sampler, asked, rng)
+    references = yield from target.base_images([label] * target.images)
     likeness = Likeness.to(references, extractor.extract)
 
     def score(images: Images) -> tuple[Interval, Interval]:
