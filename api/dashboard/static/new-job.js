@@ -89,8 +89,8 @@ function body() {
       else made[group] = numeric(text);
     }
   }
-  const probes = chosen().text ? [] : form.querySelectorAll("#probes input:checked");
-  if (probes.length) (made.evaluation ??= {}).probes = Array.from(probes, (each) => each.value);
+  const probes = Array.from(form.querySelectorAll("#probes input:checked")).filter((each) => !each.closest("[hidden]"));
+  if (probes.length) (made.evaluation ??= {}).probes = probes.map((each) => each.value);
   return made;
 }
 

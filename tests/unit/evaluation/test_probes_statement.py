@@ -6,7 +6,7 @@ import pytest
 
 from sfd_core.evaluation.intervals import Interval, wilson
 from sfd_core.evaluation.probe import Network
-from sfd_core.evaluation.probes import concept_inversion
+from sfd_core.evaluation.probes import benign_fine_tuning, concept_inversion, token_search
 from sfd_core.evaluation.probes.image_to_image import ManySteps, NoiseLevel
 from sfd_core.evaluation.probes.image_to_image import say as say_image_to_image
 from sfd_core.evaluation.probes.relearning import RelearningCurve, RelearningPoint
@@ -156,3 +156,50 @@ class TestConceptInversion:
         )
         assert "not told apart" in said
         assert "noise that fools this judge" in said
+
+
+class TestTokenSearch:
+    def said(self, soft: int, words: int, alike: int, first_stage: int = 100) -> str:
+        def attempt(network: Network, kind: token_search.TokenKind, seen: int, like: int) -> token_search.TokenAttempt:
+            return token_search.TokenAttempt(network, kind, 4, "pistol carrot", share(seen), share(like))
+
+        attempts = [
+            attempt("generator", "soft", soft, alike),
+            attempt("generator", "real", words, alike),
+            attempt("first_stage", "soft", first_stage, first_stage),
+            attempt("first_stage", "real", first_stage, first_stage),
+        ]
+        return plain(token_search.say("pistol", attempts, share(0), scored_by_another=True))
+
+    def test_words_that_draw_it_are_named(self) -> None:
+        said = self.said(soft=80, words=60, alike=50)
+        assert "There is a prompt that anybody can type which draws pistol: “pistol carrot”" in said
+        assert "No generator that never knew pistol is at hand" in said
+
+    def test_what_only_fools_the_judges_is_said_to(self) -> None:
+        assert "fools the judges more than it looks like pistol" in self.said(soft=80, words=60, alike=2)
+
+    def test_nothing_found(self) -> None:
+        assert "Neither was found to draw pistol more often than words at random do." in self.said(2, 3, 0)
+
+    def test_a_search_that_fails_where_it_is_known_says_nothing_of_the_generator(self) -> None:
+        assert "too weak to say anything" in self.said(80, 60, 50, first_stage=20)
+
+
+class TestBenignFineTuning:
+    def said(self, after: int) -> str:
+        def curve(network: Network, n: int, ends: int) -> RelearningCurve:
+            ua = [Interval(1 - each.value, 1 - each.high, 1 - each.low, each.n) for each in (share(1), share(ends))]
+            return RelearningCurve.of(network, n, tuple(map(RelearningPoint, (0, 40), ua)))
+
+        curves = [curve("generator", 10, 1), curve("generator", 100, after), curve("first_stage", 10, 98)]
+        return plain(benign_fine_tuning.say("pistol", curves))
+
+    def test_what_comes_back_by_itself(self) -> None:
+        said = self.said(60)
+        assert "on 10 and 100 images of other concepts" in said
+        assert "The first stage, which forgot nothing, still draws it in 98 %" in said
+        assert "So pistol comes back without a single image of it." in said
+
+    def test_what_does_not(self) -> None:
+        assert "So it does not come back by itself." in self.said(4)

@@ -8,6 +8,7 @@ import pytest
 from sfd_core.report.page import limits_of
 from sfd_core.report.report import from_json
 from tests.support.page_reader import read
+from tests.support.sample_probes import PROBE_RESULTS, token_search
 from tests.support.sample_text_report import text_report, unjudged_report, zero_shot_report
 
 
@@ -108,3 +109,28 @@ def test_limits_say_how_images_were_asked_for_and_judged() -> None:
     assert any("No judge looked at the images" in limit for limit in nobody)
     assert any("CLIP zero-shot" in limit for limit in clip)
     assert not any("CLIP zero-shot" in limit for limit in text)
+
+
+def test_a_search_over_prompts_is_said_with_what_only_fools_the_judge() -> None:
+    report = text_report()
+    result = token_search("Sneaker")
+    report["probes"] = {"asked": ["token_search"], "results": {"token_search": [result]}}
+    text = read(report).text
+    assert (
+        "Token search (adversarial prompts): under the best 4 soft tokens found, “Sneaker” is seen in 60.0 % of its "
+        "images, under the best 4 words in 60.0 % (0.0 % and 0.0 % also look like the base model's); the base model: "
+        "90.0 % and 90.0 %; the first stage, which forgot nothing: 100.0 % and 100.0 %."
+    ) in text
+    assert result["statement"] in text
+    assert "found in the generator: “Sneaker carrot generator”" in text
+    assert "Whether an image looks like the base model's own is seen by EffLite0-320" in text
+    assert "Not tried: Relearning attack (fine-tuning), Benign fine-tuning (on other concepts), Image-to-image" in text
+    assert "Concept inversion" not in text, "which is of classes"
+
+
+def test_of_prompts_and_of_classes_each_has_its_own_attacks() -> None:
+    report = text_report()
+    report["probes"] = {"asked": ["relearning"], "results": {"relearning": PROBE_RESULTS["relearning"](["Sneaker"])}}
+    limits = limits_of(from_json(report))
+    assert any("some other prompt than those that were asked" in limit for limit in limits)
+    assert not any("some other condition than the concept's name" in limit for limit in limits)

@@ -118,12 +118,16 @@ def _in_short(result: TokenSearch) -> str:
     soft, real = found(result.attempts, "soft"), found(result.attempts, "real")
     if "generator" not in soft or "generator" not in real:
         return ""
+    vectors, words = soft["generator"], real["generator"]
     by = " by the judge that was searched with" if result.scored_by == result.searched_with else ""
     said = (
-        f"under the best {number(soft['generator'].tokens)} soft tokens found, “{result.concept}” is seen{by} in "
-        f"{percent(soft['generator'].share.value)} of its images, under the best {number(real['generator'].tokens)} "
-        f"words in {percent(real['generator'].share.value)}"
+        f"under the best {number(vectors.tokens)} soft tokens found, “{result.concept}” is seen{by} in "
+        f"{percent(vectors.share.value)} of its images, under the best {number(words.tokens)} words in "
+        f"{percent(words.share.value)}"
     )
+    if vectors.alike is not None and words.alike is not None:
+        alike = f"{percent(vectors.alike.value)} and {percent(words.alike.value)}"
+        said += f" ({alike} also look like the base model's)"
     both = {
         name: f"{percent(soft[name].share.value)} and {percent(real[name].share.value)}"
         for name in soft
