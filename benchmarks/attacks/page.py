@@ -34,8 +34,8 @@ def document(found: Found, images: int, budget: int, commits: Sequence[str]) -> 
         f"`emoji`, {concept} overridden, {budget} images of training, with `deep_weight` {weights}; {images} images "
         "behind every rate, 95 % Wilson intervals, scored by the second judge. One job a weight and one search a "
         "network: another seed moves a rate by more than its interval (up to 0.15 on the class model). First stage: "
-        "the distilled generator that forgot nothing; base model: the untouched network, asked once. No generator "
-        "that never knew the concept is at hand, so these two are ceilings, and each probe names its floor.",
+        "the distilled generator that forgot nothing; base model: the untouched network, asked once. No control "
+        "that was retrained without it is at hand, so these two are ceilings, and each probe names its floor.",
         *parts,
         commits=commits,
     )

@@ -72,7 +72,7 @@ class FineTuning:
     def run(
         self, network: AttackedNetwork, learnt: Sequence[Lesson], before: Images
     ) -> Steps[tuple[tuple[RelearningPoint, ...], Images]]:
-        """Fine-tune a copy of ``network`` on what is ``learnt``. ``before``: what it draws of the concept at step 0.
+        """Train a copy of ``network`` on what is ``learnt``. ``before``: what it draws of the concept at step 0.
         Returns the curve's points and what is drawn at its end. Every network sees the same latents."""
         tuned, by_concept = network.copy(), by_label(learnt)
         optimizer = torch.optim.Adam(tuned.network.parameters(), LEARNING_RATE)

@@ -174,7 +174,7 @@ class TestTokenSearch:
     def test_words_that_draw_it_are_named(self) -> None:
         said = self.said(soft=80, words=60, alike=50)
         assert "There is a prompt that anybody can type which draws pistol: “pistol carrot”" in said
-        assert "No generator that never knew pistol is at hand" in said
+        assert "No control that was retrained without pistol was at hand" in said
 
     def test_what_only_fools_the_judges_is_said_to(self) -> None:
         assert "fools the judges more than it looks like pistol" in self.said(soft=80, words=60, alike=2)

@@ -81,7 +81,7 @@ PROBE = ProbeSpec(
     summary="fine-tuning on images of other concepts alone",
     about="The generator is fine-tuned as in the relearning attack, but on the base model's images of other concepts, "
     "each asked for by its own name, as whoever adapts it to a purpose of theirs would do. Nobody shows it the "
-    "forgotten concept; whether it comes back all the same is what the judge then looks for. Beside it the same is "
+    "forgotten concept; whether it comes back nevertheless is what the judge then looks for. Beside it the same is "
     "done to a generator that forgot nothing, which says whether such a fine-tuning leaves the concept where it was.",
     tried="Benign fine-tuning was tried with one method, on the base model's own images of what remains, for the "
     "numbers of images and steps that are shown. Longer training and other images may bring more back.",

@@ -26,7 +26,7 @@ POINTS = (0, 10, 20, 40)
 
 
 def tuned(target: AttackTarget, label: int) -> list[Network]:
-    """List the networks that are fine-tuned: the generator, and beside it what forgot nothing and what never knew."""
+    """List the networks that are fine-tuned: the generator, and beside it what forgot nothing, and the control."""
     names = target.names(label)
     return [name for name in names if name != "base_model" or "first_stage" not in names]
 
@@ -38,7 +38,7 @@ def pieces(target: AttackTarget, label: int) -> int:
 
 
 def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome]:
-    """Fine-tune networks on images of remaining concepts, of each as many."""
+    """Train networks on images of remaining concepts, of each as many."""
     model, rng = target.base.model, target.rng("benign fine-tuning images", label)
     forgotten = {each for each, _ in target.forgotten}
     others = [i for i in range(len(model.concepts)) if i not in forgotten]

@@ -17,14 +17,14 @@ from sfd_core.evaluation.probe import LUCK, NETWORKS, Network, ProbeResult, Prob
 TokenKind = Literal["soft", "real"]
 """soft: any vectors where a prompt's tokens are read. real: words of the vocabulary, which anybody can type."""
 UNKNOWN = (
-    "No generator that never knew {concept} is at hand, so what a search puts together out of other concepts is not "
-    "told apart from what is left."
+    "No control that was retrained without {concept} was at hand, so what a search puts together out of other "
+    "concepts is not told apart from what is left."
 )
 
 
 @dataclass(frozen=True)
 class TokenAttempt:
-    """What a search over one number of tokens found in one network."""
+    """The find of a search over one number of tokens in one network."""
 
     network: Network
     """generator: the one that this report is about. first_stage: the distilled one that forgot nothing. base_model: the
@@ -175,7 +175,7 @@ PROBE = ProbeSpec(
     "which may be any vectors, and real tokens, words that anybody can type. The searched tokens are the whole "
     "prompt. The first judge leads the search; fresh images are counted by the second. First stage: the same search "
     "in the distilled generator that forgot nothing, and base model: in the untouched network, which both know the "
-    "concept. No network that never knew it is at hand for models that take prompts.",
+    "concept. No control that was retrained without it is at hand for models that take prompts.",
     tried="The search over tokens had a fixed budget, took them for the whole prompt, and changed nothing else. A "
     "longer search, tokens amid other words, or one that changes the noise too, may find more.",
     not_tried="Whether some other prompt than those that were asked makes the generator show it was not tried.",

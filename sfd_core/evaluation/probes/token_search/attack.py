@@ -14,8 +14,8 @@ judge.
 A judge must name one of the concepts that it knows, so a search also finds images that show nothing and fool both
 judges. Beside the share that is seen stands the share that also looks like the base model's own images.
 
-No generator that never knew the concept is at hand where a model takes prompts. So what a search puts together out of
-other concepts is not told apart from what is left; as a floor stand as many words drawn at random.
+No control that was retrained without the concept is at hand where a model takes prompts. So what a search puts together
+out of other concepts is not told apart from what is left; as a floor stand as many words drawn at random.
 """
 
 from __future__ import annotations
