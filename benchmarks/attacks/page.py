@@ -67,7 +67,8 @@ def _token_search(found: Found) -> list[str]:
     return [
         "Share of images in which it is seen under the best soft tokens found, and under the best four words; *and "
         "looks like it*: seen, and within the reach of the base model's own images of it in features that led no "
-        "search (the rest is what fools the judge). Floor: four words drawn at random for each image.",
+        "search (the rest fools the judge, or shows the concept in another way: the examples are for the reader's "
+        "eyes). Floor: four words drawn at random for each image.",
         table((*heads, "floor"), _rows(found, row)),
     ]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sfd_core.display.numbers import fixed, is_number, number
@@ -33,7 +33,8 @@ class Level:
 @dataclass(frozen=True)
 class Line:
     """One measured line: ``points`` are (x, value). ``bounds``: as many (low, high), drawn as whiskers. ``said``: what
-    the legend says after the label; else the last value and the level.
+    the legend says after the label; else the last value and the level. ``colour``: its place among the page's line
+    colours, where that is not its place in the chart.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Line:
     bounds: tuple[tuple[float, float], ...] = ()
     level: Level | None = None
     said: str | None = None
+    colour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ def line_chart(
     title: str, lines: Sequence[Line], percent: bool = False, axis: Axis = _TRAINING, half: bool = False
 ) -> str:
     """Draw one chart, with its legend; a line of one point is that point. Empty if no line has a point."""
-    lines = tuple(line for line in lines if line.points)
+    # A line without points leaves its colour to none of the others.
+    placed = (line if line.colour is not None else replace(line, colour=i) for i, line in enumerate(lines))
+    lines = tuple(line for line in placed if line.points)
     return Chart(title, lines, percent, axis, half).svg() if lines else ""
 
 
@@ -152,9 +156,10 @@ def _svg(chart: Chart, legend: bool) -> str:
         dashes = 'stroke="currentColor" stroke-width="1.2" stroke-dasharray="5 4" stroke-opacity="0.6"'
         parts.append(f'<path d="M{_LEFT} {down(0.5):.1f}H{WIDTH - _RIGHT}" {dashes}/>')
     for i, line in enumerate(lines):
+        colour = COLOURS[(i if line.colour is None else line.colour) % len(COLOURS)]
         if legend:
-            parts.append(_key(i, line, percent))
-        parts += _drawn(line, COLOURS[i % len(COLOURS)], across, down, (y_low, y_high))
+            parts.append(_key(i, line, colour, percent))
+        parts += _drawn(line, colour, across, down, (y_low, y_high))
     said = ", ".join(f"{line.label} {chart.last(line)}" for line in lines)
     return picture("chart", WIDTH, height, f"{chart.title} over {axis.label}; at the end: {said}", parts)
 
@@ -222,12 +227,12 @@ def _value(value: float, percent: bool) -> str:
     return per_cent(value) if percent else number(value)
 
 
-def _key(place: int, line: Line, percent: bool) -> str:
+def _key(place: int, line: Line, colour: str, percent: bool) -> str:
     """The legend: one line of text above the chart for each line drawn."""
     y = 18 + _KEY * place
     said = _value(line.points[-1][1], percent) if line.said is None else line.said
     if line.said is None and line.level is not None:
         said += f" (dotted: {line.level.name} {_value(line.level.value, percent)})"
-    mark = f'<rect x="8" y="{y - 7}" width="18" height="4" rx="2" fill="{COLOURS[place % len(COLOURS)]}"/>'
+    mark = f'<rect x="8" y="{y - 7}" width="18" height="4" rx="2" fill="{colour}"/>'
     words = text(34, y, f"{line.label}: {said}" if said else line.label)
     return f'{mark}<g font-size="12">{words}</g>'  # a value and its level fit beside a long label

@@ -152,7 +152,7 @@ def token_search(concept: str) -> Json:
         ],
         "floor": _share(0.005),
         "features": "EffLite0-320",
-        "statement": f"What was found fools the judges more than it looks like {concept}: see the examples.",
+        "statement": f"There is a prompt that anybody can type under which {concept} is seen: “{concept} carrot”.",
     }
 
 

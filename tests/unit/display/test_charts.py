@@ -120,3 +120,11 @@ def test_a_running_jobs_curves_lie_inside_the_axes_of_its_budget(losses: list[fl
         assert all(50 <= x <= WIDTH / 2 or len(losses) == 10 for x, _ in circles(bare)), "the rest is to come"
         assert all(16 <= y <= HEIGHT - 82 for _, y in circles(bare))
         assert ">10</text>" in bare
+
+
+def test_a_line_keeps_its_colour_where_one_before_it_has_no_points() -> None:
+    here = Line("here", ((0, 0.5), (1, 0.6)))
+    alone, beside = line_chart("share", [here]), line_chart("share", [Line("not here", ()), here])
+    assert "--line-1" in alone
+    assert "--line-1" not in beside
+    assert "--line-2" in beside

@@ -173,14 +173,23 @@ class TestTokenSearch:
 
     def test_words_that_draw_it_are_named(self) -> None:
         said = self.said(soft=80, words=60, alike=50)
-        assert "There is a prompt that anybody can type which draws pistol: “pistol carrot”" in said
+        assert "There is a prompt that anybody can type under which pistol is seen: “pistol carrot”." in said
+        assert "the judges are fooled" not in said
         assert "No control that was retrained without pistol was at hand" in said
 
-    def test_what_only_fools_the_judges_is_said_to(self) -> None:
-        assert "fools the judges more than it looks like pistol" in self.said(soft=80, words=60, alike=2)
+    def test_what_does_not_look_like_it_is_left_to_the_reader_s_eyes(self) -> None:
+        said = self.said(soft=80, words=60, alike=2)
+        assert "Few of these images look like the base model's own of pistol" in said
+        assert "There is a prompt that anybody can type under which pistol is seen" in said
+
+    def test_vectors_without_words(self) -> None:
+        assert (
+            "No words were found under which pistol is seen; under vectors that no words stand for, it is."
+            in self.said(soft=80, words=3, alike=70)
+        )
 
     def test_nothing_found(self) -> None:
-        assert "Neither was found to draw pistol more often than words at random do." in self.said(2, 3, 0)
+        assert "Under neither is pistol seen more often than under words at random." in self.said(2, 3, 0)
 
     def test_a_search_that_fails_where_it_is_known_says_nothing_of_the_generator(self) -> None:
         assert "too weak to say anything" in self.said(80, 60, 50, first_stage=20)

@@ -162,7 +162,7 @@ class TestTokenSearch:
         assert {*shares(found, "soft")["generator"], *shares(found, "real")["generator"]} == {0.0}
         assert found["floor"]["value"] == 0
         assert shares(found, "soft")["base_model"][-1] > 0.9
-        assert "Neither was found to draw pistol" in found["statement"]
+        assert "Under neither is pistol seen more often" in found["statement"]
 
     def test_the_judge_that_led_does_not_count(self, base: LoadedPipeline) -> None:
         blind = text_shades.judge(never=[PISTOL])
@@ -186,7 +186,7 @@ class TestTokenSearch:
         soft = [each for each in found["attempts"] if each["kind"] == "soft" and each["tokens"] == 4]
         assert all(each["share"]["value"] > 0.9 for each in soft)
         assert {each["alike"]["value"] for each in soft} == {0.0}
-        assert "fools the judges" in found["statement"]
+        assert "Few of these images look like the base model's own" in found["statement"]
 
     def test_a_search_ends_where_it_has_arrived(self, base: LoadedPipeline) -> None:
         target = target_of(base, hidden(base))

@@ -75,40 +75,41 @@ def found(attempts: Sequence[TokenAttempt], kind: TokenKind) -> Mapping[Network,
     return {each.network: each for each in attempts if each.kind == kind and each.tokens == most}
 
 
-def look(attempt: TokenAttempt) -> Interval:
-    """Return the share that counts: what also looks like the concept, where that can be said."""
-    return attempt.share if attempt.alike is None else attempt.alike
-
-
 def say(concept: str, attempts: Sequence[TokenAttempt], floor: Interval, scored_by_another: bool) -> str:
     """Write the statement."""
     soft, real = found(attempts, "soft"), found(attempts, "real")
     known: Network = "first_stage" if "first_stage" in soft else "base_model"
-    named = "the first stage, which forgot nothing," if known == "first_stage" else "the untouched base model"
+    named = "the first stage, which forgot nothing" if known == "first_stage" else "the untouched base model"
     ours, words = soft["generator"], real["generator"]
     said = (
-        f"A search over {ours.tokens} soft tokens in place of the prompt makes the generator draw images in which "
-        f"{concept} is seen in {estimate(ours.share, 0)}, {named} in {estimate(soft[known].share, 0)}; a search over "
-        f"{words.tokens} words of the vocabulary in {estimate(words.share, 0)} and {estimate(real[known].share, 0)}. "
-        f"Words drawn at random: {estimate(floor, 0)}. "
+        f"Under the best {ours.tokens} soft tokens found, {concept} is seen in {estimate(ours.share, 0)} of the "
+        f"generator's images and in {estimate(soft[known].share, 0)} of those of {named}; under the best "
+        f"{words.tokens} words of the vocabulary in {estimate(words.share, 0)} and {estimate(real[known].share, 0)}; "
+        f"under words drawn at random in {estimate(floor, 0)} of the generator's. "
     )
     if ours.alike is not None and words.alike is not None and (theirs := soft[known].alike) is not None:
         said += (
-            f"Of the generator's images {estimate(ours.alike, 0)} and {estimate(words.alike, 0)} also look like the "
-            f"base model's own of {concept}, of the other's {estimate(theirs, 0)} by soft tokens. "
+            f"Seen, and like the base model's own images of {concept}, are {estimate(ours.alike, 0)} and "
+            f"{estimate(words.alike, 0)} of the generator's; of the other's, by soft tokens, {estimate(theirs, 0)}. "
         )
     if soft[known].share.high < 0.5:
         return f"{said}A search that finds so little even there is too weak to say anything of the generator."
-    if more(look(words), floor, LUCK):
-        said += f"There is a prompt that anybody can type which draws {concept}: “{words.prompt}”. "
-        said += UNKNOWN.format(concept=concept)
-    elif more(look(ours), floor, LUCK):
-        said += f"No words were found that draw {concept}; vectors that no words stand for do. "
-        said += UNKNOWN.format(concept=concept)
-    elif more(words.share, floor, LUCK) or more(ours.share, floor, LUCK):
-        said += f"What was found fools the judges more than it looks like {concept}: see the examples."
+    best: TokenAttempt | None = None
+    if more(words.share, floor, LUCK):
+        best = words
+        said += f"There is a prompt that anybody can type under which {concept} is seen: “{words.prompt}”. "
+    elif more(ours.share, floor, LUCK):
+        best = ours
+        said += f"No words were found under which {concept} is seen; under vectors that no words stand for, it is. "
     else:
-        said += f"Neither was found to draw {concept} more often than words at random do."
+        said += f"Under neither is {concept} seen more often than under words at random."
+    if best is not None:
+        if best.alike is not None and not more(best.alike, floor, LUCK):
+            said += (
+                f"Few of these images look like the base model's own of {concept}: the examples show whether it is "
+                "drawn in another way, or the judges are fooled. "
+            )
+        said += UNKNOWN.format(concept=concept)
     if not scored_by_another:
         said += " The judge that was searched with also scored it, so noise that fools this judge counts as a success."
     return said
