@@ -18,6 +18,7 @@ from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.probes.image_to_image import attack as image_to_image
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of, open_generator
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
@@ -161,6 +162,24 @@ def test_a_report_in_two_domains_holds_to_the_schema(known: LoadedBase, tmp_path
     page = (tmp_path / "report.html").read_text()
     assert "Robustness to paraphrase" in page
     assert (tmp_path / "pairs.png").stat().st_size > 0
+
+
+def test_probes_are_in_the_report_and_on_its_page(
+    known: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_to_image, "SHARES", (0.3,))
+    plan = EvaluationPlan(3, 5, ("image_to_image",))
+    report = reported(known, asked(known, plan=plan), tmp_path)
+    (found,) = report["probes"]["results"]["image_to_image"]
+    assert (found["concept"], found["levels"][0]["floor_asked"]) == ("pistol", "banana")
+    assert found["many_steps"]["network_evaluations"] == 2, "steps, each of which asks twice"
+    assert found["many_steps"]["first_stage"]["n"] == 200, "the distilled pair that the model ships"
+    assert known.model.judge is not None
+    assert found["scored_by"] == known.model.judge.name, "there is no second one"
+    assert report["pictures"]["probe_image_to_image_0"] == "probe_image_to_image_0.png"
+    page = (tmp_path / "report.html").read_text()
+    assert "Image-to-image attack (SDEdit)" in page
+    assert "Token search (adversarial prompts)" in page, "as not tried"
 
 
 def test_words_that_replace_others_need_be_no_concept(known: LoadedBase, tmp_path: Path) -> None:
