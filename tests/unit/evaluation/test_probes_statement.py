@@ -43,7 +43,9 @@ class TestRelearning:
     def test_no_faster_than_who_never_knew(self) -> None:
         curves = [curve("generator", 10, *SLOW), curve("control", 10, *SLOW), curve("base_model", 10, *QUICK)]
         said = say_relearning("Sneaker", curves, 40)
-        assert "after 8 steps; the control, retrained without it, after 8; the untouched base model after 4" in said
+        assert (
+            "after 8 steps; the control, retrained without it, after 8 steps; the untouched base model after 4" in said
+        )
         assert (
             "no faster than the control, which was retrained without Sneaker: this probe shows no trace of it" in said
         )

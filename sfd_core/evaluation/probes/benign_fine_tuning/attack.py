@@ -15,7 +15,7 @@ from sfd_core.display.numbers import number
 from sfd_core.evaluation import fine_tuning
 from sfd_core.evaluation.attack_target import SHOWN, AttackTarget, Examples, Outcome, Steps, chunks
 from sfd_core.evaluation.fine_tuning import FineTuning, lessons
-from sfd_core.evaluation.probe import NETWORKS, Network
+from sfd_core.evaluation.probe import Network, short
 from sfd_core.evaluation.probes.benign_fine_tuning import BenignFineTuning, say
 from sfd_core.evaluation.probes.relearning import RelearningCurve
 
@@ -49,12 +49,12 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
     networks = target.networks(label)
     for name in tuned(target, label):
         before = yield from tuning.look(networks[name])
-        rows.append(f"{NETWORKS[name]}, before")
+        rows.append(f"{short(name)}, before")
         drawn.append(before[:SHOWN])
         for n in SIZES:
             points, after = yield from tuning.run(networks[name], learnt[:n], before)
             curves.append(RelearningCurve.of(name, n, points))
-        rows.append(f"{NETWORKS[name]}, {number(points[-1].step)} steps on {number(n)} images of other concepts")
+        rows.append(f"{short(name)}, {number(points[-1].step)} steps on {number(n)} images of other concepts")
         drawn.append(after[:SHOWN])
     concept, lr = model.concepts[label], fine_tuning.LEARNING_RATE
     statement = say(concept, curves)

@@ -75,7 +75,12 @@ def say(concept: str, curves: Sequence[RelearningCurve], last: int) -> str:
 
     def steps(network: Network) -> str:
         found = [by[network, n].steps_to_half for n in sizes]
-        return ", ".join(f"more than {number(last)}" if step is None else number(step) for step in found)
+        if not any(found) and None not in found:
+            return "from the start"
+        after = ", ".join(
+            f"more than {number(last)}" if step is None else number(step) for step in dict.fromkeys(found)
+        )
+        return f"after {after} steps"
 
     def sooner(first: Network, second: Network) -> list[int]:
         """For which n the first network's UA fell faster than the second's."""
@@ -83,17 +88,17 @@ def say(concept: str, curves: Sequence[RelearningCurve], last: int) -> str:
 
     said = (
         f"Fine-tuned on {listed(sizes)} images of {concept}, the generator draws it in half of its images again "
-        f"after {steps('generator')} steps"
+        f"{steps('generator')}"
     )
     if "control" not in networks:
-        said += f"; the untouched base model after {steps('base_model')}. "
+        said += f"; the untouched base model {steps('base_model')}. "
         slower = sooner("base_model", "generator")
         found = "It is slower to relearn than" if slower else "It relearns as quickly as"
         return (
             f"{said}{found} the base model, which was never changed. No control that was retrained without {concept} "
             "was at hand, so this does not say whether something of it is left."
         )
-    said += f"; the control, retrained without it, after {steps('control')}; the untouched base model after "
+    said += f"; the control, retrained without it, {steps('control')}; the untouched base model "
     said += f"{steps('base_model')}. "
     if faster := sooner("generator", "control"):
         return (

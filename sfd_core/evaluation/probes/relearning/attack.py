@@ -12,7 +12,7 @@ from sfd_core.display.numbers import number
 from sfd_core.evaluation import fine_tuning
 from sfd_core.evaluation.attack_target import SHOWN, AttackTarget, Examples, Outcome, Steps, chunks
 from sfd_core.evaluation.fine_tuning import FineTuning, lessons
-from sfd_core.evaluation.probe import NETWORKS
+from sfd_core.evaluation.probe import short
 from sfd_core.evaluation.probes.relearning import Relearning, RelearningCurve, say
 
 SIZES = (10, 100, 1000)
@@ -35,12 +35,12 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
     curves, rows, drawn = [], [], []
     for name, network in target.networks(label).items():
         before = yield from tuning.look(network)
-        rows.append(f"{NETWORKS[name]}, before")
+        rows.append(f"{short(name)}, before")
         drawn.append(before[:SHOWN])
         for n in SIZES:
             points, after = yield from tuning.run(network, learnt[:n], before)
             curves.append(RelearningCurve.of(name, n, points))
-        rows.append(f"{NETWORKS[name]}, {number(points[-1].step)} steps on {number(n)} images")
+        rows.append(f"{short(name)}, {number(points[-1].step)} steps on {number(n)} images")
         drawn.append(after[:SHOWN])
     statement = say(concept, curves, POINTS[-1])
     pool, batch, lr = fine_tuning.POOL, fine_tuning.BATCH, fine_tuning.LEARNING_RATE
