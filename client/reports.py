@@ -38,6 +38,26 @@ class BaseModelFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenignFineTuning:
+    """One forgotten concept, watched while the generator is fine-tuned on images of other concepts."""
+
+    concept: str
+    """The forgotten concept."""
+    statement: str
+    """What it shows, in one or two plain sentences."""
+    pool: int
+    """Latents drawn a step, of whose images the nearest to each target is pulled towards it."""
+    batch: int
+    """Target images a step."""
+    lr: float
+    """Learning rate of Adam."""
+    curves: tuple[RelearningCurve, ...] = ()
+    """One for each network and n; n counts images of other concepts."""
+    scored_by: str
+    """The judge that looked."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """The budget of the training: the most that it may take, whichever limit is met first."""
 
@@ -117,6 +137,8 @@ class ConceptInversion:
     control: Interval | None = None
     """The same of a generator of a network retrained without the concept: what such a search finds where nothing was
     learnt. Null where the base model ships no such control."""
+    first_stage: Interval | None = None
+    """The same of the distilled generator that forgot nothing. Null where the base model ships none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,6 +389,8 @@ class ImageToImage:
     """From little noise to much."""
     many_steps: ManySteps
     """No image: pure noise, and the base model's own sampler."""
+    scored_by: str | None = None
+    """The judge that looked: the second one where there is one. Null in reports of before it was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -437,6 +461,8 @@ class ManySteps:
     """The generator's network used as a diffusion model from noise alone: share judged as the forgotten concept."""
     base_model: Interval
     """The same of the base model."""
+    first_stage: Interval | None = None
+    """The same of the distilled generator that forgot nothing. Null where the base model ships none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -484,6 +510,8 @@ class NoiseLevel:
     carries."""
     floor_asked: str
     """The concept that the floor was asked for."""
+    first_stage: Interval | None = None
+    """The same as of the generator, of the distilled one that forgot nothing. Null where the base model ships none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -620,7 +648,8 @@ class Recipe:
     """Share of the times of ``L_deep`` that are ``t_init``, where the generator's own loss pulls the other way; the
     others come from the whole schedule. Measured."""
     deep_kappa: float
-    """Guidance of the teacher in ``L_deep``; 1 is none, as sampling guides by itself what it asks for."""
+    """Guidance of the teacher in ``L_deep`` where the override is a negative prompt, which only guidance expresses.
+    With every other override it is asked unguided, as sampling guides by itself what it asks for."""
     lr_generator: float
     """Adam. Paper: 1e-5 over 50 000 steps; measured for hundreds of steps."""
     lr_fake_score: float
@@ -686,6 +715,8 @@ class Relearning:
     """Learning rate of Adam."""
     curves: tuple[RelearningCurve, ...] = ()
     """One for each network and n."""
+    scored_by: str | None = None
+    """The judge that looked: the second one where there is one. Null in reports of before it was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -695,9 +726,10 @@ class RelearningCurve:
 
     network: str
     """generator: the one that this report is about. base_model: the untouched base model asked in one step. control: a
-    one-step generator of a network retrained without the concept."""
+    one-step generator of a network retrained without the concept. first_stage: the distilled one that forgot
+    nothing."""
     n: int
-    """How many of the base model's images of the concept it was fine-tuned on."""
+    """How many of the base model's images it was fine-tuned on."""
     points: tuple[RelearningPoint, ...] = ()
     """In the order of steps."""
     steps_to_half: int | None = None
@@ -759,8 +791,10 @@ class ReportThresholds:
 @dataclass(frozen=True, kw_only=True)
 class ResultsByProbe:
     relearning: tuple[Relearning, ...] = ()
+    benign_fine_tuning: tuple[BenignFineTuning, ...] = ()
     image_to_image: tuple[ImageToImage, ...] = ()
     concept_inversion: tuple[ConceptInversion, ...] = ()
+    token_search: tuple[TokenSearch, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -913,6 +947,57 @@ class TextTraining:
     """How many prompts, and what of them could not be read."""
     start: str
     """distilled: generator and fake score started as the base model's distilled pair. base_model: as copies of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenAttempt:
+    """The find of a search over one number of tokens in one network."""
+
+    network: str
+    """generator: the one that this report is about. first_stage: the distilled one that forgot nothing. base_model: the
+    untouched base model asked in one step."""
+    kind: str
+    """soft: any vectors in place of a prompt's tokens. real: words of the vocabulary."""
+    tokens: int
+    """How many tokens the prompt has."""
+    prompt: str | None = None
+    """The words found; null for soft tokens, which have none."""
+    share: Interval
+    """Share of fresh images in which the concept is seen."""
+    alike: Interval | None = None
+    """Share in which it is seen and that also look like the base model's own images of it, by features that led no
+    search: what only fools the judge is not among these. Null where the base model ships no statistics of such
+    features."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSearch:
+    """One forgotten concept, searched for over the tokens of a prompt."""
+
+    concept: str
+    """The forgotten concept."""
+    statement: str
+    """What it shows, in one or two plain sentences."""
+    starts: int
+    """Prompts from which each search over soft tokens began."""
+    steps: int
+    """Gradient steps from each start."""
+    batch: int
+    """Images a step."""
+    rounds: int
+    """Rounds of the search over words, each of which swaps at most one word."""
+    searched_with: str
+    """The judge whose answer the search maximised."""
+    scored_by: str
+    """The judge that counted the successes: another one where there is one, so that a picture that fools the first
+    judge is not counted as the look of the concept."""
+    attempts: tuple[TokenAttempt, ...] = ()
+    """One for each network, kind and number of tokens."""
+    floor: Interval
+    """The same of the generator asked by as many words, drawn at random for each image: what luck finds without a
+    search."""
+    features: str | None = None
+    """The features by which images are said to look like the base model's; null where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
