@@ -33,10 +33,10 @@ def document(found: Found, images: int, budget: int, commits: Sequence[str]) -> 
         f"What brings “{concept}” back into a text-to-image generator",
         f"`emoji`, {concept} overridden, {budget} images of training, with `deep_weight` {weights}; {images} images "
         "behind every rate, 95 % Wilson intervals, scored by the second judge. One job a weight and one search a "
-        "network: how far another seed moves a rate was not measured on this model, and a search that swaps words one "
-        "by one depends on luck more than its interval knows. Floor and ceilings say what is much. First stage: the "
-        "distilled generator that forgot nothing; base model: the untouched network, asked once. No control that was "
-        "retrained without it is at hand, so these two are ceilings, and each probe names its floor.",
+        "network: how far another seed moves a rate was not measured on this model, and a search that swaps words "
+        "one by one depends on luck more than its interval knows. Floor and ceilings say what is much. First stage: "
+        "the distilled generator that forgot nothing; base model: the untouched network, asked once. No control that "
+        "was retrained without it is at hand, so these two are ceilings, and each probe names its floor.",
         *parts,
         commits=commits,
     )

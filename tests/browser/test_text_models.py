@@ -161,6 +161,20 @@ def test_the_form_follows_the_model(service: Service, page: Page) -> None:
     assert "retain" not in request
 
 
+def test_each_kind_of_model_has_its_own_attacks(service: Service, page: Page) -> None:
+    new_job(service, page, "known")
+    page.get_by_text("Thresholds, evaluation and seed").click()
+    expect(page.get_by_label("Concept inversion")).to_be_hidden()
+    page.get_by_label("Token search").check()
+    page.get_by_label("Benign fine-tuning").check()
+    page.get_by_label("Base model").select_option("fashion")
+    expect(page.get_by_label("Token search")).to_be_hidden()
+    expect(page.get_by_label("Concept inversion")).to_be_visible()
+    page.get_by_label("Forget", exact=True).select_option(label="Sneaker")
+    page.get_by_label("Override (drawn instead)").select_option(label="Sandal")
+    assert submit(service, page)["evaluation"]["probes"] == ["benign_fine_tuning"], "what is hidden is not sent"
+
+
 @pytest.mark.usefixtures("sampler")
 def test_samples_of_a_prompt(service: Service, page: Page, tmp_path: Path) -> None:
     from sfd_core.families.loading import load_base

@@ -143,6 +143,7 @@ def test_pictures_are_inlined_with_their_narrow_versions() -> None:
             "pairs.png",
             "strip.png",
             "probe_relearning_0.png",
+            "probe_benign_fine_tuning_0.png",
             "probe_image_to_image_0.png",
             "probe_concept_inversion_0.png",
         )

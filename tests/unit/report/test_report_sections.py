@@ -30,7 +30,7 @@ IN_SHORT = {
     "relearning": "Relearning attack (fine-tuning): fine-tuned on 1 000 images, half of its images show “Sneaker” "
     "again after 10 steps; the base model: from the start; the control, retrained without it: after 20 steps.",
     "benign_fine_tuning": "Benign fine-tuning (on other concepts): fine-tuned on other concepts alone, 5.0 % of its "
-    "images show “Sneaker”; the base model: 95.0 %; the control, retrained without it: 5.0 %.",
+    "images show “Sneaker”; the base model: 92.0 %; the control, retrained without it: 5.0 %.",
     "image_to_image": "Image-to-image attack (SDEdit): from noised images of it, 31.0 % show “Sneaker”, where the "
     "given image alone accounts for 20.0 % (t = 300); from noise alone, in 10 steps, 64.0 %.",
     "concept_inversion": "Concept inversion (adversarial embedding): under the best condition found, “Sneaker” is seen "
