@@ -18,7 +18,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from sfd_core.evaluation.criteria import CRITERIA
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probe import ProbeSpec
+from sfd_core.evaluation.probes import KINDS, PROBES
 from sfd_core.families.class_unet import DESCRIPTION as CLASS_UNET
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
@@ -57,6 +58,12 @@ def _thresholds_schema() -> dict[str, Any]:
 Thresholds = Annotated[dict[str, float], WithJsonSchema(_thresholds_schema())]
 
 
+def _told(spec: ProbeSpec) -> str:
+    """A probe and what it works on, where that is not every model."""
+    only = "" if len(spec.works_on) == len(KINDS) else f" ({KINDS[spec.works_on[0]]} only)"
+    return f"`{spec.name}`: {spec.summary}{only}."
+
+
 class _NamedProbes:
     """An annotation: an evaluation plan whose probes are those that there are."""
 
@@ -65,7 +72,7 @@ class _NamedProbes:
         probes = handler.resolve_ref_schema(schema)["properties"]["probes"]
         probes["items"] = {"type": "string", "enum": list(PROBES)}
         probes["uniqueItems"] = True
-        probes["description"] += " " + " ".join(f"`{name}`: {spec.summary}." for name, spec in PROBES.items())
+        probes["description"] += " " + " ".join(_told(spec) for spec in PROBES.values())
         return schema
 
 

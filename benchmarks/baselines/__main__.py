@@ -32,7 +32,7 @@ from benchmarks.shared.page import keep_commit, kept_commits, write
 from cli.demo_run import SNEAKERS
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.concept_images import seeds_of
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import probes_for
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.class_unet.base_sampler import DdimSampler
 
@@ -50,6 +50,7 @@ ROWS = (
     "retrained, 1 step",
     "SFD, 1 step",
 )
+PROBES = tuple(probes_for("classes"))
 COMMAND = Command(
     "baselines",
     __doc__,
@@ -59,7 +60,7 @@ COMMAND = Command(
     Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),
     Option("--esd-steps", STEPS, "of ESD's fine-tune", quick=1),
     Option("--esd-pool", POOL, "images that ESD's fine-tune sees", quick=16),
-    Option("--probes", tuple(PROBES), "attempts to bring it back", quick=(), choices=tuple(PROBES)),
+    Option("--probes", PROBES, "attempts to bring it back", quick=(), choices=PROBES),
     Folder("--work", Path("build/baselines"), "where what is finished is kept"),
     Option("--without", Path("build/without-sneaker"), "the network that was trained without the forgotten concept"),
     OUT,

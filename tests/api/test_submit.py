@@ -122,6 +122,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("evaluation", {"images_per_forgotten_concept": 10**6}, "/evaluation/images_per_forgotten_concept"),
     ("evaluation", {"n": 3}, "/evaluation/n"),
     ("evaluation", {"probes": ["hope"]}, "/evaluation/probes/0"),
+    ("evaluation", {"probes": ["relearning", "token_search"]}, "/evaluation/probes/1"),
     ("evaluation", {"probes": ["relearning", "relearning"]}, "/evaluation/probes/1"),
     ("evaluation", {"probes": ["relearning", 3]}, "/evaluation/probes/1"),
     ("evaluation", {"probes": "relearning"}, "/evaluation/probes"),

@@ -30,7 +30,7 @@ from client import (
 from client.answers import read
 from jobs.states import Status
 from sfd_core.evaluation.criteria import CRITERIA
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import probes_for
 from tests.cli.proxy import Line, proxy
 from tests.cli.service import CONCEPTS, Service, claim, free_port, publish
 from tests.support.sample_report import sample_report
@@ -256,8 +256,8 @@ def test_report_and_its_files(api: Service, lethe: Lethe) -> None:
 def test_a_report_as_the_evaluation_writes_it(per_concept: int) -> None:
     """With too few images there is no distance, and a criterion that was held against nothing."""
     report = read(Report, sample_report(per_concept=per_concept))
-    assert report.probes.asked == tuple(PROBES)
-    assert all(getattr(report.probes.results, name)[0].concept == "Sneaker" for name in PROBES)
+    assert report.probes.asked == tuple(probes_for("classes"))
+    assert all(getattr(report.probes.results, name)[0].concept == "Sneaker" for name in report.probes.asked)
     shown = Console(width=200)
     with shown.capture() as capture:
         shown.print(report_table(report))
@@ -267,7 +267,7 @@ def test_a_report_as_the_evaluation_writes_it(per_concept: int) -> None:
     (distance,) = [criterion for criterion in report.criteria if criterion.name == "frechet_distance_ratio"]
     assert (distance.measured is None) == few
     lines = reasons(report)
-    assert len(lines) == len(report.criteria) + len(PROBES)
+    assert len(lines) == len(report.criteria) + len(report.probes.asked)
     assert all("\n" not in line for line in lines)
 
 

@@ -13,7 +13,7 @@ from jobs.settings import BUNDLED_MODELS
 from sfd_core.evaluation.attack_target import AttackTarget
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.probe import Probes
-from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.probes import probes_for
 from sfd_core.evaluation.probing import run_probes
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.loading import load_base
@@ -44,7 +44,7 @@ def found() -> dict[str, Any]:
         seed=0,
         device=torch.device("cpu"),
     )
-    results = list(run_probes(list(PROBES), subject))[-1][2]
+    results = list(run_probes(list(probes_for("classes")), subject))[-1][2]
     assert results is not None
     written = TypeAdapter(Probes).dump_python(results.part, mode="json")
     return {name: rows[0] for name, rows in written["results"].items()}
@@ -77,3 +77,12 @@ def test_a_search_finds_more_in_the_base_than_where_the_class_was_never_learnt(f
     assert attack["base_model"]["low"] > attack["control"]["high"]
     assert attack["generator"]["high"] < 0.05
     assert attack["scored_by"] != attack["searched_with"]
+
+
+def test_other_classes_leave_the_base_as_it_is_and_bring_nothing_back_where_nothing_is(found: dict[str, Any]) -> None:
+    for curve in found["benign_fine_tuning"]["curves"]:
+        end = curve["points"][-1]["unlearning_accuracy"]
+        if curve["network"] == "base_model":
+            assert end["high"] < 0.5
+        else:
+            assert end["low"] > 0.9
