@@ -47,8 +47,10 @@ RECIPE = dataclasses.replace(
     kappa4=3.0,
     condition_dropout=0.1,
     evaluate_every=25,
+    deep_weight=0,
 )
-"""Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher what it should."""
+"""Guided on the teacher's side alone: the fake score learns what the generator draws, the teacher what it should. What
+a job forgets from here is gone at every time without ``L_deep`` (docs/results/attacks.md)."""
 
 
 def base_of(folder: Path) -> LoadedPipeline:
