@@ -2,8 +2,9 @@
 
     python -m benchmarks.recipe [--seconds 90] [--every 15] [--forget Sneaker=Bag]
 
-Both arrangements train in turns on the same machine, with the same networks, losses, learning rates and average; only
-training time counts. FD is on the judge's features, remaining concepts only, against the base model's own samples.
+Both arrangements train in turns on the same machine, with the same losses, learning rates and average: ours from the
+first stage that the base model ships, the published one from the base model. Only training time counts. FD is on the
+judge's features, remaining concepts only, against the base model's own samples.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ scripts' four half-losses."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from benchmarks.shared.experiment import ENDLESS, Experiment, bundled
 from sfd_core.families.images import noise_shape
 from sfd_core.training.losses import fake_score_loss, generator_loss
-from sfd_core.training.state import TrainingState, update_average
+from sfd_core.training.state import TrainingState, start, update_average
 
 
 class Arrangement(Protocol):
@@ -48,11 +49,12 @@ class Merged:
 
 class Published:
     """The published arrangement: for each network, a half-loss over a whole batch of remaining conditions and one over
-    a whole batch of forgotten ones, weighted, each on images of its own."""
+    a whole batch of forgotten ones, weighted, each on images of its own. It starts from the base model, which is all
+    that its users have."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self.state = experiment.start()
-        self.recipe = experiment.request.recipe
+        self.recipe = dataclasses.replace(experiment.request.recipe, start="base_model")
+        self.state = start(experiment.base, self.recipe, experiment.request.seed, experiment.device)
         self.networks, self.sampler = experiment.step(self.state), experiment.sampler()
 
     def step(self) -> None:
