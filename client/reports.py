@@ -62,7 +62,8 @@ class Budget:
     """The budget of the training: the most that it may take, whichever limit is met first."""
 
     images: int
-    """Generated images to train on, at most. If left out, the default of the model's family."""
+    """Generated images to train on, at most. If left out, the default of the model's family; shown is that of
+    class-conditional models."""
     seconds: float | None = None
     """Seconds of training, at most."""
     until: str
@@ -99,7 +100,7 @@ class ConceptAgreement:
 
 @dataclass(frozen=True, kw_only=True)
 class ConceptDepth:
-    """How deep one concept is forgotten."""
+    """The depth to which one concept is forgotten."""
 
     concept: str
     """The forgotten concept."""
@@ -217,7 +218,7 @@ class CutPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthView:
-    """What one judge sees."""
+    """The view of one judge."""
 
     many_steps: Interval
     """Share of images of the generator's network, run over the base model's own sampler, seen as the forgotten

@@ -20,7 +20,6 @@ from pydantic_core import CoreSchema
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probe import ProbeSpec
 from sfd_core.evaluation.probes import KINDS, PROBES
-from sfd_core.families.class_unet import DESCRIPTION as CLASS_UNET
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import known_fields_only
@@ -86,12 +85,7 @@ class _ReadAs:
         return handler.generate_schema(self.kind)
 
 
-def _limits_schema() -> dict[str, Any]:
-    """A budget without any limit that must be given."""
-    return {name: value for name, value in TypeAdapter(Budget).json_schema().items() if name != "required"}
-
-
-_LIMITS = Annotated[dict[str, Any], WithJsonSchema(_limits_schema())]
+_LIMITS = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Budget).json_schema())]
 """A budget is whole once the model's family has filled it up."""
 _CHANGES = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Recipe).json_schema())]
 """A recipe is whole once the base model has filled it up."""
@@ -106,7 +100,7 @@ class Submission(UnlearningRequest):
         Budget,
         _ReadAs(_LIMITS),
         Field(description="The most that training may take, and whether it ends once its own check passes."),
-    ] = field(default_factory=lambda: Budget(CLASS_UNET.budget_images))
+    ] = field(default_factory=Budget)
     recipe: Annotated[
         Recipe,
         _ReadAs(_CHANGES),

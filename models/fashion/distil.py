@@ -95,7 +95,7 @@ class Distillation:
         self.sampler = ConditionSampler(plan.distilling, RECIPE, CPU)
 
     def regress(self, steps: int) -> None:
-        """Fit the generator to the pairs by the mean absolute error, at a rate that falls to nought."""
+        """Train the generator on the pairs by the mean absolute error, at a rate that falls to nought."""
         optimizer = torch.optim.Adam(self.state.generator.parameters())
         for step in track(range(steps), description="regression"):
             _rate(optimizer, REGRESSION_RATE * falling(step / steps))
@@ -108,7 +108,7 @@ class Distillation:
         self.state.average.load_state_dict(copy.deepcopy(self.state.generator.state_dict()))
 
     def fit_fake_score(self, steps: int) -> None:
-        """Fit the fake score to the generator's images by its own loss, at a rate that falls to nought."""
+        """Train the fake score on the generator's images by its own loss, at a rate that falls to nought."""
         state, rng = self.state, self.state.rng
         optimizer = torch.optim.Adam(state.fake_score.parameters(), betas=(0.9, 0.999))
         for step in track(range(steps), description="fake score"):
@@ -139,8 +139,8 @@ class Distillation:
             yield losses
 
     def anchor(self) -> Tensor:
-        """The squared error of the generator's network to the base model's in eps, on noised images of the pairs, at
-        times away from its own step: a scalar."""
+        """Compute the squared error of the generator's network to the base model's in eps, on noised images of the
+        pairs, at times away from its own step: a scalar."""
         rng = self.state.rng
         i = torch.randint(len(self.made["c"]), (ANCHOR_IMAGES,), generator=rng)
         t = self.schedule.all_times(ANCHOR_IMAGES, rng)

@@ -109,7 +109,7 @@ class OwnNetwork:
 
     @torch.no_grad()
     def completed(self, whose: Whose, x_t: Tensor, t: int, c: Sequence[int]) -> Images:
-        """Complete ``x_t`` [n, C, H, W] from step ``t`` in one evaluation, asked for the conditions ``c``."""
+        """Draw what completes ``x_t`` [n, C, H, W] from step ``t`` in one evaluation, asked for conditions ``c``."""
         at = torch.full((len(x_t),), t, device=self.device)
         asked = torch.tensor(c, device=self.device)
         together = max(1, min(TOGETHER, CELLS_TOGETHER // x_t[0, 0].numel()))

@@ -131,10 +131,11 @@ class Budget:
         Field(
             ge=1,
             le=MAX_BUDGET_IMAGES,
-            description="Generated images to train on, at most. If left out, the default of the model's family.",
+            description="Generated images to train on, at most. If left out, the default of the model's family; shown "
+            "is that of class-conditional models.",
             examples=[25600],
         ),
-    ]
+    ] = 25_600
     seconds: Annotated[
         Annotated[Number, Field(gt=0, le=MAX_BUDGET_SECONDS)] | None, Field(description="Seconds of training, at most.")
     ] = None

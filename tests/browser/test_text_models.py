@@ -72,7 +72,8 @@ def test_a_job_by_words_and_prompts(service: Service, page: Page) -> None:
     page.get_by_label("Prompts to retain").fill("a cat\na dog")
     page.get_by_text("Thresholds, evaluation and seed").click()
     page.get_by_label("Largest allowed drop in other domains").fill("0.04")
-    expect(page.get_by_label("Relearning attack")).to_be_hidden()
+    expect(page.get_by_label("Concept inversion")).to_be_hidden()
+    expect(page.get_by_label("Token search")).to_be_visible()
     request = submit(service, page)
     assert request["forget"] == [
         {

@@ -143,7 +143,7 @@ def test_what_the_service_refuses(run: Command, lethe: Lethe) -> None:
     assert lines[0].startswith("lethe: The request is not valid: ")
     pointers = [line.partition(":")[0].strip() for line in lines[1:]]
     assert pointers == ["/forget/1/concept", "/forget/1/override", "/recipe/alpa", "/evaluation/probes/0"]
-    assert "unknown probe 'hope'; known: relearning, image_to_image, concept_inversion" in lines[-1]
+    assert "unknown probe 'hope'; known: relearning, benign_fine_tuning, image_to_image, " in lines[-1]
     assert list(lethe.jobs()) == []
 
 

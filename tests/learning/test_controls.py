@@ -141,6 +141,8 @@ def test_ten_images_are_inconclusive_whatever_they_show(ten_images: dict[str, An
     assert report["verdict"] == "inconclusive"
     assert decisions(report) == {
         "unlearning_accuracy": "inconclusive",
+        "many_steps_share": "inconclusive",
+        "part_noised_excess": "inconclusive",
         "forgotten_elsewhere": "pass",
         "retained_accuracy_drop": "pass",
         "worst_concept_loss": "inconclusive",
@@ -150,7 +152,7 @@ def test_ten_images_are_inconclusive_whatever_they_show(ten_images: dict[str, An
         "one_picture_concepts": "pass",
     }
     reasons = [c["reason"] for c in report["criteria"] if c["decision"] == "inconclusive"]
-    assert all("images would decide it" in reason for reason in reasons)
+    assert all("images would decide it" in reason or "more images" in reason for reason in reasons)
 
 
 def test_too_few_images_for_a_distance_make_no_number(evaluate: Evaluate) -> None:

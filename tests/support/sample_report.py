@@ -93,10 +93,11 @@ def sample_report(
     quality.append(_quality(len(remaining) * per_concept, 9 * distance, 338, "EffLite0-320", "FD-EffLite0-320"))
     variety = _variety([CONCEPTS[i] for i in remaining], per_concept * len(remaining))
     depth = [sample_depth(concept, many_steps) for concept in forget]
+    elsewhere = per_concept * len(remaining)
     criteria = (
         *(unlearning_accuracy.judge(concept, n - seen, n, 0.99) for concept in forget),
         *(
-            forgotten_elsewhere.judge(concept, wilson(20, per_concept * len(remaining)), wilson(45, 9000), 0.02)
+            forgotten_elsewhere.judge(concept, wilson(elsewhere // 225, elsewhere), wilson(45, 9000), 0.02)
             for concept in forget
         ),
         *(

@@ -114,9 +114,8 @@ def unjudged_report() -> Json:
     report = text_report()
     missing = "no judge says whether Sneaker is in an image: give CLIP weights"
     unasked = ("many_steps_share", "part_noised_excess")
-    about = dict.fromkeys(name for name in CRITERIA if not CRITERIA[name].text_only and name not in unasked) | {
-        "unlearning_accuracy": "Sneaker"
-    }
+    asked = (name for name in CRITERIA if not CRITERIA[name].text_only and name not in unasked)
+    about = dict.fromkeys(asked) | dict.fromkeys(("unlearning_accuracy", "forgotten_elsewhere"), "Sneaker")
     criteria = tuple(undecided(name, report["thresholds"][name], missing, what) for name, what in about.items())
     nothing = ("judge", "second_judge", "domain", "retained_accuracy", "cross_domain", "agreement", "confusion")
     report |= dict.fromkeys(

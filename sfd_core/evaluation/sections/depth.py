@@ -56,7 +56,7 @@ class NoiseStep:
 
 @dataclass(frozen=True)
 class DepthView:
-    """What one judge sees."""
+    """The view of one judge."""
 
     many_steps: Interval
     """Share of images of the generator's network, run over the base model's own sampler, seen as the forgotten
@@ -69,7 +69,7 @@ class DepthView:
 
 @dataclass(frozen=True)
 class ConceptDepth:
-    """How deep one concept is forgotten."""
+    """The depth to which one concept is forgotten."""
 
     concept: str
     """The forgotten concept."""
@@ -90,7 +90,7 @@ class ConceptDepth:
 
 @dataclass(frozen=True)
 class Depth:
-    """How deep the forgetting goes."""
+    """The depth of the forgetting."""
 
     depth: tuple[ConceptDepth, ...] | None = None
     """The generator's own network, asked otherwise than in its one step: a row a forgotten concept. Null where no judge
@@ -120,7 +120,7 @@ class DepthHits:
 
 @dataclass(frozen=True)
 class DepthFound:
-    """What the judges saw, each in its turn, by forgotten label."""
+    """The hits of the judges, each in its turn, by forgotten label."""
 
     network_evaluations: int
     by_label: Mapping[int, Sequence[DepthHits]]

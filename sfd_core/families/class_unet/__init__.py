@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sfd_core.families.description import Description
+from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
 
 UNGUIDED = "supported for text-to-image models only: this one knows no empty condition to be guided from"
@@ -12,7 +13,7 @@ DESCRIPTION = Description(
     "class_unet",
     conditions="classes",
     recipe=Recipe(),
-    budget_images=25_600,
+    budget_images=Budget().images,
     checked_for_one=7.0,
     pipelines=("ClassConditionalPipeline",),
     without={

@@ -51,7 +51,7 @@ def asked(base: LoadedBase, **recipe: object) -> tuple[UnlearningRequest, Traini
         "forget": [{"concept": "pistol", "prompts": ["a pistol", "the pistol on a table"], "override": "banana"}],
         "retain": {"prompts": ["a cat", "a dog", "a house by the sea"]},
         "budget": {"images": 8},
-        "recipe": {"batch": 4, "ema": 0.5, **recipe},
+        "recipe": {"batch": 4, "ema": 0.5, "deep_weight": 0, **recipe},
     }
     admitted = admit(body, base.model)
     return admitted.request, FAMILY.plan(base, admitted.request, admitted.plan, CPU)
