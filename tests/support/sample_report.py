@@ -102,7 +102,7 @@ def sample_report(
         ),
         *(
             by_every_judge([(who, kind.judge(row, view, threshold)) for who, view in row.views], str)
-            for kind, threshold in ((many_steps_share, 0.05), (part_noised_excess, 0.1))
+            for kind, threshold in ((many_steps_share, 0.1), (part_noised_excess, 0.2))
             for row in depth
         ),
         retained_accuracy_drop.judge(teacher_all, generator_all, 0.05),

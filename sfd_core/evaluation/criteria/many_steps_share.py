@@ -84,7 +84,7 @@ generator's.{% endif %}
 CRITERION = CriterionSpec(
     name=NAME,
     place=12,
-    default=0.05,
+    default=0.1,
     low=0.0,
     high=1.0,
     high_allowed=True,

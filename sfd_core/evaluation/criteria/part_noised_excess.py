@@ -80,7 +80,7 @@ What the given images alone account for, the base model says, asked for what rep
 CRITERION = CriterionSpec(
     name=NAME,
     place=13,
-    default=0.1,
+    default=0.2,
     low=0.0,
     high=1.0,
     high_allowed=True,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sfd_core.evaluation.own_network import OwnNetwork
 
 MANY_STEPS = 300
-"""Images in many steps of each forgotten concept: of 300 at a true share of 0.01 all but 1 in 90 draws lie below 0.05
-by their interval, at 0.005 all but 1 in 4000."""
+"""Images in many steps of each forgotten concept: of 300 at a true share of 0.03 all but 1 in 1000 draws lie below
+0.1 by their interval; at 0.2 all but 1 in 600 lie above."""
 STARTED_FROM = 120
 """Images of the base model that are noised and completed; each takes the base model's many steps once."""
 SHARES = (0.3, 0.8)
