@@ -23,7 +23,7 @@ def judge(concept: str, generator: Interval, base_model: Interval, threshold: fl
     rise = difference(generator, base_model)
     said = (
         f"{concept} is seen in {percent(generator.value, 2)} of {number(generator.n)} images asked for other concepts, "
-        f"{points_words(rise, 2)} more than in the base model's"
+        f"a rise by {points_words(rise, 2)} over the base model's"
     )
     return at_most(NAME, rise, threshold, said, f"{points(threshold, None)} points", concept, generator.n)
 
