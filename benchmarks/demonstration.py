@@ -92,7 +92,7 @@ def reported(folder: Path, instructions: str, request: Mapping[str, Any]) -> dic
         limits = {"ATEN_CPU_CAPABILITY": instructions, "ONEDNN_MAX_CPU_ISA": SETS[instructions]}
         began = time.monotonic()
         done = subprocess.run(command, env={**os.environ, **limits}, capture_output=True, text=True, check=False)
-        made = folder / "out" / "report.json"
+        made = folder / "out" / "generator" / "evaluation" / "report.json"
         if not made.is_file():
             raise SystemExit(f"{' '.join(command)} left no report:\n{done.stdout}{done.stderr}")
         print(f"{folder.name}: {time.monotonic() - began:.0f} s", flush=True)

@@ -36,6 +36,9 @@ CONTROL_FILES = (
 
 GENERATOR, FAKE_SCORE = "distilled/generator", "distilled/fake_score"
 """What ``distil.py`` leaves: the pair that every job starts from."""
+RECOMMENDED = {"batch": 32, "forgotten_share": 0.25, "deep_share": 1.0, "deep_weight": 12.0}
+"""What a job from that pair should change in its family's recipe: the pair draws what remains already, so half as many
+images of it are enough, and the network forgets at every time in as many steps (docs/recipes.md)."""
 NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
@@ -67,6 +70,7 @@ def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
     }
     if distilled:
         written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": RECIPE.t_init}
+        written["recipe"] = RECOMMENDED
     return written
 
 
