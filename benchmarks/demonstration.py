@@ -22,8 +22,8 @@ from typing import Any
 from benchmarks.shared.command import OUT, Command, Folder, Option
 from benchmarks.shared.page import keep_commit, kept_commits, page, table, write
 from cli.demo_run import SNEAKERS
-from sfd_core.display.numbers import estimate, number
-from sfd_core.evaluation.intervals import Interval, wilson
+from sfd_core.display.numbers import measure, number
+from sfd_core.evaluation.intervals import wilson
 
 SETS = {"default": "SSE41", "avx2": "AVX2", "avx512": "AVX512_CORE"}
 """What torch's own kernels are held to, and what oneDNN's are."""
@@ -124,7 +124,7 @@ def cells(report: Mapping[str, Any]) -> tuple[object, ...]:
 def _figure(criterion: Mapping[str, Any] | None) -> str:
     if criterion is None or criterion["measured"] is None:
         return "-"
-    return estimate(Interval(**criterion["measured"]), 3)
+    return measure(criterion["measured"])
 
 
 if __name__ == "__main__":
