@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> str:
     if arguments.one:
         print(json.dumps(one(generator, arguments.budget, *map(int, arguments.one.split(":")))))
         return ""
-    distil(demonstration(arguments.budget), generator, forget=True)
+    distil(demonstration(arguments.budget), generator)
     found = [measured(arguments.work, arguments.budget, size) for size in arguments.sizes]
     names = ("images", "seconds", "megabytes_before", "megabytes_peak")
     text = page(
@@ -75,7 +75,7 @@ def measured(work: Path, budget: int, size: str) -> dict[str, Any]:
 def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, Any]:
     """Run one evaluation in this process."""
     experiment = demonstration(budget, images_per_concept=images, images_per_forgotten_concept=forgotten)
-    subject, _ = ImageSource.one_step(distil(experiment, generator, forget=True)), experiment.evaluators
+    subject, _ = ImageSource.one_step(distil(experiment, generator)), experiment.evaluators
     before = peak_megabytes()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,16 @@ from diffusers import UNet2DModel
 from benchmarks.baselines.esd import POOL, STEPS, esd
 from benchmarks.baselines.table import document, picture
 from benchmarks.shared.command import OUT, Command, Folder, Option
-from benchmarks.shared.distil import FORGOTTEN, OVERRIDE, demonstration, distil
+from benchmarks.shared.distil import (
+    FORGOTTEN,
+    OVERRIDE,
+    Asked,
+    demonstration,
+    distil,
+    forgetting,
+    remembering,
+    shunning,
+)
 from benchmarks.shared.experiment import Experiment
 from benchmarks.shared.page import keep_commit, kept_commits, write
 from cli.demo_run import SNEAKERS
@@ -133,11 +142,11 @@ class Subjects:
             "filter, 10 steps": lambda: self._steps(whole, "the untouched base model").refusing([label]),
             "ESD, 10 steps": lambda: self._steps(self._erased(), "ESD"),
             "retrained, 10 steps": lambda: self._steps(self._retrained(), "retrained without the class"),
-            "untouched, 1 step": lambda: self._distilled(whole, "distilled"),
-            "filter, 1 step": lambda: self._distilled(whole, "distilled").refusing([label]),
-            "ESD, 1 step": lambda: self._distilled(self._erased(), "esd"),
-            "retrained, 1 step": lambda: self._distilled(self._retrained(), "retrained", shun=True),
-            "SFD, 1 step": lambda: self._distilled(whole, "sfd", forget=True),
+            "untouched, 1 step": lambda: self._distilled(whole, "distilled", remembering),
+            "filter, 1 step": lambda: self._distilled(whole, "distilled", remembering).refusing([label]),
+            "ESD, 1 step": lambda: self._distilled(self._erased(), "esd", remembering),
+            "retrained, 1 step": lambda: self._distilled(self._retrained(), "retrained", shunning),
+            "SFD, 1 step": lambda: self._distilled(whole, "sfd", forgetting),
         }
 
     def _erased(self) -> Experiment:
@@ -161,8 +170,8 @@ class Subjects:
         assert isinstance(sampler, DdimSampler)
         return ImageSource.many_steps(sampler, title)
 
-    def _distilled(self, of: Experiment, name: str, forget: bool = False, shun: bool = False) -> ImageSource:
-        return ImageSource.one_step(distil(of, self.arguments.work / f"{name}-generator", forget, shun), name)
+    def _distilled(self, of: Experiment, name: str, asked: Asked) -> ImageSource:
+        return ImageSource.one_step(distil(of, self.arguments.work / f"{name}-generator", asked), name)
 
 
 if __name__ == "__main__":

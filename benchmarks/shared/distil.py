@@ -1,9 +1,10 @@
-"""What the demonstration forgets, and one-step generators by the loop of a job: forgetting it, forgetting nothing, or
-never asked for it."""
+"""What the demonstration forgets, and one-step generators by the loop of a job: forgetting it, in one step alone or
+behind it too, forgetting nothing, or never asked for it."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from benchmarks.shared.experiment import Experiment, bundled
 from benchmarks.shared.page import keep_commit
 from cli.demo_run import SEED, SNEAKERS
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.request.unlearning_request import UnlearningRequest
 
 ((FORGOTTEN, OVERRIDE),) = SNEAKERS.forget.items()
+Asked = Callable[[UnlearningRequest], UnlearningRequest]
+"""Makes the request of one generator of the experiment's."""
 
 
 def demonstration(images: int, **evaluation: Any) -> Experiment:
@@ -28,16 +32,34 @@ def demonstration(images: int, **evaluation: Any) -> Experiment:
     return Experiment.of(bundled(SNEAKERS.base), body)
 
 
-def distil(experiment: Experiment, folder: Path, forget: bool, shun: bool = False) -> OneStepGenerator:
-    """Distil one step by the loop of a job: with the request's forgetting, with none, or (``shun``) with the forgotten
-    class never asked for. What is in ``folder`` is not made again."""
+def forgetting(request: UnlearningRequest) -> UnlearningRequest:
+    """Return what makes a generator forget: the request as it is."""
+    return request
+
+
+def forgetting_in_one_step(request: UnlearningRequest) -> UnlearningRequest:
+    """Return what makes it forget in its one step, by a network that was never told to forget otherwise."""
+    return dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, deep_weight=0))
+
+
+def remembering(request: UnlearningRequest) -> UnlearningRequest:
+    """Return what makes it forget nothing."""
+    return dataclasses.replace(request, forget=())
+
+
+def shunning(request: UnlearningRequest) -> UnlearningRequest:
+    """Return what makes it one that was never asked for the forgotten class."""
+    recipe = dataclasses.replace(request.recipe, forgotten_share=0.0, deep_weight=0)
+    return dataclasses.replace(request, recipe=recipe)
+
+
+def distil(experiment: Experiment, folder: Path, asked: Asked = forgetting) -> OneStepGenerator:
+    """Distil one step by the loop of a job, ``asked`` of the experiment's request. What is in ``folder`` is not made
+    again."""
     if not folder.is_dir():
-        request = experiment.request
-        recipe = dataclasses.replace(request.recipe, forgotten_share=0.0, deep_weight=0) if shun else request.recipe
-        plan = dataclasses.replace(request, recipe=recipe, forget=request.forget if forget or shun else ())
-        planned = dataclasses.replace(experiment, request=plan)
+        planned = dataclasses.replace(experiment, request=asked(experiment.request))
         state = planned.start()
-        steps = -(-request.budget.images // recipe.batch)
+        steps = -(-planned.request.budget.images // planned.request.recipe.batch)
         for _ in track(planned.steps(state), description=folder.name, total=steps):
             pass
         planned.generator(state).save(folder)

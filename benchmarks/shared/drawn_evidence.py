@@ -1,5 +1,5 @@
 """Verdicts without a network: "generators" made of the bundled models' own stored samples, as their judges saw them, so
-that a verdict on thousands of images takes a fraction of a second; and generators that deceive, made of the same."""
+that a verdict on thousands of images takes a fraction of a second."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.shared.drawn_hits import NOTHING_AMISS, Beside, with_drawn
 from jobs.settings import BUNDLED_MODELS
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.concept_images import ConceptImages, Judgements
 from sfd_core.evaluation.criteria import CRITERIA, complete
-from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.evaluators import Evaluators, OtherDomain
 from sfd_core.evaluation.evidence import Evidence
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.parts import Parts, PartsOnDemand
 from sfd_core.evaluation.reference import Reference, ReferenceSet
 from sfd_core.evaluation.section import Section
-from sfd_core.evaluation.sections import SECTIONS, diversity
+from sfd_core.evaluation.sections import SECTIONS, captions, cross_domain, depth, diversity, paraphrases
 from sfd_core.evaluation.verdict import Criterion
 from sfd_core.families.registry import load_manifest
 from sfd_core.request.concepts import Budget, Forget
@@ -30,35 +31,53 @@ from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
+JUDGED: Any = "the images were judged before"
+"""In place of a judge."""
 HELD = {"unlearning_accuracy": 0.9}
 """Thresholds: half of the stored images are too few for the default of 0.99."""
+LOOKED_AT = (captions.Captions, cross_domain.CrossDomain, depth.Depth, diversity.Diversity, paraphrases.Paraphrases)
+"""Parts that criteria look at; the others are measured from what is not kept here."""
 FORGET = {"fashion": ("Sneaker", "Bag"), "emoji": ("pistol", "banana")}
 
 Pools = list[ReferenceSet]
 """Images of each concept, by label: those that a generator may show."""
 Verdicts = dict[str, Criterion]
-Deceiver = Callable[[Pools, np.random.Generator], Pools]
 
 
 @dataclass(frozen=True)
 class World:
-    """A base model and what it forgets."""
+    """A base model and what it forgets. ``others``: its other domains."""
 
     model: BaseModel
     reference: Reference
     forgotten: int
     override: int
+    others: tuple[OtherDomain, ...] = ()
+
+    @property
+    def kept(self) -> list[int]:
+        """Labels of what remains."""
+        return [label for label in range(len(self.model.concepts)) if label != self.forgotten]
+
+
+Deceiver = Callable[[World, Pools, np.random.Generator], Pools]
+"""Makes what a generator shows of the base model's images."""
 
 
 @cache
 def world(name: str) -> World:
     """Load the bundled model ``name``, seen in the domain of what it forgets."""
-    model = load_manifest(BUNDLED_MODELS / name)
-    if model.domains:
-        model = model.view("object")
+    whole = load_manifest(BUNDLED_MODELS / name)
+    model = whole.view("object") if whole.domains else whole
+    forgotten, override = (model.concepts.index(concept) for concept in FORGET[name])
+    views = [whole.view(domain) for domain in whole.domains if domain != model.domain]
+    others = tuple(OtherDomain(view, JUDGED, _reference_of(view)) for view in views)
+    return World(model, _reference_of(model), forgotten, override, others)
+
+
+def _reference_of(model: BaseModel) -> Reference:
     assert model.reference is not None
-    reference = Reference.load(model.folder / model.reference)
-    return World(model, reference, *(model.concepts.index(concept) for concept in FORGET[name]))
+    return Reference.load(model.folder / model.reference)
 
 
 def rows(part: ReferenceSet, chosen: NDArray[Any]) -> ReferenceSet:
@@ -73,7 +92,7 @@ def joined(parts: Sequence[ReferenceSet]) -> ReferenceSet:
     return ReferenceSet(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 
-def honest(pools: Pools, _: np.random.Generator) -> Pools:
+def honest(_: World, pools: Pools, __: np.random.Generator) -> Pools:
     """Return the base model itself, forgetting perfectly: other images of its own than the reference's."""
     return pools
 
@@ -84,12 +103,16 @@ def criteria_of(
     deceiver: Deceiver = honest,
     n: int | None = None,
     only: Collection[str] = tuple(CRITERIA),
+    *,
+    beside: Beside = NOTHING_AMISS,
+    world_of: Callable[[str], World] = world,
 ) -> Verdicts:
     """Say what each criterion finds of a generator of ``n`` images a concept (default: half of those that are stored).
 
     The base model's images are split at random: one half is the reference, of the other the deceiver makes its own.
+    ``beside``: what no stored sample says of it; ``world_of``: the base model and what judges see of it.
     """
-    of, rng = world(name), np.random.default_rng(seed)
+    of, rng = world_of(name), np.random.default_rng(seed)
     kept, pools = [], []
     for label in range(len(of.model.concepts)):
         part = of.reference.base_model.only([label])
@@ -98,10 +121,37 @@ def criteria_of(
         kept.append(rows(part, order[:middle]))
         pools.append(rows(part, order[middle:]))
     pools[of.forgotten] = pools[of.override]
-    pools = deceiver(pools, rng)
+    pools = deceiver(of, pools, rng)
     if n is not None:
         pools = [rows(pool, rng.permutation(len(pool.labels))[:n]) for pool in pools]
-    return decided(of, Reference(of.reference.real, joined(kept)), pools, HELD, only)
+    return _of_drawn(of, joined(kept), pools, only, beside, rng)
+
+
+def criteria_of_drawn(name: str, seed: int, n: int, only: Collection[str] = tuple(CRITERIA)) -> Verdicts:
+    """Say the same of the base model itself at more images than are stored: the features of both sides are drawn from
+    normal distributions with the mean and covariance of each concept's stored ones, and what judges see is drawn from
+    what they saw. The reference is as large as the stored one."""
+    of, rng = world(name), np.random.default_rng(seed)
+    parts = [of.reference.base_model.only([label]) for label in range(len(of.model.concepts))]
+    shown = [parts[of.override] if label == of.forgotten else part for label, part in enumerate(parts)]
+    kept = [_drawn(part, len(part.labels), rng) for part in parts]
+    return _of_drawn(of, joined(kept), [_drawn(part, n, rng) for part in shown], only, NOTHING_AMISS, rng)
+
+
+def _drawn(part: ReferenceSet, n: int, rng: np.random.Generator) -> ReferenceSet:
+    mean = part.features.mean(0)
+    # R'R is the covariance, whether or not it has full rank.
+    factor = np.linalg.qr((part.features - mean) / np.sqrt(len(part.labels) - 1), mode="r")
+    features = mean + rng.normal(size=(n, len(factor))) @ factor
+    again = rows(part, rng.integers(0, len(part.labels), n))
+    return dataclasses.replace(again, features=features.astype(np.float32))
+
+
+def _of_drawn(
+    of: World, kept: ReferenceSet, pools: Pools, only: Collection[str], beside: Beside, rng: np.random.Generator
+) -> Verdicts:
+    evidence = evidence_of(of, Reference(of.reference.real, kept), pools, HELD)
+    return _decided(with_drawn(evidence, of.others, beside, rng), only)
 
 
 def decided(
@@ -112,7 +162,10 @@ def decided(
     only: Collection[str] = tuple(CRITERIA),
 ) -> Verdicts:
     """Decide the criteria, or ``only`` some of them, on these images; by their names."""
-    evidence = evidence_of(of, reference, pools, thresholds)
+    return _decided(evidence_of(of, reference, pools, thresholds), only)
+
+
+def _decided(evidence: Evidence, only: Collection[str]) -> Verdicts:
     parts = parts_of(evidence)
     limits = complete(evidence.request.thresholds)
     found = [one for name in only for one in CRITERIA[name].decide(parts, evidence, limits[name])]
@@ -120,10 +173,10 @@ def decided(
 
 
 def parts_of(evidence: Evidence) -> Parts:
-    """Return what criteria look at of the sections: how varied the images are, where one asks."""
+    """Return what criteria look at of the sections, each measured where one asks."""
 
     def measured(section: Section) -> Callable[[], Any]:
-        return partial(section.measure, evidence) if section.part is diversity.Diversity else section.part
+        return partial(section.measure, evidence) if section.part in LOOKED_AT else section.part
 
     return PartsOnDemand({section.part: measured(section) for section in SECTIONS})
 
@@ -131,7 +184,7 @@ def parts_of(evidence: Evidence) -> Parts:
 def evidence_of(of: World, reference: Reference, pools: Pools, thresholds: Mapping[str, float]) -> Evidence:
     """Return what sections measure from, of a generator that shows these images."""
     concepts = of.model.concepts
-    looking = Evaluators(of.model, cast(Any, "the images were judged before"), reference)
+    looking = Evaluators(of.model, JUDGED, reference)
     asked = Forget(concepts[of.forgotten], FixedOverride(concepts[of.override]))
     request = UnlearningRequest(of.model.name, (asked,), Budget(64), Recipe(), thresholds)
     judged = {label: _images(pool, len(concepts)) for label, pool in enumerate(pools)}

@@ -1,23 +1,35 @@
 """Generators made to deceive, of images of the bundled models: each must fail, on what it was made to fail on; the base
-model's own images must pass. 40 draws each, other images every time."""
+model's own images must pass. Other images in every draw: few of every row of the table of controls, 40 of some."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.shared.deceivers import FEW, few, judged_blindly, lost, mostly_one, moved, some_as_one
-from benchmarks.shared.drawn_evidence import HELD, Deceiver, Verdicts, criteria_of, decided, honest, world
+from benchmarks.shared.deceivers import blind, few, few_good, lost, moved, poorly_drawn, repeated
+from benchmarks.shared.drawn_evidence import (
+    HELD,
+    Deceiver,
+    Verdicts,
+    criteria_of,
+    criteria_of_drawn,
+    decided,
+    honest,
+    world,
+)
+from benchmarks.shared.verdict_controls import DECEIVERS, FEW, HONEST, MODELS, NOT_CAUGHT, Control
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.reference import Reference
 from sfd_core.evaluation.verdict import overall
 
 DRAWS = range(40)
+FEW_DRAWS = range(2)
 DISTANCE = "frechet_distance_ratio"
-MODELS = ["fashion", "emoji"]
 
 
 def draws(name: str, deceiver: Deceiver, *only: str) -> list[Verdicts]:
@@ -30,11 +42,74 @@ def failed(found: list[Verdicts]) -> Counter[str]:
     return Counter(name for verdicts in found for name, one in verdicts.items() if one.decision == "fail")
 
 
+def of_each(table: Sequence[Control]) -> Any:
+    """Run a test for every control of ``table`` and every model that it is made of."""
+    pairs = [(one, model) for one in table for model in one.models]
+    return pytest.mark.parametrize(("control", "model"), pairs, ids=[f"{model}-{one.name}" for one, model in pairs])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_base_models_own_images_pass(name: str) -> None:
     found = draws(name, honest)
     undecided = [one.reason for each in found for one in each.values() if one.decision != "pass"]
     assert [overall(list(each.values())) for each in found] == ["pass"] * 40, undecided
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_every_criterion_has_a_deceiver_of_its_own_and_an_honest_counterpart(name: str) -> None:
+    """A new one takes a row of each in ``benchmarks/shared/verdict_controls.py``."""
+    assert [one for one in DECEIVERS if one.about == name and one.alone], "a deceiver that fails on it alone"
+    assert [one for one in HONEST if one.about == name], "an honest generator on the good side of its threshold"
+
+
+def test_controls_are_about_criteria_and_told_apart() -> None:
+    every = [*DECEIVERS, *HONEST, *NOT_CAUGHT]
+    assert {one.about for one in every} - {None} <= {*CRITERIA}
+    rows = Counter((one.name, model) for one in every for model in one.models)
+    assert max(rows.values()) == 1
+    assert all({*one.alone} <= {*one.models} for one in every)
+
+
+@of_each(DECEIVERS)
+def test_a_deceiver_does_not_pass(control: Control, model: str) -> None:
+    """Where it is said to deceive every other criterion, it does so at least once, and never fails on another."""
+    found = [control.verdicts(model, seed) for seed in FEW_DRAWS]
+    assert "pass" not in [overall(list(each.values())) for each in found]
+    if control.about is None:
+        assert failed(found) == Counter()
+    else:
+        assert not [each for each in found if each[control.about].decision == "pass"]
+    if model in control.alone:
+        assert failed(found) == Counter({control.about: len(FEW_DRAWS)})
+        assert any([name for name, one in each.items() if one.decision != "pass"] == [control.about] for each in found)
+
+
+@of_each(HONEST)
+def test_an_honest_generator_beside_a_threshold_passes(control: Control, model: str) -> None:
+    found = [control.verdicts(model, seed) for seed in FEW_DRAWS]
+    undecided = [one.reason for each in found for one in each.values() if one.decision != "pass"]
+    assert not undecided
+    assert all(control.about in each for each in found)
+
+
+@of_each([one for one in DECEIVERS if "second judge alone" in one.name])
+def test_what_the_second_judge_alone_sees_is_said_to_be_seen_by_it(control: Control, model: str) -> None:
+    assert control.about is not None
+    assert "(by the second judge; by the first judge" in control.verdicts(model, 0)[control.about].reason
+
+
+@of_each(NOT_CAUGHT)
+def test_what_is_said_to_pass_does(control: Control, model: str) -> None:
+    """Once it is caught, it belongs among the deceivers."""
+    assert overall(list(control.verdicts(model, 0).values())) == "pass"
+
+
+@pytest.mark.parametrize(("name", "n"), [("fashion", 5), ("fashion", 2000), ("emoji", 5), ("emoji", 2000)])
+def test_the_base_model_is_not_failed_at_more_images_than_are_stored(name: str, n: int) -> None:
+    found = criteria_of_drawn(name, 0, n)
+    assert failed([found]) == Counter()
+    ratio = found[DISTANCE].measured
+    assert n == 5 or (ratio is not None and 0.8 < ratio.value < 1.2)
 
 
 @pytest.mark.parametrize("k", FEW)
@@ -57,18 +132,18 @@ def test_few_pictures_that_are_altered_a_lot_cover_little() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_picture_among_many_fails(name: str) -> None:
-    assert failed(draws(name, mostly_one, "distinct_images"))["distinct_images"] == 40
+    assert failed(draws(name, repeated(0.9), "distinct_images"))["distinct_images"] == 40
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_concept_that_was_moved_to_the_others_fails(name: str) -> None:
     """It comes in 4 of 100 images, whatever else is asked for: every other criterion allows that much loss."""
-    found = draws(name, moved(name, 0.04), "forgotten_elsewhere", "retained_accuracy_drop", "unlearning_accuracy")
+    found = draws(name, moved(0.04), "forgotten_elsewhere", "retained_accuracy_drop", "unlearning_accuracy")
     assert failed(found) == Counter({"forgotten_elsewhere": 40})
 
 
 def test_a_concept_that_was_moved_to_one_other_never_passes() -> None:
-    found = draws("fashion", moved("fashion", 0.2, concepts=1), "forgotten_elsewhere")
+    found = draws("fashion", moved(0.2, concepts=1), "forgotten_elsewhere")
     assert not [each for each in found if each["forgotten_elsewhere"].decision == "pass"]
 
 
@@ -76,17 +151,18 @@ def test_a_concept_that_was_moved_to_one_other_never_passes() -> None:
 def test_some_concepts_of_one_picture_each_fail_and_are_named(name: str, k: int, times: int) -> None:
     """From a tenth of the concepts on. Shares over all images let more than half of emoji's pass."""
     of = ("one_picture_concepts", "distinct_images", "coverage_ratio")
-    found = [criteria_of(name, seed, some_as_one(name, k), only=of) for seed in range(times)]
+    others = len(world(name).kept)
+    as_one = few_good(1, jitter=0.05, of_concepts=k / others)
+    found = [criteria_of(name, seed, as_one, only=of) for seed in range(times)]
     assert failed(found)["one_picture_concepts"] == times
     assert failed(found)["distinct_images"] == 0
-    others = len(world(name).model.concepts) - 1
     assert all(f"{k} of {others}" in each["one_picture_concepts"].reason for each in found)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_lost_concept_fails_and_is_named(name: str, share: float) -> None:
-    found = draws(name, lost(name, share), "worst_concept_loss")
+    found = draws(name, lost(share), "worst_concept_loss")
     assert failed(found)["worst_concept_loss"] == 40
     named = {str(each["worst_concept_loss"].about) for each in found}
     assert len(named) > 4
@@ -95,26 +171,22 @@ def test_a_lost_concept_fails_and_is_named(name: str, share: float) -> None:
 
 def test_a_lost_concept_moves_the_mean_of_many_too_little() -> None:
     """Why it takes a criterion of its own: one of 47, lost whole, is within what all may lose."""
-    found = failed(draws("emoji", lost("emoji", 1.0), "retained_accuracy_drop", "unlearning_accuracy"))
+    found = failed(draws("emoji", lost(1.0), "retained_accuracy_drop", "unlearning_accuracy"))
     assert found == Counter()
 
 
 @pytest.mark.parametrize(("share", "decision"), [(0.0, "inconclusive"), (0.3, "inconclusive"), (0.9, "pass")])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_judge_that_does_not_see_the_concept_decides_nothing(name: str, share: float, decision: str) -> None:
-    found = judged_blindly(name, share)["unlearning_accuracy"]
+    only = ("unlearning_accuracy",)
+    found = criteria_of(name, 0, only=only, world_of=blind(share))["unlearning_accuracy"]
     assert found.decision == decision
     if decision == "inconclusive":
         assert "of the base model's own images of it" in found.reason
 
 
 def test_a_base_model_that_draws_nothing_has_nothing_to_lose() -> None:
-    of = world("fashion")
-    part = of.reference.base_model
-    seen = np.where(np.arange(len(part.labels)) % 5 == 0, part.labels, (part.labels + 1) % 10)
-    poor = dataclasses.replace(part, seen=seen, second_seen=seen)
-    pools = [poor.only([label]) for label in range(10)]
-    found = decided(of, Reference(of.reference.real, poor), pools, HELD)
+    found = criteria_of("fashion", 0, world_of=poorly_drawn(0.2))
     assert found["retained_accuracy_drop"].decision == "inconclusive"
     assert "a better base model or judge is needed" in found["retained_accuracy_drop"].reason
     assert found["worst_concept_loss"].decision == "inconclusive"

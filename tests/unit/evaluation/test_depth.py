@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Collection
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.shared.drawn_evidence import criteria_of, world
+from benchmarks.shared.drawn_evidence import JUDGED, criteria_of, world
+from benchmarks.shared.drawn_hits import FLOORS, Behind, depth_hits
 from sfd_core.evaluation.concept_images import Judgements
 from sfd_core.evaluation.criteria import CRITERIA, complete, many_steps_share, part_noised_excess
 from sfd_core.evaluation.evaluators import Evaluators
@@ -18,7 +19,7 @@ from sfd_core.evaluation.evidence import Evidence, JudgeView
 from sfd_core.evaluation.intervals import Z95, paired_difference
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.sections import depth
-from sfd_core.evaluation.sections.depth import Depth, DepthFound, DepthHits, LevelHits
+from sfd_core.evaluation.sections.depth import Depth, DepthFound
 from sfd_core.evaluation.verdict import Criterion, overall
 from sfd_core.request.concepts import Budget, Forget
 from sfd_core.request.overrides.fixed import FixedOverride
@@ -27,7 +28,6 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 DRAWS = range(40)
 NAMES = (many_steps_share.NAME, part_noised_excess.NAME)
-FLOORS = {300: 0.62, 440: 0.19, 800: 0.01}
 
 
 def decided(
@@ -43,24 +43,13 @@ def decided(
     """What both criteria say of a network that draws the concept in ``many`` of its images in many steps, the base
     model in ``base_model``, and that completes ``added`` of the noised images that the floor does not. ``second``: what
     the second judge sees in many steps."""
-    rng = np.random.default_rng(seed)
-    n = depth.STARTED_FROM
-    levels = []
-    for t, share in (floors or FLOORS).items():
-        floor = rng.random(n) < share
-        # Where an image shines through it does so for both, but for one in twenty either way.
-        swapped = rng.random(n) < 0.05
-        ours = np.where(swapped, rng.random(n) < share, floor) | (rng.random(n) < added)
-        levels.append(LevelHits(t, 0.5, ours, floor, floor | (rng.random(n) < base_model)))
-
-    def hits(share: float) -> DepthHits:
-        return DepthHits(rng.random(depth.MANY_STEPS) < share, rng.random(n) < base_model, levels)
-
     of = world("fashion")
     forget = Forget("Sneaker", FixedOverride("Bag"))
     request = UnlearningRequest("fashion", (forget,), Budget(64), Recipe(), thresholds or {})
-    looking = Evaluators(of.model, cast(Any, "the images were judged before"), of.reference)
-    seen = [hits(many), *([hits(second)] if second is not None else [])]
+    looking = Evaluators(of.model, JUDGED, of.reference)
+    rng = np.random.default_rng(seed)
+    views = [Behind(share, added, base_model) for share in (many, second) if share is not None]
+    seen = [depth_hits(view, floors or FLOORS, rng) for view in views]
     found = {} if refused else {Depth: DepthFound(20, {of.forgotten: seen})}
     evidence = Evidence(looking, request, 0, Judgements({}), {}, found, refused)
     parts, limits = Parts([depth.measure(evidence)]), complete(request.thresholds)
