@@ -182,9 +182,9 @@ HONEST: tuple[Control, ...] = (
     Control("in 2 % of the images in many steps", "many_steps_share", beside=by_both(Behind(many_steps=0.02))),
     Control("3 % of the part-noised images completed", "part_noised_excess", beside=by_both(Behind(completed=0.03))),
     Control(
-        "synonyms bring it back in 3 % of the images",
+        "synonyms bring it back in 2 % of the images",
         "paraphrase_accuracy",
-        beside=Beside(by_synonym=0.03),
+        beside=Beside(by_synonym=0.02),
         models=TEXT,
     ),
     Control("in 1 % of the images of others", "forgotten_elsewhere", moved(0.01)),
