@@ -34,6 +34,7 @@ from benchmarks.shared.command import Command, Option
 from benchmarks.shared.experiment import job
 from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, Bench, Setting, Shapes
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256
+from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.device import device_name
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.sampling import SAMPLE_BATCH
@@ -159,7 +160,8 @@ def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]
     meter.forget()
     parts = Parts.of(SHAPES[arguments.shapes], meter.device)
     schedule = schedule_from_config(SCHEDULE)
-    text = TextParts(parts.tokenizer, parts.text_encoder, parts.vae.to(memory_format=torch.channels_last))
+    autoencoder = Autoencoder(parts.vae.to(memory_format=torch.channels_last))
+    text = TextParts(parts.tokenizer, parts.text_encoder, autoencoder)
     generator = TextGenerator(parts.unet, schedule.one_step_scheduler(STABLE_DIFFUSION.t_init), text)
     meter.forget_peak()
     generator.sample(PROMPT, SAMPLE_BATCH, 0)

@@ -4,6 +4,7 @@ from the headers before anything large is allocated. Nothing of a folder is ever
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,16 +27,27 @@ _DTYPES = {"F32", "F16", "BF16", "I64"}
 def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
     """Load a U-Net of this kind in float32 on the CPU from ``config.json`` and one safetensors file.
 
-    The network is built without storage first, and the header's names, shapes and types are held against it, so a
-    file that does not fit is refused before its weights are read.
-
     Raises:
-        ModelRefused: naming the file and what is wrong with it.
+        ModelRefused: as :func:`load_network`.
     """
     path = folder / "config.json"
     config = read_config(path)
     if config.get("_class_name") != kind.__name__:
         raise ModelRefused(f"{path}: _class_name is {config.get('_class_name')!r}, must be {kind.__name__!r}")
+    return load_network(folder, kind, config)
+
+
+def load_network(folder: Path, kind: type[Any], config: Mapping[str, Any]) -> Any:
+    """Load a network of this kind in float32 on the CPU from one safetensors file. ``config``: what the folder's
+    ``config.json`` says, in the words of ``kind``.
+
+    The network is built without storage first, and the header's names, shapes and types are held against it, so a
+    file that does not fit is refused before its weights are read. Buffers that no file has stay without storage.
+
+    Raises:
+        ModelRefused: naming the file and what is wrong with it.
+    """
+    path = folder / "config.json"
     allowed = set(inspect.signature(kind.__init__).parameters) - {"self"}
     arguments = {name: value for name, value in config.items() if not name.startswith("_")}
     if unknown := sorted(set(arguments) - allowed):
@@ -99,3 +111,27 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
         if dtype not in _DTYPES:
             raise ModelRefused(f"{path}: {name} is {dtype}; {', '.join(sorted(_DTYPES))} are read")
     return kinds
+
+
+def load_pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
+    """Load a stock network in float32 on the CPU as its own library does, which knows the names that older checkpoints
+    gave their weights.
+
+    Raises:
+        ModelRefused: for a network of another kind, or files that are not read or do not fit it.
+    """
+    config = read_config(folder / "config.json")
+    named = config.get("_class_name") or (config.get("architectures") or [None])[0]
+    if named != kind.__name__:
+        raise ModelRefused(f"{folder / 'config.json'}: the network is {named!r}, must be {kind.__name__!r}")
+    check_readable(folder / weights)
+    try:
+        network = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
+        raise ModelRefused(f"{folder}: no {kind.__name__} can be read from it: {error}") from None
+    for name, value in network.named_parameters():
+        if value.is_meta:
+            raise ModelRefused(f"{folder / weights}: {name} is missing")
+        if not bool(torch.isfinite(value).all()):
+            raise ModelRefused(f"{folder / weights}: {name} holds NaN or infinite weights")
+    return network

@@ -8,6 +8,8 @@ from sfd_core.families.parameterization import Parameterization, VariancePreserv
 
 BATCH = 100
 """Images that are made at a time."""
+CELLS_TOGETHER = 2**16
+"""Cells of latents that are in the network at a time: 16 images of Stable Diffusion's at 512 pixels."""
 
 
 def ddim(schedule: Parameterization) -> DDIMScheduler:

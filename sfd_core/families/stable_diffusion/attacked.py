@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 from torch.func import functional_call
 
-from sfd_core.families.attacked import TOGETHER, Asked, PromptedNetwork
-from sfd_core.families.images import noise_shape
+from sfd_core.families.attacked import Asked, PromptedNetwork
+from sfd_core.families.latent_network import LatentNetwork
 from sfd_core.families.parameterization import Parameterization
-from sfd_core.families.stable_diffusion.text_parts import DECODED_TOGETHER, TextParts
+from sfd_core.families.stable_diffusion.text_parts import TextParts
 
 BEGIN, END, FILL, SEARCHED = 0, 1, 2, 3
 """Rows of the small table of a search: the tokens that begin, end and fill up a prompt, then those that are
@@ -22,7 +21,7 @@ searched."""
 WORD = re.compile(r"([a-z]+)</w>")
 
 
-class AttackedUnet(PromptedNetwork):
+class AttackedUnet(LatentNetwork, PromptedNetwork):
     """A ``UNet2DConditionModel`` and the text side that it is asked through. ``guidance``: of the base model's own
     sampler."""
 
@@ -31,11 +30,8 @@ class AttackedUnet(PromptedNetwork):
     def __init__(
         self, network: UNet2DConditionModel, schedule: Parameterization, start: float, text: TextParts, guidance: float
     ) -> None:
-        super().__init__(network, schedule, start)
+        super().__init__(network, schedule, start, text.autoencoder, guidance)
         self.text = text
-        self.guidance = guidance
-        _, height, width = noise_shape(network)
-        self.together = max(1, min(TOGETHER, DECODED_TOGETHER // text.pixels_of(height * width)))
 
     def embeddings(self, asked: Asked) -> Tensor:
         """Return what the text encoder makes of these prompts, [n, L, D]."""
@@ -46,24 +42,9 @@ class AttackedUnet(PromptedNetwork):
         output: Tensor = self.network(*given, encoder_hidden_states=c, return_dict=False)[0]
         return output
 
-    def guided(self, x_t: Tensor, t: float, c: Tensor) -> Tensor:
-        """Return x0 guided away from the empty prompt, as :class:`GuidedDdimSampler` does at each of its steps."""
-        if self.guidance == 1:
-            return self.denoise(x_t, t, c)
-        both = torch.cat([self.embeddings([""]).expand_as(c), c])
-        away, towards = self.denoise(x_t.repeat(2, 1, 1, 1), t, both).chunk(2)
-        return away + self.guidance * (towards - away)
-
-    def pixels(self, x0: Tensor) -> Tensor:
-        vae: Any = self.text.vae
-        images: Tensor = vae.decode(x0.to(vae.dtype) / vae.config.scaling_factor).sample
-        return images.float()
-
-    def encode(self, images: Tensor) -> Tensor:
-        vae: Any = self.text.vae
-        with torch.no_grad():
-            latents: Tensor = vae.encode(images.to(vae.dtype)).latent_dist.mode() * vae.config.scaling_factor
-        return latents.float()
+    def nothing(self) -> Tensor:
+        """Return those of the empty prompt."""
+        return self.embeddings([""])
 
     @property
     def token_table(self) -> Tensor:

@@ -9,13 +9,10 @@ import torch
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
-from sfd_core.families.ddim import BATCH, ddim
+from sfd_core.families.ddim import BATCH, CELLS_TOGETHER, ddim
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import PromptSampler, evaluation_prompts
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline
-
-CELLS_TOGETHER = 2**16
-"""Cells of latents that are in the network at a time: 16 images of Stable Diffusion's at 512 pixels."""
 
 
 class GuidedDdimSampler(PromptSampler):
@@ -44,7 +41,7 @@ class GuidedDdimSampler(PromptSampler):
             n = self.text.embeddings([""]).to(device).expand_as(c)
             for t in self.scheduler.timesteps:
                 x = self.scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
-            images.append(self.text.pictures(x))
+            images.append(self.text.autoencoder.pictures(x))
         return np.concatenate(images)
 
     def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:

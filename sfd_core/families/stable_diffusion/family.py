@@ -72,10 +72,10 @@ class StableDiffusion:
         return base_sampler(_pipeline(base), device, steps)
 
     def encoded(self, images: Images, base: LoadedBase) -> Tensor:
-        return _pipeline(base).text.latents(from_uint8(images))
+        return _pipeline(base).text.autoencoder.latents(from_uint8(images))
 
     def pictured(self, x0: Tensor, base: LoadedBase) -> Images:
-        return _pipeline(base).text.pictures(x0)
+        return _pipeline(base).text.autoencoder.pictures(x0)
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str

@@ -60,7 +60,7 @@ class TextGenerator(PromptSampler):
             # Filled up as OneStepGenerator's batches are: kernels may round differently for other batch sizes.
             filled = [*prompts[i : i + n], *[prompts[i + n - 1]] * (SAMPLE_BATCH - n)]
             noise = noise_of([*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)], noise_shape(self.network))
-            images.append(self.text.pictures(self._latents(filled, noise))[:n])
+            images.append(self.text.autoencoder.pictures(self._latents(filled, noise))[:n])
         return np.concatenate(images)
 
     def _latents(self, prompts: Sequence[str], noise: torch.Tensor) -> torch.Tensor:
@@ -76,7 +76,7 @@ class TextGenerator(PromptSampler):
     def save(self, folder: Path) -> None:
         """Write a stock pipeline folder: safetensors, configurations, tokenizer."""
         pipe = StableDiffusionPipeline(
-            self.text.vae,
+            self.text.autoencoder.vae,
             self.text.text_encoder,
             self.text.tokenizer,
             self.network,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,11 +11,11 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from sfd_core.families.parameterization import Parameterization
-from sfd_core.families.score import NetworkScore
+from sfd_core.families.score import GuidedScore
 from sfd_core.families.stable_diffusion.prompt_table import PromptTable
 
 
-class StableDiffusionScore(NetworkScore):
+class StableDiffusionScore(GuidedScore):
     """The score ``f(x_t, t, c)`` of a ``UNet2DConditionModel``, guided or not. ``settings``: as of any network."""
 
     def __init__(
@@ -23,20 +24,13 @@ class StableDiffusionScore(NetworkScore):
         super().__init__(unet, schedule, **settings)
         self.table = table
 
-    def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and rows c [B], not guided."""
-        return self.x0(x_t, t, encoder_hidden_states=self.table.of(c))
+    def asked(self, c: Tensor) -> Mapping[str, Tensor]:
+        """Return the prompts of rows c [B]."""
+        return {"encoder_hidden_states": self.table.of(c)}
 
-    def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
-        """Return ``f(n) + kappa (f(c) - f(n))`` for each of ``kappas``, with n what the row is guided away from: the
-        empty prompt or a negative one (Ho & Salimans 2022, arXiv 2207.12598). x0 is affine in what the network puts
-        out, so guiding x0 is guiding eps or v. One pass over both; over c alone where every kappa is 1."""
-        if all(kappa == 1 for kappa in kappas):
-            return (self(x_t, t, c),) * len(kappas)
-        both = torch.cat([self.table.away_from(c), self.table.of(c)])
-        f_n, f_c = self.x0(x_t.repeat(2, 1, 1, 1), t.repeat(2), encoder_hidden_states=both).chunk(2)
-        at = {kappa: f_n + kappa * (f_c - f_n) for kappa in kappas}
-        return tuple(at[kappa] for kappa in kappas)
+    def away_from(self, c: Tensor) -> Mapping[str, Tensor]:
+        """Return what rows c [B] are guided away from: the empty prompt or a negative one."""
+        return {"encoder_hidden_states": self.table.away_from(c)}
 
     def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
         """Return x0, guided by ``kappa`` away from the negative prompt of a row that has one, and not guided

@@ -6,22 +6,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKL
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from sfd_core.families.images import to_uint8
+from sfd_core.families.autoencoder import Autoencoder
 
 ENCODED_TOGETHER = 64
 """Prompts a call of the text encoder."""
-DECODED_TOGETHER = 2**20
-"""Pixels that are decoded at a time: four pictures of 512 x 512, which take 3.6 GB (docs/memory.md)."""
-
 KEPT = 2048
 """Prompts whose embeddings are kept, those asked for last: 480 MB of Stable Diffusion 1.5's. A sampler is asked for
 ever new ones."""
@@ -34,13 +27,13 @@ class TextParts:
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
-    vae: AutoencoderKL
+    autoencoder: Autoencoder
     _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict)
 
     def to(self, device: torch.device | str) -> TextParts:
         """Move both networks to ``device``; what was encoded stays where it is."""
         self.text_encoder.to(device)
-        self.vae.to(device)
+        self.autoencoder.to(device)
         return self
 
     @torch.no_grad()
@@ -88,26 +81,3 @@ class TextParts:
         room = self.longest - 2
         tokens = zip(prompts, self.tokenizer(list(prompts), add_special_tokens=False).input_ids, strict=True)
         return {prompt: self.tokenizer.decode(ids[room:]).strip() for prompt, ids in tokens if len(ids) > room}
-
-    @torch.no_grad()
-    def pictures(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Decode scaled latents [n, C, h, w] to uint8 [n, H, W, 3]."""
-        config: Any = self.vae.config
-        pixels = self.pixels_of(latents[0, 0].numel())
-        pieces = (latents.to(self.vae.dtype) / config.scaling_factor).split(max(1, DECODED_TOGETHER // pixels))
-        return np.concatenate([to_uint8(self.vae.decode(piece).sample) for piece in pieces])
-
-    @torch.no_grad()
-    def latents(self, images: Tensor) -> Tensor:
-        """Encode ``images`` [n, 3, H, W] in [-1, 1] to scaled latents [n, C, h, w] float32: the mode of each, so that
-        an image always has the same."""
-        config: Any = self.vae.config
-        pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
-        found: Tensor = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces]).float()
-        return found * float(config.scaling_factor)
-
-    def pixels_of(self, latents: int) -> int:
-        """Count the pixels of a picture of so many latents: the autoencoder halves both edges between any two
-        blocks."""
-        config: Any = self.vae.config
-        return int(latents * 4 ** (len(config.block_out_channels) - 1))

@@ -141,7 +141,10 @@ class TestTheNetwork:
         images = torch.linspace(-1, 1, 2).view(2, 1, 1, 1).expand(2, 3, 16, 16)
         torch.testing.assert_close(network.pixels(network.encode(images)), images)
         stock = family_of("stable_diffusion").attacked(tiny.network, tiny, 440)
-        latents = tiny.text.vae.encode(images).latent_dist.mode() * tiny.text.vae.config.scaling_factor
+        latents = (
+            tiny.text.autoencoder.vae.encode(images).latent_dist.mode()
+            * tiny.text.autoencoder.vae.config.scaling_factor
+        )
         torch.testing.assert_close(stock.encode(images), latents)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from sfd_core.families import autoencoder
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.stable_diffusion import base_sampler as teacher
-from sfd_core.families.stable_diffusion import text_parts
 from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -28,7 +28,7 @@ def batches(base: LoadedBase, monkeypatch: pytest.MonkeyPatch) -> dict[str, list
     """How many images each call of the U-Net and of the decoder has."""
     seen: dict[str, list[int]] = {"unet": [], "decoder": []}
     parts = base.text
-    for name, owner, method in (("unet", base.network, "forward"), ("decoder", parts.vae, "decode")):
+    for name, owner, method in (("unet", base.network, "forward"), ("decoder", parts.autoencoder.vae, "decode")):
         original = getattr(owner, method)
 
         def counting(x: Any, *args: Any, _name: str = name, _call: Any = original, **kwargs: Any) -> Any:
@@ -51,17 +51,17 @@ def test_pictures_are_decoded_some_at_a_time(
     expected: list[int],
 ) -> None:
     latents = torch.randn(5, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    together = base.text.pictures(latents)
+    together = base.text.autoencoder.pictures(latents)
     batches["decoder"].clear()
-    monkeypatch.setattr(text_parts, "DECODED_TOGETHER", pixels)
-    apart = base.text.pictures(latents)
+    monkeypatch.setattr(autoencoder, "DECODED_TOGETHER", pixels)
+    apart = base.text.autoencoder.pictures(latents)
     assert batches["decoder"] == expected
     assert apart.shape == (5, SIDE, SIDE, 3)
     assert np.abs(apart.astype(int) - together).max() <= 1
 
 
 def test_four_pictures_of_512_pixels_are_decoded_together() -> None:
-    assert text_parts.DECODED_TOGETHER // 512**2 == 4
+    assert autoencoder.DECODED_TOGETHER // 512**2 == 4
 
 
 @pytest.mark.parametrize(("cells", "expected"), [(64 * 100, [5]), (64 * 2, [2, 2, 1]), (1, [1, 1, 1, 1, 1])])

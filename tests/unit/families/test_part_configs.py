@@ -72,7 +72,7 @@ TEXT: list[tuple[str, dict[str, Any], str]] = [
         ("vae/config.json", {"scaling_factor": factor}, "scaling_factor is .*, must be a finite number above 0")
         for factor in (0, -0.18, math.nan, math.inf, None, "0.18215", True, [1.0])
     ),
-    ("vae/config.json", {"shift_factor": 0.1}, "shift_factor is 0.1, must be null: StableDiffusionPipeline only"),
+    ("vae/config.json", {"shift_factor": 0.1}, "shift_factor is 0.1, must be null: the pipeline only scales"),
     ("vae/config.json", {"latents_mean": [0.0] * 4}, "latents_mean is .*, must be null"),
     ("vae/config.json", {"latents_std": [1.0] * 4}, "latents_std is .*, must be null"),
     ("vae/config.json", {"out_channels": 1}, "out_channels is 1, must be 3"),

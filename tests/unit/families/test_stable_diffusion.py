@@ -231,7 +231,7 @@ class TestPublished:
         z = torch.randn(base.network.config.in_channels, size, size, generator=torch.Generator().manual_seed(7))[None]
         with torch.no_grad():
             x_g = theta(base.schedule.b[T_INIT] * z, torch.tensor([T_INIT]), torch.tensor([table.rows[cat]]))
-        ours = base.text.pictures(x_g).astype(int)
+        ours = base.text.autoencoder.pictures(x_g).astype(int)
         assert np.abs(ours - generator.sample("a cat", 1, 7).astype(int)).max() <= 1
 
     def test_image_i_depends_on_the_prompt_and_seed_plus_i_alone(self, generator: TextGenerator) -> None:
