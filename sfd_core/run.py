@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,7 +202,8 @@ def _training(
         return
     judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
     quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
-    look = judge.logits_of_cells if judge is not None else None
+    own_space = family_of(base.model.family).attacked(base.network, base, base.schedule.start(request.recipe))
+    look = partial(judge.logits_of, network=own_space) if judge is not None else None
     first_images, first_seconds = state.images, state.seconds
     for step in train(state, base, request, plan=plan, judge=look, quick_evaluation=quick):
         strip.look(state, finished=step.finished)

@@ -22,6 +22,7 @@ from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import check_header
 from sfd_core.errors import ModelRefused
+from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.images import from_uint8
 
 JUDGE_BATCH = 250
@@ -52,10 +53,9 @@ class Judgement:
 class ImageJudge:
     """A classifier over the base model's concepts, in their order."""
 
-    def __init__(self, net: nn.Module, size: tuple[int, int], patch: int) -> None:
+    def __init__(self, net: nn.Module, size: tuple[int, int]) -> None:
         self.net = net.eval().requires_grad_(False)
         self.size = size
-        self.patch = patch
         self._features: list[Tensor] = []
         head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
         head.register_forward_pre_hook(lambda _, inputs: self._features.append(inputs[0].flatten(1)))
@@ -83,7 +83,7 @@ class ImageJudge:
         net = AutoModelForImageClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
-        return cls(net.to(device), size, model.image.patch)
+        return cls(net.to(device), size)
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute logits [B, concepts] from images [B, C, H, W] in [-1, 1]."""
@@ -93,9 +93,10 @@ class ImageJudge:
         output: Tensor = self.net(x).logits
         return output
 
-    def logits_of_cells(self, cells: Tensor) -> Tensor:
-        """Return the same for images in the network's space, where ``patch`` x ``patch`` pixels are one cell."""
-        return self.logits(F.pixel_shuffle(cells, self.patch).clamp(-1, 1))
+    def logits_of(self, x0: Tensor, network: AttackedNetwork) -> Tensor:
+        """Return the same for x0 [B, ...] in the own space of ``network``, of cells or latents."""
+        pieces = (network.pixels(piece) for piece in x0.split(network.together))
+        return torch.cat([self.logits(piece.clamp(-1, 1)) for piece in pieces])
 
     @torch.no_grad()
     def judge(self, images: NDArray[np.uint8]) -> Judgement:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel, UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,9 +16,9 @@ def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def noise_shape(unet: UNet2DModel | UNet2DConditionModel) -> tuple[int, int, int]:
-    """Return [C, H, W] of what a diffusers U-Net reads."""
-    config = unet.config
+def noise_shape(network: Any) -> tuple[int, int, int]:
+    """Return [C, H, W] of what a diffusers U-Net or transformer reads."""
+    config = network.config
     size = config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
     return config.in_channels, height, width

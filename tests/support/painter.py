@@ -126,7 +126,7 @@ def evaluators(images: int = 40) -> Evaluators:
     prompts = EvaluationPrompts(VOCABULARY, "object")
     labels = np.repeat(np.arange(len(OBJECTS)), images)
     parts: dict[str, list[ReferenceSet]] = {"object": [], "style": []}
-    judges = {domain: ImageJudge(_Amount(domain), (8, 8), patch=1) for domain in parts}
+    judges = {domain: ImageJudge(_Amount(domain), (8, 8)) for domain in parts}
     for first in (0, 10_000):
         seeds = list(range(first, first + len(labels)))
         painted = Painter().sample_labels(labels.tolist(), seeds)

@@ -44,7 +44,7 @@ class Brightness(nn.Module):
 
 def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
     """A judge that looks at ``rows`` and never answers with one of ``never``."""
-    return ImageJudge(Brightness(rows, never), (8, 8), patch=1)
+    return ImageJudge(Brightness(rows, never), (8, 8))
 
 
 def trained_on(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedBase:

@@ -65,7 +65,7 @@ class ShadeByWords(nn.Module):
 
 def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
     """A judge of the four objects' shades that looks at ``rows`` and never answers with one of ``never``."""
-    return ImageJudge(Brightness(rows, never), (16, 16), patch=1)
+    return ImageJudge(Brightness(rows, never), (16, 16))
 
 
 def knowing(base: LoadedPipeline, instead: Mapping[int, int] | None = None) -> LoadedPipeline:

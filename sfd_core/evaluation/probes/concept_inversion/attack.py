@@ -82,10 +82,10 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
 
 
 def _starts(network: AttackedNetwork, label: int, concepts: int, rng: torch.Generator) -> Tensor:
-    """[S, D]: embeddings of classes, ``label`` first, and random ones with the mean and spread of the table."""
+    """[S, ...]: embeddings of classes, ``label`` first, and random ones with the mean and spread of the table."""
     table = network.embeddings(range(concepts)).detach()
     others = torch.tensor([i for i in range(concepts) if i != label], dtype=torch.long)
     others = others[torch.randperm(len(others), generator=rng)[: CLASS_STARTS - 1]]
-    noise = torch.randn(RANDOM_STARTS, table.shape[1], generator=rng).to(table.device)
+    noise = torch.randn(RANDOM_STARTS, *table.shape[1:], generator=rng).to(table.device)
     random = table.mean(dim=0) + table.std(dim=0) * noise
     return torch.cat([table[[label]], table[others.to(table.device)], random])
