@@ -11,9 +11,9 @@ from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
+from sfd_core.families.class_conditions import class_conditions
 from sfd_core.families.class_unet.attacked import AttackedClassUnet
 from sfd_core.families.class_unet.base_sampler import DdimSampler
-from sfd_core.families.class_unet.conditions import class_conditions
 from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load

@@ -19,7 +19,7 @@ from sfd_core.evaluation.metrics import (
     kernel_distance,
     precision_recall,
 )
-from sfd_core.families.class_unet.conditions import class_conditions
+from sfd_core.families.class_conditions import class_conditions
 from sfd_core.request.concepts import Forget
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.overrides.judge import JudgeOverride

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.esd import esd
-from sfd_core.families.class_unet.conditions import class_conditions
+from sfd_core.families.class_conditions import class_conditions
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.ddim import ddim
 from sfd_core.families.loading import load_base

@@ -8,8 +8,9 @@ from sfd_core.families.protocol import ConditionTable
 from sfd_core.request.concepts import Forget
 
 
-def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> ConditionTable:
-    """Return what may be asked of a model that knows ``concepts``, and what overrides what is forgotten."""
+def class_conditions(forget: Sequence[Forget], concepts: Sequence[str], dropped: int | None = None) -> ConditionTable:
+    """Return what may be asked of a model that knows ``concepts``, and what overrides what is forgotten. ``dropped``:
+    the label that asks for no class, where there is one."""
     forgotten = [concepts.index(item.concept) for item in forget]
     remaining = [label for label in range(len(concepts)) if label not in forgotten]
     overrides: dict[int, Sequence[int]] = {}
@@ -20,4 +21,4 @@ def class_conditions(forget: Sequence[Forget], concepts: Sequence[str]) -> Condi
             judged.append(label)
         else:
             overrides[label] = labels
-    return ConditionTable([[label] for label in forgotten], remaining, overrides, judged)
+    return ConditionTable([[label] for label in forgotten], remaining, overrides, judged, dropped)

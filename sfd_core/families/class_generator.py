@@ -1,0 +1,94 @@
+"""One-step generators of classes, of whichever network: sample and save as a diffusers folder.
+
+``x = f_theta(b_tinit z, t_init, c)`` is exactly one step of ``EulerDiscreteScheduler`` over the first ``t_init + 1``
+betas of the base model (docs/adr/0003): its initial noise is ``sigma z``, its scaled input ``b z``, its only step
+gives x0. Diffusers has no pipeline of classes that makes it (docs/adr/0018), so each family has one of its own, in one
+file, which is published beside the weights.
+
+Quick evaluations in training, the report, ``lethe sample`` and the endpoint all sample generators of classes through
+this class; text-to-image ones have their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sfd_core.base_model.configs import read_config
+from sfd_core.errors import ModelRefused
+from sfd_core.families.images import noise_of, noise_shape
+from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler, Images
+
+INDEX = "model_index.json"
+
+
+class ClassPipelineGenerator(ClassSampler):
+    """Images of classes from one network evaluation each. ``pipe``: a pipeline with a scheduler that makes one step,
+    and the ``labels`` of its concepts by name. ``network``: what it asks, shared, not copied."""
+
+    def __init__(self, pipe: Any, network: Any) -> None:
+        self.pipe = pipe
+        self.network = network.eval()
+        # By label: JSON sorts "10" before "2".
+        self.concepts: tuple[str, ...] = tuple(sorted(pipe.labels, key=pipe.labels.__getitem__))
+
+    @property
+    def start(self) -> int:
+        """The step at which it asks its network: the last of its scheduler."""
+        return int(self.pipe.scheduler.config.num_train_timesteps) - 1
+
+    @abstractmethod
+    def images(self, noise: Tensor, labels: Tensor) -> Images:
+        """Make an image from each unit noise [n, C, H, W] in the network's space, of each label [n]."""
+
+    def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
+        """Make one image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        batches = [
+            self._batch(labels[i : i + SAMPLE_BATCH], seeds[i : i + SAMPLE_BATCH])
+            for i in range(0, len(labels), SAMPLE_BATCH)
+        ]
+        return np.concatenate(batches)
+
+    def _batch(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
+        n = len(labels)
+        filled = [*labels, *[labels[-1]] * (SAMPLE_BATCH - n)]
+        noise = noise_of([*seeds, *[seeds[-1]] * (SAMPLE_BATCH - n)], noise_shape(self.network))
+        return self.images(noise, torch.tensor(filled, device=self.pipe.device))[:n]
+
+    def save(self, folder: Path) -> None:
+        """Write a diffusers folder: ``model_index.json``, a folder for each part and the pipeline's own source."""
+        self.pipe.save_pretrained(folder, safe_serialization=True)
+        shutil.copyfile(inspect.getfile(type(self.pipe)), folder / "pipeline.py")
+
+
+def labels_of(concepts: Sequence[str]) -> dict[str, str]:
+    """Return the names of the classes as a pipeline's ``model_index.json`` has them, by label."""
+    return {str(label): concept for label, concept in enumerate(concepts)}
+
+
+def read_class_index(folder: Path, pipeline: str) -> dict[str, Any]:
+    """Read the ``model_index.json`` of a folder that :meth:`ClassPipelineGenerator.save` wrote. ``pipeline``: its
+    class.
+
+    Raises:
+        ModelRefused: for another pipeline, or an ``id2label`` that does not name each class.
+    """
+    index = read_config(folder / INDEX)
+    id2label = index.get("id2label")
+    if index.get("_class_name") != pipeline or not isinstance(id2label, dict):
+        raise ModelRefused(f"{folder}: not the folder of a class-conditional generator")
+    if set(id2label) != {str(label) for label in range(len(id2label))} or not _are_names(id2label.values()):
+        raise ModelRefused(f"{folder / INDEX}: id2label must name each class from 0 on, all differently")
+    return index
+
+
+def _are_names(names: Collection[object]) -> bool:
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
