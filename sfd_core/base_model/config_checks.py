@@ -84,6 +84,22 @@ class Checked:
             raise ModelRefused(f"{path}: {'; '.join(self.faults)}")
 
 
+def check_all(*checks: Callable[[], object]) -> None:
+    """Make every check, of a file each, whichever refuse.
+
+    Raises:
+        ModelRefused: with all that the checks refuse.
+    """
+    refused = []
+    for check in checks:
+        try:
+            check()
+        except ModelRefused as error:
+            refused.append(str(error))
+    if refused:
+        raise ModelRefused("; ".join(refused))
+
+
 def is_whole(value: object) -> bool:
     """Say whether ``value`` is an integer; JSON's true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -59,6 +59,8 @@ def check_picture(folder: Path, said: ImageFormat, made: ImageFormat) -> None:
     Raises:
         ModelRefused: with both.
     """
+    if said.patch != made.patch:
+        raise ModelRefused(f"{folder}: the manifest's image.patch is {said.patch}, must be 1: the network sees latents")
     if said != made:
         raise ModelRefused(
             f"{folder}: the manifest's image is {said.channels} x {said.height} x {said.width}, "

@@ -12,6 +12,9 @@ from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
+NO_NEGATIVE = "supported for text-to-image models only: there are no negative prompts"
+"""Why a setting means nothing to models that are asked by class."""
+
 
 @dataclass(frozen=True)
 class Description:

@@ -21,7 +21,7 @@ from sfd_core.request.recipe import Recipe, check_settings, completed
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
 
-NAMES = ("class_unet", "stable_diffusion")
+NAMES = ("class_unet", "dit", "stable_diffusion")
 
 
 def describe(name: str) -> Description:
@@ -51,7 +51,8 @@ def hub_layouts() -> Mapping[str, HubLayout]:
 
 def unfetched(name: str, title: str) -> BaseModel:
     """Return a hub's model as it is known before it is fetched: by its name alone, and so of the one family that is
-    fetched of hubs. With a second one, whoever allows a model will have to say which it is of."""
+    fetched of hubs. With a second one, whoever allows a model will have to say which it is of, and one that is asked by
+    class what its classes are and who judges them."""
     (layout,) = hub_layouts().values()
     return layout.unfetched(name, title)
 

@@ -123,7 +123,7 @@ def _check_forward_process(checked: Checked, name: str) -> None:
     checked.value(
         "variance_type",
         lambda v: not isinstance(v, str) or not v.startswith("learned"),
-        "be a fixed one: the networks that are read put out no variance",
+        "be a fixed one: no variance that a network puts out is read",
         None,
     )
     if not STOCK_SCHEDULERS[name].rescales:

@@ -112,8 +112,8 @@ class Recipe:
     """Where the override is a negative prompt: guide the fake score away from it too, in all three places, when it is
     asked for the forgotten prompt; else it is guided away from the empty prompt. Paper: true. Text models only."""
     condition_dropout: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
-    """Share of the conditions that are replaced by the empty prompt where the fake score is trained, so that it keeps
-    an unconditional side to be guided from (Ho & Salimans 2022). Text models only."""
+    """Share of the conditions that are replaced by the empty prompt, or the null class, where the fake score is
+    trained, so that it keeps an unconditional side to be guided from (Ho & Salimans 2022). Guided models only."""
     micro_batch: Annotated[Whole, Field(ge=1, le=4096)] | None = None
     """Split a step's batch into pieces of at most this many images to save memory; the gradient is the same."""
     precision: Precision = "auto"

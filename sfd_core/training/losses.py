@@ -10,9 +10,10 @@ identity Distillation (arXiv 2404.04057). The letters are the paper's:
     o(c)                                             c for a remaining condition, its override for a forgotten one
     w(c)                                             1 for a remaining condition, the forget weight for a forgotten one
 
-Text-to-image networks are guided (long-short guidance, SiD-LSG, arXiv 2406.01561): ``f`` at strength kappa is
-``f(n) + kappa (f(c) - f(n))``, with n the empty prompt, and each place has a kappa of its own: kappa1 the fake score in
-its own loss, kappa2 in ``delta`` and kappa3 in the bracket of the generator's, kappa4 the teacher.
+Networks that know an empty condition (an empty prompt, a null class) are guided (long-short guidance, SiD-LSG, arXiv
+2406.01561): ``f`` at strength kappa is ``f(n) + kappa (f(c) - f(n))``, with n that condition, and each place has a
+kappa of its own: kappa1 the fake score in its own loss, kappa2 in ``delta`` and kappa3 in the bracket of the
+generator's, kappa4 the teacher.
 
 The sum runs over pixels, the mean over the batch; w is applied per sample.
 """

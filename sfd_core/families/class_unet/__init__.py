@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sfd_core.families.description import Description
+from sfd_core.families.description import NO_NEGATIVE, Description
 from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
 
-UNGUIDED = "supported for text-to-image models only: this one knows no empty condition to be guided from"
+UNGUIDED = "supported for guided models only: this one knows no empty condition to be guided from"
 UNTRIED = "supported for text-to-image models only"
 
 DESCRIPTION = Description(
@@ -17,8 +17,8 @@ DESCRIPTION = Description(
     checked_for_one=7.0,
     pipelines=("ClassConditionalPipeline",),
     without={
-        **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "deep_kappa", "condition_dropout"), UNGUIDED),
-        "negative_in_fake_score": UNGUIDED,
+        **dict.fromkeys(("kappa1", "kappa2", "kappa3", "kappa4", "condition_dropout"), UNGUIDED),
+        **dict.fromkeys(("deep_kappa", "negative_in_fake_score"), NO_NEGATIVE),
         **dict.fromkeys(("attention_slicing", "lora_rank_generator", "lora_rank_fake_score"), UNTRIED),
     },
 )

@@ -193,7 +193,7 @@ def test_messages_say_what_would_be_right() -> None:
         "/recipe/distil_images": "must be smaller than budget.images (640), not 640"
     }
     assert errors_of(BODY | {"recipe": {"kappa1": 2}}) == {
-        "/recipe/kappa1": "supported for text-to-image models only: this one knows no empty condition to be guided from"
+        "/recipe/kappa1": "supported for guided models only: this one knows no empty condition to be guided from"
     }
     assert errors_of(BODY | {"recipe": {"lora_rank_generator": 2, "attention_slicing": True}}) == {
         f"/recipe/{name}": "supported for text-to-image models only"
