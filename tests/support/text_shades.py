@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.sampling import evaluation_prompts
 from sfd_core.families.stable_diffusion.loading import LoadedPipeline
@@ -34,6 +35,10 @@ class Enlarging(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return self.one.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.one.device
 
     def decode(self, latents: Tensor) -> Any:
         return SimpleNamespace(sample=F.interpolate(latents[:, :3] * SCALE, scale_factor=2))
@@ -71,7 +76,7 @@ def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
 def knowing(base: LoadedPipeline, instead: Mapping[int, int] | None = None) -> LoadedPipeline:
     """``base``, of four objects, with a network that answers each object's prompts with its shade, or with that of the
     object ``instead``; its least-squares solution. It is sampled without guidance."""
-    text, asked = dataclasses.replace(base.text, vae=Enlarging()), evaluation_prompts(base.model)
+    text, asked = dataclasses.replace(base.text, autoencoder=Autoencoder(Enlarging())), evaluation_prompts(base.model)
     assert asked is not None
     labels = [label for label in range(len(SHADES)) for _ in range(4)]
     embedded = text.embeddings(asked.texts(labels, [seed for _ in SHADES for seed in range(4)])).flatten(1)
