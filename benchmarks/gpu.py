@@ -39,9 +39,10 @@ from sfd_core.families.device import device_name
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.families.schedules import schedule_from_config
-from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
-from sfd_core.families.stable_diffusion.text_parts import TextParts
+from sfd_core.families.stable_diffusion.text import StableDiffusionText
+from sfd_core.families.text.clip_reader import ClipReader
+from sfd_core.families.text.generator import TextGenerator
 from sfd_core.run import Finished, PhaseStarted, Progress
 
 BATCH, STEPS, ROUNDS = 8, 3, 3
@@ -161,7 +162,7 @@ def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]
     parts = Parts.of(SHAPES[arguments.shapes], meter.device)
     schedule = schedule_from_config(SCHEDULE)
     autoencoder = Autoencoder(parts.vae.to(memory_format=torch.channels_last))
-    text = TextParts(parts.tokenizer, parts.text_encoder, autoencoder)
+    text = StableDiffusionText((ClipReader(parts.tokenizer, parts.text_encoder),), autoencoder)
     generator = TextGenerator(parts.unet, schedule.one_step_scheduler(STABLE_DIFFUSION.t_init), text)
     meter.forget_peak()
     generator.sample(PROMPT, SAMPLE_BATCH, 0)

@@ -32,7 +32,7 @@ from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.device import device_name, pick_device
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
-from sfd_core.families.registry import family_of
+from sfd_core.families.registry import describe, family_of
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.card import model_card
 from sfd_core.report.examine import ReportDraft, examine, write_report
@@ -301,5 +301,5 @@ def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path
     files = family_of(base.model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
     report = write_report(draft, report_folder, ["lethe record rerun unlearning-record.json"])
-    (folder / "README.md").write_text(model_card(draft.report))
+    (folder / "README.md").write_text(model_card(draft.report, describe(base.model.family).opening))
     return Finished(report, folder, report_folder)

@@ -16,8 +16,8 @@ from benchmarks.shared.experiment import Experiment
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
-from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
-from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.generator import TextGenerator
 
 SAID_EVERY = 20.0
 

@@ -24,7 +24,7 @@ from benchmarks.shared.page import commit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.device import device_name
 from sfd_core.families.loading import load_generator
-from sfd_core.families.stable_diffusion.generator import TextGenerator
+from sfd_core.families.text.generator import TextGenerator
 from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress
 
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"

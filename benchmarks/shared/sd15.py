@@ -3,7 +3,7 @@ what memory and time depend on, without the weights themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,9 @@ from sfd_core.families.protocol import ConditionTable, LoadedBase, TrainingPlan
 from sfd_core.families.scheduler_config import scheduler_config
 from sfd_core.families.schedules import betas_of
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.families.stable_diffusion.network import StableDiffusionScore
-from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.families.text.prompt_table import EMPTY, PromptTable
+from sfd_core.families.text.score import PromptScore
 from sfd_core.request.override import Condition
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.state import Network, TrainingState, start
@@ -154,6 +154,13 @@ class _Blank:
     def embeddings(self, prompts: Sequence[str]) -> Tensor:
         return torch.zeros(len(prompts), TOKENS, self.width)
 
+    def nothing(self) -> Tensor:
+        return self.embeddings([""])
+
+    def output(self, network: Callable[..., Any], x: Tensor, t: Tensor, c: Tensor) -> Tensor:
+        output: Tensor = network(x, t, encoder_hidden_states=c, return_dict=False)[0]
+        return output
+
 
 class _Unchanged(ConditionSampler):
     """An override of nothing: which prompt the base model is asked for is nothing to what a step takes."""
@@ -188,9 +195,7 @@ class Bench:
         prompts = PromptTable([Condition("one"), Condition("two")], blank, torch.bfloat16)
         table = ConditionTable((), [1, 2], {}, dropped=EMPTY)
         self._sampler = _Unchanged(table, recipe, self.device)
-        plan = TrainingPlan(
-            lambda unet: StableDiffusionScore(unet, schedule, prompts, dtype=torch.bfloat16), table, table
-        )
+        plan = TrainingPlan(lambda unet: PromptScore(unet, schedule, prompts, dtype=torch.bfloat16), table, table)
         self._step = step_of(self.base_model, self.state, plan, schedule, recipe, self.kind)
 
     def step(self) -> None:

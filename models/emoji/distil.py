@@ -22,8 +22,8 @@ from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.schedules import load_schedule
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.family import FAMILY
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
@@ -59,7 +59,7 @@ def base_of(folder: Path) -> LoadedPipeline:
         plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
     )
     schedule = load_schedule(folder)
-    return LoadedPipeline(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, load_text_parts(folder))
+    return LoadedPipeline(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, FAMILY.load_text(folder))
 
 
 def vocabulary_of(base: LoadedPipeline) -> Vocabulary:

@@ -40,9 +40,9 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.images import to_uint8
-from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
-from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.generator import TextGenerator
+from sfd_core.families.text.loaded import LoadedPipeline
 
 HERE = Path(__file__).parent
 STEPS = HERE.parents[1] / "docs/results/emoji-steps.json"

@@ -29,8 +29,8 @@ from sfd_core.environment import environment
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
 from sfd_core.families.device import device_name
-from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.loaded import LoadedPipeline
 
 COUNTS = (1, 2, 4, 8, 10, 15, 20, 25, 30, 50)
 GUIDANCES, GUIDANCE_STEPS = (1.0, 2.0, 3.0, 4.0, 6.0), 15

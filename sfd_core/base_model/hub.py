@@ -110,10 +110,8 @@ def _download(
     get([INDEX])
     layout = _layout(folder / INDEX, layouts)
     _check_names(hub, [*layout.configs, *layout.weights], listed)
-    if not any(set(group) <= set(listed) for group in layout.tokenizers):
-        raise ModelRefused(
-            f"{_said(hub)} has neither {' nor '.join(' and '.join(group) for group in layout.tokenizers)}"
-        )
+    if (lacking := layout.without_words(listed)) is not None:
+        raise ModelRefused(f"{_said(hub)} has neither {lacking}")
     _check_sizes(hub, layout.limits, listed)
     get([*layout.configs, *layout.words])
     layout.check(folder)

@@ -14,6 +14,10 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 NO_NEGATIVE = "supported for text-to-image models only: there are no negative prompts"
 """Why a setting means nothing to models that are asked by class."""
+BESIDE_ITS_WEIGHTS = (
+    'DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{folder}/pipeline.py", trust_remote_code=True)'
+)
+"""For a pipeline of our own, which is published with the weights."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Description:
     they are changed, each with the reason. ``check_times``: refuses times that a model does not have.
     ``continuous``: whether it has others than whole steps of a schedule. ``check_plan``: refuses prompts that a model
     would not tell from their overrides.
-    ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``hub``: what is fetched of
+    ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``opening``: how diffusers
+    opens one, as Python of its ``folder``, for whoever reads the model card. ``hub``: what is fetched of
     its models on a hub; None: none are.
     """
 
@@ -42,6 +47,7 @@ class Description:
     continuous: bool = False
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hub: HubLayout | None = None
+    opening: str = BESIDE_ITS_WEIGHTS
 
     @property
     def takes_prompts(self) -> bool:

@@ -36,10 +36,16 @@ class NetworkScore(nn.Module):
         self._run: Callable[..., Any] = torch.compile(network) if compiled else network
 
     def x0(self, x_t: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
-        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W] at t [B]. ``condition``: as the network takes it."""
+        """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W] at t [B]. ``condition``: as the network is
+        asked by it (:meth:`ask`)."""
         with torch.autocast(x_t.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self._run(*self.schedule.network_input(x_t, t), **condition, return_dict=False)[0]
+            output = self.ask(self._run, *self.schedule.network_input(x_t, t), **condition)
         return self.schedule.x0_from_output(without_variance(output, x_t).float(), x_t, t)
+
+    def ask(self, run: Callable[..., Any], x: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
+        """Ask the network, as ``run``, for what it puts out for its input x at its time t."""
+        output: Tensor = run(x, t, **condition, return_dict=False)[0]
+        return output
 
     def steered(self, x_t: Tensor, t: Tensor, c: Tensor, kappa: float) -> Tensor:
         """Return x0 of a network whose conditions name nothing that they are guided away from."""

@@ -17,8 +17,9 @@ from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
 
-def model_card(report: Report) -> str:
-    """Write the card as Markdown, from a finished report."""
+def model_card(report: Report, opening: str) -> str:
+    """Write the card as Markdown, from a finished report. ``opening``: how diffusers opens the generator, as Python of
+    its ``folder``."""
     base, unlearning = report.base_model, part(report, Unlearning).unlearning
     forgotten = [item.concept for item in report.forget]
     cost, recipe, generator = report.cost, report.recipe, report.generator
@@ -54,7 +55,7 @@ the concept is left in the weights.
 ## Use
 
 ```python
-{_use(report)}
+{_use(report, opening)}
 ```
 
 ## How it was made
@@ -99,20 +100,18 @@ def _retained(report: Report) -> str:
     return "\n".join(said)
 
 
-def _use(report: Report) -> str:
+def _use(report: Report, opening: str) -> str:
     """How an image is made of it in stock diffusers."""
+    opened = f"""import torch
+from diffusers import {opening.partition(".")[0]}
+
+pipe = {opening}"""
     if (asked := report.asked_by) is None:
         example = next(row.concept for row in part(report, Retention).retention)
-        return f"""import torch
-from diffusers import DiffusionPipeline
-
-pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{{folder}}/pipeline.py", trust_remote_code=True)
+        return f"""{opened}
 image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"""
     forgotten = {item.concept for item in report.forget}
     prompts = [row.prompts[0] for row in asked if row.concept not in forgotten]
-    return f"""import torch
-from diffusers import StableDiffusionPipeline
-
-pipe = StableDiffusionPipeline.from_pretrained(folder)
+    return f"""{opened}
 rng = torch.Generator().manual_seed(7)
 image = pipe({prompts[0]!r}, num_inference_steps=1, guidance_scale=1, generator=rng).images[0]"""

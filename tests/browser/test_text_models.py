@@ -179,7 +179,7 @@ def test_each_kind_of_model_has_its_own_attacks(service: Service, page: Page) ->
 @pytest.mark.usefixtures("sampler")
 def test_samples_of_a_prompt(service: Service, page: Page, tmp_path: Path) -> None:
     from sfd_core.families.loading import load_base
-    from sfd_core.families.stable_diffusion.generator import TextGenerator
+    from sfd_core.families.text.generator import TextGenerator
 
     base = load_base(service.app.state.services.models["known"])
     TextGenerator.of(base.network, base, 625).save(tmp_path / "generator")

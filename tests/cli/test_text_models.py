@@ -14,8 +14,8 @@ from rich.console import Console
 from cli.tables import models_table, report_table
 from client.answers import BaseModel, read
 from client.reports import Report
+from sfd_core.families.loading import load_generator
 from sfd_core.families.stable_diffusion.family import FAMILY
-from sfd_core.families.stable_diffusion.generator import TextGenerator
 from tests.cli.conftest import Command
 from tests.support.hub_server import REVISION
 from tests.support.plain import plain
@@ -59,7 +59,7 @@ def test_samples_of_a_prompt(made: Path, run: Command, tmp_path: Path) -> None:
     done = run("sample", str(made), "--prompt", "a pistol", "-n", "3", "--seed", "5", "--out", str(folder))
     assert done.exit_code == 0, done.stderr
     assert done.stdout == f"wrote {folder}: 3 of 'a pistol', seed 5\n"
-    expected = TextGenerator.load(made).sample("a pistol", 3, 5)
+    expected = load_generator(made).sample("a pistol", 3, 5)
     for i, image in enumerate(expected):
         assert Image.open(folder / f"{i:04}.png").tobytes() == image.tobytes()
 

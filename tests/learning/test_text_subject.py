@@ -23,8 +23,8 @@ from sfd_core.evaluation.subject import ImageSource, base_sampler_of, open_gener
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
-from sfd_core.families.stable_diffusion.generator import TextGenerator
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.families.text.generator import TextGenerator
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import report_schema

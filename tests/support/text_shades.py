@@ -16,7 +16,7 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.sampling import evaluation_prompts
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+from sfd_core.families.text.loaded import LoadedPipeline
 from tests.support.shades import NOISE, SHADES, Brightness, v_schedule
 
 SCALE = 0.5

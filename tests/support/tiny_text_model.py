@@ -60,7 +60,7 @@ def make_tiny_text_model(
         judges = {domain: untrained_judge(3, names) for domain, names in known.items()}
     pipeline.save_pretrained(folder)
     if domains:
-        (folder / "vocabulary.json").write_text(json.dumps(_vocabulary(more_objects)))
+        (folder / "vocabulary.json").write_text(json.dumps(vocabulary_of(more_objects)))
         for domain, judge in judges.items():
             judge.save_pretrained(folder / f"judge-{domain}")
         for domain, names in known.items():
@@ -77,7 +77,7 @@ def make_tiny_text_model(
         "data": "none",
         "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
         "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
-        **(_domains(files, known) if domains else {}),
+        **(domains_of(files, known) if domains else {}),
         "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -86,7 +86,7 @@ def make_tiny_text_model(
 
 def _pipeline(prediction_type: Prediction) -> StableDiffusionPipeline:
     second = prediction_type == "v_prediction"
-    tokenizer = _tokenizer()
+    tokenizer = clip_tokenizer()
     unet = UNet2DConditionModel(
         sample_size=8,
         in_channels=4,
@@ -100,14 +100,7 @@ def _pipeline(prediction_type: Prediction) -> StableDiffusionPipeline:
         norm_num_groups=4,
         use_linear_projection=second,
     )
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=4,
-        sample_size=16,
-    )
+    vae = tiny_autoencoder()
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -139,7 +132,19 @@ def _pipeline(prediction_type: Prediction) -> StableDiffusionPipeline:
     )
 
 
-def _tokenizer() -> CLIPTokenizer:
+def tiny_autoencoder() -> AutoencoderKL:
+    """16x16 pixels from 8x8 latents."""
+    return AutoencoderKL(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=16,
+    )
+
+
+def clip_tokenizer(**options: Any) -> CLIPTokenizer:
     """CLIP's byte-pair tokenizer with a merge for each beginning of a few words: others fall into their letters."""
     letters = list(bytes_to_unicode().values())
     vocabulary = [*letters, *(f"{letter}</w>" for letter in letters)]
@@ -153,16 +158,18 @@ def _tokenizer() -> CLIPTokenizer:
                 vocabulary.append(parts[0])
                 merges.append(pair)
     vocabulary += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer({token: i for i, token in enumerate(vocabulary)}, merges, model_max_length=77)
+    return CLIPTokenizer({token: i for i, token in enumerate(vocabulary)}, merges, model_max_length=77, **options)
 
 
-def _vocabulary(more_objects: Sequence[str]) -> dict[str, Any]:
+def vocabulary_of(more_objects: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``vocabulary.json`` says."""
     written: dict[str, Any] = json.loads(json.dumps(VOCABULARY))
     written["domains"]["object"] += [{"name": name, "adjective": "big"} for name in more_objects]
     return written
 
 
-def _domains(files: dict[str, str], known: Mapping[str, Sequence[str]]) -> dict[str, object]:
+def domains_of(files: dict[str, str], known: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """What a manifest says of the domains ``known`` and the distilled pair."""
     return {
         "vocabulary": "vocabulary.json",
         "domains": {

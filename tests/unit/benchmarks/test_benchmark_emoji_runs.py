@@ -19,8 +19,8 @@ from benchmarks.emoji.jobs import JOBS, SPEED, Group, Sizes
 from benchmarks.emoji.picture import picture
 from benchmarks.emoji.runs import Bench
 from benchmarks.emoji.table import document
-from sfd_core.families.stable_diffusion.prompt_table import PromptTable
-from sfd_core.families.stable_diffusion.text_parts import TextParts
+from sfd_core.families.text.prompt_table import PromptTable
+from sfd_core.families.text.text_parts import TextParts
 from tests.support.tiny_text_model import STYLES, make_tiny_text_model
 
 
@@ -101,7 +101,7 @@ def test_a_run_that_encodes_prompts_while_it_trains_is_caught(tiny: Bench, monke
         made(self, conditions, text, *rest)
 
     def encoding(self: PromptTable, c: torch.Tensor) -> torch.Tensor:
-        parts[0].text_encoder(torch.zeros(1, 2, dtype=torch.long))
+        parts[0].readers[0].encoder(torch.zeros(1, 2, dtype=torch.long))
         return looked_up(self, c)
 
     monkeypatch.setattr(PromptTable, "__init__", making)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
-from transformers import CLIPTextModel
 
 from sfd_core.evaluation import fine_tuning
 from sfd_core.evaluation.attack_target import AttackTarget
@@ -30,8 +29,8 @@ from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import family_of
 from sfd_core.families.sampling import evaluation_prompts
-from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+from sfd_core.families.text.generator import TextGenerator
+from sfd_core.families.text.loaded import LoadedPipeline
 from tests.support import text_shades
 from tests.support.shades import SHADES
 from tests.support.tiny_text_model import make_tiny_text_model
@@ -117,16 +116,18 @@ class TestTheNetwork:
         rows = dict(network.words())
         tokens = network.token_table[[rows[word] for word in ("pistol", "castle", "cat")]]
         assert torch.equal(network.read(tokens[None]), network.embeddings(["pistol castle cat"]))
-        encoder: CLIPTextModel = tiny.text.text_encoder
-        assert len(network.token_table) == encoder.config.vocab_size, "the encoder keeps its own table"
+        (reader,) = tiny.text.readers
+        assert len(reader.token_table) == reader.encoder.config.vocab_size, "the encoder keeps its own table"
+        assert torch.equal(network.read(tokens[None]), network.embeddings(["pistol castle cat"])), "and reads with it"
 
     def test_every_word_of_the_vocabulary_is_typed_as_itself(self, tiny: LoadedPipeline) -> None:
         network = family_of("stable_diffusion").attacked(tiny.network, tiny, 440)
         assert isinstance(network, PromptedNetwork)
         words = network.words()
         assert {"pistol", "banana", "cat", "a"} <= {word for word, _ in words}
-        typed = tiny.text.tokenizer(" ".join(word for word, _ in words), add_special_tokens=False).input_ids
-        assert typed == [row for _, row in words]
+        (reader,) = tiny.text.readers
+        typed = reader.tokenizer(" ".join(word for word, _ in words), add_special_tokens=False).input_ids
+        assert torch.equal(reader.token_table[typed], network.token_table[[row for _, row in words]])
 
     def test_guidance_is_that_of_the_base_model_s_sampler(self, tiny: LoadedPipeline) -> None:
         network = family_of("stable_diffusion").attacked(tiny.network, tiny, 440)

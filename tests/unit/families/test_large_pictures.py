@@ -11,8 +11,8 @@ import torch
 from sfd_core.families import autoencoder
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.stable_diffusion import base_sampler as teacher
-from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
+from sfd_core.families.text import base_sampler as teacher
+from sfd_core.families.text.base_sampler import GuidedDdimSampler
 from tests.support.tiny_text_model import make_tiny_text_model
 
 SIDE = 16

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from sfd_core.errors import ModelRefused
 from sfd_core.families.loading import load_generator
-from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.family import FAMILY
 from tests.support.tiny_text_model import make_tiny_text_model
 
 
@@ -28,25 +28,25 @@ def change(path: Path, **values: object) -> None:
 def test_another_pipeline(folder: Path) -> None:
     change(folder / "model_index.json", _class_name="StableDiffusionXLPipeline")
     with pytest.raises(ModelRefused, match="_class_name is 'StableDiffusionXLPipeline', must be"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_a_part_that_is_not_stock(folder: Path) -> None:
     change(folder / "model_index.json", unet=["my_code", "MyUNet"])
     with pytest.raises(ModelRefused, match=r"unet is \['my_code', 'MyUNet'\], must be"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_code_of_its_own(folder: Path) -> None:
     change(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "code.py"})
     with pytest.raises(ModelRefused, match="auto_map"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_pickled_weights(folder: Path) -> None:
     (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(folder / "vae" / "diffusion_pytorch_model.bin")
     with pytest.raises(ModelRefused, match="safetensors only"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_weights_that_are_not_finite(folder: Path) -> None:
@@ -55,13 +55,13 @@ def test_weights_that_are_not_finite(folder: Path) -> None:
     name = sorted(weights)[0]
     save_file({**weights, name: torch.full_like(weights[name], float("nan"))}, path, {"format": "pt"})
     with pytest.raises(ModelRefused, match="NaN or infinite"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_prompts_longer_than_the_encoder_has_places_for(folder: Path) -> None:
     change(folder / "tokenizer" / "tokenizer_config.json", model_max_length=512)
     with pytest.raises(ModelRefused, match="prompts of 512 tokens, the text encoder has places for 77"):
-        load_text_parts(folder)
+        FAMILY.load_text(folder)
 
 
 def test_a_generators_folder_of_another_kind(folder: Path) -> None:

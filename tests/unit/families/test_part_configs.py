@@ -19,7 +19,7 @@ from sfd_core.families.class_unet.loading import load_class_unet
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion import DESCRIPTION
-from sfd_core.families.stable_diffusion.loading import load_text_parts
+from sfd_core.families.stable_diffusion.family import FAMILY
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -122,7 +122,7 @@ def test_a_pipeline_is_refused_by_its_configurations_and_before_its_weights_are_
 def test_every_fault_of_a_part_is_told_at_once(text: Path) -> None:
     change(text / "vae/config.json", scaling_factor=0, shift_factor=1.0, in_channels=4)
     with pytest.raises(ModelRefused, match=r"vae/config\.json: scaling_factor .*; shift_factor .*; in_channels "):
-        load_text_parts(text)
+        FAMILY.load_text(text)
 
 
 def test_loading_looks_at_the_same(text: Path) -> None:
@@ -136,7 +136,7 @@ def test_loading_looks_at_the_same(text: Path) -> None:
 def test_prompts_of_no_length(text: Path, length: object) -> None:
     change(text / "tokenizer/tokenizer_config.json", model_max_length=length)
     with pytest.raises(ModelRefused, match="tokenizer"):
-        load_text_parts(text)
+        FAMILY.load_text(text)
 
 
 @pytest.mark.parametrize(

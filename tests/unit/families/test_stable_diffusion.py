@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +20,9 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.registry import recipe_of
 from sfd_core.families.stable_diffusion.family import FAMILY
-from sfd_core.families.stable_diffusion.generator import TextGenerator
-from sfd_core.families.stable_diffusion.loading import load_text_parts
-from sfd_core.families.stable_diffusion.network import StableDiffusionScore
-from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
+from sfd_core.families.text.generator import TextGenerator
+from sfd_core.families.text.prompt_table import EMPTY, PromptTable
+from sfd_core.families.text.score import PromptScore
 from sfd_core.request.concepts import Budget
 from sfd_core.request.override import Condition
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -34,6 +31,7 @@ from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.losses import generator_loss
 from sfd_core.training.state import start
 from tests.support.adapters import adapter_state
+from tests.support.alone import run_without_our_code
 from tests.support.tiny_text_model import make_tiny_text_model
 from tests.support.training import train
 
@@ -71,7 +69,7 @@ def noised(base: LoadedBase, n: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_guidance_is_the_formula_on_what_the_network_puts_out(base: LoadedBase) -> None:
     cat, dog = Condition("a cat"), Condition("a dog", negative="a cat")
     table = table_of(base, cat, dog)
-    score = StableDiffusionScore(base.network, base.schedule, table)
+    score = PromptScore(base.network, base.schedule, table)
     x_t, t = noised(base, 2)
     c = torch.tensor([table.rows[cat], table.rows[dog]])
     with torch.no_grad():
@@ -87,7 +85,7 @@ def test_guidance_is_the_formula_on_what_the_network_puts_out(base: LoadedBase) 
 
 def test_without_guidance_the_network_is_asked_once(base: LoadedBase) -> None:
     table = table_of(base, Condition("a cat"))
-    score = StableDiffusionScore(base.network, base.schedule, table)
+    score = PromptScore(base.network, base.schedule, table)
     batches: list[int] = []
     hook = base.network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     x_t, t = noised(base, 3)
@@ -119,7 +117,7 @@ def test_kappa3_stands_in_the_bracket_alone() -> None:
 def test_the_text_encoder_is_never_called_in_the_loop(base: LoadedBase) -> None:
     request, plan = asked(base)
     calls: list[int] = []
-    hook = base.text.text_encoder.register_forward_hook(lambda *_: calls.append(1))
+    hook = base.text.readers[0].encoder.register_forward_hook(lambda *_: calls.append(1))
     steps = list(train(start(base, request.recipe, 0, CPU), base, request, plan=plan))
     hook.remove()
     assert [step.images for step in steps] == [4, 8]
@@ -127,9 +125,9 @@ def test_the_text_encoder_is_never_called_in_the_loop(base: LoadedBase) -> None:
 
 
 def test_each_prompt_is_encoded_once_and_cut_where_the_limit_cuts(base: LoadedBase, tmp_path: Path) -> None:
-    parts = load_text_parts(base.model.folder)
+    parts = FAMILY.load_text(base.model.folder)
     encoded: list[int] = []
-    parts.text_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
+    parts.readers[0].encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
     long = "cat " * 100
     parts.embeddings(["a cat", long, "a cat"])
     parts.embeddings([long, "a cat"])
@@ -143,10 +141,10 @@ def test_each_prompt_is_encoded_once_and_cut_where_the_limit_cuts(base: LoadedBa
 def test_a_sampler_that_is_asked_for_ever_new_prompts_keeps_some(
     base: LoadedBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sfd_core.families.stable_diffusion.text_parts.KEPT", 2)
-    parts = load_text_parts(base.model.folder)
+    monkeypatch.setattr("sfd_core.families.text.text_parts.KEPT", 2 * 77 * 16 * 4)
+    parts = FAMILY.load_text(base.model.folder)
     encoded: list[int] = []
-    parts.text_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
+    parts.readers[0].encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
     three = parts.embeddings(["a cat", "a dog", "a house"])
     assert torch.equal(parts.embeddings(["a house", "a dog"]), three[[2, 1]])
     assert torch.equal(parts.embeddings(["a cat"]), three[:1])
@@ -197,13 +195,13 @@ def test_dropped_conditions_are_the_empty_prompt_and_only_for_the_fake_score(
     request = dataclasses.replace(request, budget=Budget(40))
     state = start(base, request.recipe, 0, CPU)
     rows: dict[int, list[torch.Tensor]] = {}
-    original = StableDiffusionScore.guided
+    original = PromptScore.guided
 
-    def noting(self: StableDiffusionScore, x_t: torch.Tensor, t: torch.Tensor, c: torch.Tensor, *kappas: float):  # type: ignore[no-untyped-def]
+    def noting(self: PromptScore, x_t: torch.Tensor, t: torch.Tensor, c: torch.Tensor, *kappas: float):  # type: ignore[no-untyped-def]
         rows.setdefault(id(self.network), []).append(c)
         return original(self, x_t, t, c, *kappas)
 
-    monkeypatch.setattr(StableDiffusionScore, "guided", noting)
+    monkeypatch.setattr(PromptScore, "guided", noting)
     list(train(state, base, request, plan=plan))
     in_its_own_loss, in_the_generators = rows[id(state.fake_score)]
     assert 25 <= int((in_its_own_loss == EMPTY).sum()) < 40  # 36 expected
@@ -226,7 +224,7 @@ class TestPublished:
     def test_it_is_the_trainers_formula(self, base: LoadedBase, generator: TextGenerator) -> None:
         cat = Condition("a cat")
         table = table_of(base, cat)
-        theta = StableDiffusionScore(base.network, base.schedule, table)
+        theta = PromptScore(base.network, base.schedule, table)
         size = base.network.config.sample_size
         z = torch.randn(base.network.config.in_channels, size, size, generator=torch.Generator().manual_seed(7))[None]
         with torch.no_grad():
@@ -247,23 +245,17 @@ class TestPublished:
     def test_stock_diffusers_gives_the_same_images_without_our_code(
         self, generator: TextGenerator, folder: Path, tmp_path: Path
     ) -> None:
-        code = f"""
-import importlib.util, numpy, torch
+        run_without_our_code(
+            f"""
+import numpy, torch
 from diffusers import StableDiffusionPipeline
-assert importlib.util.find_spec("sfd_core") is None
 pipe = StableDiffusionPipeline.from_pretrained({str(folder)!r})
 noise = [torch.Generator().manual_seed(7 + i) for i in range(3)]
 images = pipe(["a cat"] * 3, generator=noise, num_inference_steps=1, guidance_scale=1, output_type="np").images
 numpy.save({str(tmp_path / "images.npy")!r}, images)
-"""
-        # Our code is importable by a .pth file in site-packages: with -S none is read, and the packages themselves are
-        # put on the path by hand.
-        packages = Path(np.__file__).parents[1]
-        script = f"import sys; sys.path.insert(0, {str(packages)!r})\n{code}"
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=240
+""",
+            tmp_path,
         )
-        assert done.returncode == 0, done.stderr
         theirs = np.round(np.load(tmp_path / "images.npy") * 255)
         assert np.abs(theirs - generator.sample("a cat", 3, 7)).max() <= 1
 

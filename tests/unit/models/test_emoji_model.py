@@ -22,8 +22,8 @@ from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
-from sfd_core.families.stable_diffusion.base_sampler import GuidedDdimSampler
-from sfd_core.families.stable_diffusion.generator import PromptSampler, TextGenerator
+from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.generator import PromptSampler, TextGenerator
 
 EMOJI = Path(card.__file__).parent
 

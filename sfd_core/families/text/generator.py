@@ -1,4 +1,4 @@
-"""The one-step generator of a text-to-image model: a stock ``StableDiffusionPipeline`` folder.
+"""The one-step generator of a text-to-image model: the folder of a stock pipeline.
 
 Its scheduler makes ``num_inference_steps=1, guidance_scale=1`` the generator's formula ``x = f_theta(b_tinit z, t_init,
 c)`` over latents (docs/adr/0003). Whoever opens the folder in diffusers gets the same images as the trainer, the
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import EulerDiscreteScheduler
 from numpy.typing import NDArray
 
-from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.families.images import noise_of, noise_shape
-from sfd_core.families.one_step import load_one_step_scheduler
 from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline, load_text_parts
-from sfd_core.families.stable_diffusion.part_configs import check_unet
-from sfd_core.families.stable_diffusion.text_parts import TextParts
+from sfd_core.families.text.loaded import LoadedPipeline
+from sfd_core.families.text.text_parts import TextParts
 
 
 class TextGenerator(PromptSampler):
@@ -30,12 +28,12 @@ class TextGenerator(PromptSampler):
 
     def __init__(
         self,
-        unet: UNet2DConditionModel,
+        network: Any,
         scheduler: EulerDiscreteScheduler,
         text: TextParts,
         asked: EvaluationPrompts | None = None,
     ) -> None:
-        self.network = unet.eval()
+        self.network = network.eval()
         self.scheduler = scheduler
         self.text = text
         self.asked = asked
@@ -46,10 +44,10 @@ class TextGenerator(PromptSampler):
         return int(self.scheduler.config.num_train_timesteps) - 1
 
     @classmethod
-    def of(cls, unet: UNet2DConditionModel, base: LoadedPipeline, start: float) -> TextGenerator:
+    def of(cls, network: Any, base: LoadedPipeline, start: float) -> TextGenerator:
         """Make a generator around a network in memory; the network and the text side of ``base`` are shared, not
         copied."""
-        return cls(unet, base.schedule.one_step_scheduler(start), base.text, evaluation_prompts(base.model))
+        return cls(network, base.schedule.one_step_scheduler(start), base.text, evaluation_prompts(base.model))
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -68,34 +66,11 @@ class TextGenerator(PromptSampler):
         self.scheduler.set_timesteps(1, device=device)
         (t,) = self.scheduler.timesteps
         x = noise.to(device) * self.scheduler.init_noise_sigma
-        text = self.text.embeddings(prompts).to(device)
-        output = self.network(self.scheduler.scale_model_input(x, t), t, encoder_hidden_states=text).sample
+        c = self.text.embeddings(prompts).to(device)
+        output = self.text.output(self.network, self.scheduler.scale_model_input(x, t), t, c)
         latents: torch.Tensor = self.scheduler.step(output, t, x).prev_sample
         return latents
 
     def save(self, folder: Path) -> None:
-        """Write a stock pipeline folder: safetensors, configurations, tokenizer."""
-        pipe = StableDiffusionPipeline(
-            self.text.autoencoder.vae,
-            self.text.text_encoder,
-            self.text.tokenizer,
-            self.network,
-            self.scheduler,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipe.save_pretrained(folder, safe_serialization=True)
-
-    @classmethod
-    def load(cls, folder: Path, device: str = "cpu", asked: EvaluationPrompts | None = None) -> TextGenerator:
-        """Open a folder that :meth:`save` wrote. ``asked``: what it is to be asked for by concept.
-
-        Raises:
-            ModelRefused: naming the file and what is wrong with it.
-        """
-        check_unet(folder)
-        scheduler = load_one_step_scheduler(folder)
-        text = load_text_parts(folder).to(device)
-        unet = load_unet(folder / "unet", UNet2DConditionModel).to(device)
-        return cls(unet, scheduler, text, asked)
+        """Write a stock pipeline folder: safetensors, configurations, tokenizers."""
+        self.text.pipeline(self.network, self.scheduler).save_pretrained(folder, safe_serialization=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families.stable_diffusion.tokens import Tokens, prompt_tokenizer
+from sfd_core.families.text.tokens import Reading, prompt_reader
 from sfd_core.prompts.plan import ForgottenPrompt, PromptPlan
 from sfd_core.request.concepts import Forget
 from sfd_core.request.override import Condition
@@ -22,20 +22,20 @@ QUOTED = 60
 """Characters of a prompt that a message quotes."""
 
 
-def check_plan(request: UnlearningRequest, plan: PromptPlan, model: BaseModel) -> None:
-    """Refuse what :func:`check_read` refuses, where the model's tokenizer is at hand: a hub's model is fetched by the
-    run, which checks it before it trains.
+def check_plan(tokenizers: Sequence[str], request: UnlearningRequest, plan: PromptPlan, model: BaseModel) -> None:
+    """Refuse what :func:`check_read` refuses, where the model's ``tokenizers``, named by their folders, are at hand: a
+    hub's model is fetched by the run, which checks it before it trains.
 
     Raises:
         InvalidRequest: as :func:`check_read`.
     """
-    tokenizer = prompt_tokenizer(model.folder)
-    if tokenizer is not None:
-        check_read(request, plan, tokenizer.read, tokenizer.longest)
+    reader = prompt_reader(model.folder, tokenizers)
+    if reader is not None:
+        check_read(request, plan, reader.read, reader.longest)
 
 
 def check_read(
-    request: UnlearningRequest, plan: PromptPlan, read: Callable[[Sequence[str]], Sequence[Tokens]], longest: int
+    request: UnlearningRequest, plan: PromptPlan, read: Callable[[Sequence[str]], Sequence[Reading]], longest: int
 ) -> None:
     """Refuse prompts that ``read``, which gives at most ``longest`` tokens of each, reads as one of their overrides.
 
@@ -51,17 +51,17 @@ def check_read(
 
 
 def _tokens(
-    prompts: Sequence[ForgottenPrompt], read: Callable[[Sequence[str]], Sequence[Tokens]]
-) -> Mapping[str, Tokens]:
+    prompts: Sequence[ForgottenPrompt], read: Callable[[Sequence[str]], Sequence[Reading]]
+) -> Mapping[str, Reading]:
     conditions = [condition for asked in prompts for condition in (asked.condition, *asked.overrides)]
     texts = list(dict.fromkeys(text for condition in conditions for text in (condition.prompt, condition.negative)))
     return dict(zip(texts, read(texts), strict=True))
 
 
 def _same(
-    at: str, item: Forget, prompts: Sequence[ForgottenPrompt], tokens: Mapping[str, Tokens], longest: int
+    at: str, item: Forget, prompts: Sequence[ForgottenPrompt], tokens: Mapping[str, Reading], longest: int
 ) -> Iterator[FieldError]:
-    def seen(condition: Condition) -> tuple[Tokens, Tokens]:
+    def seen(condition: Condition) -> tuple[Reading, Reading]:
         return tokens[condition.prompt], tokens[condition.negative]
 
     same = [j for j, asked in enumerate(prompts) if seen(asked.condition) in map(seen, asked.overrides)]

@@ -1,4 +1,4 @@
-"""The tokens that the text encoder reads of a prompt, from the files of a pipeline's tokenizer. Plain: does not import
+"""The tokens that text encoders read of a prompt, from the files of a pipeline's tokenizers. Plain: does not import
 torch.
 
 The service asks for them as a request is submitted, long before a run loads the tokenizer itself, which
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 from sfd_core.text_files import read_json, text_of
 
 Tokens = tuple[int, ...]
-_FOLDER = "tokenizer"
+Reading = tuple[Tokens, ...]
+"""The tokens that are read of one prompt, by each of a model's tokenizers."""
 _CONFIG = "tokenizer_config.json"
 _SPECIAL = {
     "bos_token": "<|startoftext|>",
@@ -40,19 +42,41 @@ class PromptTokenizer:
         return [tuple(self._tokenizer.encode(prompt).ids) for prompt in prompts]
 
 
+@dataclass(frozen=True)
+class PromptReader:
+    """The tokenizers of a model, each of which reads every prompt."""
+
+    tokenizers: Sequence[PromptTokenizer]
+
+    @property
+    def longest(self) -> int:
+        """How many tokens are read of a prompt at most."""
+        return max(tokenizer.longest for tokenizer in self.tokenizers)
+
+    def read(self, prompts: Sequence[str]) -> list[Reading]:
+        """Return the tokens that are read of each prompt."""
+        return list(zip(*(tokenizer.read(prompts) for tokenizer in self.tokenizers), strict=True))
+
+
+def prompt_reader(folder: Path, tokenizers: Sequence[str]) -> PromptReader | None:
+    """Read the ``tokenizers`` of the pipeline in ``folder``; None where one of them is not there or cannot be read."""
+    found = [prompt_tokenizer(folder / name) for name in tokenizers]
+    return PromptReader(read) if len(read := [one for one in found if one is not None]) == len(found) else None
+
+
 def prompt_tokenizer(folder: Path) -> PromptTokenizer | None:
-    """Read the tokenizer of the pipeline in ``folder``; None where its files are not there, as of a hub's model before
-    it is fetched, or are none of a CLIP tokenizer, which a run refuses as it loads them."""
-    files = [folder / _FOLDER / name for name in (_CONFIG, "tokenizer.json", "vocab.json", "merges.txt")]
+    """Read the tokenizer in ``folder``; None where its files are not there, as of a hub's model before it is fetched,
+    or are none of a CLIP tokenizer, which a run refuses as it loads them."""
+    files = [folder / name for name in (_CONFIG, "tokenizer.json", "vocab.json", "merges.txt")]
     there = [path for path in files if path.is_file()]
     return _loaded(folder, tuple(path.stat().st_mtime_ns for path in there)) if there else None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _loaded(folder: Path, changed: tuple[int, ...]) -> PromptTokenizer | None:
     """The tokenizer, kept while its files stay as they are."""
     try:
-        return _built(folder / _FOLDER)
+        return _built(folder)
     except Exception:  # noqa: BLE001 - whatever a broken file provokes is refused where the run loads it
         return None
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
 from sfd_core.families.ddim import BATCH, CELLS_TOGETHER, ddim
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import PromptSampler, evaluation_prompts
-from sfd_core.families.stable_diffusion.loading import LoadedPipeline
+from sfd_core.families.text.loaded import LoadedPipeline
 
 
 class GuidedDdimSampler(PromptSampler):
@@ -20,7 +19,7 @@ class GuidedDdimSampler(PromptSampler):
     network evaluations where ``guidance`` is not 1 (Ho & Salimans 2022, arXiv 2207.12598)."""
 
     def __init__(self, base: LoadedPipeline, steps: int, guidance: float, device: torch.device | str = "cpu") -> None:
-        self.network: UNet2DConditionModel = base.network.to(device).eval()
+        self.network = base.network.to(device).eval()
         self.text = base.text.to(device)
         self.asked = evaluation_prompts(base.model)
         self.steps = steps
@@ -38,7 +37,7 @@ class GuidedDdimSampler(PromptSampler):
         for i in range(0, len(prompts), batch):
             x = noise_of(seeds[i : i + batch], shape).to(device)
             c = self.text.embeddings(prompts[i : i + batch]).to(device)
-            n = self.text.embeddings([""]).to(device).expand_as(c)
+            n = self.text.nothing().to(device).expand_as(c)
             for t in self.scheduler.timesteps:
                 x = self.scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
             images.append(self.text.autoencoder.pictures(x))
@@ -47,8 +46,6 @@ class GuidedDdimSampler(PromptSampler):
     def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
         """What the network puts out for prompts ``c``, guided away from ``n``; x: [B, C, h, w]."""
         if self.guidance == 1:
-            alone: torch.Tensor = self.network(x, t, encoder_hidden_states=c).sample
-            return alone
-        away, towards = self.network(x.repeat(2, 1, 1, 1), t, encoder_hidden_states=torch.cat([n, c])).sample.chunk(2)
-        guided: torch.Tensor = away + self.guidance * (towards - away)
-        return guided
+            return self.text.output(self.network, x, t, c)
+        away, towards = self.text.output(self.network, x.repeat(2, 1, 1, 1), t, torch.cat([n, c])).chunk(2)
+        return away + self.guidance * (towards - away)

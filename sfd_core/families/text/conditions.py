@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfd_core.families.protocol import ConditionTable
-from sfd_core.families.stable_diffusion.prompt_table import EMPTY, PromptTable
+from sfd_core.families.text.prompt_table import EMPTY, PromptTable
 from sfd_core.prompts.plan import PromptPlan
 
 

@@ -1,0 +1,1 @@
+"""What families of text-to-image models share: a family of them is what its pipeline has beside this."""

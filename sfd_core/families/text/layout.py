@@ -1,0 +1,95 @@
+"""The folder of a stock text-to-image pipeline, and what it says of itself. Plain: importing this does not import
+torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfd_core.base_model.config_checks import Checked, all_at_once
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.manifest_parts import ImageFormat
+from sfd_core.errors import ModelRefused
+from sfd_core.families.autoencoder_config import check_autoencoder, picture_of
+from sfd_core.families.scheduler_config import SCHEDULER, read_scheduler
+
+INDEX = "model_index.json"
+_WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
+"""The file of a network's weights, by the library that its class is of."""
+
+
+@dataclass(frozen=True)
+class PipelineLayout:
+    """The folder of a stock pipeline over latents.
+
+    ``pipeline``: its class. ``network``: the subfolder of the network that is trained. ``parts``: by subfolder, library
+    and class of every network. ``tokenizers``: by subfolder, the class of each tokenizer, in the order in which a
+    network is given what is read by them. ``checks``: of the parts' configurations, each refused by itself.
+    ``together``: refuses configurations that do not fit each other.
+    """
+
+    pipeline: str
+    network: str
+    parts: Mapping[str, tuple[str, str]]
+    tokenizers: Mapping[str, str]
+    checks: Sequence[Callable[[Path], object]]
+    together: Callable[[Path], object]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Every subfolder that makes an image."""
+        return (*self.parts, *self.tokenizers, Path(SCHEDULER).parent.name)
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The files that say what the model is."""
+        return (INDEX, SCHEDULER, *(f"{part}/config.json" for part in self.parts))
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The files of weights."""
+        return tuple(f"{part}/{_WEIGHTS[library]}" for part, (library, _) in self.parts.items())
+
+    def check(self, folder: Path) -> None:
+        """Check every configuration of a pipeline's folder.
+
+        Raises:
+            ModelRefused: naming every file and field that is wrong.
+        """
+        self.check_index(folder)
+        all_at_once(folder, (read_scheduler, check_autoencoder, *self.checks))
+        self.together(folder)
+
+    def check_index(self, folder: Path) -> dict[str, Any]:
+        """Read the folder's ``model_index.json``, if it is that of this pipeline.
+
+        Raises:
+            ModelRefused: for another pipeline, and for each part that is not the stock one, a scheduler of another
+                class than its own configuration names among them.
+        """
+        path = folder / INDEX
+        index = read_config(path)
+        if index.get("_class_name") != self.pipeline:
+            raise ModelRefused(f"{path}: _class_name is {index.get('_class_name')!r}, must be {self.pipeline!r}")
+        checked = Checked(index)
+        for part, stock in self.parts.items():
+            checked.value(part, list(stock).__eq__, f"be {list(stock)}", None)
+        for part, kind in self.tokenizers.items():
+            known = [["transformers", name] for name in (kind, f"{kind}Fast")]
+            checked.value(part, known.__contains__, f"be a {kind}", None)
+        # Stock diffusers goes by the index, and takes what is missing in the other file from that class.
+        scheduler = ["diffusers", read_config(folder / SCHEDULER).get("_class_name")]
+        if index.get("scheduler") != scheduler:
+            checked.faults.append(f"scheduler is {index.get('scheduler')}, {SCHEDULER} says {scheduler}")
+        checked.refuse(path)
+        return index
+
+    def image(self, folder: Path) -> ImageFormat:
+        """Return what the pipeline of a folder makes whose configurations were checked.
+
+        Raises:
+            ModelRefused: for pictures that are too large.
+        """
+        return picture_of(folder, read_config(folder / self.network / "config.json")["sample_size"])
