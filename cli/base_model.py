@@ -26,13 +26,13 @@ def base_model(name: str, settings: Settings) -> BaseModel:
         return load_manifest(Path(name))
     if name.startswith(PREFIX):
         try:
-            hub_model(name, settings.hub_models)
+            family = hub_model(name, settings.hub_models).family
         except InvalidRequest as error:
             raise typer.BadParameter(str(error), param_hint="--base") from None
         from sfd_core.families.hub import fetch
 
         hub = parse_hub_name(name)
-        return fetch(hub, hub_folder(settings.hub_dir, hub))
+        return fetch(hub, family, hub_folder(settings.hub_dir, hub))
     registered = settings.models()
     if name not in registered:
         raise typer.BadParameter(unknown("base model", name, registered), param_hint="--base")

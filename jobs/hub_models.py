@@ -11,10 +11,32 @@ from pathlib import Path
 from sfd_core.base_model.hub_name import Hub, parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families.registry import unfetched
-from sfd_core.suggestions import did_you_mean
+from sfd_core.families.registry import hub_families, unfetched
+from sfd_core.suggestions import did_you_mean, unknown
 
 PREFIX = "hub:"
+NONE = "it starts from none: LETHE_HUB_MODELS is not set"
+
+
+def families_of(allowed: Collection[str]) -> dict[str, str]:
+    """Return the family of each model that jobs may start from, by ``org/name``. ``allowed``: ``org/name=family``, or
+    ``org/name`` for one of the first family that there was.
+
+    Raises:
+        ValueError: for an entry of another form, a family that is not fetched of hubs, or a model named twice.
+    """
+    known = list(hub_families())
+    found: dict[str, str] = {}
+    for entry in allowed:
+        name, says, family = entry.partition("=")
+        if not is_hub_name(name):
+            raise ValueError(f"{entry!r} is no org/name of a hub, such as sd-legacy/stable-diffusion-v1-5")
+        if says and family not in known:
+            raise ValueError(f"{entry!r}: {unknown('family', family, known)}")
+        if name in found:
+            raise ValueError(f"{name!r} is named twice")
+        found[name] = family or known[0]
+    return found
 
 
 def is_hub_name(name: str) -> bool:
@@ -23,20 +45,19 @@ def is_hub_name(name: str) -> bool:
 
 
 def hub_model(name: str, allowed: Collection[str]) -> BaseModel:
-    """Return the model ``hub:org/name@commit``, of which nothing else is known. Its digest is the commit.
+    """Return the model ``hub:org/name@commit``, of which nothing but its family is known. Its digest is the commit.
+    ``allowed``: as of :func:`families_of`.
 
     Raises:
         InvalidRequest: for a name of another form, or one that is not ``allowed``.
     """
-    hub = parse_hub_name(name)
-    if hub.org_name not in allowed:
-        known = (
-            f"it may start from {', '.join(allowed)}" if allowed else "it starts from none: LETHE_HUB_MODELS is not set"
-        )
-        meant = did_you_mean(hub.org_name, allowed)
+    hub, families = parse_hub_name(name), families_of(allowed)
+    if hub.org_name not in families:
+        known = f"it may start from {', '.join(families)}" if families else NONE
+        meant = did_you_mean(hub.org_name, families)
         message = f"{hub.org_name} is no model of a hub that this service starts from{meant}; {known}"
         raise InvalidRequest((FieldError("/base_model", message),))
-    return dataclasses.replace(unfetched(name, hub.org_name), digest=f"git:{hub.revision}")
+    return dataclasses.replace(unfetched(families[hub.org_name], name, hub.org_name), digest=f"git:{hub.revision}")
 
 
 def hub_folder(root: Path, hub: Hub) -> Path:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from jobs.hub_models import is_hub_name
+from jobs.hub_models import families_of
 from jobs.record import load_public_key, load_signer
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import registered
@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     bundled_models_dir: Path = BUNDLED_MODELS
 
     hub_models: Annotated[tuple[str, ...], NoDecode] = ()
-    """Models of a hub that jobs may start from, as ``org/name`` with commas between them. None, unless it is set."""
+    """Models of a hub that jobs may start from, as ``org/name`` or ``org/name=family`` with commas between them. None,
+    unless it is set."""
     hub_dir: Path = Field(default_factory=lambda data: data["data_dir"] / "hub")
     """Where workers keep what they fetched of a hub."""
 
@@ -140,9 +141,7 @@ class Settings(BaseSettings):
     @field_validator("hub_models")
     @classmethod
     def _hub_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not is_hub_name(name):
-                raise ValueError(f"{name!r} is no org/name of a hub, such as sd-legacy/stable-diffusion-v1-5")
+        families_of(value)
         return value
 
     @field_validator("retired_keys")

@@ -12,6 +12,7 @@ import logging
 import shutil
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -117,7 +118,9 @@ class Attempt:
             self.settings.checkpoint_seconds,
             self.settings.device,
             self.settings.torch_threads,
-            *(str(path) if path else None for path in (self.settings.inception_weights, self.settings.clip_weights)),
+            inception=_path(self.settings.inception_weights),
+            clip=_path(self.settings.clip_weights),
+            family=model.family,
         ).write(self.folder)
 
     def _supervise(self, child: TalkingProcess, model: BaseModel) -> None:
@@ -289,3 +292,8 @@ class Lease:
         self.cancel = self.cancel or renewal.cancel_requested
         if renews:
             self.renewed_at = began
+
+
+def _path(path: Path | None) -> str | None:
+    """A path as JSON has it."""
+    return str(path) if path else None

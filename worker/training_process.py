@@ -37,8 +37,8 @@ FETCH_SECONDS = 1.0
 @dataclass(frozen=True)
 class Task:
     """One attempt. ``request`` is the JSON of an ``UnlearningRequest``; ``model_folder`` holds the base model, or gets
-    it from a hub; ``earlier`` are the checkpoint folders of earlier attempts of the same job; ``inception`` and
-    ``clip`` are paths of weights for the evaluation."""
+    it from a hub, of which it is fetched as one of ``family``; ``earlier`` are the checkpoint folders of earlier
+    attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation."""
 
     request: dict[str, Any]
     model_folder: str
@@ -49,6 +49,7 @@ class Task:
     threads: int | None
     inception: str | None = None
     clip: str | None = None
+    family: str | None = None
 
     def write(self, folder: Path) -> None:
         (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))
@@ -87,7 +88,7 @@ def run(task: Task, folder: Path, stop: threading.Event) -> int:
         torch.set_num_threads(task.threads)
     checkpoints = Checkpoints(Path(task.checkpoints), [Path(p) for p in task.earlier], task.checkpoint_seconds)
     try:
-        model = base_model(task.request["base_model"], Path(task.model_folder), stop)
+        model = base_model(task.request["base_model"], Path(task.model_folder), task.family, stop)
         admitted = admit(task.request, model)
         weights = GivenWeights(*(Path(path) if path else None for path in (task.inception, task.clip)))
         for event in unlearn(
@@ -129,8 +130,9 @@ class Stopped(Exception):
     """A stop that was asked for while the base model was fetched: what came of it stays for the next attempt."""
 
 
-def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
-    """Load the base model in ``folder``, fetched first where it is a hub's. Bytes that come keep the attempt alive.
+def base_model(name: str, folder: Path, family: str | None, stop: threading.Event) -> BaseModel:
+    """Load the base model in ``folder``, fetched first where it is a hub's, of ``family``. Bytes that come keep the
+    attempt alive.
 
     Raises:
         ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``registry.load_manifest`` of ``sfd_core.families``.
@@ -138,6 +140,7 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
     """
     if not name.startswith(PREFIX):
         return load_manifest(folder)
+    assert family is not None  # the runner knows what a hub's model is allowed as
     from sfd_core.families.hub import fetch
 
     told = 0.0
@@ -150,7 +153,7 @@ def base_model(name: str, folder: Path, stop: threading.Event) -> BaseModel:
             told = now
             emit("phase", phase="preparing")
 
-    return fetch(parse_hub_name(name), folder, moved)
+    return fetch(parse_hub_name(name), family, folder, moved)
 
 
 def emit(type_: str, **data: Any) -> None:

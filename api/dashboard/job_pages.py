@@ -18,7 +18,7 @@ from api.dashboard.story import Point, Stories
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from jobs.errors import BadCursor
-from jobs.hub_models import PREFIX
+from jobs.hub_models import PREFIX, families_of
 from jobs.job import Job
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
@@ -71,8 +71,8 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
         }
         for model in sorted(use.models.values(), key=lambda model: model.name)
     ]
-    for name in use.settings.hub_models:
-        model = unfetched(f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
+    for name, of_family in families_of(use.settings.hub_models).items():
+        model = unfetched(of_family, f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
         family = describe(model.family)
         asked = {"text": family.takes_prompts, "images": family.budget_images}
         hub = {"concepts": model.concepts, **asked, "hub": True, "judged": False, "warnings": {}}

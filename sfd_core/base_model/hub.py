@@ -48,6 +48,7 @@ Progress = Callable[[], None]
 
 def fetch(
     hub: Hub,
+    family: str,
     folder: Path,
     layouts: Mapping[str, HubLayout],
     progress: Progress | None = None,
@@ -57,6 +58,7 @@ def fetch(
     where it was; of several at once, in whichever processes, one fetches and the others wait.
 
     Args:
+        family: what the model was allowed as.
         layouts: what is fetched, by the class of the pipeline.
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
             Without it, bars are shown.
@@ -64,7 +66,8 @@ def fetch(
 
     Raises:
         ModelRefused: for a repository or commit that is not there or may not be read, a pipeline that is none of
-            ``layouts``, or one that lacks a file in a form that is read. Nothing large is fetched of it.
+            ``layouts`` or of another family, or one that lacks a file in a form that is read. Nothing large is
+            fetched of it.
         ModelUnavailable: for a hub that cannot be reached now.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -72,14 +75,19 @@ def fetch(
         if not folder.is_dir():
             partial = folder.with_name(f"{folder.name}.partial")
             with _in_our_words(hub, endpoint):
-                layout = _download(hub, partial, layouts, progress, endpoint)
+                layout = _download(hub, family, partial, layouts, progress, endpoint)
             shutil.rmtree(partial / ".cache")  # what an interrupted fetch goes on from
             (partial / MANIFEST).write_text(json.dumps(_manifest(hub, partial, layout), indent=1), "utf-8")
             partial.rename(folder)
 
 
 def _download(
-    hub: Hub, folder: Path, layouts: Mapping[str, HubLayout], progress: Progress | None, endpoint: str
+    hub: Hub,
+    family: str,
+    folder: Path,
+    layouts: Mapping[str, HubLayout],
+    progress: Progress | None,
+    endpoint: str,
 ) -> HubLayout:
     """First what says what the model is; the weights only if that is right."""
     listed = {
@@ -108,7 +116,7 @@ def _download(
     _check_names(hub, [INDEX], listed)
     _check_sizes(hub, {INDEX: MAX_CONFIG_BYTES}, listed)
     get([INDEX])
-    layout = _layout(folder / INDEX, layouts)
+    layout = _layout(hub, family, folder / INDEX, layouts)
     _check_names(hub, [*layout.configs, *layout.weights], listed)
     if (lacking := layout.without_words(listed)) is not None:
         raise ModelRefused(f"{_said(hub)} has neither {lacking}")
@@ -122,12 +130,22 @@ def _download(
     return layout
 
 
-def _layout(index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
+def of_another_family(hub: Hub, found: str, allowed: str) -> str:
+    """Say that the model of ``hub`` is not of the family that it was allowed as."""
+    return (
+        f"{hub.org_name} is of the family {found}, and was allowed as one of {allowed}: "
+        f"allow {hub.org_name}={found} to start from it"
+    )
+
+
+def _layout(hub: Hub, family: str, index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
     """What is fetched of the pipeline whose ``model_index.json`` this is."""
     name = read_config(index).get("_class_name")
     if not isinstance(name, str) or name not in layouts:
         raise ModelRefused(f"{index}: _class_name is {name!r}, must be {' or '.join(map(repr, layouts))}")
-    return layouts[name]
+    if (layout := layouts[name]).family != family:
+        raise ModelRefused(f"{index}: _class_name is {name!r}: {of_another_family(hub, layout.family, family)}")
+    return layout
 
 
 def _check_names(hub: Hub, needed: Sequence[str], names: Mapping[str, object]) -> None:

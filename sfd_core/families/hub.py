@@ -9,16 +9,21 @@ from huggingface_hub import constants
 from sfd_core.base_model import hub as hubs
 from sfd_core.base_model.hub_name import Hub
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.errors import ModelRefused
 from sfd_core.families.registry import hub_layouts, load_manifest
 
 
 def fetch(
-    hub: Hub, folder: Path, progress: hubs.Progress | None = None, endpoint: str = constants.ENDPOINT
+    hub: Hub, family: str, folder: Path, progress: hubs.Progress | None = None, endpoint: str = constants.ENDPOINT
 ) -> BaseModel:
-    """Fetch the model of ``hub`` into ``folder``, unless it is there: :func:`sfd_core.base_model.hub.fetch`.
+    """Fetch the model of ``hub``, which was allowed as one of ``family``, into ``folder``, unless it is there:
+    :func:`sfd_core.base_model.hub.fetch`.
 
     Raises:
-        ModelRefused, ModelUnavailable: as that does.
+        ModelRefused, ModelUnavailable: as that does; also for what is there, of another family.
     """
-    hubs.fetch(hub, folder, hub_layouts(), progress, endpoint)
-    return load_manifest(folder)
+    hubs.fetch(hub, family, folder, hub_layouts(), progress, endpoint)
+    model = load_manifest(folder)
+    if model.family != family:
+        raise ModelRefused(f"{folder}: {hubs.of_another_family(hub, model.family, family)}")
+    return model

@@ -49,12 +49,17 @@ def hub_layouts() -> Mapping[str, HubLayout]:
     return {layout.pipeline: layout for layout in layouts}
 
 
-def unfetched(name: str, title: str) -> BaseModel:
-    """Return a hub's model as it is known before it is fetched: by its name alone, and so of the one family that is
-    fetched of hubs. With a second one, whoever allows a model will have to say which it is of, and one that is asked by
-    class what its classes are and who judges them."""
-    (layout,) = hub_layouts().values()
-    return layout.unfetched(name, title)
+def hub_families() -> Mapping[str, HubLayout]:
+    """Return what is fetched of a hub, by family. The first is what a model is of that nobody said a family of: for
+    long there was no other."""
+    return {layout.family: layout for layout in hub_layouts().values()}
+
+
+def unfetched(family: str, name: str, title: str) -> BaseModel:
+    """Return a hub's model of ``family`` as it is known before it is fetched: by its name alone. What a request may
+    say, and what it leaves unsaid, is the family's, so whoever allows the model says which it is of. (One that
+    is asked by class would have to be told its classes and judges too.)"""
+    return hub_families()[family].unfetched(name, title)
 
 
 def load_manifest(folder: Path) -> BaseModel:

@@ -41,7 +41,16 @@ def request() -> dict[str, object]:
 
 
 def attempt(folder: Path, stop: threading.Event) -> int:
-    task = Task(request(), str(folder / "hub" / REVISION), str(folder / "checkpoints"), [], 1000, "cpu", 1)
+    task = Task(
+        request(),
+        str(folder / "hub" / REVISION),
+        str(folder / "checkpoints"),
+        [],
+        1000,
+        "cpu",
+        1,
+        family="stable_diffusion",
+    )
     return run(task, folder, stop)
 
 
