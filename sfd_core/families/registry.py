@@ -21,7 +21,7 @@ from sfd_core.request.recipe import Recipe, check_settings, completed
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
 
-NAMES = ("class_unet", "dit", "stable_diffusion")
+NAMES = ("class_unet", "dit", "stable_diffusion", "sdxl")
 
 
 def describe(name: str) -> Description:

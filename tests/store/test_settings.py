@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from jobs.hub_models import families_of, hub_model
 from jobs.settings import BUNDLED_MODELS, Settings, SettingsError, load_settings
 
 
@@ -130,6 +131,29 @@ def test_models_of_a_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings, "as another process is given them"
+
+
+def test_models_of_a_hub_with_their_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETHE_HUB_MODELS", "acme/noise, acme/large=sdxl")
+    allowed = load_settings().hub_models
+    assert families_of(allowed) == {"acme/noise": "stable_diffusion", "acme/large": "sdxl"}
+    for name, (family, side) in {"acme/noise": ("stable_diffusion", 512), "acme/large": ("sdxl", 1024)}.items():
+        model = hub_model(f"hub:{name}@{'0' * 40}", allowed)
+        assert (model.family, model.image.height) == (family, side)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ("acme/noise=sdlx", "unknown family 'sdlx' \\(did you mean 'sdxl'\\?\\); known: stable_diffusion, sdxl"),
+        ("acme/noise=class_unet", "unknown family 'class_unet'"),
+        ("acme/noise=", "unknown family ''"),
+        ("acme/noise,acme/noise=sdxl", "'acme/noise' is named twice"),
+    ],
+)
+def test_no_family_of_a_hub(entries: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"LETHE_HUB_MODELS: .*{said}"):
+        load_settings({"hub_models": entries})
 
 
 @pytest.mark.parametrize("name", ["noise", "acme/noise/more", "../noise", "https://hub/acme/noise", "acme/noise@main"])

@@ -20,6 +20,7 @@ from sfd_core.families import hub as hub_models
 from sfd_core.families.loading import load_base
 from tests.support.hub_server import REVISION, hub_server
 from tests.support.hub_server import Hub as Server
+from tests.support.tiny_sdxl import make_tiny_sdxl
 from tests.support.tiny_text_model import make_tiny_text_model
 
 NAME = "acme/noise"
@@ -32,8 +33,14 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def fetch(server: Server, folder: Path, progress: Progress | None = None, model: Hub = MODEL) -> BaseModel:
-    return hub_models.fetch(model, folder, progress, server.url)
+def fetch(
+    server: Server,
+    folder: Path,
+    progress: Progress | None = None,
+    model: Hub = MODEL,
+    family: str = "stable_diffusion",
+) -> BaseModel:
+    return hub_models.fetch(model, family, folder, progress, server.url)
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +134,47 @@ def test_a_part_that_is_missing(repository: Path, server: Server, tmp_path: Path
         fetch(server, tmp_path / "model")
 
 
-@pytest.mark.parametrize("class_name", ["StableDiffusionXLPipeline", ["pipeline", "MyPipeline"]])
+@pytest.mark.parametrize("class_name", ["FluxPipeline", ["pipeline", "MyPipeline"]])
 def test_another_or_a_custom_pipeline(repository: Path, server: Server, tmp_path: Path, class_name: object) -> None:
     change(repository / "model_index.json", _class_name=class_name)
     with pytest.raises(ModelRefused, match=r"_class_name is .*, must be 'StableDiffusionPipeline'"):
         fetch(server, tmp_path / "model")
     assert not any(name.endswith(".safetensors") for name in server.served), "no weights are fetched of it"
+
+
+@pytest.fixture(scope="module")
+def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of another family."""
+    folder = tmp_path_factory.mktemp("sdxl")
+    make_tiny_sdxl(folder)
+    (folder / "manifest.json").unlink()
+    return folder
+
+
+def test_a_model_of_another_family_is_fetched_as_one(sdxl: Path, server: Server, tmp_path: Path) -> None:
+    server.repositories[NAME] = sdxl
+    model = fetch(server, tmp_path / "model", family="sdxl")
+    assert (model.family, model.image.height) == ("sdxl", 16)
+    assert {"text_encoder_2/model.safetensors", "tokenizer_2/tokenizer.json"} <= set(model.files)
+    load_base(model)
+
+
+def test_a_model_of_another_family_than_it_was_allowed_as(sdxl: Path, server: Server, tmp_path: Path) -> None:
+    says = "acme/noise is of the family sdxl, and was allowed as one of stable_diffusion: allow acme/noise=sdxl"
+    server.repositories[NAME] = sdxl
+    with pytest.raises(ModelRefused, match=says):
+        fetch(server, tmp_path / "model")
+    assert not any(name.endswith(".safetensors") for name in server.served), "no weights are fetched of it"
+    fetch(server, tmp_path / "model", family="sdxl")
+    with pytest.raises(ModelRefused, match=says):
+        fetch(server, tmp_path / "model")
+
+
+def test_the_second_tokenizer_s_files_must_be_there_too(sdxl: Path, server: Server, tmp_path: Path) -> None:
+    server.repositories[NAME] = Path(shutil.copytree(sdxl, tmp_path / "repository"))
+    (server.repositories[NAME] / "tokenizer_2" / "tokenizer.json").unlink()
+    with pytest.raises(ModelRefused, match=r"neither tokenizer_2/tokenizer\.json nor tokenizer_2/vocab\.json and"):
+        fetch(server, tmp_path / "model", family="sdxl")
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])

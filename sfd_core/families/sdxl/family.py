@@ -1,0 +1,46 @@
+"""All that is particular to Stable Diffusion XL, as :class:`sfd_core.families.protocol.Family` has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.safe_files import load_unet
+from sfd_core.errors import ModelRefused
+from sfd_core.families.autoencoder import load_autoencoder
+from sfd_core.families.sdxl.pipeline_layout import LAYOUT
+from sfd_core.families.sdxl.text import SdxlText
+from sfd_core.families.text.clip_reader import load_clip
+from sfd_core.families.text.layout import INDEX
+from sfd_core.families.text.text_family import TextFamily
+
+
+class Sdxl(TextFamily):
+    """The family ``sdxl``."""
+
+    layout = LAYOUT
+    shape = ("cross_attention_dim", "projection_class_embeddings_input_dim", "in_channels", "sample_size")
+    steps, guidance = 50, 5.0
+
+    def load_network(self, folder: Path) -> Any:
+        return load_unet(folder, UNet2DConditionModel)
+
+    def read_text(self, folder: Path) -> SdxlText:
+        first = load_clip(folder, CLIPTextModel, masked=False, every_layer=True)
+        second = load_clip(
+            folder, CLIPTextModelWithProjection, "text_encoder_2", "tokenizer_2", masked=False, every_layer=True
+        )
+        if first.longest != second.longest:
+            raise ModelRefused(
+                f"{folder / 'tokenizer_2'}: prompts of {second.longest} tokens, those of tokenizer have "
+                f"{first.longest}: the states of both text encoders stand beside each other"
+            )
+        image, zeros = LAYOUT.image(folder), read_config(folder / INDEX).get("force_zeros_for_empty_prompt", True)
+        return SdxlText((first, second), load_autoencoder(folder), image.height, image.width, zeros)
+
+
+FAMILY = Sdxl()
