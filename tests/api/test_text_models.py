@@ -43,9 +43,11 @@ def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings with a plain pipeline and one with domains, and a hub that may be asked for a third."""
+    from tests.support.tiny_sdxl import make_tiny_sdxl
     from tests.support.tiny_text_model import make_tiny_text_model
 
     folder: Path = tmp_path_factory.mktemp("text")
+    make_tiny_sdxl(folder / "models" / "xl", "xl", domains=True)
     make_tiny_text_model(folder / "models" / "plain", "plain")
     make_tiny_text_model(folder / "models" / "known", "known", prediction_type="v_prediction", domains=True)
     with new_database() as database_url:
@@ -54,7 +56,7 @@ def settings(
             broker_url=servers.valkey.url.replace("virtual_host=0", "virtual_host=12"),
             data_dir=folder,
             bundled_models_dir=folder / "models",
-            hub_models=("acme/noise",),
+            hub_models=("acme/noise", "acme/large=sdxl"),
             sample_timeout_seconds=60,
             device="cpu",
             torch_threads=1,
@@ -69,7 +71,7 @@ def workers(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     repository = tmp_path_factory.mktemp("hub") / "noise"
     make_tiny_text_model(repository)
     with hub_server() as hub, ExitStack() as stack:
-        hub.repositories["acme/noise"] = repository
+        hub.repositories |= {"acme/noise": repository, "acme/large": repository}
         environment = {**settings.environment(), "HF_ENDPOINT": hub.url}
         stack.enter_context(working("train", environment, settings.data_dir))
         stack.enter_context(working("sample", environment, settings.data_dir))
@@ -262,6 +264,36 @@ def test_a_model_of_the_hub_comes_to_a_report(service: Service, settings: Settin
     assert "unet/diffusion_pytorch_model.safetensors" in fetched.files
     answer = ask(service, done, prompt="a pistol", seed=3)
     assert (answer.status_code, answer.headers["x-lethe-forgotten"]) == (200, "true")
+
+
+def test_stable_diffusion_xl_comes_to_a_report_samples_and_a_folder(service: Service, tmp_path: Path) -> None:
+    done = run(service, base_model="xl", forget=[{"concept": "pistol", "override": {"negative": "a gun"}}])
+    assert (done.report.domain, done.report.raw["text"]["start"]) == ("object", "distilled")
+    assert done.report.criteria
+    many = images(ask(service, done, prompt="a cat", n=3, seed=5, format="json"))
+    assert len(set(many)) == 3
+    assert ask(service, done, prompt="a cat", seed=7).content == many[2]
+    answer = ask(service, done, concept="pistol", seed=1)
+    assert (answer.status_code, answer.headers["x-lethe-forgotten"]) == (200, "true")
+    with Lethe(service.url) as lethe:
+        folder = lethe.download(done.generator.id, tmp_path / "generator")
+    card = (folder / "README.md").read_text("utf-8")
+    assert "pipe = StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)" in card
+    assert json.loads((folder / "model_index.json").read_text())["_class_name"] == "StableDiffusionXLPipeline"
+
+
+def test_a_hub_s_model_is_asked_as_one_of_its_family(service: Service) -> None:
+    """Its recipe, and so what a request may say, is known before it is fetched."""
+    body = {"base_model": f"hub:acme/large@{REVISION}", "forget": [{"concept": "pistol", "override": "banana"}]}
+    job = service.http.post("/v1/jobs", json={**body, **SMALL, "retain": RETAIN})
+    assert job.status_code == 202, job.text
+    page = service.http.get("/jobs/new", headers={"accept": "text/html"})
+    assert "hub:acme/large" in page.text
+    with Lethe(service.url) as lethe:
+        wait_for(lambda: lethe.job(job.json()["id"]).finished, 120)
+        error = lethe.job(job.json()["id"]).error
+    assert error is not None
+    assert "acme/large is of the family stable_diffusion, and was allowed as one of sdxl" in error.message
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def test_both_halves_are_there(name: str) -> None:
     assert description.name == name
     for member in (member for member in vars(Family) if not member.startswith("_")):
         assert hasattr(family, member), member
+    assert description.opening.partition(".from_pretrained(folder")[0] in (*description.pipelines, "DiffusionPipeline")
     for pipeline in description.pipelines:
         assert family_of_pipeline(pipeline) is description
     if description.hub is not None:
