@@ -12,8 +12,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Packing:
-    """How what a network is asked with (hidden states, a pooled state, a mask ...) lies in one row a prompt, so that
-    tables, guidance and searches handle any number of tensors as one. ``shapes``: of one prompt's, by name."""
+    """A row a prompt of what a network is asked with (hidden states, a pooled state, a mask ...), so that tables,
+    guidance and searches handle any number of tensors as one. ``shapes``: of one prompt's, by name."""
 
     shapes: Mapping[str, tuple[int, ...]]
 

@@ -41,8 +41,8 @@ RECIPE = {
 
 
 def moved(network: torch.nn.Module, seed: int) -> torch.nn.Module:
-    """The same network with other weights."""
-    other, g = copy.deepcopy(network), torch.Generator().manual_seed(seed)
+    """The same network with other weights, to be trained."""
+    other, g = copy.deepcopy(network).requires_grad_(True), torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in other.parameters():
             weight.add_(0.05 * torch.randn(weight.shape, generator=g))
