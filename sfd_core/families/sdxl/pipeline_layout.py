@@ -30,7 +30,7 @@ def check_unet(folder: Path) -> None:
     """
     checked = checked_unet(folder)
     must = "be 'text_time': the U-Net is asked by a pooled prompt and sizes too"
-    checked.value("addition_embed_type", "text_time".__eq__, must)
+    checked.value("addition_embed_type", lambda value: value == "text_time", must)
     checked.whole("addition_time_embed_dim", 1, MAX_NUMBER)
     checked.whole("projection_class_embeddings_input_dim", 1, MAX_NUMBER)
     checked.refuse(folder / "unet" / "config.json")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ class PipelineLayout:
             raise ModelRefused(f"{path}: _class_name is {index.get('_class_name')!r}, must be {self.pipeline!r}")
         checked = Checked(index)
         for part, stock in self.parts.items():
-            checked.value(part, list(stock).__eq__, f"be {list(stock)}", None)
+            checked.value(part, partial(eq, list(stock)), f"be {list(stock)}", None)
         for part, kind in self.tokenizers.items():
             known = [["transformers", name] for name in (kind, f"{kind}Fast")]
             checked.value(part, known.__contains__, f"be a {kind}", None)
