@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,22 +124,6 @@ def check_sizes(path: Path, config: Mapping[str, Any]) -> None:
     checked = Checked(config)
     checked.sizes()
     checked.refuse(path)
-
-
-def all_at_once(folder: Path, checks: Iterable[Callable[[Path], object]]) -> None:
-    """Run every one of ``checks`` on ``folder``.
-
-    Raises:
-        ModelRefused: with what each of them refused, in their order.
-    """
-    refused = []
-    for check in checks:
-        try:
-            check(folder)
-        except ModelRefused as error:
-            refused.append(str(error))
-    if refused:
-        raise ModelRefused("; ".join(refused))
 
 
 def _numbers(value: object) -> Iterator[int | float]:

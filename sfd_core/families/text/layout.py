@@ -10,7 +10,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any
 
-from sfd_core.base_model.config_checks import Checked, all_at_once
+from sfd_core.base_model.config_checks import Checked, check_all
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.errors import ModelRefused
@@ -61,7 +61,7 @@ class PipelineLayout:
             ModelRefused: naming every file and field that is wrong.
         """
         self.check_index(folder)
-        all_at_once(folder, (read_scheduler, check_autoencoder, *self.checks))
+        check_all(*(partial(check, folder) for check in (read_scheduler, check_autoencoder, *self.checks)))
         self.together(folder)
 
     def check_index(self, folder: Path) -> dict[str, Any]:
