@@ -11,7 +11,7 @@ from pathlib import Path
 from sfd_core.base_model.hub_name import Hub, parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families.registry import hub_families, unfetched
+from sfd_core.families.registry import UNSAID, hub_families, unfetched
 from sfd_core.suggestions import did_you_mean, unknown
 
 PREFIX = "hub:"
@@ -20,7 +20,7 @@ NONE = "it starts from none: LETHE_HUB_MODELS is not set"
 
 def families_of(allowed: Collection[str]) -> dict[str, str]:
     """Return the family of each model that jobs may start from, by ``org/name``. ``allowed``: ``org/name=family``, or
-    ``org/name`` for one of the first family that there was.
+    ``org/name`` for one of Stable Diffusion 1.x or 2.x.
 
     Raises:
         ValueError: for an entry of another form, a family that is not fetched of hubs, or a model named twice.
@@ -35,7 +35,7 @@ def families_of(allowed: Collection[str]) -> dict[str, str]:
             raise ValueError(f"{entry!r}: {unknown('family', family, known)}")
         if name in found:
             raise ValueError(f"{name!r} is named twice")
-        found[name] = family or known[0]
+        found[name] = family or UNSAID
     return found
 
 

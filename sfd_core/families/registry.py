@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
 
 NAMES = ("class_unet", "dit", "stable_diffusion", "sdxl")
+UNSAID = "stable_diffusion"
+"""The family of a hub's model where nobody said it: for long there was no other."""
 
 
 def describe(name: str) -> Description:
@@ -50,8 +52,7 @@ def hub_layouts() -> Mapping[str, HubLayout]:
 
 
 def hub_families() -> Mapping[str, HubLayout]:
-    """Return what is fetched of a hub, by family. The first is what a model is of that nobody said a family of: for
-    long there was no other."""
+    """Return what is fetched of a hub, by family."""
     return {layout.family: layout for layout in hub_layouts().values()}
 
 
