@@ -13,6 +13,18 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccuracyView:
+    """The accuracy that is to remain, as one judge sees it."""
+
+    generator: Interval
+    """Share of the generator's images in which this judge sees what was asked."""
+    base_model: Interval
+    """The same of the base model."""
+    drop: Interval
+    """Base model minus generator, with Newcombe's interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskedConcept:
     """The prompts by which the images of one concept were asked for. Image i of a concept is asked by a prompt that the
     concept and the image's seed alone decide."""
@@ -193,7 +205,7 @@ class Criterion:
     text-to-image models where they apply."""
     decision: str
     """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
-    threshold lies within it, or nothing could be measured."""
+    threshold lies within it, or nothing could be measured. Where two judges looked the worse decides."""
     threshold: float
     """The value from `thresholds` that it was held against."""
     measured: Interval | None = None
@@ -265,7 +277,7 @@ class Distance:
 
 @dataclass(frozen=True, kw_only=True)
 class DomainAccuracy:
-    """Accuracy in another domain by its own judge, on images asked for the concepts that are to remain."""
+    """Accuracy in another domain by its own judges, on images asked for the concepts that are to remain."""
 
     domain: str
     """Its name."""
@@ -276,7 +288,10 @@ class DomainAccuracy:
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...] = ()
-    """A row for each concept of that domain."""
+    """A row for each concept of that domain, by the first judge."""
+    second_judge: AccuracyView | None = None
+    """The same over all its concepts by that domain's second judge; null where it has none, or none that saw the base
+    model's images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -578,6 +593,18 @@ class ParaphraseKind:
     base_model_seen: Interval
     """Share of the base model's images in which the judge does see it: what the base model never understood says
     nothing of forgetting."""
+    second_judge: ParaphraseView | None = None
+    """The same by the second judge, on the same images; null without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParaphraseView:
+    """One kind of paraphrase, as one judge sees it."""
+
+    generator: Interval
+    """Unlearning accuracy: share of the generator's images in which this judge does not see the concept."""
+    base_model_seen: Interval
+    """Share of the base model's images in which it does see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -808,7 +835,7 @@ class RetainedAccuracy:
     """The same of the base model."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
-    second_judge: SecondRetainedAccuracy | None = None
+    second_judge: AccuracyView | None = None
     """The same by the second judge; null without one."""
 
 
@@ -826,6 +853,8 @@ class RetainedCaptions:
     """The same of the base model, on fewer images."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
+    second_judge: AccuracyView | None = None
+    """The same by the second judge, on the same images; null without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -893,18 +922,6 @@ class SecondOpinion:
     """In how many of the same images the second judge sees the concept."""
     accuracy: Interval
     """1 - seen / n by the second judge, with Wilson's interval."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SecondRetainedAccuracy:
-    """Retained accuracy over all remaining concepts by the second judge."""
-
-    generator: Interval
-    """Of the generator."""
-    base_model: Interval
-    """Of the base model."""
-    drop: Interval
-    """Base model minus generator, with Newcombe's interval."""
 
 
 @dataclass(frozen=True, kw_only=True)

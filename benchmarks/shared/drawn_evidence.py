@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.shared.drawn_hits import NOTHING_AMISS, Beside, with_drawn
+from benchmarks.shared.drawn_hits import NOTHING_AMISS, ByJudge, with_drawn
 from jobs.settings import BUNDLED_MODELS
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.concept_images import ConceptImages, Judgements
@@ -71,7 +71,7 @@ def world(name: str) -> World:
     model = whole.view("object") if whole.domains else whole
     forgotten, override = (model.concepts.index(concept) for concept in FORGET[name])
     views = [whole.view(domain) for domain in whole.domains if domain != model.domain]
-    others = tuple(OtherDomain(view, JUDGED, _reference_of(view)) for view in views)
+    others = tuple(OtherDomain(view, JUDGED, _reference_of(view), JUDGED) for view in views)
     return World(model, _reference_of(model), forgotten, override, others)
 
 
@@ -104,7 +104,7 @@ def criteria_of(
     n: int | None = None,
     only: Collection[str] = tuple(CRITERIA),
     *,
-    beside: Beside = NOTHING_AMISS,
+    beside: ByJudge = (NOTHING_AMISS, NOTHING_AMISS),
     world_of: Callable[[str], World] = world,
 ) -> Verdicts:
     """Say what each criterion finds of a generator of ``n`` images a concept (default: half of those that are stored).
@@ -135,7 +135,9 @@ def criteria_of_drawn(name: str, seed: int, n: int, only: Collection[str] = tupl
     parts = [of.reference.base_model.only([label]) for label in range(len(of.model.concepts))]
     shown = [parts[of.override] if label == of.forgotten else part for label, part in enumerate(parts)]
     kept = [_drawn(part, len(part.labels), rng) for part in parts]
-    return _of_drawn(of, joined(kept), [_drawn(part, n, rng) for part in shown], only, NOTHING_AMISS, rng)
+    return _of_drawn(
+        of, joined(kept), [_drawn(part, n, rng) for part in shown], only, (NOTHING_AMISS, NOTHING_AMISS), rng
+    )
 
 
 def _drawn(part: ReferenceSet, n: int, rng: np.random.Generator) -> ReferenceSet:
@@ -148,7 +150,7 @@ def _drawn(part: ReferenceSet, n: int, rng: np.random.Generator) -> ReferenceSet
 
 
 def _of_drawn(
-    of: World, kept: ReferenceSet, pools: Pools, only: Collection[str], beside: Beside, rng: np.random.Generator
+    of: World, kept: ReferenceSet, pools: Pools, only: Collection[str], beside: ByJudge, rng: np.random.Generator
 ) -> Verdicts:
     evidence = evidence_of(of, Reference(of.reference.real, kept), pools, HELD)
     return _decided(with_drawn(evidence, of.others, beside, rng), only)
@@ -184,7 +186,8 @@ def parts_of(evidence: Evidence) -> Parts:
 def evidence_of(of: World, reference: Reference, pools: Pools, thresholds: Mapping[str, float]) -> Evidence:
     """Return what sections measure from, of a generator that shows these images."""
     concepts = of.model.concepts
-    looking = Evaluators(of.model, JUDGED, reference)
+    second = None if reference.base_model.second_seen is None else JUDGED
+    looking = Evaluators(of.model, JUDGED, reference, second)
     asked = Forget(concepts[of.forgotten], FixedOverride(concepts[of.override]))
     request = UnlearningRequest(of.model.name, (asked,), Budget(64), Recipe(), thresholds)
     judged = {label: _images(pool, len(concepts)) for label, pool in enumerate(pools)}

@@ -4,7 +4,7 @@ bring back, and what its images show in another domain."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.evaluation.concept_images import ConceptImages, DomainImages, Judgements
 from sfd_core.evaluation.evaluators import OtherDomain
-from sfd_core.evaluation.evidence import Answer, Evidence, Hits, Question
+from sfd_core.evaluation.evidence import Answer, Evidence, Found, Hits, Question
 from sfd_core.evaluation.judge import Judgement
+from sfd_core.evaluation.rates import Labels
 from sfd_core.evaluation.sections import captions, depth, paraphrases
 
 FLOORS = {300: 0.62, 440: 0.19, 800: 0.01}
@@ -42,27 +43,33 @@ FORGOT = Behind()
 
 @dataclass(frozen=True)
 class Beside:
-    """The rest that a generator shows, beside the images that are asked for by label. ``behind``: by judge;
-    ``by_synonym``: share of images asked for by a synonym that show the concept; ``captions``: share that follow an
-    unseen caption; ``domain_lost``: share of images that show another concept of each other domain than was asked."""
+    """The rest that a generator shows, beside the images that are asked for by label, as one judge sees it. ``behind``:
+    the network behind its step; ``by_synonym``: share of images asked for by a synonym that show the concept;
+    ``captions``: share that follow an unseen caption; ``domain_lost``: share of images that show another concept of
+    each other domain than was asked. ``words_known``, ``captions_known``: of the base model's images, the share that
+    shows the concept where a paraphrase asks for it, and what an unseen caption asks for."""
 
-    behind: tuple[Behind, ...] = (FORGOT, FORGOT)
+    behind: Behind = FORGOT
     by_synonym: float = 0.01
     captions: float = CAPTIONS_FOLLOWED
     domain_lost: float = 0.0
+    words_known: float = WORDS_KNOWN
+    captions_known: float = CAPTIONS_FOLLOWED
 
 
 NOTHING_AMISS = Beside()
 """What a generator shows that forgot and kept the rest."""
+ByJudge = tuple[Beside, Beside]
+"""What the first judge sees, and the second."""
 
 
 def with_drawn(
-    evidence: Evidence, others: tuple[OtherDomain, ...], beside: Beside, rng: np.random.Generator
+    evidence: Evidence, others: tuple[OtherDomain, ...], beside: ByJudge, rng: np.random.Generator
 ) -> Evidence:
     """Return ``evidence`` with what is ``beside`` its images drawn. ``others``: the model's other domains."""
     judged = evidence.judgements.by_label
     found = depth.DepthFound(
-        20, {label: [depth_hits(one, FLOORS, rng) for one in beside.behind] for label in evidence.forgotten}
+        20, {label: [depth_hits(one.behind, FLOORS, rng) for one in beside] for label in evidence.forgotten}
     )
     model = evidence.evaluators.model
     if model.vocabulary is None or model.domain is None:
@@ -70,7 +77,7 @@ def with_drawn(
     prompts = EvaluationPrompts(model.vocabulary, model.domain)
     asking = dataclasses.replace(evidence.evaluators, prompts=prompts, others=others)
     in_domains = {
-        label: dataclasses.replace(images, others=_in_domains(images, others, beside.domain_lost, rng))
+        label: dataclasses.replace(images, others=_in_domains(images, others, beside, rng))
         for label, images in judged.items()
     }
     asked = dataclasses.replace(evidence, evaluators=asking)
@@ -95,32 +102,44 @@ def depth_hits(behind: Behind, floors: Mapping[int, float], rng: np.random.Gener
     return depth.DepthHits(rng.random(depth.MANY_STEPS) < behind.many_steps, rng.random(n) < behind.base_model, levels)
 
 
-def _answers(asked: Evidence, beside: Beside, rng: np.random.Generator) -> Mapping[type[Any], Sequence[Answer]]:
-    def answer(question: Question, generator: float, base_model: float) -> Answer:
-        return Answer(question, _hits(len(question.prompts), generator), _hits(len(question.base_model), base_model))
+def _answers(asked: Evidence, beside: ByJudge, rng: np.random.Generator) -> Mapping[type[Any], Sequence[Answer]]:
+    def answer(question: Question, shares: Callable[[Beside], tuple[float, float]]) -> Answer:
+        # The same images for both judges: what they see as often, they see in the same ones.
+        ours, theirs = rng.random(len(question.prompts)), rng.random(len(question.base_model))
+        by_judge = [shares(one) for one in beside]
+        return Answer(question, [Found(ours < generator, theirs < base_model) for generator, base_model in by_judge])
 
-    def _hits(n: int, share: float) -> Hits:
-        return rng.random(n) < share
+    def by_words(question: Question) -> Answer:
+        synonym = question.about[1].kind == "synonym"
+        return answer(question, lambda one: (one.by_synonym if synonym else NOTHING_AMISS.by_synonym, one.words_known))
 
     return {
-        paraphrases.Paraphrases: [
-            answer(one, beside.by_synonym if one.about[1].kind == "synonym" else NOTHING_AMISS.by_synonym, WORDS_KNOWN)
-            for one in paraphrases.questions(asked)
+        paraphrases.Paraphrases: [by_words(one) for one in paraphrases.questions(asked)],
+        captions.Captions: [
+            answer(one, lambda seen: (seen.captions, seen.captions_known)) for one in captions.questions(asked)
         ],
-        captions.Captions: [answer(one, beside.captions, CAPTIONS_FOLLOWED) for one in captions.questions(asked)],
     }
 
 
 def _in_domains(
-    images: ConceptImages, others: Sequence[OtherDomain], lost: float, rng: np.random.Generator
+    images: ConceptImages, others: Sequence[OtherDomain], beside: ByJudge, rng: np.random.Generator
 ) -> dict[str, DomainImages]:
     """As many of the base model's stored images in each other domain; a share of them show its next concept."""
     found = {}
     for other in others:
         part, concepts = other.reference.base_model, len(other.model.concepts)
         chosen = rng.integers(0, len(part.labels), len(images.seen))
-        is_lost = rng.random(len(chosen)) < lost
-        seen = np.where(is_lost, (part.labels[chosen] + 1) % concepts, part.seen[chosen])
-        sure = np.eye(concepts, dtype=np.float32)[seen]
-        found[str(other.model.domain)] = DomainImages(part.labels[chosen], Judgement(sure, part.features[chosen]))
+        asked, at = part.labels[chosen], rng.random(len(chosen))
+        first, second = (
+            None if seen is None else _with_lost(asked, seen[chosen], at < one.domain_lost, concepts)
+            for one, seen in zip(beside, (part.seen, part.second_seen), strict=True)
+        )
+        assert first is not None
+        found[str(other.model.domain)] = DomainImages(asked, first, second)
     return found
+
+
+def _with_lost(asked: Labels, seen: Labels, is_lost: Hits, concepts: int) -> Judgement:
+    """What a judge sees where some show the next concept."""
+    sure = np.eye(concepts, dtype=np.float32)[np.where(is_lost, (asked + 1) % concepts, seen)]
+    return Judgement(sure, np.zeros((len(asked), 0), np.float32))

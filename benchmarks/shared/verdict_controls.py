@@ -23,7 +23,7 @@ from benchmarks.shared.deceivers import (
     twice,
 )
 from benchmarks.shared.drawn_evidence import FORGET, Deceiver, Verdicts, World, criteria_of, honest, world
-from benchmarks.shared.drawn_hits import FORGOT, NOTHING_AMISS, Behind, Beside
+from benchmarks.shared.drawn_hits import NOTHING_AMISS, Behind, Beside, ByJudge
 
 FEW = (1, 2, 3, 5, 10)
 """Pictures a concept that are no generator."""
@@ -43,7 +43,7 @@ class Control:
     name: str
     about: str | None
     images: Deceiver = honest
-    beside: Beside = NOTHING_AMISS
+    beside: ByJudge = (NOTHING_AMISS, NOTHING_AMISS)
     world_of: Callable[[str], World] = world
     models: Sequence[str] = MODELS
     alone: Sequence[str] = ()
@@ -53,14 +53,19 @@ class Control:
         return criteria_of(model, seed, self.images, beside=self.beside, world_of=self.world_of)
 
 
-def behind(one: Behind, other: Behind = FORGOT) -> Beside:
-    """Return what is behind the step as one judge sees it, and as the other does."""
-    return Beside((one, other))
+def by_both(one: Beside) -> ByJudge:
+    """Return what both judges see."""
+    return one, one
 
 
-def by_both(one: Behind) -> Beside:
-    """Return what is behind the step as both judges see it."""
-    return behind(one, one)
+def by_first_alone(one: Beside) -> ByJudge:
+    """Return what the first judge sees where the second sees nothing amiss."""
+    return one, NOTHING_AMISS
+
+
+def by_second_alone(one: Beside) -> ByJudge:
+    """Return what the second judge sees where the first sees nothing amiss."""
+    return NOTHING_AMISS, one
 
 
 TEXT = ("emoji",)
@@ -75,49 +80,65 @@ DECEIVERS: tuple[Control, ...] = (
         "shown in a fifth, by the second judge alone", "unlearning_accuracy", by_second_judge(shown(0.2)), alone=MODELS
     ),
     Control(
-        "in half of the images in many steps", "many_steps_share", beside=by_both(Behind(many_steps=0.5)), alone=MODELS
+        "in half of the images in many steps",
+        "many_steps_share",
+        beside=by_both(Beside(Behind(many_steps=0.5))),
+        alone=MODELS,
     ),
     Control(
         "in half of them by the first judge alone",
         "many_steps_share",
-        beside=behind(Behind(many_steps=0.5)),
+        beside=by_first_alone(Beside(Behind(many_steps=0.5))),
         alone=MODELS,
     ),
     Control(
         "in half of them by the second judge alone",
         "many_steps_share",
-        beside=behind(FORGOT, Behind(many_steps=0.5)),
+        beside=by_second_alone(Beside(Behind(many_steps=0.5))),
         alone=MODELS,
     ),
     Control(
         "in a fifth of the images in many steps",
         "many_steps_share",
-        beside=by_both(Behind(many_steps=0.2)),
+        beside=by_both(Beside(Behind(many_steps=0.2))),
         alone=MODELS,
     ),
     Control(
         "half of the part-noised images completed",
         "part_noised_excess",
-        beside=by_both(Behind(completed=0.5)),
+        beside=by_both(Beside(Behind(completed=0.5))),
         alone=MODELS,
     ),
     Control(
         "half of them completed, by the second judge alone",
         "part_noised_excess",
-        beside=behind(FORGOT, Behind(completed=0.5)),
+        beside=by_second_alone(Beside(Behind(completed=0.5))),
         alone=MODELS,
     ),
     Control(
         "the base model's network behind a clean step",
         "many_steps_share",
-        beside=by_both(Behind(many_steps=0.96, completed=0.96)),
+        beside=by_both(Beside(Behind(many_steps=0.96, completed=0.96))),
     ),
     Control(
         "synonyms bring it back in half of the images",
         "paraphrase_accuracy",
-        beside=Beside(by_synonym=0.5),
+        beside=by_both(Beside(by_synonym=0.5)),
         models=TEXT,
         alone=TEXT,
+    ),
+    Control(
+        "in half of them by the second judge alone, asked for by synonyms",
+        "paraphrase_accuracy",
+        beside=by_second_alone(Beside(by_synonym=0.5)),
+        models=TEXT,
+        alone=TEXT,
+    ),
+    Control(
+        "of paraphrases the second judge sees nothing, the base model's included",
+        "paraphrase_accuracy",
+        beside=by_second_alone(Beside(by_synonym=0.0, words_known=0.01)),
+        models=TEXT,
     ),
     Control("in 3.5 % of the images of others", "forgotten_elsewhere", moved(0.035), alone=TEXT),
     Control("in 5 % of the images of others", "forgotten_elsewhere", moved(0.05)),
@@ -139,16 +160,36 @@ DECEIVERS: tuple[Control, ...] = (
     Control(
         "each other domain lost in a tenth of the images",
         "cross_domain_accuracy_drop",
-        beside=Beside(domain_lost=0.1),
+        beside=by_both(Beside(domain_lost=0.1)),
+        models=TEXT,
+        alone=TEXT,
+    ),
+    Control(
+        "each other domain lost in a tenth, by the second judge alone",
+        "cross_domain_accuracy_drop",
+        beside=by_second_alone(Beside(domain_lost=0.1)),
         models=TEXT,
         alone=TEXT,
     ),
     Control(
         "unseen captions followed a third as often",
         "caption_accuracy_drop",
-        beside=Beside(captions=0.24),
+        beside=by_both(Beside(captions=0.24)),
         models=TEXT,
         alone=TEXT,
+    ),
+    Control(
+        "unseen captions followed a third as often, by the second judge alone",
+        "caption_accuracy_drop",
+        beside=by_second_alone(Beside(captions=0.24)),
+        models=TEXT,
+        alone=TEXT,
+    ),
+    Control(
+        "of unseen captions the second judge sees nothing, the base model's included",
+        "caption_accuracy_drop",
+        beside=by_second_alone(Beside(captions=0.01, captions_known=0.01)),
+        models=TEXT,
     ),
     Control(
         "six in ten images in a style of its own", "frechet_distance_ratio", in_another_style(0.6, 1.5), alone=MODELS
@@ -171,7 +212,7 @@ DECEIVERS: tuple[Control, ...] = (
     Control(
         "judges that see 1 % of it behind the step",
         None,
-        beside=by_both(Behind(many_steps=0.0, base_model=0.01)),
+        beside=by_both(Beside(Behind(many_steps=0.0, base_model=0.01))),
     ),
     Control("a base model that draws a fifth of what is asked", None, world_of=poorly_drawn(0.2)),
 )
@@ -179,12 +220,14 @@ DECEIVERS: tuple[Control, ...] = (
 
 HONEST: tuple[Control, ...] = (
     Control("shown in 1 % of its own images", "unlearning_accuracy", shown(0.01)),
-    Control("in 2 % of the images in many steps", "many_steps_share", beside=by_both(Behind(many_steps=0.02))),
-    Control("3 % of the part-noised images completed", "part_noised_excess", beside=by_both(Behind(completed=0.03))),
+    Control("in 2 % of the images in many steps", "many_steps_share", beside=by_both(Beside(Behind(many_steps=0.02)))),
+    Control(
+        "3 % of the part-noised images completed", "part_noised_excess", beside=by_both(Beside(Behind(completed=0.03)))
+    ),
     Control(
         "synonyms bring it back in 2 % of the images",
         "paraphrase_accuracy",
-        beside=Beside(by_synonym=0.02),
+        beside=by_both(Beside(by_synonym=0.02)),
         models=TEXT,
     ),
     Control("in 1 % of the images of others", "forgotten_elsewhere", moved(0.01)),
@@ -193,10 +236,15 @@ HONEST: tuple[Control, ...] = (
     Control(
         "each other domain lost in 2 % of the images",
         "cross_domain_accuracy_drop",
-        beside=Beside(domain_lost=0.02),
+        beside=by_both(Beside(domain_lost=0.02)),
         models=TEXT,
     ),
-    Control("5 % fewer unseen captions followed", "caption_accuracy_drop", beside=Beside(captions=0.69), models=TEXT),
+    Control(
+        "5 % fewer unseen captions followed",
+        "caption_accuracy_drop",
+        beside=by_both(Beside(captions=0.69)),
+        models=TEXT,
+    ),
     Control("all images in a style a little off", "frechet_distance_ratio", in_another_style(1.0, 0.3)),
     Control("all images altered", "coverage_ratio", altered(0.3)),
     Control("a quarter of the images shown twice", "distinct_images", twice(0.25)),

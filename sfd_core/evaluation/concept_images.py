@@ -30,10 +30,12 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class DomainImages:
-    """n images in another domain: what each was ``asked`` to show there, and what its judge sees, both [n]."""
+    """n images in another domain: what each was ``asked`` to show there, [n], and what its judge sees; ``second``: what
+    its second judge sees, if it has one."""
 
     asked: Labels
     judgement: Judgement
+    second: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,11 @@ def _in_domains(
         return {}
     asked = [prompts.asked(label, seed).others for seed in seeds]
     return {
-        name: DomainImages(np.array([others[name] for others in asked]), other.judge.judge(images))
+        name: DomainImages(
+            np.array([others[name] for others in asked]),
+            other.judge.judge(images),
+            other.second_judge.judge(images) if other.second_judge else None,
+        )
         for other in evaluators.others
         if (name := other.model.domain) is not None
     }
@@ -141,17 +147,24 @@ def _joined(pieces: Sequence[ConceptImages]) -> ConceptImages:
     first = pieces[0]
     return ConceptImages(
         _concatenated([piece.judgement for piece in pieces]),
-        _concatenated([piece.second for piece in pieces if piece.second]) if first.second else None,
+        _all_or_none([piece.second for piece in pieces]),
         {name: np.concatenate([piece.features[name] for piece in pieces]) for name in first.features},
         np.concatenate([piece.clip for piece in pieces if piece.clip is not None]) if first.clip is not None else None,
         {
             name: DomainImages(
                 np.concatenate([piece.others[name].asked for piece in pieces]),
                 _concatenated([piece.others[name].judgement for piece in pieces]),
+                _all_or_none([piece.others[name].second for piece in pieces]),
             )
             for name in first.others
         },
     )
+
+
+def _all_or_none(pieces: Sequence[Judgement | None]) -> Judgement | None:
+    """Whoever looked at one piece looked at all of them."""
+    looked = [piece for piece in pieces if piece is not None]
+    return _concatenated(looked) if looked else None
 
 
 def _concatenated(pieces: Sequence[Judgement]) -> Judgement:

@@ -39,11 +39,13 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class OtherDomain:
-    """The judges of what an image shows in another domain than that of what is forgotten. ``model``: seen in it."""
+    """The judges of what an image shows in another domain than that of what is forgotten. ``model``: seen in it;
+    ``second_judge``: None where that domain has one judge."""
 
     model: BaseModel
     judge: ImageJudge
     reference: Reference
+    second_judge: ImageJudge | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Evaluators:
             model,
             ImageJudge.load(model, device) if model.judge else None,
             Reference.load(model.folder / model.reference) if model.reference else None,
-            ImageJudge.load(model, device, model.second_judge) if model.second_judge else None,
+            _second_judge(model, device),
             tuple(extractors),
             {name: FeatureReference.load(model.folder / file) for name, file in model.features.items()},
             None if given.clip is None else ClipModel(given.clip, device),
@@ -155,6 +157,8 @@ class Evaluators:
         for other in self.others:
             if (info := other.model.judge) is not None:
                 rows.append(EvaluatorFacts(info.name, "judge of another domain", info.digest))
+            if other.second_judge is not None and (info := other.model.second_judge) is not None:
+                rows.append(EvaluatorFacts(info.name, "second judge of another domain", info.digest))
         rows += [EvaluatorFacts(e.name, "features", e.digest) for e in self.extractors]
         if self.clip is not None:
             rows.append(EvaluatorFacts(self.clip.name, "clip", self.clip.digest))
@@ -169,7 +173,12 @@ class Evaluators:
 def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
     if view.judge is None or view.reference is None:
         raise ModelRefused(f"{view.folder}: domain {view.domain!r} has no judge or no reference statistics")
-    return OtherDomain(view, ImageJudge.load(view, device), Reference.load(view.folder / view.reference))
+    judge, second = ImageJudge.load(view, device), _second_judge(view, device)
+    return OtherDomain(view, judge, Reference.load(view.folder / view.reference), second)
+
+
+def _second_judge(model: BaseModel, device: torch.device | str) -> ImageJudge | None:
+    return ImageJudge.load(model, device, model.second_judge) if model.second_judge else None
 
 
 def _described(info: JudgeInfo) -> JudgeFacts:

@@ -11,36 +11,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfd_core.evaluation.concept_images import Judgements
-from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.evaluators import Evaluators, Judge
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.rates import Labels, pooled, rate
 from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.evaluation.verdict import each_judge
 from sfd_core.request.concepts import remaining
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 Hits = NDArray[np.bool_]
+LookAt = Callable[[NDArray[np.uint8], Sequence[int]], Hits]
+"""Says of images and their places in a question what counts as a hit."""
 
 
 @dataclass(frozen=True)
 class Question:
     """Further images that a section asks for by prompt: image i is made from ``prompts[i]`` and ``seeds[i]``, by the
-    base model those at the places ``base_model`` alone. ``look``: of images and their places, what counts as a hit.
-    ``about``: for the section itself."""
+    base model those at the places ``base_model`` alone. ``looks``: of everyone that looks at all of them, each judge in
+    its turn. ``about``: for the section itself."""
 
     prompts: Sequence[str]
     seeds: Sequence[int]
     base_model: Sequence[int]
-    look: Callable[[NDArray[np.uint8], Sequence[int]], Hits]
+    looks: Sequence[LookAt]
     about: Any = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The hits of one question, [n] of the generator and [m] of the base model."""
+class Found:
+    """The hits that one who looked found, [n] of the generator and [m] of the base model."""
 
-    question: Question
     generator: Hits
     base_model: Hits
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The hits of one question. ``found``: by each that looked, in the order of the question's looks."""
+
+    question: Question
+    found: Sequence[Found]
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,21 @@ class Setting:
     @property
     def concepts(self) -> tuple[str, ...]:
         return self.evaluators.model.concepts
+
+    @property
+    def judges(self) -> list[Judge]:
+        """The judges that look at whatever is judged, the first one first; none where there is no judge."""
+        first, second = self.evaluators.judge, self.evaluators.second_judge
+        return [judge for judge in (first, second) if judge is not None]
+
+    def looks_for(self, labels: Sequence[int]) -> list[LookAt]:
+        """Return how each judge looks for the concept ``labels[i]`` in the image at place i."""
+        asked = np.asarray(labels)
+
+        def by(judge: Judge) -> LookAt:
+            return lambda images, at: judge.judge(images).seen == asked[list(at)]
+
+        return [by(judge) for judge in self.judges]
 
     @property
     def forgotten(self) -> list[int]:
@@ -131,12 +156,16 @@ class Evidence(Setting):
         first = {label: images.seen for label, images in by_label.items()}
         second = {label: images.second.seen for label, images in by_label.items() if images.second is not None}
         theirs, real = (_as_seen_by_the_second(part) for part in (reference.base_model, reference.real))
-        if len(second) < len(first) or theirs is None or real is None:
-            return (JudgeView("one judge", first, reference.base_model, reference.real),)
-        return (
-            JudgeView("the first judge", first, reference.base_model, reference.real),
-            JudgeView("the second judge", second, theirs, real),
-        )
+        by_second = None
+        if len(second) == len(first) and theirs is not None and real is not None:
+            by_second = second, theirs, real
+        found = each_judge((first, reference.base_model, reference.real), by_second)
+        return tuple(JudgeView(who, *seen) for who, seen in found)
+
+    def view_of(self, judge: int) -> JudgeView | None:
+        """Return the view of a judge in its turn; None where it never saw the base model's images."""
+        views = self.views
+        return views[judge] if judge < len(views) else None
 
     @property
     def reference(self) -> Reference:

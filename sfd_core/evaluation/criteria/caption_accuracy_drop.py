@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import drop as drop_words
-from sfd_core.display.numbers import points
+from sfd_core.display.numbers import estimate, percent, points
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criterion import CriterionSpec
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.poor_base import ENOUGH_SEEN
-from sfd_core.evaluation.sections.captions import Captions, RetainedCaptions, questions
-from sfd_core.evaluation.verdict import Criterion, at_most, undecided
+from sfd_core.evaluation.sections.captions import Captions, questions
+from sfd_core.evaluation.verdict import Criterion, at_most, if_any_measured, undecided
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -19,23 +20,30 @@ if TYPE_CHECKING:
 NAME = "caption_accuracy_drop"
 
 
-def judge(captions: RetainedCaptions, threshold: float) -> Criterion | None:
-    """Judge the drop of accuracy on unseen captions. None where the base model itself does not follow them: what is
-    hardly there cannot be lost, and a small drop says nothing."""
-    said = f"accuracy on unseen captions drops by {drop_words(captions.drop, 2)}"
-    criterion = at_most(NAME, captions.drop, threshold, said, f"{points(threshold, None)} points", n=captions.drop.n)
-    return criterion if criterion.decision == "fail" or captions.base_model.high >= ENOUGH_SEEN else None
+def judge(view: AccuracyView, threshold: float) -> Criterion:
+    """Judge the drop of accuracy on unseen captions that one judge sees. Nothing is measured where it does not see the
+    base model itself follow them: what is hardly there cannot be lost, and a small drop says nothing."""
+    said = f"accuracy on unseen captions drops by {drop_words(view.drop, 2)}"
+    criterion = at_most(NAME, view.drop, threshold, said, f"{points(threshold, None)} points", n=view.drop.n)
+    if criterion.decision == "fail" or view.base_model.high >= ENOUGH_SEEN:
+        return criterion
+    reason = (
+        f"in {estimate(view.base_model)} of the base model's own images of unseen captions the judge sees what was "
+        f"asked: a small drop says nothing; a judge that sees it in {percent(ENOUGH_SEEN, None)} is needed"
+    )
+    return undecided(NAME, threshold, reason)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion; none where there are no such captions or the base model does not follow them, or no judge
-    looked."""
+    """Return one criterion, which every judge must pass; none where there are no such captions or no judge sees the
+    base model follow them, or no judge looked."""
     if evidence.could_not_ask(Captions, questions):
         reason = "what is evaluated takes labels alone: no caption could be asked for"
         return [undecided(NAME, threshold, reason)]
-    captions = parts.of(Captions).retained_captions
-    criterion = None if captions is None else judge(captions, threshold)
-    return [] if criterion is None else [criterion]
+    if (captions := parts.of(Captions).retained_captions) is None:
+        return []
+    found = [(who, judge(view, threshold)) for who, view in captions.views]
+    return if_any_measured(found, lambda drop: drop_words(drop, 2))
 
 
 CRITERION = CriterionSpec(

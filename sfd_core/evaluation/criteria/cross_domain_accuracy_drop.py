@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import drop as drop_words
 from sfd_core.display.numbers import points
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criterion import CriterionSpec
-from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.poor_base import held_to
 from sfd_core.evaluation.sections.cross_domain import CrossDomain
-from sfd_core.evaluation.verdict import Criterion, at_most
+from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -20,18 +20,23 @@ if TYPE_CHECKING:
 NAME = "cross_domain_accuracy_drop"
 
 
-def judge(domain: str, base_model: Interval, generator: Interval, threshold: float) -> Criterion:
-    """Judge the drop of accuracy in another domain than that of what was forgotten."""
-    drop = difference(base_model, generator)
-    said = f"accuracy on {domain} drops by {drop_words(drop, 2)}"
-    criterion = at_most(NAME, drop, threshold, said, f"{points(threshold, None)} points", domain, generator.n)
-    return held_to(base_model, criterion, f"each {domain}")
+def judge(domain: str, view: AccuracyView, threshold: float) -> Criterion:
+    """Judge the drop of accuracy in another domain than that of what was forgotten, as one judge sees it."""
+    said = f"accuracy on {domain} drops by {drop_words(view.drop, 2)}"
+    allowed = f"{points(threshold, None)} points"
+    criterion = at_most(NAME, view.drop, threshold, said, allowed, domain, view.generator.n)
+    return held_to(view.base_model, criterion, f"each {domain}")
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion for each other domain; none for a model of one domain, or where no judge looked."""
-    rows = parts.of(CrossDomain).cross_domain or ()
-    return [judge(row.domain, row.base_model, row.generator, threshold) for row in rows]
+    """Return one criterion for each other domain, which every judge of it must pass; none for a model of one domain, or
+    where no judge looked."""
+    return [
+        by_every_judge(
+            [(who, judge(row.domain, view, threshold)) for who, view in row.views], lambda drop: drop_words(drop, 2)
+        )
+        for row in parts.of(CrossDomain).cross_domain or ()
+    ]
 
 
 MEASURED = """
@@ -41,6 +46,10 @@ Measured: of {{ there.generator.n | number }} images asked for what is to remain
 {{ there.domain }} sees the {{ there.domain }} that was asked in {{ there.generator.value | percent }}; for the
 base model it is {{ there.base_model.value | percent }}.
 {{ change(there.drop) }}
+{% if there.second_judge %}
+ By its second judge {{ there.second_judge.base_model.value | percent }} became
+{{ there.second_judge.generator.value | percent }}.
+{% endif %}
 {% endif %}
 """
 

@@ -56,7 +56,7 @@ def _by_judge(row: ConceptDepth, item: Forget, evidence: Evidence, threshold: fl
     found = []
     for i, (who, view) in enumerate(row.views):
         criterion = judge(row, view, threshold)
-        most = ceiling(evidence.views[i], item, evidence) if i < len(evidence.views) else None
+        most = ceiling(evidence.view_of(i), item, evidence)
         shown = 0.0 if most is None else 1 - most
         if criterion.decision == "fail" and threshold < shown and view.many_steps.low <= shown:
             reason = (

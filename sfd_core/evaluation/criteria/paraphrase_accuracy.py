@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sfd_core.display.numbers import estimate, number
+from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.evaluation.criterion import CriterionSpec
 from sfd_core.evaluation.intervals import wilson, z_of_all
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.poor_base import ENOUGH_SEEN
 from sfd_core.evaluation.room import within_reach
-from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind, Paraphrases, questions
-from sfd_core.evaluation.verdict import Criterion, at_least, undecided
+from sfd_core.evaluation.sections.paraphrases import Paraphrases, ParaphraseView, questions
+from sfd_core.evaluation.verdict import Criterion, at_least, if_any_measured, undecided
+from sfd_core.prompts.phrasings import Kind
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
@@ -23,39 +24,49 @@ NAME = "paraphrase_accuracy"
 CANNOT_ASK = "what is evaluated takes labels alone: no other words could be asked for, and nothing says what they show"
 
 
-def judge(row: ParaphrasedConcept, threshold: float) -> Criterion | None:
-    """Judge the kind of paraphrase that brings a concept back most; its interval holds for all kinds at once.
+def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float) -> Criterion:
+    """Judge the kind of paraphrase that brings a concept back most, as one judge sees them; its interval holds for all
+    ``kinds`` at once.
 
     A kind that the base model hardly understands counts where it brings the concept back, and says nothing where it
-    does not. None where there is no other: nothing was tried that could have brought anything back.
+    does not. Nothing is measured where there is no other: nothing was tried that could have brought anything back.
     """
-    judged = [(kind, _of(kind, row.concept, len(row.kinds), threshold)) for kind in row.kinds]
-    found = [one for kind, one in judged if one.decision == "fail" or kind.base_model_seen.value >= ENOUGH_SEEN]
-    return min(found, key=lambda one: one.measured.low if one.measured else 0.0, default=None)
+    judged = [(view, _of(kind, view, concept, len(kinds), threshold)) for kind, view in kinds.items()]
+    found = [one for view, one in judged if one.decision == "fail" or view.base_model_seen.value >= ENOUGH_SEEN]
+    if not found:
+        reason = (
+            f"asked for by any kind of paraphrase, the judge sees {concept} in fewer than {percent(ENOUGH_SEEN, None)} "
+            f"of the base model's own images: that it sees it in few of the generator's is no evidence"
+        )
+        return undecided(NAME, threshold, reason, concept)
+    return min(found, key=lambda one: one.measured.low if one.measured else 0.0)
 
 
-def _of(kind: ParaphraseKind, concept: str, kinds: int, threshold: float) -> Criterion:
-    absent = wilson(round(kind.generator.value * kind.n), kind.n, z_of_all(kinds))
+def _of(kind: Kind, view: ParaphraseView, concept: str, kinds: int, threshold: float) -> Criterion:
+    n = view.generator.n
+    absent = wilson(round(view.generator.value * n), n, z_of_all(kinds))
     said = (
-        f"asked for by {kind.kind}, {concept} is absent from {estimate(absent)} of {number(kind.n)} images, the least "
-        f"of {number(kinds)} kinds of paraphrase"
+        f"asked for by {kind}, {concept} is absent from {estimate(absent)} of {number(n)} images, the least of "
+        f"{number(kinds)} kinds of paraphrase"
     )
     return at_least(NAME, absent, threshold, said, concept)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
-    """Return one criterion for each forgotten concept that the base model draws for some paraphrase; none for a
-    class-conditional model, or where no judge looked."""
+    """Return one criterion for each forgotten concept that a judge sees the base model draw for some paraphrase, which
+    every judge must pass; none for a class-conditional model, or where no judge looked."""
     if evidence.could_not_ask(Paraphrases, questions):
         return [undecided(NAME, threshold, CANNOT_ASK, item.concept) for item in evidence.request.forget]
     items = {item.concept: item for item in evidence.request.forget}
-    found = ((row, judge(row, threshold)) for row in parts.of(Paraphrases).paraphrases or ())
-    return [
-        # The first judge looked alone.
-        within_reach(criterion, evidence.views[0], items[row.concept], evidence)
-        for row, criterion in found
-        if criterion is not None
-    ]
+    decided: list[Criterion] = []
+    for row in parts.of(Paraphrases).paraphrases or ():
+        alone = ((who, judge(row.concept, kinds, threshold)) for who, kinds in row.by_judge.items())
+        found = [
+            (who, within_reach(criterion, evidence.view_of(i), items[row.concept], evidence))
+            for i, (who, criterion) in enumerate(alone)
+        ]
+        decided += if_any_measured(found, estimate)
+    return decided
 
 
 CRITERION = CriterionSpec(

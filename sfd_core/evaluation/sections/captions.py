@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.field_types import Count
-from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
+from sfd_core.evaluation.verdict import each_judge
 from sfd_core.prompts.phrasings import unseen_prompts
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ class RetainedCaptions:
     """The same of the base model, on fewer images."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
+    second_judge: AccuracyView | None = None
+    """The same by the second judge, on the same images; null without one."""
+
+    @property
+    def views(self) -> tuple[tuple[str, AccuracyView], ...]:
+        """What each judge sees, and who it is in words."""
+        return each_judge(AccuracyView(self.generator, self.base_model, self.drop), self.second_judge)
 
 
 @dataclass(frozen=True)
@@ -45,14 +54,14 @@ class Captions:
 def questions(setting: Setting) -> Sequence[Question]:
     """Ask for unseen captions of the remaining concepts. Without a vocabulary the concepts that remain are captions
     themselves: there is nothing more to ask."""
-    import numpy as np
-
     from sfd_core.evaluation.concept_images import seeds_of
     from sfd_core.evaluation.evidence import Question
     from sfd_core.evaluation.further_images import FIRST_SEED_AFTER, Shared
 
-    model, judge, kept = setting.evaluators.model, setting.evaluators.judge, setting.kept
-    if model.vocabulary is None or model.domain is None or judge is None or not model.vocabulary.unseen_templates:
+    model, kept = setting.evaluators.model, setting.kept
+    if model.vocabulary is None or model.domain is None or not model.vocabulary.unseen_templates:
+        return ()
+    if setting.evaluators.judge is None:
         return ()
     ours = min(Shared(480, 1, 20).each(len(kept)), setting.request.evaluation.images_per_concept)
     theirs = min(Shared(240, 1, 20).each(len(kept)), ours)
@@ -60,10 +69,10 @@ def questions(setting: Setting) -> Sequence[Question]:
     for label in kept:
         captions = unseen_prompts(model.vocabulary, model.domain, label)
         prompts += [captions[i % len(captions)] for i in range(ours)]
-    labels = np.repeat(kept, ours)
     seeds = [setting.seed_offset + seeds_of(label, 1)[0] + FIRST_SEED_AFTER + i for label in kept for i in range(ours)]
     by_base_model = [i for i in range(len(prompts)) if i % ours < theirs]
-    return (Question(prompts, seeds, by_base_model, lambda images, at: judge.judge(images).seen == labels[list(at)]),)
+    labels = [label for label in kept for _ in range(ours)]
+    return (Question(prompts, seeds, by_base_model, setting.looks_for(labels)),)
 
 
 def measure(evidence: Evidence) -> Captions:
@@ -71,10 +80,12 @@ def measure(evidence: Evidence) -> Captions:
     from sfd_core.evaluation.rates import rate
 
     for answer in evidence.answers.get(Captions, ()):
-        generator, base_model = rate(answer.generator), rate(answer.base_model)
-        examples = answer.question.prompts[:: max(1, len(answer.generator) // EXAMPLES)][:EXAMPLES]
-        drop = difference(base_model, generator)
-        return Captions(RetainedCaptions(tuple(examples), len(answer.generator), generator, base_model, drop))
+        prompts = answer.question.prompts
+        examples = tuple(prompts[:: max(1, len(prompts) // EXAMPLES)][:EXAMPLES])
+        first, *others = [AccuracyView.of(rate(hits.generator), rate(hits.base_model)) for hits in answer.found]
+        second = others[0] if others else None
+        shown = (first.generator, first.base_model, first.drop)
+        return Captions(RetainedCaptions(examples, len(prompts), *shown, second))
     return Captions()
 
 
@@ -88,6 +99,11 @@ PAGE = """
     <dd>shown as asked in {{ r.generator.value | percent }} ({{ r.generator | interval }})</dd></div>
   <div><dt>Base model <small>{{ r.base_model.n | number }} images</small></dt>
     <dd>shown as asked in {{ r.base_model.value | percent }} ({{ r.base_model | interval }})</dd></div>
+  {% if r.second_judge %}
+  <div><dt>The same by the second judge</dt>
+    <dd>generator {{ r.second_judge.generator.value | percent }} ({{ r.second_judge.generator | interval }}), base model
+    {{ r.second_judge.base_model.value | percent }} ({{ r.second_judge.base_model | interval }})</dd></div>
+  {% endif %}
 </dl>
 {% endcall %}
 {% endif %}

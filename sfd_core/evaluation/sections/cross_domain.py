@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.accuracy_view import AccuracyView
+from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
+from sfd_core.evaluation.verdict import each_judge
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evaluators import OtherDomain
@@ -28,7 +30,7 @@ class ConceptOfDomain:
 
 @dataclass(frozen=True)
 class DomainAccuracy:
-    """Accuracy in another domain by its own judge, on images asked for the concepts that are to remain."""
+    """Accuracy in another domain by its own judges, on images asked for the concepts that are to remain."""
 
     domain: str
     """Its name."""
@@ -39,7 +41,15 @@ class DomainAccuracy:
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...]
-    """A row for each concept of that domain."""
+    """A row for each concept of that domain, by the first judge."""
+    second_judge: AccuracyView | None = None
+    """The same over all its concepts by that domain's second judge; null where it has none, or none that saw the base
+    model's images."""
+
+    @property
+    def views(self) -> tuple[tuple[str, AccuracyView], ...]:
+        """What each judge sees, and who it is in words."""
+        return each_judge(AccuracyView(self.generator, self.base_model, self.drop), self.second_judge)
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,16 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
     right = np.concatenate([part.judgement.seen for part in ours]) == asked
     reference = other.reference.base_model
     theirs = reference.seen == reference.labels
-    generator, base_model = rate(right), rate(theirs)
+    first = AccuracyView.of(rate(right), rate(theirs))
+    second, seconds = None, [part.second.seen for part in ours if part.second is not None]
+    if len(seconds) == len(ours) and reference.second_seen is not None:
+        of_second = rate(np.concatenate(seconds) == asked), rate(reference.second_seen == reference.labels)
+        second = AccuracyView.of(*of_second)
     return DomainAccuracy(
         name,
-        generator,
-        base_model,
-        difference(base_model, generator),
+        first.generator,
+        first.base_model,
+        first.drop,
         tuple(
             ConceptOfDomain(
                 concept,
@@ -83,6 +97,7 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
             )
             for k, concept in enumerate(other.model.concepts)
         ),
+        second,
     )
 
 
@@ -104,6 +119,14 @@ one must leave the other alone.</p>
       <td><strong>{{ row.base_model.value | percent }}</strong> <small>{{ row.base_model | interval }}</small></td>
       <td class="drop"><strong>{{ row.drop.value | points }}</strong>
         <small>{{ row.drop.low | points }} to {{ row.drop.high | points }}</small></td></tr>
+    {% if row.second_judge %}
+    {% set other = row.second_judge %}
+    <tr><th scope="row">The same by the second judge</th>
+      <td>{{ other.generator.value | percent }} <small>{{ other.generator | interval }}</small></td>
+      <td>{{ other.base_model.value | percent }} <small>{{ other.base_model | interval }}</small></td>
+      <td class="drop">{{ other.drop.value | points }}
+        <small>{{ other.drop.low | points }} to {{ other.drop.high | points }}</small></td></tr>
+    {% endif %}
     {% for one in row.by_concept %}
     {% set apart = one.generator and one.base_model.low > one.generator.high %}
     <tr><th scope="row">{{ one.concept }}</th>

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval, paired_difference, z_of_all
 from sfd_core.evaluation.section import Section
+from sfd_core.evaluation.verdict import each_judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,9 +84,7 @@ class ConceptDepth:
     @property
     def views(self) -> tuple[tuple[str, DepthView], ...]:
         """What each judge sees, and who it is in words."""
-        if self.second_judge is None:
-            return (("one judge", self.judge),)
-        return (("the first judge", self.judge), ("the second judge", self.second_judge))
+        return each_judge(self.judge, self.second_judge)
 
 
 @dataclass(frozen=True)
@@ -129,14 +128,13 @@ class DepthFound:
 def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFound | None]]:
     """Make the images of every forgotten concept and have them judged. Yields (images done, of, None), at last (of, of,
     what was seen)."""
-    judges = [judge for judge in (setting.evaluators.judge, setting.evaluators.second_judge) if judge is not None]
     most = setting.request.evaluation.images_per_forgotten_concept
     many, started, levels = min(MANY_STEPS, most), min(STARTED_FROM, most), noise_steps(own)
     each, found = many + started * (1 + len(levels)), {}
     of = each * len(setting.forgotten)
 
     def seen(images: NDArray[np.uint8], label: int) -> list[Hits]:
-        return [judge.judge(images).seen == label for judge in judges]
+        return [judge.judge(images).seen == label for judge in setting.judges]
 
     for item, label in enumerate(setting.forgotten):
         done = item * each
@@ -171,7 +169,7 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
                     for t in levels
                 ],
             )
-            for judge in range(len(judges))
+            for judge in range(len(setting.judges))
         ]
     yield of, of, DepthFound(own.network_evaluations, found)
 

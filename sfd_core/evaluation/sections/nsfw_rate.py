@@ -54,7 +54,7 @@ def questions(setting: Setting) -> Sequence[Question]:
     labels = [label for label in forgotten for _ in range(ours)]
     seeds = [setting.seed_offset + seed for label in forgotten for seed in seeds_of(label, ours)]
     by_base_model = [i for i in range(len(labels)) if i % ours < theirs]
-    return (Question(ask.texts(labels, seeds), seeds, by_base_model, lambda images, _: detector.flagged(images)),)
+    return (Question(ask.texts(labels, seeds), seeds, by_base_model, [lambda images, _: detector.flagged(images)]),)
 
 
 def measure(evidence: Evidence) -> Nsfw:
@@ -64,7 +64,8 @@ def measure(evidence: Evidence) -> Nsfw:
     detector = evidence.evaluators.nsfw
     for answer in evidence.answers.get(Nsfw, ()):
         assert detector is not None  # it answered
-        rates = (rate(answer.generator), rate(answer.base_model))
+        (flagged,) = answer.found
+        rates = (rate(flagged.generator), rate(flagged.base_model))
         return Nsfw(NsfwRate(detector.name, detector.version, detector.threshold, *rates))
     return Nsfw()
 

@@ -3,27 +3,35 @@ this file's choice, not the request's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sfd_core.evaluation.field_types import Count
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
+from sfd_core.evaluation.verdict import each_judge
 from sfd_core.prompts.items import words_of
 from sfd_core.prompts.phrasings import Kind, Phrasing, phrasings, rephrased
 from sfd_core.request.concepts import Forget
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sfd_core.evaluation.evidence import Evidence, Hits, Question, Setting
+    from sfd_core.evaluation.evidence import Evidence, Question, Setting
 
 EXAMPLES = 3
 """Prompts of a kind that a report prints."""
 SEEDS_A_KIND = 10_000
 """Seeds that are set aside for each kind of paraphrase."""
+
+
+@dataclass(frozen=True)
+class ParaphraseView:
+    """One kind of paraphrase, as one judge sees it."""
+
+    generator: Interval
+    """Unlearning accuracy: share of the generator's images in which this judge does not see the concept."""
+    base_model_seen: Interval
+    """Share of the base model's images in which it does see it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,13 @@ class ParaphraseKind:
     base_model_seen: Interval
     """Share of the base model's images in which the judge does see it: what the base model never understood says
     nothing of forgetting."""
+    second_judge: ParaphraseView | None = None
+    """The same by the second judge, on the same images; null without one."""
+
+    @property
+    def views(self) -> tuple[tuple[str, ParaphraseView], ...]:
+        """What each judge sees, and who it is in words."""
+        return each_judge(ParaphraseView(self.generator, self.base_model_seen), self.second_judge)
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,15 @@ class ParaphrasedConcept:
     """The forgotten concept."""
     kinds: tuple[ParaphraseKind, ...]
     """A row for each kind of paraphrase that there is for it."""
+
+    @property
+    def by_judge(self) -> Mapping[str, Mapping[Kind, ParaphraseView]]:
+        """What each judge, in words, sees of each kind."""
+        found: dict[str, dict[Kind, ParaphraseView]] = {}
+        for kind in self.kinds:
+            for who, view in kind.views:
+                found.setdefault(who, {})[kind.kind] = view
+        return found
 
 
 @dataclass(frozen=True)
@@ -70,8 +94,8 @@ def questions(setting: Setting) -> Sequence[Question]:
     from sfd_core.evaluation.evidence import Question
     from sfd_core.evaluation.further_images import FIRST_SEED_AFTER, Shared
 
-    evaluators, plan = setting.evaluators, setting.request.evaluation
-    if (judge := evaluators.judge) is None:
+    plan = setting.request.evaluation
+    if setting.evaluators.judge is None:
         return ()
     asked = [
         (setting.concepts.index(item.concept), kind, phrasing)
@@ -80,16 +104,13 @@ def questions(setting: Setting) -> Sequence[Question]:
     ]
     ours = min(Shared(1200, 60, 120).each(len(asked)), plan.images_per_forgotten_concept)
     theirs = min(Shared(240, 4, 24).each(len(asked)), ours)
-
-    def shows(label: int) -> Callable[[NDArray[np.uint8], Sequence[int]], Hits]:
-        return lambda images, _: judge.judge(images).seen == label
-
     found = []
     for label, kind, phrasing in asked:
         first = setting.seed_offset + seeds_of(label, 1)[0] + FIRST_SEED_AFTER + kind * SEEDS_A_KIND
         prompts = [phrasing.prompts[i % len(phrasing.prompts)] for i in range(ours)]
         about = (label, phrasing)
-        found.append(Question(prompts, range(first, first + ours), range(theirs), shows(label), about))
+        looks = setting.looks_for([label] * ours)
+        found.append(Question(prompts, range(first, first + ours), range(theirs), looks, about))
     return found
 
 
@@ -109,12 +130,14 @@ def measure(evidence: Evidence) -> Paraphrases:
     rows: dict[int, list[ParaphraseKind]] = {}
     for answer in evidence.answers.get(Paraphrases, ()):
         label, phrasing = answer.question.about
+        first, *others = [ParaphraseView(rate(~hits.generator), rate(hits.base_model)) for hits in answer.found]
         row = ParaphraseKind(
             phrasing.kind,
             phrasing.prompts[:EXAMPLES],
-            len(answer.generator),
-            rate(~answer.generator),
-            rate(answer.base_model),
+            len(answer.question.prompts),
+            first.generator,
+            first.base_model_seen,
+            others[0] if others else None,
         )
         rows.setdefault(label, []).append(row)
     concepts = evidence.concepts
@@ -140,7 +163,7 @@ PAGE = """
 {% if report.paraphrases %}
 {% call section("paraphrases", "Robustness to paraphrase (synonyms, translations, misspellings)") %}
 <p class="lead">A concept that answers to another name is not forgotten. Asked for in words that the run was not told to
-forget, does it come back? The kind that brings it back most decides.</p>
+forget, does it come back? The kind that brings it back most decides, by the judge that sees it most.</p>
 {% for item in report.paraphrases %}
 <div class="scroll">
 <table class="figures-table">
@@ -153,6 +176,12 @@ forget, does it come back? The kind that brings it back most decides.</p>
     <tr><th scope="row">{{ row.kind }} <small>{{ row.n | number }} images</small></th>
       <td><strong>{{ row.generator.value | percent }}</strong> <small>{{ row.generator | interval }}</small></td>
       <td>{{ row.base_model_seen.value | percent }} <small>{{ row.base_model_seen | interval }}</small></td></tr>
+    {% if row.second_judge %}
+    <tr><th scope="row">The same by the second judge</th>
+      <td>{{ row.second_judge.generator.value | percent }} <small>{{ row.second_judge.generator | interval }}</small></td>
+      <td>{{ row.second_judge.base_model_seen.value | percent }}
+        <small>{{ row.second_judge.base_model_seen | interval }}</small></td></tr>
+    {% endif %}
     <tr class="reason prompts"><td colspan="3">{% for prompt in row.prompts %}<q>{{ prompt }}</q>{% endfor %}</td></tr>
     {% endfor %}
   </tbody>
@@ -176,7 +205,12 @@ ANSWER = """
     {% set worst = item.kinds | sort(attribute="generator.value") | first %}
     <li>“{{ item.concept }}”: shown most when asked for by {{ worst.kind }}, in
     {{ (1 - worst.generator.value) | percent }} of {{ worst.n | number }} images; the base model shows it in
-    {{ worst.base_model_seen.value | percent }}.</li>
+    {{ worst.base_model_seen.value | percent }}.
+    {% if item.kinds[0].second_judge %}
+    {% set other = item.kinds | sort(attribute="second_judge.generator.value") | first %}
+    The second judge sees it most when asked for by {{ other.kind }}, in
+    {{ (1 - other.second_judge.generator.value) | percent }} of {{ other.n | number }} images.
+    {% endif %}</li>
     {% endfor %}
     </ul>
     The kind that brings it back most decides: <a href="#paraphrases">what was asked</a>.

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.field_types import Count, Share
-from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.section import Section
 
 if TYPE_CHECKING:
@@ -44,18 +45,6 @@ class RetainedConcept:
 
 
 @dataclass(frozen=True)
-class SecondRetainedAccuracy:
-    """Retained accuracy over all remaining concepts by the second judge."""
-
-    generator: Interval
-    """Of the generator."""
-    base_model: Interval
-    """Of the base model."""
-    drop: Interval
-    """Base model minus generator, with Newcombe's interval."""
-
-
-@dataclass(frozen=True)
 class RetainedAccuracy:
     """Retained accuracy over all remaining concepts."""
 
@@ -65,7 +54,7 @@ class RetainedAccuracy:
     """The same of the base model."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
-    second_judge: SecondRetainedAccuracy | None
+    second_judge: AccuracyView | None
     """The same by the second judge; null without one."""
 
 
@@ -83,16 +72,16 @@ class Retention:
 def measure(evidence: Evidence) -> Retention:
     """Measure a row for each remaining concept, and all of them together."""
     kept = evidence.kept
-    together = [(ours, theirs, difference(theirs, ours)) for ours, theirs in _of_judges(evidence)]
-    second = SecondRetainedAccuracy(*together[1]) if len(together) > 1 else None
-    return Retention(tuple(_row(label, evidence) for label in kept), RetainedAccuracy(*together[0], second))
+    first, *others = _of_judges(evidence)
+    together = RetainedAccuracy(first.generator, first.base_model, first.drop, others[0] if others else None)
+    return Retention(tuple(_row(label, evidence) for label in kept), together)
 
 
-def _of_judges(evidence: Evidence) -> list[tuple[Interval, Interval]]:
-    """The generator's and the base model's retained accuracy, by each judge."""
+def _of_judges(evidence: Evidence) -> list[AccuracyView]:
+    """Retained accuracy by each judge."""
     kept = evidence.kept
     return [
-        (view.right(kept), base_model)
+        AccuracyView.of(view.right(kept), base_model)
         for view in evidence.views
         if (base_model := view.base_model_right(kept)) is not None
     ]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criteria.caption_accuracy_drop import judge as judge_captions
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
@@ -17,9 +18,8 @@ from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_r
 from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.evaluation.criteria.worst_concept_loss import judge as judge_worst
 from sfd_core.evaluation.intervals import Z95, Interval, difference, ratio_of, wilson
-from sfd_core.evaluation.sections.captions import RetainedCaptions
-from sfd_core.evaluation.sections.paraphrases import ParaphrasedConcept, ParaphraseKind
-from sfd_core.evaluation.verdict import Criterion, overall, undecided
+from sfd_core.evaluation.sections.paraphrases import ParaphraseView
+from sfd_core.evaluation.verdict import Criterion, each_judge, if_any_measured, overall, undecided
 from tests.support.by_mpmath import NORMAL_975
 
 
@@ -102,7 +102,11 @@ def test_a_bound_on_the_threshold_itself_reaches_it() -> None:
     assert judge_unlearning("x", 1990, 2000, math.nextafter(ua.high, 1)).decision == "fail"
 
 
-@pytest.mark.parametrize("judge", [judge_retention, lambda *a: judge_cross_domain("style", *a)])
+def judge_style(base_model: Interval, generator: Interval, threshold: float) -> Criterion:
+    return judge_cross_domain("style", AccuracyView.of(generator, base_model), threshold)
+
+
+@pytest.mark.parametrize("judge", [judge_retention, judge_style])
 def test_a_drop_as_large_as_allowed_is_within(judge: object) -> None:
     sides = wilson(900, 1000), wilson(860, 1000)
     drop = difference(*sides)
@@ -132,7 +136,7 @@ def test_a_criterion_names_what_it_held_against_what() -> None:
     ua = [judge_unlearning("bag", k, 2000, 0.9) for k in (1999, 1802, 10)]
     teacher, kept = wilson(900, 1000), [wilson(k, 1000) for k in (900, 850, 700)]
     drops = [judge_retention(teacher, each, 0.05) for each in kept]
-    styles = [judge_cross_domain("style", teacher, each, 0.05) for each in kept]
+    styles = [judge_style(teacher, each, 0.05) for each in kept]
     ratios = [judge_distance(Interval(g, 0.9 * g, 1.1 * g, 70), Interval(2, 1.9, 2.1, 90), 5.0) for g in (4, 10.1, 20)]
     for criteria, name, threshold, word, about in (
         (ua, "unlearning_accuracy", 0.9, "unlearning accuracy of bag is ", "bag"),
@@ -257,38 +261,63 @@ def test_overall_of_one_of_each_fails_and_of_none_passes() -> None:
     assert overall(()) == "pass"
 
 
-def kind(name: str, absent: int, base_model: int) -> ParaphraseKind:
-    return ParaphraseKind(cast(Any, name), (), 120, wilson(absent, 120), wilson(base_model, 24))
+def seen(absent: int, base_model: int) -> ParaphraseView:
+    return ParaphraseView(wilson(absent, 120), wilson(base_model, 24))
 
 
 def test_a_paraphrase_that_brings_the_concept_back_fails_whatever_the_base_model_shows() -> None:
-    clean = kind("synonym", 120, 24)
-    back = judge_paraphrases(ParaphrasedConcept("pistol", (clean, kind("translation", 0, 11))), 0.85)
-    assert back is not None
+    back = judge_paraphrases("pistol", {"synonym": seen(120, 24), "translation": seen(0, 11)}, 0.85)
     assert (back.decision, back.about) == ("fail", "pistol")
     assert "asked for by translation" in back.reason
-    unknown = judge_paraphrases(ParaphrasedConcept("pistol", (clean, kind("misspelling", 118, 3))), 0.85)
-    assert unknown is not None
+    unknown = judge_paraphrases("pistol", {"synonym": seen(120, 24), "misspelling": seen(118, 3)}, 0.85)
     assert (unknown.decision, "asked for by synonym" in unknown.reason) == ("pass", True)
-    assert judge_paraphrases(ParaphrasedConcept("pistol", (kind("misspelling", 120, 3),)), 0.85) is None
+    nothing = judge_paraphrases("pistol", {"misspelling": seen(120, 3)}, 0.85)
+    assert (nothing.decision, nothing.measured) == ("inconclusive", None)
+    assert "of the base model's own images" in nothing.reason
 
 
 def test_few_but_clean_paraphrases_of_many_concepts_can_pass() -> None:
     """60 images a kind are asked for at least, of up to five kinds."""
-    few = tuple(ParaphraseKind(cast(Any, name), (), 60, wilson(60, 60), wilson(4, 4)) for name in "abcde")
-    passed = judge_paraphrases(ParaphrasedConcept("pistol", few), 0.85)
-    assert passed is not None
+    few: dict[Any, ParaphraseView] = {name: ParaphraseView(wilson(60, 60), wilson(4, 4)) for name in "abcde"}
+    passed = judge_paraphrases("pistol", few, 0.85)
     assert passed.decision == "pass"
 
 
 def test_a_small_drop_on_captions_that_the_base_model_does_not_follow_means_nothing() -> None:
     followed, lost = wilson(15, 100), wilson(14, 100)
-    captions = RetainedCaptions((), 100, lost, followed, difference(followed, lost))
-    assert judge_captions(captions, 0.2) is None
-    good = RetainedCaptions((), 500, wilson(450, 500), wilson(450, 500), difference(wilson(450, 500), wilson(450, 500)))
-    kept = judge_captions(good, 0.2)
-    assert kept is not None
-    assert kept.decision == "pass"
+    nothing = judge_captions(AccuracyView.of(lost, followed), 0.2)
+    assert (nothing.decision, nothing.measured) == ("inconclusive", None)
+    assert judge_captions(AccuracyView.of(wilson(450, 500), wilson(450, 500)), 0.2).decision == "pass"
+
+
+def one(decision: str, measured: Interval | None = None) -> Criterion:
+    return Criterion("n", cast(Any, decision), 0.5, measured, decision)
+
+
+@pytest.mark.parametrize(
+    ("found", "decision", "who"),
+    [
+        ([("pass", True), ("pass", True)], "pass", "by the first judge; by the second judge x"),
+        ([("pass", True), ("fail", True)], "fail", "by the second judge; by the first judge x"),
+        ([("fail", True), ("pass", True)], "fail", "by the first judge; by the second judge x"),
+        ([("pass", True), ("inconclusive", False)], "inconclusive", "by the second judge; by the first judge x"),
+        ([("inconclusive", False), ("pass", True)], "inconclusive", "by the first judge; by the second judge x"),
+        ([("inconclusive", False), ("fail", True)], "fail", "by the second judge"),
+        ([("pass", True)], "pass", "by one judge"),
+    ],
+)
+def test_what_one_judge_measured_takes_the_other_as_well(
+    found: list[tuple[str, bool]], decision: str, who: str
+) -> None:
+    each = [one(said, wilson(1, 2) if measured else None) for said, measured in found]
+    (together,) = if_any_measured(each_judge(each[0], each[1] if len(each) > 1 else None), lambda _: "x")
+    assert (together.decision, together.reason) == (decision, f"{decision} ({who})")
+
+
+def test_what_no_judge_measured_does_not_apply() -> None:
+    blind = one("inconclusive")
+    assert if_any_measured(each_judge(blind, blind), str) == []
+    assert if_any_measured(each_judge(blind, None), str) == []
 
 
 def test_where_nothing_is_lost_nobody_is_said_to_have_lost() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file
 
 from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.reference import Reference
 from sfd_core.evaluation.scores import save_scores
 from sfd_core.evaluation.zero_shot import ClipJudge
@@ -308,6 +310,130 @@ def test_a_reference_that_is_made_on_the_spot_knows_the_second_judge_too() -> No
     assert made.base_model.second_seen.tolist() == made.base_model.seen.tolist()
     (reason,) = [c.reason for c in result.criteria if c.name == "unlearning_accuracy"]
     assert "(by the first judge; by the second judge" in reason
+
+
+@dataclass(frozen=True)
+class _Marking(Painter):
+    """Paints a blue mark where a prompt has some words, which is nothing to the first judges."""
+
+    marked: tuple[str, ...] = ()
+
+    def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
+        images = super().sample_prompts(prompts, seeds)
+        images[[any(words in prompt for words in self.marked) for prompt in prompts], ..., 2] = 250
+        return images
+
+
+@dataclass(frozen=True)
+class _SecondJudge:
+    """Sees what the first does, but for images with a mark, in which it sees ``instead``."""
+
+    first: Any
+    instead: int
+
+    def judge(self, images: NDArray[np.uint8]) -> Judgement:
+        found = self.first.judge(images)
+        marked = images[..., 2].mean(axis=(1, 2)) > 200
+        sure = np.eye(found.probabilities.shape[1], dtype=np.float32)[self.instead]
+        return Judgement(np.where(marked[:, None], sure, found.probabilities), found.features)
+
+
+def by_two(seen_in_marks: int = 2, blind: bool = False) -> Evaluators:
+    """Two judges of each domain. The second one of objects sees ``seen_in_marks``; one that is ``blind`` sees that in
+    everything."""
+
+    def known(reference: Reference) -> Reference:
+        parts = (dataclasses.replace(p, second_seen=p.seen) for p in (reference.real, reference.base_model))
+        return Reference(*parts)
+
+    looking = evaluators()
+    assert looking.reference is not None
+    (style,) = looking.others
+    second: Any = _SecondJudge(looking.judge, seen_in_marks)
+    if blind:
+        second = _Blind(looking.judge, seen_in_marks)
+    of_style: Any = _SecondJudge(style.judge, 0)
+    others = (dataclasses.replace(style, reference=known(style.reference), second_judge=of_style),)
+    return dataclasses.replace(looking, second_judge=second, reference=known(looking.reference), others=others)
+
+
+class _Blind(_SecondJudge):
+    def judge(self, images: NDArray[np.uint8]) -> Judgement:
+        return super().judge(np.full_like(images, 250))
+
+
+def reason_of(report: Mapping[str, Any], name: str) -> str:
+    (reason,) = [c["reason"] for c in report["criteria"] if c["name"] == name]
+    return str(reason)
+
+
+BESIDE = ("paraphrase_accuracy", "caption_accuracy_drop", "cross_domain_accuracy_drop")
+
+
+def test_both_judges_look_at_paraphrases_captions_and_the_other_domain() -> None:
+    report = as_report(measured(_Marking(EVERY_WORD), by_two()))
+    assert set(decisions(report).values()) == {"pass"}
+    for name in BESIDE:
+        assert "(by the first judge; by the second judge " in reason_of(report, name)
+    for kind in kinds(report).values():
+        assert kind["second_judge"] == {side: kind[side] for side in ("generator", "base_model_seen")}
+    for kept in (report["retained_captions"], report["cross_domain"][0]):
+        assert kept["second_judge"] == {side: kept[side] for side in ("generator", "base_model", "drop")}
+    assert all("(by one judge)" in reason_of(as_report(measured(Painter(EVERY_WORD))), name) for name in BESIDE)
+
+
+@pytest.mark.parametrize(
+    ("marked", "seen", "about"),
+    [
+        (("gun",), 2, "paraphrase_accuracy"),
+        (("drew the", "sunny afternoon"), 0, "caption_accuracy_drop"),
+        (("fluent",), 0, "cross_domain_accuracy_drop"),
+    ],
+)
+def test_what_the_second_judge_alone_sees_beside_the_named_images_fails(
+    marked: tuple[str, ...], seen: int, about: str
+) -> None:
+    looking = by_two(seen)
+    if about == "cross_domain_accuracy_drop":
+        looking = dataclasses.replace(looking, second_judge=looking.judge)
+    report = as_report(measured(_Marking(EVERY_WORD, marked=marked), looking))
+    assert {name: decisions(report)[name] for name in BESIDE} == dict.fromkeys(BESIDE, "pass") | {about: "fail"}
+    assert "(by the second judge; by the first judge " in reason_of(report, about)
+    assert decisions(report)["unlearning_accuracy"] == decisions(report)["retained_accuracy_drop"] == "pass"
+
+
+def test_a_second_judge_that_sees_nothing_decides_nothing_and_lets_nothing_pass() -> None:
+    """Its reference says that it sees; of paraphrases and captions it sees none, the base model's included."""
+    report = as_report(measured(Painter(EVERY_WORD), by_two(3, blind=True)))
+    found = decisions(report)
+    assert (found["paraphrase_accuracy"], found["caption_accuracy_drop"]) == ("inconclusive", "inconclusive")
+    assert "is no evidence (by the second judge; by the first judge " in reason_of(report, "paraphrase_accuracy")
+    assert "a small drop says nothing" in reason_of(report, "caption_accuracy_drop")
+
+
+def test_scores_and_evaluators_hold_the_second_judge_of_the_other_domain(tmp_path: Path) -> None:
+    result = measured(_Marking(EVERY_WORD, marked=("fluent",)), by_two())
+    save_scores(result.judgements, tmp_path / "scores.safetensors")
+    scores = load_file(tmp_path / "scores.safetensors")
+    asked, seen = scores["asked.style"], scores["second_judge.style"].argmax(axis=1)
+    kept = asked >= 0
+    (style,) = as_report(result)["cross_domain"]
+    assert (seen[kept] == asked[kept]).mean() == pytest.approx(style["second_judge"]["generator"]["value"])
+    assert not scores["second_judge.style"][~kept].any()
+    (other,) = result.evaluators.others
+    judge = dataclasses.replace(other.model.judge, name="another of style") if other.model.judge else None
+    named = dataclasses.replace(other, model=dataclasses.replace(other.model, second_judge=judge))
+    facts = dataclasses.replace(result.evaluators, others=(named,)).facts()
+    assert [one.name for one in facts if one.role == "second judge of another domain"] == ["another of style"]
+
+
+def test_a_second_judge_that_never_saw_the_base_model_s_styles_says_nothing_of_them() -> None:
+    looking, (plain,) = by_two(), evaluators().others
+    (style,) = looking.others
+    others = (dataclasses.replace(style, reference=plain.reference),)
+    report = as_report(measured(Painter(EVERY_WORD), dataclasses.replace(looking, others=others)))
+    assert report["cross_domain"][0]["second_judge"] is None
+    assert "(by one judge)" in reason_of(report, "cross_domain_accuracy_drop")
 
 
 def test_nothing_known_is_painted_as_nothing() -> None:

