@@ -192,3 +192,24 @@ def test_a_threshold_that_asks_for_nothing_has_no_margin() -> None:
     """Two images of each concept would make any margin a wide one."""
     assert EASY["worst_concept_loss"] == CRITERIA["worst_concept_loss"].high
     assert missing(of_images(0, 0), EvaluationPlan(500, 2000), REPORT, 1000) == ()
+
+
+@pytest.mark.parametrize(("chance_of_a", "lacks"), [(0.99, 0), (0.86, 1)])
+def test_a_concept_that_is_looked_at_only_under_the_moved_threshold_is_not_the_reports(
+    monkeypatch: pytest.MonkeyPatch, chance_of_a: float, lacks: int
+) -> None:
+    """Of two concepts the judge may see the second too seldom for the request's threshold and often enough for a
+    check's."""
+    spec = CRITERIA["paraphrase_accuracy"]
+
+    def decide(parts: object, evidence: object, threshold: float) -> list[Criterion]:
+        of_a = at_least(spec.name, Interval(chance_of_a, chance_of_a - 0.01, 1.0, 120), threshold, "a is gone", "a")
+        of_b = at_least(spec.name, Interval(0.88, 0.8, 0.9, 120), threshold, "b is gone", "b")
+        return [of_a] if threshold == 0.85 else [of_a, of_b]
+
+    judged = dataclasses.replace(spec, decide=decide)
+    monkeypatch.setattr("sfd_core.evaluation.margin.CRITERIA", {spec.name: judged})
+    found = of_images(0, 0)
+    measured = dataclasses.replace(found, criteria=tuple(decide(found.parts, found.evidence, 0.85)))
+    said = missing(measured, REPORT, REPORT, 1)
+    assert len(said) == lacks and all("a is gone" in one for one in said)
