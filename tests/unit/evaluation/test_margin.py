@@ -212,4 +212,5 @@ def test_a_concept_that_is_looked_at_only_under_the_moved_threshold_is_not_the_r
     found = of_images(0, 0)
     measured = dataclasses.replace(found, criteria=tuple(decide(found.parts, found.evidence, 0.85)))
     said = missing(measured, REPORT, REPORT, 1)
-    assert len(said) == lacks and all("a is gone" in one for one in said)
+    assert len(said) == lacks
+    assert all("a is gone" in one for one in said)
