@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.shared.experiment import ENDLESS, Experiment, bundled
 from sfd_core.families.images import noise_shape
+from sfd_core.families.registry import describe
 from sfd_core.training.losses import fake_score_loss, generator_loss
 from sfd_core.training.state import TrainingState, start, update_average
 
@@ -50,10 +51,11 @@ class Merged:
 class Published:
     """The published arrangement: for each network, a half-loss over a whole batch of remaining conditions and one over
     a whole batch of forgotten ones, weighted, each on images of its own. It starts from the base model, which is all
-    that its users have."""
+    that its users have, with the family's batch: what a base model recommends is for its own first stage."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self.recipe = dataclasses.replace(experiment.request.recipe, start="base_model")
+        batch = describe(experiment.base.model.family).recipe.batch
+        self.recipe = dataclasses.replace(experiment.request.recipe, start="base_model", batch=batch)
         self.state = start(experiment.base, self.recipe, experiment.request.seed, experiment.device)
         self.networks, self.sampler = experiment.step(self.state), experiment.sampler()
 
