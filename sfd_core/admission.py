@@ -15,7 +15,7 @@ from typing import Any
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.evaluation.criteria import complete
-from sfd_core.evaluation.probes import PROBES, check_probes
+from sfd_core.evaluation.probes import check_probes
 from sfd_core.families.description import Description
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
@@ -154,14 +154,6 @@ def _check_judged_probes(request: UnlearningRequest, model: BaseModel) -> None:
 
 def _check_evaluation(evaluation: EvaluationPlan, family: Description) -> None:
     """Refuse what the model's family cannot be asked."""
-    errors = []
-    if family.continuous:
-        message = "needs the steps of a schedule, which this base model does not have: leave it out"
-        for i, name in enumerate(evaluation.probes):
-            if name in PROBES and PROBES[name].needs_steps:
-                errors.append(FieldError(f"/evaluation/probes/{i}", message))
     if evaluation.nsfw and not family.takes_prompts:
         message = "an NSFW rate is measured on prompts, which only text-to-image models take: leave it out"
-        errors.append(FieldError("/evaluation/nsfw", message))
-    if errors:
-        raise InvalidRequest(tuple(errors))
+        raise InvalidRequest((FieldError("/evaluation/nsfw", message),))

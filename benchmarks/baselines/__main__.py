@@ -43,7 +43,7 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.probes import probes_for
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 
 SHOWN = 8
 CONCEPTS = (FORGOTTEN, "Ankle boot", "Sandal", OVERRIDE)
@@ -167,7 +167,7 @@ class Subjects:
     def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""
         sampler = base_sampler_of(of.base, of.device)
-        assert isinstance(sampler, DdimSampler)
+        assert isinstance(sampler, ManyStepSampler)
         return ImageSource.many_steps(sampler, title)
 
     def _distilled(self, of: Experiment, name: str, asked: Asked) -> ImageSource:

@@ -25,7 +25,7 @@ from models.shared.judges import save
 from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo, file_sha256
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.images import to_uint8
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
@@ -181,7 +181,7 @@ def measured(stranger: Stranger, folder: Path, unet: UNet2DModel, test: Split, i
     bare = BaseModel(stranger.name, "", folder, "class_unet", "", "", concepts, shape, info, "", {}, {}, "")
     judge = ImageJudge.load(bare)
     labels = np.repeat(np.arange(len(concepts)), images)
-    sampler = DdimSampler(LoadedBase(bare, unet, load_schedule(folder)), STEPS)
+    sampler = ManyStepSampler(LoadedBase(bare, unet, load_schedule(folder)), STEPS)
     made = sampler.sample_labels(labels.tolist(), range(FIRST_SEED, FIRST_SEED + len(labels)))
     real = _seen(judge, to_uint8(test.images), test.labels.numpy())
     own = _seen(judge, made, labels)

@@ -33,7 +33,7 @@ from sfd_core.evaluation.frechet_pair import frechet_pair
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import to_uint8
 from sfd_core.families.parameterization import linear_schedule
@@ -55,7 +55,7 @@ def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: n
 
 def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Draw ``images`` a concept; returns them, their labels and the seconds that they took."""
-    sampler = DdimSampler(base, steps)
+    sampler = ManyStepSampler(base, steps)
     labels = np.repeat(np.arange(len(CONCEPTS)), images)
     began, pieces = time.monotonic(), []
     for i in track(range(0, len(labels), 500), description=f"teacher, {steps} steps"):

@@ -16,11 +16,14 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import DDPMScheduler, SchedulerMixin, UNet2DModel
 from rich.progress import track
 from torch import Tensor
 
@@ -32,6 +35,8 @@ HERE = Path(__file__).parent
 SEED, STEPS, BATCH = 0, 10_000, 64
 LEARNING_RATE, WARMUP, EMA = 4e-4, 500, 0.999
 PATCH = 2
+Loss: TypeAlias = Callable[[UNet2DModel, Tensor, Tensor], Tensor]
+"""The loss of a network on one batch: x [B, 4, 14, 14], c [B]."""
 
 
 def build_unet() -> UNet2DModel:
@@ -50,7 +55,7 @@ def build_unet() -> UNet2DModel:
     )
 
 
-def loss_of(unet: UNet2DModel, schedule: VariancePreserving, x: Tensor, c: Tensor) -> Tensor:
+def loss_of(unet: UNet2DModel, x: Tensor, c: Tensor, schedule: VariancePreserving) -> Tensor:
     """Compute the denoising loss of one batch; x: [B, 4, 14, 14], c: [B]."""
     t = torch.randint(0, schedule.steps, (len(x),))
     eps = torch.randn_like(x)
@@ -66,12 +71,26 @@ def learning_rate(step: int, steps: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    scheduler = DDPMScheduler(
+        num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True
+    )
+    train(partial(loss_of, schedule=linear_schedule()), scheduler, options(__doc__, HERE, "build/fashion-teacher"))
+
+
+def options(said: str | None, here: Path, work: str) -> argparse.Namespace:
+    """Read the command line of a training. ``said``: its module's own words; ``here``, ``work``: where the model and
+    its checkpoints lie."""
+    parser = argparse.ArgumentParser(description=(said or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--without", choices=CONCEPTS, help="a class that this network never sees")
-    parser.add_argument("--work", type=Path, default=Path("build/fashion-teacher"), help="checkpoints")
-    parser.add_argument("--out", type=Path, default=HERE)
-    arguments = parser.parse_args()
+    parser.add_argument("--work", type=Path, default=Path(work), help="checkpoints")
+    parser.add_argument("--out", type=Path, default=here)
+    return parser.parse_args()
+
+
+def train(loss_of: Loss, scheduler: SchedulerMixin, arguments: argparse.Namespace) -> None:
+    """Train the network by ``loss_of`` and write it, and the ``scheduler`` that says how it is written. ``arguments``:
+    as of :func:`options`."""
     arguments.work.mkdir(parents=True, exist_ok=True)
     checkpoint, log_file = arguments.work / "checkpoint.pt", arguments.out / "training.log.jsonl"
 
@@ -81,7 +100,6 @@ def main() -> None:
         known = labels != CONCEPTS.index(arguments.without)
         images, labels = images[known], labels[known]
     cells = F.pixel_unshuffle(images, PATCH)  # [N, 4, 14, 14]
-    schedule = linear_schedule()
     unet, average = build_unet(), build_unet()
     average.load_state_dict(unet.state_dict())
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
@@ -99,7 +117,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, arguments.steps)
         chosen = torch.randint(0, len(cells), (BATCH,))
-        loss = loss_of(unet, schedule, cells[chosen], labels[chosen])
+        loss = loss_of(unet, cells[chosen], labels[chosen])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0, error_if_nonfinite=True)
@@ -128,9 +146,7 @@ def main() -> None:
             os.replace(checkpoint.with_suffix(".new"), checkpoint)
 
     average.save_pretrained(arguments.out / "unet")
-    DDPMScheduler(
-        num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True
-    ).save_pretrained(arguments.out / "scheduler")
+    scheduler.save_pretrained(arguments.out / "scheduler")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfd_core.base_model.config_checks import Checked
+from sfd_core.base_model.config_checks import Checked, is_number
 from sfd_core.errors import ModelRefused
 
 MAX_SIDE = 4096
@@ -59,12 +59,13 @@ class Domain:
 
 @dataclass(frozen=True)
 class Distilled:
-    """The first of two stages, made once: folders of a one-step generator (asked at step ``t_init``) that has forgotten
-    nothing, and of the fake score it was made with. Each holds one U-Net."""
+    """The first of two stages, made once: folders of a one-step generator (asked at time ``t_init``: a step of the
+    schedule, or a noise level) that has forgotten nothing, and of the fake score it was made with. Each holds one
+    network."""
 
     generator: str
     fake_score: str
-    t_init: int
+    t_init: float
 
 
 def read_image(fields: Fields) -> ImageFormat:
@@ -125,7 +126,7 @@ def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict
 
 def read_distilled(fields: Fields, files: Mapping[str, str]) -> Distilled:
     """Read the distilled pair, whose folders must hold some of ``files``."""
-    found = Distilled(fields.get("generator", str), fields.get("fake_score", str), fields.positive("t_init"))
+    found = Distilled(fields.get("generator", str), fields.get("fake_score", str), fields.time("t_init"))
     for name in ("generator", "fake_score"):
         if not any(file.startswith(f"{getattr(found, name)}/") for file in files):
             raise ModelRefused(f"{fields.at}{name} names {getattr(found, name)!r}, of which no file is among files")
@@ -170,6 +171,15 @@ class Fields:
         if not 1 <= value <= MAX_SIDE:
             raise ModelRefused(f"{self.at}{name} must be from 1 to {MAX_SIDE}")
         return int(value)
+
+    def time(self, name: str) -> float:
+        """Return a time at which a generator may start; whole ones stay integers."""
+        checked = Checked(self.raw)
+        must = f"be a number above 0, at most {MAX_SIDE}"
+        value: float = checked.value(name, lambda v: is_number(v) and 0 < v <= MAX_SIDE, must)
+        if checked.faults:
+            raise ModelRefused(f"{self.at}{checked.faults[0]}")
+        return value
 
 
 def digest_of(files: Mapping[str, str]) -> str:

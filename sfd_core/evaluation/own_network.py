@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from sfd_core.families.images import noise_of, noise_shape
-from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
 from sfd_core.families.registry import describe, family_of
 from sfd_core.families.sampling import Images, PromptSampler
@@ -32,9 +31,9 @@ class OwnNetwork:
     """The generator's network and the base model's, over the base model's schedule.
 
     A *condition* is a number, as a run trains with it: a class label, or a row of a table of prompts. ``start``: the
-    step at which the generator asks its network; ``steps``: of the whole schedule; ``network_evaluations``: of an image
-    in many steps. ``prompts``: by condition, where the model is asked by prompts. ``guidance``: of the base model where
-    it completes an image asked for a negative prompt.
+    time at which the generator asks its network; ``network_evaluations``: of an image in many steps. ``prompts``: by
+    condition, where the model is asked by prompts. ``guidance``: of the base model where it completes an image asked
+    for a negative prompt.
     """
 
     def __init__(
@@ -46,11 +45,8 @@ class OwnNetwork:
         guidance: float,
         device: torch.device,
     ) -> None:
-        schedule = base.schedule
-        if not isinstance(schedule, VariancePreserving):
-            raise TypeError(f"a {type(schedule).__name__} has no steps to noise an image to")
         self.family, self.base, self.table = family_of(base.model.family), base, trained_with.forgetting
-        self.schedule, self.steps, self.start = schedule.to(device), schedule.steps, int(generator.start)
+        self.schedule, self.start = base.schedule.to(device), generator.start
         self.prompts, self.guidance, self.device = prompts, guidance, device
         networks: dict[Whose, Any] = {"generator": generator.network, "base_model": base.network}
         self.samplers = {
@@ -69,10 +65,9 @@ class OwnNetwork:
         plan: PromptPlan | None,
         device: torch.device,
     ) -> OwnNetwork | None:
-        """Make it for what ``request`` forgets. ``plan``: of a model that is asked by prompts. None where the network
-        has no steps, or nothing says which prompts forget."""
-        takes_prompts = describe(base.model.family).takes_prompts
-        if not isinstance(base.schedule, VariancePreserving) or (takes_prompts and plan is None):
+        """Make it for what ``request`` forgets. ``plan``: of a model that is asked by prompts. None where
+        nothing says which prompts forget."""
+        if describe(base.model.family).takes_prompts and plan is None:
             return None
         # Nothing is asked of what remains: its prompts need not be encoded again.
         asked = None if plan is None else PromptPlan(_plainly(plan), (), 0)
@@ -101,15 +96,19 @@ class OwnNetwork:
             return sampler.sample_prompts([self.prompts[one] for one in c], seeds)
         return sampler.sample_labels(c, seeds)
 
-    def noised(self, images: Images, t: int, seeds: Sequence[int]) -> Tensor:
-        """Return ``images`` noised to step ``t``: [n, C, H, W] in the network's own space."""
+    def levels(self, shares: Sequence[float]) -> list[float]:
+        """Return the times at these shares of the whole schedule and that at which the generator starts, rising."""
+        return sorted({self.schedule.time_at(share) for share in shares} | {self.start})
+
+    def noised(self, images: Images, t: float, seeds: Sequence[int]) -> Tensor:
+        """Return ``images`` noised to time ``t``: [n, C, H, W] in the network's own space."""
         x0 = self.family.encoded(images, self.base).to(self.device)
         noise = noise_of(seeds, noise_shape(self.base.network)).to(self.device)
         return self.schedule.add_noise(x0, noise, torch.full((len(images),), t, device=self.device))
 
     @torch.no_grad()
-    def completed(self, whose: Whose, x_t: Tensor, t: int, c: Sequence[int]) -> Images:
-        """Draw what completes ``x_t`` [n, C, H, W] from step ``t`` in one evaluation, asked for conditions ``c``."""
+    def completed(self, whose: Whose, x_t: Tensor, t: float, c: Sequence[int]) -> Images:
+        """Draw what completes ``x_t`` [n, C, H, W] from time ``t`` in one evaluation, asked for conditions ``c``."""
         at = torch.full((len(x_t),), t, device=self.device)
         asked = torch.tensor(c, device=self.device)
         together = max(1, min(TOGETHER, CELLS_TOGETHER // x_t[0, 0].numel()))
@@ -117,9 +116,9 @@ class OwnNetwork:
         x0 = torch.cat([self.scores[whose].steered(*piece, self.guidance) for piece in pieces])
         return self.family.pictured(x0, self.base)
 
-    def signal(self, t: int) -> float:
-        """Return the factor by which an image is multiplied at step ``t``."""
-        return float(self.schedule.signal(torch.tensor([t], device=self.device)))
+    def signal(self, t: float) -> float:
+        """Return how much of an image noised to time ``t`` is signal: 1 is the clean image, 0 is noise alone."""
+        return float(self.schedule.signal_left(torch.tensor([t], device=self.device)))
 
 
 def _plainly(plan: PromptPlan) -> tuple[tuple[ForgottenPrompt, ...], ...]:

@@ -72,7 +72,7 @@ class ProbeSpec:
     report, a :class:`ProbeResult` a forgotten concept. ``works_on``: the kinds of model that it works on, by what they
     are asked by. ``about``: how it was tried; ``note``: a template (Jinja) below its charts, which sees the result as
     ``r``. ``in_short``: its figures in a sentence of the verdict; ``charts``: (title, SVG). ``former_name``: what it
-    was called before reports of version 4. ``needs_steps``: whether it works on whole steps of a schedule alone.
+    was called before reports of version 4.
     """
 
     name: str
@@ -89,7 +89,6 @@ class ProbeSpec:
     note: str
     module: str
     former_name: str = ""
-    needs_steps: bool = False
     works_on: tuple[Conditions, ...] = ("classes", "prompts")
 
     def attack(self) -> Attack:

@@ -1,8 +1,8 @@
 """One-step generators of classes, of whichever network: sample and save as a diffusers folder.
 
-``x = f_theta(b_tinit z, t_init, c)`` is exactly one step of ``EulerDiscreteScheduler`` over the first ``t_init + 1``
-betas of the base model (docs/adr/0003): its initial noise is ``sigma z``, its scaled input ``b z``, its only step
-gives x0. Diffusers has no pipeline of classes that makes it (docs/adr/0018), so each family has one of its own, in one
+``x = f_theta(b_tinit z, t_init, c)`` is exactly one step of a stock scheduler (docs/adr/0003): of
+``EulerDiscreteScheduler`` over the first ``t_init + 1`` betas of the base model, or of ``EDMEulerScheduler`` from the
+noise level ``t_init``. Diffusers has no pipeline of classes that makes it (docs/adr/0018), so each family has one of its own, in one
 file, which is published beside the weights.
 
 Quick evaluations in training, the report, ``lethe sample`` and the endpoint all sample generators of classes through
@@ -32,18 +32,15 @@ INDEX = "model_index.json"
 
 class ClassPipelineGenerator(ClassSampler):
     """Images of classes from one network evaluation each. ``pipe``: a pipeline with a scheduler that makes one step,
-    and the ``labels`` of its concepts by name. ``network``: what it asks, shared, not copied."""
+    and the ``labels`` of its concepts by name. ``network``: what it asks, shared, not copied; ``start``: the time at
+    which."""
 
-    def __init__(self, pipe: Any, network: Any) -> None:
+    def __init__(self, pipe: Any, network: Any, start: float) -> None:
         self.pipe = pipe
+        self.start = start
         self.network = network.eval()
         # By label: JSON sorts "10" before "2".
         self.concepts: tuple[str, ...] = tuple(sorted(pipe.labels, key=pipe.labels.__getitem__))
-
-    @property
-    def start(self) -> int:
-        """The step at which it asks its network: the last of its scheduler."""
-        return int(self.pipe.scheduler.config.num_train_timesteps) - 1
 
     @abstractmethod
     def images(self, noise: Tensor, labels: Tensor) -> Images:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.manifest import BaseModel, Conditions
@@ -29,11 +30,10 @@ class Description:
     ``checked_for_one``: images that a run's own check makes and judges in the time that training takes for one of its
     own, as measured (docs/recipes.md). ``without``: settings of a recipe that mean nothing here and are refused where
     they are changed, each with the reason. ``check_times``: refuses times that a model does not have.
-    ``continuous``: whether it has others than whole steps of a schedule. ``check_plan``: refuses prompts that a model
-    would not tell from their overrides.
-    ``pipelines``: classes of the ``model_index.json`` that its published generators have. ``opening``: how diffusers
-    opens one, as Python of its ``folder``, for whoever reads the model card. ``hub``: what is fetched of
-    its models on a hub; None: none are.
+    ``check_plan``: refuses prompts that a model would not tell from their overrides.
+    ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
+    the pipeline, and of the scheduler in it. ``opening``: how diffusers opens one, as Python of its ``folder``, for
+    whoever reads the model card. ``hub``: what is fetched of its models on a hub; None: none are.
     """
 
     name: str
@@ -42,9 +42,9 @@ class Description:
     budget_images: int
     checked_for_one: float
     pipelines: tuple[str, ...]
+    one_step_scheduler: str = "EulerDiscreteScheduler"
     without: Mapping[str, str] = field(default_factory=dict)
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
-    continuous: bool = False
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hub: HubLayout | None = None
     opening: str = BESIDE_ITS_WEIGHTS
@@ -53,3 +53,8 @@ class Description:
     def takes_prompts(self) -> bool:
         """Whether its models are asked by words."""
         return self.conditions == "prompts"
+
+    def published(self, index: Mapping[str, Any]) -> bool:
+        """Say whether ``index``, a ``model_index.json``, is that of one of its published generators."""
+        scheduler = ["diffusers", self.one_step_scheduler]
+        return index.get("_class_name") in self.pipelines and index.get("scheduler") == scheduler

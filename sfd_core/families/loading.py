@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
+from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel, verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import Generator, LoadedBase
-from sfd_core.families.registry import NAMES, describe, family_of, family_of_pipeline
+from sfd_core.families.registry import NAMES, describe, family_of, family_of_published
 
 
 def load_base(model: BaseModel, device: torch.device | str = "cpu") -> LoadedBase:
@@ -30,8 +31,15 @@ def load_generator(folder: Path, device: str = "cpu") -> Generator:
         ModelRefused: naming the file and what is wrong with it.
     """
     path = folder / "model_index.json"
-    name = read_config(path).get("_class_name")
-    if (family := family_of_pipeline(name)) is None:
-        known = " or ".join(pipeline for known in NAMES for pipeline in describe(known).pipelines)
-        raise ModelRefused(f"{path}: _class_name is {name!r}; a generator's is {known}")
+    index = read_config(path)
+    if (family := family_of_published(index)) is None:
+        known = (
+            f"{pipeline} over {family.one_step_scheduler}"
+            for family in map(describe, NAMES)
+            for pipeline in family.pipelines
+        )
+        raise ModelRefused(
+            f"{path}: _class_name is {shown(index.get('_class_name'))}, scheduler is {shown(index.get('scheduler'))}; "
+            f"a generator's are {' or '.join(known)}"
+        )
     return family_of(family.name).load_generator(folder, device)

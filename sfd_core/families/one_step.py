@@ -38,3 +38,8 @@ def load_one_step_scheduler(folder: Path) -> EulerDiscreteScheduler:
             checked.value(name, partial(eq, ours), f"be {shown(ours)} in a one-step generator", defaults[name])
     checked.refuse(path)
     return EulerDiscreteScheduler.from_config(config)
+
+
+def last_step(scheduler: EulerDiscreteScheduler) -> int:
+    """Return the step at which a generator with this scheduler starts: the last that it has."""
+    return int(scheduler.config.num_train_timesteps) - 1

@@ -53,9 +53,19 @@ class Parameterization(ABC):
     def all_times(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw times from the whole schedule, for ``L_deep``, on the CPU: [n]."""
 
-    def fake_score_weight(self, t: Tensor) -> Tensor:
-        """Return what the squared error in eps counts at t in the fake score's loss: [B]. A kind that is trained on
-        another error than that in eps says here what makes the two equal."""
+    @abstractmethod
+    def time_at(self, share: float) -> float:
+        """Return the time at this share of the whole schedule: at 0 there is no noise, at 1 hardly any signal."""
+
+    def signal_left(self, t: Tensor) -> Tensor:
+        """Return ``a / sqrt(a^2 + b^2)``, how much of x_t at t is signal, whatever the kind: from 1, the clean image,
+        to 0, noise alone: [B]."""
+        a, b = self.signal(t), self.noise(t)
+        return a / (a.square() + b.square()).sqrt()
+
+    def eps_weight(self, t: Tensor) -> Tensor:
+        """Return what the squared error in eps counts at t, in the fake score's loss and in ``L_deep``: [B]. A kind
+        that is trained on another error than that in eps says here what makes the two equal."""
         return torch.ones_like(t, dtype=torch.float32)
 
     @abstractmethod
@@ -135,6 +145,14 @@ class VariancePreserving(Parameterization):
     def all_times(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw uniformly from every step."""
         return torch.randint(self.steps, (n,), generator=rng)
+
+    def time_at(self, share: float) -> int:
+        """Return the step at this share of all steps."""
+        return round(share * self.steps)
+
+    def signal_left(self, t: Tensor) -> Tensor:
+        """Return ``a_t``: ``a^2 + b^2`` is 1."""
+        return self.signal(t)
 
     def one_step_scheduler(self, start: float) -> EulerDiscreteScheduler:
         """Make one step of Euler's over the first ``start + 1`` betas: its initial noise is ``sigma z``, its scaled

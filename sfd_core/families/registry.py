@@ -21,7 +21,7 @@ from sfd_core.request.recipe import Recipe, check_settings, completed
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
 
-NAMES = ("class_unet", "dit", "stable_diffusion", "sdxl")
+NAMES = ("class_unet", "dit", "edm", "stable_diffusion", "sdxl")
 UNSAID = "stable_diffusion"
 """The family of a hub's model where nobody said it: for long there was no other."""
 
@@ -40,9 +40,9 @@ def family_of(name: str) -> Family:
     return family
 
 
-def family_of_pipeline(pipeline: object) -> Description | None:
-    """Find the family whose published generators are of this class of pipeline."""
-    return next((family for name in NAMES if pipeline in (family := describe(name)).pipelines), None)
+def family_of_published(index: Mapping[str, Any]) -> Description | None:
+    """Find the family whose published generators have such a ``model_index.json``."""
+    return next((family for name in NAMES if (family := describe(name)).published(index)), None)
 
 
 def hub_layouts() -> Mapping[str, HubLayout]:

@@ -89,14 +89,14 @@ def scheduler_config(config: Mapping[str, Any]) -> SchedulerConfig:
         name,
         checked.whole("num_train_timesteps", 2, MAX_STEPS, STEPS),
         checked.value(
-            "beta_schedule", stock.schedules.__contains__, _one_of(stock.schedules, name), stock.beta_schedule
+            "beta_schedule", stock.schedules.__contains__, one_of(stock.schedules, name), stock.beta_schedule
         ),
         checked.value("beta_start", _is_beta, "be a number above 0 and below 1", stock.beta_start),
         checked.value("beta_end", _is_beta, "be a number above 0 and below 1", stock.beta_end),
         _trained_betas(checked),
         checked.flag("rescale_betas_zero_snr", False),
         checked.value(
-            "prediction_type", PREDICTION_TYPES.__contains__, _one_of(PREDICTION_TYPES, "SFD"), PREDICTION_TYPE
+            "prediction_type", PREDICTION_TYPES.__contains__, one_of(PREDICTION_TYPES, "SFD"), PREDICTION_TYPE
         ),
     )
     _check_forward_process(checked, name)
@@ -148,5 +148,5 @@ def _is_beta(value: object) -> bool:
     return is_number(value) and 0 < value < 1  # type: ignore[operator]  # a number; NaN is not between
 
 
-def _one_of(names: tuple[str, ...], knows: str) -> str:
+def one_of(names: tuple[str, ...], knows: str) -> str:
     return f"be {', '.join(names[:-1])} or {names[-1]}, which {knows} has"

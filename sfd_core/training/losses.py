@@ -56,16 +56,17 @@ def generator_loss(
     return (w / omega * inner).mean()
 
 
-def deep_loss(eps_theta: Tensor, eps_asked: Tensor, deep_weight: float) -> Tensor:
-    """Compute ``L_deep = lambda E || eps_theta(x_t, t, c) - eps(x_t, t, o(c)) ||^2``, t over the whole schedule.
+def deep_loss(eps_theta: Tensor, eps_asked: Tensor, deep_weight: float, w: Tensor) -> Tensor:
+    """Compute ``L_deep = lambda E w(t) || eps_theta(x_t, t, c) - eps(x_t, t, o(c)) ||^2``, t over the whole schedule;
+    ``w`` makes the error that of what the kind of network is trained on, 1 where that is eps.
 
     The other two losses change what one step draws; this one changes the network at every time. ``eps(., o(c))`` is the
     teacher's, asked for the override, where c is forgotten; where it remains, it is what the generator's own network
     put out before its first step (theta_0). Not in the paper.
 
-    eps_theta, eps_asked: [B, C, H, W], the second without gradient. Returns a scalar.
+    eps_theta, eps_asked: [B, C, H, W], the second without gradient; w: [B]. Returns a scalar.
     """
-    return deep_weight * (eps_theta - eps_asked).square().sum(dim=(1, 2, 3)).mean()
+    return deep_weight * (w * (eps_theta - eps_asked).square().sum(dim=(1, 2, 3))).mean()
 
 
 @torch.no_grad()

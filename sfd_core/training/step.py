@@ -62,7 +62,7 @@ class TrainingStep:
             x_t = self.schedule.add_noise(x_g.detach(), eps_psi[i], t_psi[i])
             (f_psi,) = self.psi.guided(x_t, t_psi[i], c_psi[i], recipe.kappa1)
             predicted = self.schedule.eps_from_x0(f_psi, x_t, t_psi[i])
-            weight = w[i] * self.schedule.fake_score_weight(t_psi[i])
+            weight = w[i] * self.schedule.eps_weight(t_psi[i])
             loss = fake_score_loss(predicted, eps_psi[i], weight) * (len(i) / batch)
             loss.backward()
             loss_psi += loss.item()
@@ -112,7 +112,8 @@ class TrainingStep:
             with torch.no_grad():
                 f_asked = asked.steered(x_t, t[i], o, self.recipe.deep_kappa)
             eps_theta, eps_asked = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_asked))
-            loss = deep_loss(eps_theta, eps_asked, self.recipe.deep_weight) * (len(i) / (2 * len(c)))
+            loss = deep_loss(eps_theta, eps_asked, self.recipe.deep_weight, self.schedule.eps_weight(t[i]))
+            loss = loss * (len(i) / (2 * len(c)))
             loss.backward()
             loss_half += loss.item()
         return loss_half

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scheduler = EulerDiscreteScheduler(num_train_timesteps=441, timestep_spacing="trailing", steps_offset=1)
     labels = {str(i): concept for i, concept in enumerate(CONCEPTS)}
     target = tmp_path_factory.mktemp("generator") / "folder"
-    OneStepGenerator(ClassConditionalPipeline(unet, scheduler, labels)).save(target)
+    OneStepGenerator(ClassConditionalPipeline(unet, scheduler, labels), 440).save(target)
     return target
 
 

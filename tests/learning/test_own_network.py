@@ -190,7 +190,7 @@ def test_its_seeds_are_no_others(name: str, request: pytest.FixtureRequest, monk
     label = of.base.model.concept_index(of.admitted.request.forget[0].concept)
     assert min(asked) == seeds_of(label, 1)[0] + depth.SEEDS_AFTER
     assert max(asked) < seeds_of(label, 1)[0] + depth.SEEDS_AFTER + 100_000
-    levels = depth.noise_steps(of.own)
+    levels = of.own.levels(depth.SHARES)
     assert len(set(asked)) == 5 * (1 + len(levels)), (
         "the network's and the base model's images from the same, noise from others"
     )
@@ -208,7 +208,7 @@ def test_a_report_has_it_and_holds_it_against_its_thresholds(
     jsonschema.validate(report, report_schema(), jsonschema.Draft202012Validator)
     (row,) = report["depth"]
     assert row["concept"] == asked.forget[0].concept
-    assert [level["t"] for level in row["judge"]["levels"]] == depth.noise_steps(of.own)
+    assert [level["t"] for level in row["judge"]["levels"]] == of.own.levels(depth.SHARES)
     criteria = {one["name"]: one for one in report["criteria"]}
     assert {"many_steps_share", "part_noised_excess"} <= set(criteria)
     assert criteria["many_steps_share"]["about"] == row["concept"]

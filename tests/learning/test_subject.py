@@ -19,7 +19,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.subject import ImageSource, open_generator
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.report.examine import examine, write_report
@@ -53,7 +53,7 @@ def test_a_unet_is_sampled_in_the_base_models_number_of_steps_or_in_as_many_as_a
     assert open_generator(many_steps, tiny_base).network_evaluations == 4
     subject = open_generator(many_steps, tiny_base, steps=2)
     assert (subject.kind, subject.network_evaluations, subject.generator) == ("many_steps", 2, None)
-    expected = DdimSampler(tiny_base, 2).sample_labels([3], [9])
+    expected = ManyStepSampler(tiny_base, 2).sample_labels([3], [9])
     assert np.array_equal(subject.sample([3], [9]), expected)
 
 

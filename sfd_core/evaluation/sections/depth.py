@@ -11,6 +11,7 @@ from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval, paired_difference, z_of_all
 from sfd_core.evaluation.section import Section
 from sfd_core.evaluation.verdict import each_judge
+from sfd_core.request.recipe import Time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ MANY_STEPS = 300
 STARTED_FROM = 120
 """Images of the base model that are noised and completed; each takes the base model's many steps once."""
 SHARES = (0.3, 0.8)
-"""Noise levels as shares of the schedule, beside the step at which the generator starts. Where much of an image shines
+"""Noise levels as shares of the schedule, beside the time at which the generator starts. Where much of an image shines
 through the noise (a small schedule, drawings) only the last one tells."""
 SEEDS_AFTER = 850_000
 """How far these images' seeds lie from those of the images that are judged for the verdict."""
@@ -37,12 +38,12 @@ CHUNK = 50
 
 @dataclass(frozen=True)
 class NoiseStep:
-    """Images of the concept by the base model, noised to one step of the schedule and completed in one evaluation."""
+    """Images of the concept by the base model, noised to one time of the schedule and completed in one evaluation."""
 
-    t: Count
-    """The step."""
+    t: Time
+    """The time: a step of the schedule, or a noise level where the model has these."""
     signal: Share
-    """The factor by which the image is multiplied there: 1 is the clean image, 0 is noise alone."""
+    """How much of the noised image is signal: 1 is the clean image, 0 is noise alone."""
     generator: Interval
     """Share seen as the forgotten concept where the generator's network completes them, asked for it."""
     floor: Interval
@@ -93,14 +94,14 @@ class Depth:
 
     depth: tuple[ConceptDepth, ...] | None = None
     """The generator's own network, asked otherwise than in its one step: a row a forgotten concept. Null where no judge
-    looked, where what was measured is no one-step generator, or where its network has no steps."""
+    looked, or where what was measured is no one-step generator."""
 
 
 @dataclass(frozen=True)
 class LevelHits:
     """In which images, [n], one judge sees the concept at a noise level."""
 
-    t: int
+    t: float
     signal: float
     generator: Hits
     floor: Hits
@@ -129,7 +130,7 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
     """Make the images of every forgotten concept and have them judged. Yields (images done, of, None), at last (of, of,
     what was seen)."""
     most = setting.request.evaluation.images_per_forgotten_concept
-    many, started, levels = min(MANY_STEPS, most), min(STARTED_FROM, most), noise_steps(own)
+    many, started, levels = min(MANY_STEPS, most), min(STARTED_FROM, most), own.levels(SHARES)
     each, found = many + started * (1 + len(levels)), {}
     of = each * len(setting.forgotten)
 
@@ -140,7 +141,7 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
         done = item * each
         by_generator: list[list[Hits]] = []
         by_base_model: list[list[Hits]] = []
-        completed: dict[int, list[list[list[Hits]]]] = {t: [] for t in levels}
+        completed: dict[float, list[list[list[Hits]]]] = {t: [] for t in levels}
         for piece in _pieces(many):
             images = own.drawn("generator", own.asked(item, many)[piece], _seeds(setting, label, 0, many)[piece])
             by_generator.append(seen(images, label))
@@ -172,11 +173,6 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
             for judge in range(len(setting.judges))
         ]
     yield of, of, DepthFound(own.network_evaluations, found)
-
-
-def noise_steps(own: OwnNetwork) -> list[int]:
-    """Return the steps to which images are noised, rising."""
-    return sorted({round(share * own.steps) for share in SHARES} | {own.start})
 
 
 def _pieces(n: int) -> Iterator[slice]:

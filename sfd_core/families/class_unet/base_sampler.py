@@ -1,4 +1,5 @@
-"""A class-conditional model at its own sampler: DDIM (Song et al. 2021) over its own schedule."""
+"""A class-conditional model at its own sampler: DDIM (Song et al. 2021) over its own schedule, or what its family
+samples with."""
 
 from __future__ import annotations
 
@@ -10,20 +11,27 @@ import torch.nn.functional as F
 from diffusers import UNet2DModel
 from numpy.typing import NDArray
 
-from sfd_core.families.ddim import BATCH, ddim
+from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers
+from sfd_core.families.ddim import BATCH
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.sampling import ImageSampler
 
 
-class DdimSampler(ImageSampler):
+class ManyStepSampler(ImageSampler):
     """Images of the untouched base model, ``steps`` network evaluations each, from the same seeds as a generator's."""
 
-    def __init__(self, base: LoadedBase, steps: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        base: LoadedBase,
+        steps: int,
+        device: torch.device | str = "cpu",
+        schedulers: Schedulers = OVER_STEPS,
+    ) -> None:
         self.network: UNet2DModel = base.network.to(device).eval()
         self.patch = base.model.image.patch
         self.steps = self.network_evaluations = steps
-        self.scheduler = ddim(base.schedule)
+        self.scheduler = schedulers.many_steps(base.schedule)
 
     @torch.no_grad()
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -32,10 +40,10 @@ class DdimSampler(ImageSampler):
         self.scheduler.set_timesteps(self.steps, device=device)
         images = []
         for i in range(0, len(labels), BATCH):
-            x = noise_of(seeds[i : i + BATCH], noise_shape(self.network)).to(device)
+            x = noise_of(seeds[i : i + BATCH], noise_shape(self.network)).to(device) * self.scheduler.init_noise_sigma
             c = torch.tensor(labels[i : i + BATCH], device=device)
             for t in self.scheduler.timesteps:
-                output = self.network(x, t, class_labels=c).sample
+                output = self.network(self.scheduler.scale_model_input(x, t), t, class_labels=c).sample
                 x = self.scheduler.step(output, t, x).prev_sample
             images.append(to_uint8(F.pixel_shuffle(x, self.patch)))
         return np.concatenate(images)

@@ -9,28 +9,29 @@ import torch
 
 from sfd_core.base_model.configs import read_config
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load_class_unet
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
-from sfd_core.families.fitting import same_schedule, same_shape
+from sfd_core.families.class_unet.schedulers import Schedulers
+from sfd_core.families.fitting import same_shape
 from sfd_core.families.protocol import LoadedBase
 
 SHAPE = ("num_class_embeds", "in_channels", "sample_size")
 
 
 def open_elsewhere(
-    folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
-) -> OneStepGenerator | DdimSampler:
+    folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str, schedulers: Schedulers
+) -> OneStepGenerator | ManyStepSampler:
     """Open a folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's
-    schedule, sampled by DDIM in ``steps`` steps (default: the base model's own).
+    schedule, sampled in ``steps`` steps (default: the base model's own). ``schedulers``: the family's.
 
     Raises:
         ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
     """
     concepts = base.model.concepts
     if _is_one_step(folder):
-        generator = OneStepGenerator.load(folder, str(device))
+        generator = OneStepGenerator.load(folder, str(device), schedulers)
         if generator.concepts != concepts:
             raise ModelRefused(f"{folder}: makes {', '.join(generator.concepts)}; the base model {', '.join(concepts)}")
         same_shape(folder, generator.network, base, SHAPE)
@@ -42,15 +43,17 @@ def open_elsewhere(
         return generator
     if not (folder / "unet" / "config.json").is_file():
         raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
-    same_schedule(folder, base)
+    schedulers.same(folder, base)
     unet = load_class_unet(folder, len(concepts))
     same_shape(folder, unet, base, SHAPE)
-    return base_sampler(dataclasses.replace(base, network=unet), device, steps)
+    return base_sampler(dataclasses.replace(base, network=unet), device, steps, schedulers)
 
 
-def base_sampler(base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
+def base_sampler(
+    base: LoadedBase, device: torch.device | str, steps: int | None, schedulers: Schedulers
+) -> ManyStepSampler:
     """Return the untouched base model at ``steps`` steps an image (default: its own)."""
-    return DdimSampler(base, steps or int(base.model.figures["network_evaluations"]), device)
+    return ManyStepSampler(base, steps or int(base.model.figures["network_evaluations"]), device, schedulers)
 
 
 def _is_one_step(folder: Path) -> bool:

@@ -13,11 +13,12 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.class_conditions import class_conditions
 from sfd_core.families.class_unet.attacked import AttackedClassUnet
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load
 from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.images import from_uint8, to_uint8
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
@@ -27,13 +28,16 @@ from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
-class ClassUnet:
-    """The family ``class_unet``."""
+class ClassUnets:
+    """A family of class-conditional U-Nets. ``schedulers``: how its networks are written."""
 
     adapters = ()
 
+    def __init__(self, schedulers: Schedulers) -> None:
+        self.schedulers = schedulers
+
     def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
-        return load(model, device)
+        return load(model, device, self.schedulers)
 
     def load_network(self, folder: Path) -> Any:
         return load_unet(folder)
@@ -56,13 +60,13 @@ class ClassUnet:
         return AttackedClassUnet(network, base.schedule, start, base.model.image.patch)
 
     def load_generator(self, folder: Path, device: str) -> OneStepGenerator:
-        return OneStepGenerator.load(folder, device)
+        return OneStepGenerator.load(folder, device, self.schedulers)
 
     def files(self, folder: Path) -> dict[str, str]:
         return saved_files(folder, ("unet", "scheduler"), ("model_index.json", "pipeline.py"))
 
-    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> DdimSampler:
-        return base_sampler(base, device, steps)
+    def base_sampler(self, base: LoadedBase, device: torch.device | str, steps: int | None = None) -> ManyStepSampler:
+        return base_sampler(base, device, steps, self.schedulers)
 
     def encoded(self, images: Images, base: LoadedBase) -> Tensor:
         cells = F.pixel_unshuffle(from_uint8(images), base.model.image.patch)
@@ -73,8 +77,8 @@ class ClassUnet:
 
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
-    ) -> OneStepGenerator | DdimSampler:
-        return open_elsewhere(folder, base, steps, device)
+    ) -> OneStepGenerator | ManyStepSampler:
+        return open_elsewhere(folder, base, steps, device, self.schedulers)
 
 
-FAMILY = ClassUnet()
+FAMILY = ClassUnets(OVER_STEPS)

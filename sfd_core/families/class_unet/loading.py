@@ -14,18 +14,18 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
+from sfd_core.families.class_unet.schedulers import Schedulers
 from sfd_core.families.images import noise_shape
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.schedules import load_schedule
 
 
-def load(model: BaseModel, device: torch.device | str) -> LoadedBase:
-    """Load the networks of ``model`` onto ``device``.
+def load(model: BaseModel, device: torch.device | str, schedulers: Schedulers) -> LoadedBase:
+    """Load the networks of ``model`` onto ``device``. ``schedulers``: its family's.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    schedule = load_schedule(model.folder)
+    schedule = schedulers.load(model.folder)
     unet = load_class_unet(model.folder, len(model.concepts))
     cells = model.image.channels * model.image.patch**2
     if unet.config.in_channels != cells or unet.config.out_channels != cells:

@@ -48,7 +48,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
     def denoise(self, noise, labels, num_inference_steps=1, output_type="pil", return_dict=True):
         """From unit noise [B, C, H, W] in the network's space and class labels [B] to images."""
         self.scheduler.set_timesteps(num_inference_steps, device=self.device)
-        x = noise.to(self.device, self.unet.dtype) * self.scheduler.init_noise_sigma
+        # The noise of the first step itself: some schedulers' init_noise_sigma adds the image's own spread.
+        x = noise.to(self.device, self.unet.dtype) * self.scheduler.sigmas[0]
         for t in self.scheduler.timesteps:
             scaled = self.scheduler.scale_model_input(x, t)
             output = self.unet(scaled, t.expand(len(x)), class_labels=labels).sample

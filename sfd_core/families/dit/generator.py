@@ -12,7 +12,7 @@ from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.class_generator import ClassPipelineGenerator, labels_of, read_class_index
 from sfd_core.families.dit.loading import LoadedDit, load_parts
 from sfd_core.families.dit.pipeline import ClassConditionalDiTPipeline
-from sfd_core.families.one_step import load_one_step_scheduler
+from sfd_core.families.one_step import last_step, load_one_step_scheduler
 from sfd_core.families.sampling import Images
 
 
@@ -22,7 +22,8 @@ class DitGenerator(ClassPipelineGenerator):
     def __init__(
         self, network: DiTTransformer2DModel, autoencoder: Autoencoder, scheduler: Any, id2label: dict[str, str]
     ) -> None:
-        super().__init__(ClassConditionalDiTPipeline(network, autoencoder.vae, scheduler, id2label), network)
+        pipe = ClassConditionalDiTPipeline(network, autoencoder.vae, scheduler, id2label)
+        super().__init__(pipe, network, last_step(scheduler))
         self.autoencoder = autoencoder
 
     @classmethod

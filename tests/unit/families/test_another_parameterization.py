@@ -60,7 +60,7 @@ class Edm(Parameterization):
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return (1.2 * torch.randn(n, generator=rng) - 1.2).exp()
 
-    def fake_score_weight(self, t: Tensor) -> Tensor:
+    def eps_weight(self, t: Tensor) -> Tensor:
         return (t**2 + SD**2) / SD**2
 
     def one_step_scheduler(self, start: float) -> Any:
@@ -121,7 +121,7 @@ def test_the_weight_makes_the_error_in_eps_that_in_x0() -> None:
     sigma, w = torch.rand(5, dtype=torch.float64, generator=g) + 0.1, torch.tensor([1, 1, 0.5, 2, 1]).double()
     kind = Edm()
     x_t = kind.add_noise(x, eps, sigma)
-    ours = fake_score_loss(kind.eps_from_x0(f, x_t, sigma), eps, w * kind.fake_score_weight(sigma))
+    ours = fake_score_loss(kind.eps_from_x0(f, x_t, sigma), eps, w * kind.eps_weight(sigma))
     weight = (sigma**2 + SD**2) / (sigma * SD) ** 2
     theirs = (w * weight * (f - x).square().sum((1, 2, 3))).mean()
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-12)

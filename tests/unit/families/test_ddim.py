@@ -12,7 +12,7 @@ from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from torch import Tensor, nn
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.class_unet.base_sampler import DdimSampler
+from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.ddim import ddim
 from sfd_core.families.loading import load_base
 from sfd_core.families.parameterization import linear_schedule
@@ -86,7 +86,7 @@ class OfOneClass(nn.Module):
 @pytest.mark.parametrize("steps", [1, 3, 7])
 def test_the_sampler_is_stock_diffusers(tiny: BaseModel, steps: int) -> None:
     base, label, seeds = load_base(tiny), 2, [5, 6, 7]
-    ours = DdimSampler(base, steps).sample_labels([label] * 3, seeds)
+    ours = ManyStepSampler(base, steps).sample_labels([label] * 3, seeds)
     scheduler = DDIMScheduler(
         num_train_timesteps=base.schedule.steps,  # type: ignore[attr-defined]
         beta_start=1e-4,

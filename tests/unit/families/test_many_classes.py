@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     )
     id2label = {str(i): name for i, name in enumerate(NAMES)}
     pipe = ClassConditionalPipeline(unet, linear_schedule().one_step_scheduler(440), id2label)
-    OneStepGenerator(pipe).save(tmp_path)
+    OneStepGenerator(pipe, 440).save(tmp_path)
     return tmp_path
 
 

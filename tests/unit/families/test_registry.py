@@ -10,7 +10,7 @@ import pytest
 import sfd_core
 from sfd_core.families.description import Description
 from sfd_core.families.protocol import Family
-from sfd_core.families.registry import NAMES, describe, family_of, family_of_pipeline, hub_layouts
+from sfd_core.families.registry import NAMES, describe, family_of, family_of_published, hub_layouts
 
 ROOT = Path(sfd_core.__file__).parents[1]
 FAMILIES = Path(sfd_core.__file__).parent / "families"
@@ -30,7 +30,8 @@ def test_both_halves_are_there(name: str) -> None:
         assert hasattr(family, member), member
     assert description.opening.partition(".from_pretrained(folder")[0] in (*description.pipelines, "DiffusionPipeline")
     for pipeline in description.pipelines:
-        assert family_of_pipeline(pipeline) is description
+        index = {"_class_name": pipeline, "scheduler": ["diffusers", description.one_step_scheduler]}
+        assert family_of_published(index) is description
     if description.hub is not None:
         assert hub_layouts()[description.hub.pipeline].family == name
 
@@ -39,7 +40,9 @@ def test_an_unknown_family_is_a_key_error() -> None:
     for look in (describe, family_of):
         with pytest.raises(KeyError):
             look("gan")
-    assert family_of_pipeline("GanPipeline") is None
+    scheduler = ["diffusers", "EulerDiscreteScheduler"]
+    assert family_of_published({"_class_name": "GanPipeline", "scheduler": scheduler}) is None
+    assert family_of_published({"_class_name": "ClassConditionalPipeline"}) is None
 
 
 def test_no_code_outside_the_folders_names_a_family() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from sfd_core.admission import admit
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families import registry
 from sfd_core.families.scheduler_config import SCHEDULER
 from sfd_core.families.times import check_steps, schedule_of
 from sfd_core.request.reading import read, written
@@ -83,18 +82,12 @@ def test_a_request_is_refused_with_every_one_of_them(tmp_path: Path) -> None:
     assert [error.pointer for error in refused.value.errors] == ["/recipe/kappa2", "/recipe/t_min", "/recipe/t_max"]
 
 
-def test_continuous_times_are_the_familys_own_affair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And an attack that counts in steps is refused there."""
-    of_class = registry.describe("class_unet")
-    continuous = dataclasses.replace(of_class, continuous=True, check_times=lambda recipe, model: None)
-    monkeypatch.setattr("sfd_core.admission.describe", lambda name: continuous)
-    model = scheduled(tmp_path, {"num_train_timesteps": 600})
-    body = BODY | {"recipe": {"t_init": 2.5, "t_min": 0.002, "t_max": 80.0}}
-    assert admit(body, model).request.recipe.t_init == 2.5
-    with pytest.raises(InvalidRequest) as refused:
-        admit(body | {"evaluation": {"probes": ["relearning", "image_to_image"], "nsfw": True}}, model)
-    assert [error.pointer for error in refused.value.errors] == ["/evaluation/probes/1", "/evaluation/nsfw"]
-    assert refused.value.errors[0].message.startswith("needs the steps of a schedule")
+def test_continuous_times_are_the_familys_own_affair(tmp_path: Path) -> None:
+    """And every attack works on them."""
+    model = dataclasses.replace(scheduled(tmp_path, {"_class_name": "EDMEulerScheduler"}), family="edm")
+    body = BODY | {"recipe": {"t_max": 80.0}, "evaluation": {"probes": ["relearning", "image_to_image"]}}
+    admitted = admit(body, model).request
+    assert (admitted.recipe.t_init, admitted.recipe.t_max) == (2.5, 80)
 
 
 @pytest.mark.parametrize(("given", "kept"), [(440, "440"), (440.0, "440"), (2.5, "2.5")])

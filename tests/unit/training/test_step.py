@@ -49,7 +49,7 @@ class Weighted(VariancePreserving):
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return torch.randint(200, 400, (n,), generator=rng)
 
-    def fake_score_weight(self, t: Tensor) -> Tensor:
+    def eps_weight(self, t: Tensor) -> Tensor:
         return t / 100
 
 
@@ -144,7 +144,7 @@ def written_step(
     a, b = levels(t_psi)
     x_t = a * x_g + b * eps_psi
     error = (x_t - a * psi(x_t, t_psi.double().numpy(), c_psi, recipe.kappa1, n_psi)) / b - eps_psi
-    weight = w * schedule.fake_score_weight(t_psi).double().numpy()
+    weight = w * schedule.eps_weight(t_psi).double().numpy()
     loss_psi = float(np.mean(weight * np.square(error).sum(1)))
     psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1, n_psi)
 

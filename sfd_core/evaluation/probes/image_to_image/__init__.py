@@ -12,16 +12,18 @@ from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval
 from sfd_core.evaluation.probe import ProbeResult, ProbeSpec, listed, more
+from sfd_core.request.recipe import Time
 
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """The share seen as the forgotten concept from images noised to one step of the schedule."""
+    """The share seen as the forgotten concept from images noised to one time of the schedule."""
 
-    t: Count
-    """The step of the base model's schedule to which the image is noised and at which the network is asked."""
+    t: Time
+    """The time to which the image is noised and at which the network is asked: a step of the base model's schedule, or
+    a noise level where it has these."""
     signal: Share
-    """The factor by which the image is multiplied at t: 1 is the clean image, 0 is noise alone."""
+    """How much of the noised image is signal: 1 is the clean image, 0 is noise alone."""
     generator: Interval
     """Share judged as the forgotten concept."""
     base_model: Interval
@@ -150,5 +152,4 @@ PROBE = ProbeSpec(
     "{% endif %}. Where the base model is sampled with guidance, every network here is asked with as much.",
     module=__name__,
     former_name="image_start",
-    needs_steps=True,
 )

@@ -27,17 +27,14 @@ from sfd_core.evaluation.probe import Network
 from sfd_core.evaluation.probes.image_to_image import ImageToImage, ManySteps, NoiseLevel, say
 from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.images import from_uint8, to_uint8
-from sfd_core.families.parameterization import VariancePreserving
 
 SHARES = (0.1, 0.2, 0.3, 0.6)
-"""Noise levels as shares of the schedule; the generator's own step is looked at too."""
+"""Noise levels as shares of the schedule; the generator's own time is looked at too."""
 
 
-def levels(target: AttackTarget) -> list[int]:
-    """Return the steps to which images are noised, rising."""
-    schedule = target.base.schedule
-    assert isinstance(schedule, VariancePreserving)  # the probe is refused where there are no steps
-    return sorted({round(share * schedule.steps) for share in SHARES} | {int(target.generator.start)})
+def levels(target: AttackTarget) -> list[float]:
+    """Return the times to which images are noised, rising."""
+    return sorted({target.base.schedule.time_at(share) for share in SHARES} | {target.generator.start})
 
 
 def pieces(target: AttackTarget, label: int) -> int:
@@ -62,7 +59,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
     instead = _floor_label(target, label) if override is None else override
     floor_asked = target.asked([instead] * target.images, range(target.images))
     rng = target.rng("image start noise", label)
-    shown_levels = {levels(target)[0], int(target.generator.start), levels(target)[-1]}
+    shown_levels = {levels(target)[0], target.generator.start, levels(target)[-1]}
 
     rates, rows, shown = [], ["image that it starts from"], [images[:SHOWN]]
     for t in levels(target):
@@ -72,7 +69,7 @@ def run(target: AttackTarget, label: int, override: int | None) -> Steps[Outcome
         for name, network in networks.items():
             drawn[name] = yield from finish(network, x_t, t, network.embeddings(wanted))
         floor = yield from finish(base_model, x_t, t, base_model.embeddings(floor_asked))
-        signal = round(float(base_model.schedule.signal(at[:1])), 4)
+        signal = round(float(base_model.schedule.signal_left(at[:1])), 4)
         seen = {name: target.seen(made, label) for name, made in drawn.items()}
         rates.append(
             NoiseLevel(

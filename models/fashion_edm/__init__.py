@@ -1,0 +1,1 @@
+"""The bundled EDM base model, and the scripts that made it."""
