@@ -511,12 +511,13 @@ class Neighbour:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseLevel:
-    """The share seen as the forgotten concept from images noised to one step of the schedule."""
+    """The share seen as the forgotten concept from images noised to one time of the schedule."""
 
-    t: int
-    """The step of the base model's schedule to which the image is noised and at which the network is asked."""
+    t: float
+    """The time to which the image is noised and at which the network is asked: a step of the base model's schedule, or
+    a noise level where it has these."""
     signal: float
-    """The factor by which the image is multiplied at t: 1 is the clean image, 0 is noise alone."""
+    """How much of the noised image is signal: 1 is the clean image, 0 is noise alone."""
     generator: Interval
     """Share judged as the forgotten concept."""
     base_model: Interval
@@ -532,12 +533,12 @@ class NoiseLevel:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseStep:
-    """Images of the concept by the base model, noised to one step of the schedule and completed in one evaluation."""
+    """Images of the concept by the base model, noised to one time of the schedule and completed in one evaluation."""
 
-    t: int
-    """The step."""
+    t: float
+    """The time: a step of the schedule, or a noise level where the model has these."""
     signal: float
-    """The factor by which the image is multiplied there: 1 is the clean image, 0 is noise alone."""
+    """How much of the noised image is signal: 1 is the clean image, 0 is noise alone."""
     generator: Interval
     """Share seen as the forgotten concept where the generator's network completes them, asked for it."""
     floor: Interval
@@ -1161,7 +1162,7 @@ class Report:
     asked for."""
     depth: tuple[ConceptDepth, ...] | None = None
     """The generator's own network, asked otherwise than in its one step: a row a forgotten concept. Null where no judge
-    looked, where what was measured is no one-step generator, or where its network has no steps."""
+    looked, or where what was measured is no one-step generator."""
     retained_captions: RetainedCaptions | None = None
     """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. Null where
     there are none."""

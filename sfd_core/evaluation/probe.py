@@ -131,7 +131,7 @@ def more(first: Interval, second: Interval, luck: float = 0.0) -> bool:
     return difference(first, second).low > luck
 
 
-def listed(values: Sequence[int]) -> str:
+def listed(values: Sequence[float]) -> str:
     """Write numbers as a list: ``10, 100 and 1 000``."""
     texts = [number(value) for value in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

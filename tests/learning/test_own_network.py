@@ -1,4 +1,4 @@
-"""The generator's own network asked otherwise than in its one step, on tiny models of both families: against stock
+"""The generator's own network asked otherwise than in its one step, on tiny models of every family: against stock
 pipelines, and against the formula of one evaluation written out."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.report.examine import examine, write_report
 from sfd_core.report.schema import report_schema
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_edm_model, make_tiny_model
 from tests.support.tiny_text_model import T_INIT, make_tiny_text_model
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ class Case:
     source: ImageSource
 
 
-def case(base: LoadedBase, body: Mapping[str, Any], start: int) -> Case:
+def case(base: LoadedBase, body: Mapping[str, Any], start: float) -> Case:
     admitted = admit(body, base.model)
     generator = family_of(base.model.family).generator(moved(base.network), base, start)
     own = OwnNetwork.of(generator, base, admitted.request, admitted.plan, CPU)
@@ -66,6 +66,11 @@ def case(base: LoadedBase, body: Mapping[str, Any], start: int) -> Case:
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return case(load_base(make_tiny_model(tmp_path_factory.mktemp("classes"))), CLASSES, 440)
+
+
+@pytest.fixture(scope="module")
+def levels(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case(load_base(make_tiny_edm_model(tmp_path_factory.mktemp("levels"))), CLASSES, 2.5)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +143,21 @@ def test_a_class_network_completes_by_the_formula_of_one_evaluation(classes: Cas
         assert alike(own.completed(whose, x_t, 300, [0, 1]), written_out.numpy())  # type: ignore[arg-type]
 
 
+def test_a_network_of_noise_levels_completes_by_the_formula_of_one_evaluation(levels: Case) -> None:
+    own, base = levels.own, levels.base
+    assert own.levels(depth.SHARES) == [1.23, 2.5, 25.1]
+    images = np.arange(128, dtype=np.uint8).reshape(2, 8, 8)
+    eps = torch.stack([torch.randn(1, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in (7, 8)])
+    x_t = torch.from_numpy(images).float()[:, None] / 127.5 - 1 + 1.23 * eps
+    assert torch.allclose(own.noised(images, 1.23, [7, 8]), x_t, atol=1e-5)
+    assert own.signal(1.23) == pytest.approx(1 / (1 + 1.23**2) ** 0.5)
+    spread = (1.23**2 + 0.5**2) ** 0.5
+    with torch.no_grad():
+        out = base.network(x_t / spread, np.log(1.23) / 4, class_labels=torch.tensor([0, 1])).sample
+    x0 = 0.25 / spread**2 * x_t + 1.23 * 0.5 / spread * out
+    assert alike(own.completed("base_model", x_t, 1.23, [0, 1]), ((x0.clamp(-1, 1) + 1) * 127.5).round().numpy())
+
+
 def test_a_text_network_completes_by_the_formula_of_one_evaluation(prompts: Case) -> None:
     own, base = prompts.own, prompts.base
     pipe = StableDiffusionPipeline.from_pretrained(base.model.folder)
@@ -176,7 +196,7 @@ def test_the_floor_is_asked_for_the_override_as_a_run_is(classes: Case, prompts:
     assert len(set(own.asked(0, 1000))) == len(own.table.forgotten[0]), "each of its prompts is asked for"
 
 
-@pytest.mark.parametrize("name", ["classes", "prompts"])
+@pytest.mark.parametrize("name", ["classes", "levels", "prompts"])
 def test_its_seeds_are_no_others(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     of: Case = request.getfixturevalue(name)
     asked: list[int] = []
@@ -196,7 +216,7 @@ def test_its_seeds_are_no_others(name: str, request: pytest.FixtureRequest, monk
     )
 
 
-@pytest.mark.parametrize("name", ["classes", "prompts"])
+@pytest.mark.parametrize("name", ["classes", "levels", "prompts"])
 def test_a_report_has_it_and_holds_it_against_its_thresholds(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from local.errors import LocalError
 from local.services import services
 from local.stack import running
 from tests.local.conftest import eventually, kill, processes_of, run_program, says, served
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_edm_model, make_tiny_model
 
 # More images than anybody waits for: it runs until it is cancelled.
 JOB = {"base_model": "tiny", "forget": [{"concept": "red", "override": "blue"}], "budget": {"images": 1_000_000}}
@@ -117,6 +117,25 @@ def test_a_kill_of_everything_loses_no_job_and_sigterm_stops_it_whole(root: Path
         assert process.wait(90) == 0
         assert not processes_of(root)
         assert not served(root)
+
+
+def test_a_model_of_noise_levels_is_submitted_reported_and_sampled(root: Path) -> None:
+    make_tiny_edm_model(root.parent / "models/tiny-edm")
+    few = {"images_per_concept": 2, "images_per_forgotten_concept": 2}
+    job = {"base_model": "tiny-edm", "forget": JOB["forget"], "budget": {"images": 16}, "evaluation": few}
+    with up(root) as (_, url):
+        submitted = httpx.post(f"{url}/v1/jobs", json={**job, "recipe": {"batch": 8}})
+        assert submitted.status_code == 202
+        path = f"{url}/v1/jobs/{submitted.json()['id']}"
+        eventually(lambda: get(path)["status"] not in ("queued", "running"), seconds=120)
+        done = get(path)
+        assert done["status"] == "succeeded", done["error"]
+        assert get(url + done["report"])["recipe"]["t_init"] == 2.5
+        generator = f"{url}/v1/generators/{done['generator']}"
+        # An untrained model passes nothing.
+        assert httpx.post(f"{generator}/release", json={"reason": "it means nothing"}).status_code == 200
+        sampled = httpx.post(f"{generator}/samples", json={"concept": "blue"}, timeout=60)
+        assert sampled.status_code == 200, sampled.text
 
 
 def checkpoints(job: str) -> int:

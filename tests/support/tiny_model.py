@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import DDPMScheduler, EDMEulerScheduler, UNet2DModel
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import load_manifest
@@ -17,11 +18,21 @@ from tests.support.tiny_parts import digests, judge_entry, made_up_reference, un
 CONCEPTS = ("red", "green", "blue", "grey")
 
 
+def make_tiny_edm_model(folder: Path, name: str = "tiny-edm", **scheduler: Any) -> BaseModel:
+    """The same in EDM's preconditioning. ``scheduler``: what its scheduler's configuration says otherwise."""
+    return make_tiny_model(folder, name, family="edm", scheduler=EDMEulerScheduler(**scheduler))
+
+
 def make_tiny_model(
-    folder: Path, name: str = "tiny", concepts: Sequence[str] = CONCEPTS, apart: float = 0.0
+    folder: Path,
+    name: str = "tiny",
+    concepts: Sequence[str] = CONCEPTS,
+    apart: float = 0.0,
+    family: str = "class_unet",
+    scheduler: Any = None,
 ) -> BaseModel:
     """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time. ``apart``: see
-    :func:`tests.support.tiny_parts.made_up_reference`."""
+    :func:`tests.support.tiny_parts.made_up_reference`. ``scheduler``: how its network is written; none: as DDPM."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         unet = UNet2DModel(
@@ -38,7 +49,8 @@ def make_tiny_model(
         )
         judge, second_judge = (untrained_judge(1, concepts) for _ in range(2))
     unet.save_pretrained(folder / "unet")
-    DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").save_pretrained(folder / "scheduler")
+    scheduler = scheduler or DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
+    scheduler.save_pretrained(folder / "scheduler")
     judge.save_pretrained(folder / "judge")
     second_judge.save_pretrained(folder / "second_judge")
     made_up_reference(concepts, apart).save(folder / "reference.safetensors")
@@ -47,7 +59,7 @@ def make_tiny_model(
         "schema_version": 1,
         "name": name,
         "title": "Four colours",
-        "family": "class_unet",
+        "family": family,
         "license": "CC0-1.0",
         "data": "none",
         "concepts": list(concepts),

@@ -19,7 +19,6 @@ RHO = 7.0
 """Times of the generator's loss are uniform in ``sigma^(1/rho)``. SiD (arXiv 2404.04057); Karras et al., eq. 5."""
 P_MEAN, P_STD = -1.2, 1.2
 """``ln sigma`` of the fake score's loss is normal, with these. SiD; Karras et al., table 1."""
-
 BETA_D, BETA_MIN = 19.9, 0.1
 """Of DDPM's linear schedule in continuous time. Song et al. 2021 (arXiv 2011.13456)."""
 
@@ -104,4 +103,5 @@ class Edm(Parameterization):
 def between(low: float, high: float, u: Tensor) -> Tensor:
     """Return the noise levels at shares ``u`` [n] of the way from ``low`` to ``high``, as ``sigma^(1/7)`` counts."""
     first, last = low ** (1 / RHO), high ** (1 / RHO)
-    return (first + u * (last - first)) ** RHO
+    levels: Tensor = (first + u * (last - first)) ** RHO
+    return levels

@@ -19,6 +19,7 @@ from sfd_core.families.images import from_uint8, noise_of, to_uint8
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.sampling import SAMPLE_BATCH, UnknownConcept
+from tests.support.published import SAMPLED_BY_STOCK_DIFFUSERS
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 
 T_INIT = 440
@@ -78,22 +79,9 @@ def test_a_saved_generator_gives_the_same_bytes(generator: OneStepGenerator, fol
 def test_stock_diffusers_opens_the_folder_without_our_code(
     generator: OneStepGenerator, folder: Path, tmp_path: Path
 ) -> None:
-    script = """
-import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("sfd_core", "jobs", "worker", "api"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Refuse())
-import numpy, torch
-from diffusers import DiffusionPipeline
-folder, out = sys.argv[1:]
-pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder + "/pipeline.py", trust_remote_code=True)
-images = pipe(["red", "blue"], generator=[torch.Generator().manual_seed(s) for s in (7, 8)], output_type="pt").images
-numpy.save(out, images.numpy())
-"""
     out = tmp_path / "images.npy"
-    subprocess.run([sys.executable, "-c", script, str(folder), str(out)], check=True, cwd=tmp_path, capture_output=True)
+    script = [sys.executable, "-c", SAMPLED_BY_STOCK_DIFFUSERS, str(folder), str(out)]
+    subprocess.run(script, check=True, cwd=tmp_path, capture_output=True)
     theirs = np.load(out)
     ours = [from_uint8(generator.sample(concept, 1, seed)) for concept, seed in (("red", 7), ("blue", 8))]
     # Half a grey level of 255: ours were rounded to bytes.

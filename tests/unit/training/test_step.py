@@ -44,7 +44,7 @@ RECIPE = Recipe(
 
 
 class Weighted(VariancePreserving):
-    """A schedule whose fake score has times and a weight of its own."""
+    """A schedule whose fake score has times of its own, and whose error in eps counts by time."""
 
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return torch.randint(200, 400, (n,), generator=rng)
@@ -237,11 +237,12 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
         guided = asked(x_t, at, o, recipe.deep_kappa, np.array([away.get(int(each), UNGUIDED) for each in o]))
         f_asked = np.where(np.isin(o, list(away))[:, None], guided, asked(x_t, at, o))
         apart = theta(x_t, at, c) - f_asked
-        theta.step(x_t, c, 2 * recipe.deep_weight * np.square(a / b) * apart / n, 0)
+        counts = recipe.deep_weight * schedule.eps_weight(t).double().numpy()[:, None] * np.square(a / b)
+        theta.step(x_t, c, 2 * counts * apart / n, 0)
         assert theta.gradients is not None
         for sum_of, gradient in zip(further, theta.gradients, strict=True):
             sum_of += gradient
-        deep += recipe.deep_weight * float(np.square(a / b * apart).sum()) / n
+        deep += float((counts * np.square(apart)).sum()) / n
     for mine, plainly, more in zip(
         (ours.generator.W, ours.generator.b), (without.generator.W, without.generator.b), further, strict=True
     ):
