@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+from models.fashion.bundle import IMAGE, Bundle
 from models.fashion.dataset import CONCEPTS
-from models.fashion.distil import RECIPE
+from models.fashion.distil import FASHION
 from models.shared.cards import judge_entry, written_anew
 from sfd_core.base_model.manifest import file_sha256
 
@@ -22,9 +24,6 @@ ALWAYS = (
     "second_judge/preprocessor_config.json",
 )
 REFERENCE = "reference.safetensors"
-FEATURES = {"EffLite0-320": "reference-efflite0.safetensors"}
-CONTROLS = {"Sneaker": "controls/without-sneaker"}
-"""Generators distilled from a network that never saw the concept, by concept; listed where the folder is there."""
 CONTROL_FILES = (
     "model_index.json",
     "pipeline.py",
@@ -36,41 +35,39 @@ CONTROL_FILES = (
 
 GENERATOR, FAKE_SCORE = "distilled/generator", "distilled/fake_score"
 """What ``distil.py`` leaves: the pair that every job starts from."""
-RECOMMENDED = {"batch": 32, "forgotten_share": 0.25, "deep_share": 1.0, "deep_weight": 12.0}
-"""What a job from that pair should change in its family's recipe: the pair draws what remains already, so half as many
-images of it are enough, and the network forgets at every time in as many steps (docs/recipes.md)."""
 NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
-def manifest(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
+def manifest(folder: Path, measured: dict[str, Any], bundle: Bundle = FASHION) -> dict[str, Any]:
     """Make the ``manifest.json`` of ``folder``: what was measured, and the digest of every file that a run reads. What
-    stage one left is listed where it is there."""
+    stage one left is listed where it is there, and controls: generators distilled from a network that never saw the
+    concept."""
     distilled = (folder / GENERATOR).is_dir()
     of_pair = [f"{part}/{file}" for part in (GENERATOR, FAKE_SCORE) for file in NETWORK_FILES if distilled]
-    controls = {concept: name for concept, name in CONTROLS.items() if (folder / name).is_dir()}
+    controls = {concept: name for concept, name in bundle.controls.items() if (folder / name).is_dir()}
     of_controls = (f"{name}/{file}" for name in controls.values() for file in CONTROL_FILES)
-    names = (*ALWAYS, REFERENCE, *FEATURES.values(), *of_pair, *of_controls)
+    names = (*ALWAYS, REFERENCE, *bundle.features.values(), *of_pair, *of_controls)
     files = {name: file_sha256(folder / name) for name in names}
     written: dict[str, Any] = {
         "schema_version": 1,
-        "name": "fashion",
-        "title": "Fashion-MNIST, class-conditional DDPM, 28x28",
-        "family": "class_unet",
+        "name": bundle.name,
+        "title": bundle.title,
+        "family": bundle.family,
         "license": "MIT (data: Fashion-MNIST, Zalando SE, MIT)",
         "data": "Fashion-MNIST training set, 60 000 images",
         "concepts": list(CONCEPTS),
-        "image": {"channels": 1, "height": 28, "width": 28, "patch": 2},
+        "image": dataclasses.asdict(IMAGE),
         "judge": judge_entry("ResNet on real Fashion-MNIST", "judge", measured["judge"], files),
         "second_judge": judge_entry("ConvNeXt on real Fashion-MNIST", "second_judge", measured["second_judge"], files),
         "reference": REFERENCE,
-        "features": FEATURES,
+        "features": dict(bundle.features),
         "controls": controls,
         "teacher": measured["teacher"],
         "files": files,
     }
     if distilled:
-        written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": RECIPE.t_init}
-        written["recipe"] = RECOMMENDED
+        written["distilled"] = {"generator": GENERATOR, "fake_score": FAKE_SCORE, "t_init": bundle.recipe.t_init}
+        written |= {"recipe": dict(bundle.recommended)} if bundle.recommended else {}
     return written
 
 
@@ -92,7 +89,7 @@ def _figures(measured: dict[str, Any]) -> str:
     evaluations, images, curve = teacher["network_evaluations"], teacher["images_per_concept"], teacher["step_counts"]
     lines = [
         f"Right answers on the {first['accuracy_images']} real test images, and on {images} images a concept of the",
-        f"base model at its own sampler, DDIM with {evaluations} network evaluations an image:",
+        f"base model at its own sampler, {teacher['sampler']} with {evaluations} network evaluations an image:",
         "",
         "| concept | judge, real | second judge, real | judge, base model's | second judge, base model's |",
         "| --- | --- | --- | --- | --- |",
@@ -113,7 +110,7 @@ def _figures(measured: dict[str, Any]) -> str:
         "",
         f"Its sampler at other step counts, {curve['images_per_concept']} images a concept each:",
         "",
-        f"| DDIM steps | judged right | FD-{teacher['features']} |",
+        f"| {teacher['sampler']} steps | judged right | FD-{teacher['features']} |",
         "| --- | --- | --- |",
         *(_curve_row(steps, row, str(evaluations)) for steps, row in curve["steps"].items()),
         *(_of_stage_one(measured["distilled"]) if "distilled" in measured else ()),

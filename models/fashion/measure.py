@@ -13,17 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import track
 
-from models.fashion.card import FEATURES, GENERATOR, REFERENCE, manifest, with_figures
+from models.fashion.bundle import Bundle
+from models.fashion.card import GENERATOR, REFERENCE, manifest, with_figures
 from models.fashion.dataset import CONCEPTS, digest, load
-from models.fashion.distil import RECIPE
+from models.fashion.distil import FASHION
 from models.shared.judges import second_seen
-from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
+from sfd_core.base_model.manifest import JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.display.pictures import grid
 from sfd_core.evaluation.coverage import coverage
@@ -33,13 +33,11 @@ from sfd_core.evaluation.frechet_pair import frechet_pair
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
-from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import to_uint8
-from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import family_of
 
-HERE = Path(__file__).parent
 FIRST_SEED = 500_000_000
 FEATURES_EACH = 500
 """Images a concept and side whose further features are kept."""
@@ -55,7 +53,7 @@ def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: n
 
 def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Draw ``images`` a concept; returns them, their labels and the seconds that they took."""
-    sampler = ManyStepSampler(base, steps)
+    sampler = family_of(base.model.family).base_sampler(base, "cpu", steps)
     labels = np.repeat(np.arange(len(CONCEPTS)), images)
     began, pieces = time.monotonic(), []
     for i in track(range(0, len(labels), 500), description=f"teacher, {steps} steps"):
@@ -95,31 +93,29 @@ def features_of(
     )
 
 
-def load_parts() -> tuple[LoadedBase, ImageJudge, ImageJudge]:
+def load_parts(bundle: Bundle) -> tuple[LoadedBase, ImageJudge, ImageJudge]:
     """Load the teacher and both judges, before there is a manifest."""
-    judge, second = (JudgeInfo("", folder, 0.0, 0, (), "") for folder in ("judge", "second_judge"))
-    image = ImageFormat(1, 28, 28, 2)
-    model = BaseModel("fashion", "", HERE, "class_unet", "", "", CONCEPTS, image, judge, "", {}, {}, "")
-    base = LoadedBase(model, load_unet(HERE / "unet"), linear_schedule())
+    model, second = bundle.unmeasured(), JudgeInfo("", "second_judge", 0.0, 0, (), "")
+    base = family_of(bundle.family).load(model, "cpu")
     return base, ImageJudge.load(model), ImageJudge.load(model, info=second)
 
 
-def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, Any]:
+def measure(bundle: Bundle, steps: int, images_each: int, other_steps: list[int]) -> dict[str, Any]:
     """Measure everything, and write the reference files and the picture."""
-    base, judge, second = load_parts()
+    base, judge, second = load_parts(bundle)
     test_images, test_labels = load("t10k")
     real_images, real_labels = to_uint8(test_images), test_labels.numpy()
     real = seen_by(judge, second, real_images, real_labels)
     images, labels, seconds = teacher_samples(base, steps, images_each)
     teacher = seen_by(judge, second, images, labels)
-    Reference(real, teacher).save(HERE / REFERENCE)
-    (HERE / "samples.png").write_bytes(
+    Reference(real, teacher).save(bundle.here / REFERENCE)
+    (bundle.here / "samples.png").write_bytes(
         grid(images.reshape(len(CONCEPTS), -1, 28, 28)[:, :12].reshape(-1, 28, 28), 12, 2)
     )
     further = {}
-    for extractor in (EffLite0(),):
+    for extractor in [extractor for extractor in (EffLite0(),) if extractor.name in bundle.features]:
         features = features_of(extractor, (real_images, real_labels), (images, labels))
-        features.save(HERE / FEATURES[extractor.name])
+        features.save(bundle.here / bundle.features[extractor.name])
         further[extractor.name] = {
             "images": len(features.real),
             "fd_against_real": round(frechet_distance(features.real, features.base_model), 3),
@@ -135,7 +131,7 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
             "fd": round(frechet_distance(real.features, part.features), 3),
         }
     figures = {
-        "sampler": "DDIM",
+        "sampler": bundle.sampler,
         "network_evaluations": steps,
         "images_per_concept": images_each,
         **shares(teacher.seen, teacher.labels),
@@ -159,13 +155,14 @@ def measure(steps: int, images_each: int, other_steps: list[int]) -> dict[str, A
     }
 
 
-def measure_distilled(images_each: int) -> dict[str, Any]:
+def measure_distilled(bundle: Bundle, images_each: int) -> dict[str, Any]:
     """Measure the one-step generator that ``distil.py`` left, at other seeds than the base model's."""
-    base, judge, second = load_parts()
-    generator = OneStepGenerator.of(load_unet(HERE / GENERATOR), base.schedule, RECIPE.t_init, base.model)
+    base, judge, second = load_parts(bundle)
+    network = load_unet(bundle.here / GENERATOR)
+    generator = OneStepGenerator.of(network, base.schedule, bundle.recipe.t_init, base.model)
     labels = np.repeat(np.arange(len(CONCEPTS)), images_each)
     images = generator.sample_labels(labels.tolist(), range(2 * FIRST_SEED, 2 * FIRST_SEED + len(labels)))
-    seen, reference = seen_by(judge, second, images, labels), Reference.load(HERE / REFERENCE)
+    seen, reference = seen_by(judge, second, images, labels), Reference.load(bundle.here / REFERENCE)
     ours, theirs = ([part.only([i]).features for i in range(len(CONCEPTS))] for part in (seen, reference.base_model))
     distance, of_base_model = frechet_pair(reference.real.features, ours, theirs)
     return {
@@ -179,26 +176,26 @@ def measure_distilled(images_each: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=20, help="DDIM steps of the teacher's own sampler")
+def main(bundle: Bundle, parser: argparse.ArgumentParser) -> None:
+    here = bundle.here
+    parser.add_argument("--steps", type=int, default=bundle.steps, help="steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
     parser.add_argument("--curve", type=int, nargs="*", default=[5, 10, 50], help="other step counts")
     parser.add_argument("--distilled", action="store_true", help="measure what distil.py left, and nothing else again")
     parser.add_argument("--manifest-only", action="store_true", help="write manifest and card from measured.json")
     arguments = parser.parse_args()
     if arguments.distilled:
-        measured = json.loads((HERE / "measured.json").read_text()) | {"distilled": measure_distilled(500)}
-        (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+        measured = json.loads((here / "measured.json").read_text()) | {"distilled": measure_distilled(bundle, 500)}
+        (here / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
     elif not arguments.manifest_only:
-        measured = measure(arguments.steps, arguments.images, arguments.curve)
-        (HERE / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
-    measured = json.loads((HERE / "measured.json").read_text())
-    (HERE / "manifest.json").write_text(json.dumps(manifest(HERE, measured), indent=2) + "\n")
-    card = HERE / "README.md"
+        measured = measure(bundle, arguments.steps, arguments.images, arguments.curve)
+        (here / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+    measured = json.loads((here / "measured.json").read_text())
+    (here / "manifest.json").write_text(json.dumps(manifest(here, measured, bundle), indent=2) + "\n")
+    card = here / "README.md"
     card.write_text(with_figures(card.read_text(), measured))
     print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    main(FASHION, argparse.ArgumentParser(description=__doc__.splitlines()[0]))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import UNet2DModel
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers
 from sfd_core.families.ddim import BATCH
@@ -33,17 +34,21 @@ class ManyStepSampler(ImageSampler):
         self.steps = self.network_evaluations = steps
         self.scheduler = schedulers.many_steps(base.schedule)
 
-    @torch.no_grad()
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Make one image for each (label, seed): uint8 [n, H, W] or [n, H, W, 3]."""
+        images, shape = [], noise_shape(self.network)
+        for i in range(0, len(labels), BATCH):
+            x0 = self.from_noise(noise_of(seeds[i : i + BATCH], shape), torch.tensor(labels[i : i + BATCH]))
+            images.append(to_uint8(F.pixel_shuffle(x0, self.patch)))
+        return np.concatenate(images)
+
+    @torch.no_grad()
+    def from_noise(self, z: Tensor, c: Tensor) -> Tensor:
+        """Return the x0 [n, C, H, W] of unit noise z [n, C, H, W] and labels c [n]."""
         device = next(self.network.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
-        images = []
-        for i in range(0, len(labels), BATCH):
-            x = noise_of(seeds[i : i + BATCH], noise_shape(self.network)).to(device) * self.scheduler.init_noise_sigma
-            c = torch.tensor(labels[i : i + BATCH], device=device)
-            for t in self.scheduler.timesteps:
-                output = self.network(self.scheduler.scale_model_input(x, t), t, class_labels=c).sample
-                x = self.scheduler.step(output, t, x).prev_sample
-            images.append(to_uint8(F.pixel_shuffle(x, self.patch)))
-        return np.concatenate(images)
+        x, c = z.to(device) * self.scheduler.init_noise_sigma, c.to(device)
+        for t in self.scheduler.timesteps:
+            output = self.network(self.scheduler.scale_model_input(x, t), t, class_labels=c).sample
+            x = self.scheduler.step(output, t, x).prev_sample
+        return x

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.fashion import card
+from models.fashion.distil import FASHION as BUNDLE
 from sfd_core.base_model.manifest import verify_files
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.reference import FeatureReference, Reference
@@ -43,7 +44,7 @@ def test_a_card_without_the_marks_is_refused(measured: dict[str, object]) -> Non
 
 
 def test_a_control_is_listed_where_its_folder_is(measured: dict[str, object], tmp_path: Path) -> None:
-    names = (*card.ALWAYS, card.REFERENCE, *card.FEATURES.values())
+    names = (*card.ALWAYS, card.REFERENCE, *BUNDLE.features.values())
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -87,7 +88,7 @@ def test_the_references_hold_what_the_report_needs() -> None:
 
 def test_a_first_stage_is_listed_where_its_folder_is(measured: dict[str, object], tmp_path: Path) -> None:
     pair = [f"{part}/{file}" for part in (card.GENERATOR, card.FAKE_SCORE) for file in card.NETWORK_FILES]
-    for name in (*card.ALWAYS, card.REFERENCE, *card.FEATURES.values(), *pair):
+    for name in (*card.ALWAYS, card.REFERENCE, *BUNDLE.features.values(), *pair):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     listed = card.manifest(tmp_path, measured)

@@ -1,0 +1,16 @@
+"""Measure `fashion-edm` as `fashion` is measured, by the same judges.
+
+cp -r models/fashion/judge models/fashion/second_judge models/fashion_edm/
+python -m models.fashion_edm.measure                    # after train.py
+python -m models.fashion_edm.measure --distilled        # after distil.py
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from models.fashion.measure import main
+from models.fashion_edm.bundle import FASHION_EDM
+
+if __name__ == "__main__":
+    main(FASHION_EDM, argparse.ArgumentParser(description=__doc__.splitlines()[0]))
