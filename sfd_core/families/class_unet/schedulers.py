@@ -18,7 +18,8 @@ from sfd_core.families.schedules import load_schedule
 
 @dataclass(frozen=True)
 class Schedulers:
-    """How a family reads the ``scheduler/`` of a folder, and samples. Those that read raise ``ModelRefused``.
+    """The schedulers of a family: how it reads ``scheduler/`` of a folder, and samples. What reads raises
+    ``ModelRefused``.
 
     ``load``: the parameterization of a base model. ``load_one_step``: the scheduler of a generator, and the time at
     which it starts. ``many_steps``: makes the scheduler of the base model's own sampler. ``same``: refuses the folder
