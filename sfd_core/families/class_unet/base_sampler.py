@@ -47,7 +47,8 @@ class ManyStepSampler(ImageSampler):
         """Return the x0 [n, C, H, W] of unit noise z [n, C, H, W] and labels c [n]."""
         device = next(self.network.parameters()).device
         self.scheduler.set_timesteps(self.steps, device=device)
-        x, c = z.to(device) * self.scheduler.init_noise_sigma, c.to(device)
+        x: Tensor = z.to(device) * self.scheduler.init_noise_sigma
+        c = c.to(device)
         for t in self.scheduler.timesteps:
             output = self.network(self.scheduler.scale_model_input(x, t), t, class_labels=c).sample
             x = self.scheduler.step(output, t, x).prev_sample
