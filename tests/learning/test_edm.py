@@ -43,7 +43,8 @@ def base(model: BaseModel) -> LoadedBase:
 
 
 def test_a_run_reports_and_publishes_what_can_be_sampled(model: BaseModel, tmp_path: Path) -> None:
-    last = list(unlearn(admit(BODY, model), tmp_path, device="cpu"))[-1]
+    probed = {**BODY["evaluation"], "probes": ["image_to_image"]}
+    last = list(unlearn(admit(BODY | {"evaluation": probed}, model), tmp_path, device="cpu"))[-1]
     assert isinstance(last, Finished)
     report = json.loads((last.report_folder / "report.json").read_text())
     jsonschema.validate(report, report_schema(), jsonschema.Draft202012Validator)
@@ -51,6 +52,8 @@ def test_a_run_reports_and_publishes_what_can_be_sampled(model: BaseModel, tmp_p
     (row,) = report["depth"]
     assert [level["t"] for level in row["judge"]["levels"]] == [1.23, 2.5, 25.1]
     assert [level["signal"] for level in row["judge"]["levels"]] == [0.6308, 0.3714, 0.0398]
+    (probe,) = report["probes"]["image_to_image"]
+    assert [level["t"] for level in probe["levels"]] == [0.34, 0.72, 1.23, 2.5, 6.1]
     assert "noised to t = 2.5" in (last.report_folder / "report.html").read_text()
     generator = load_generator(last.generator)
     assert isinstance(generator, ClassGenerator)

@@ -158,7 +158,7 @@ def test_one_domain_may_have_judges_and_the_other_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("at", "value", "says"),
     [
-        (("family",), "gan", "known: class_unet, dit, stable_diffusion"),
+        (("family",), "gan", "unknown family 'gan'; known: class_unet, "),
         (("vocabulary",), "words.json", "vocabulary names 'words.json', which is not among files"),
         (("vocabulary",), None, "vocabulary must be a str"),
         (("domains", "colour"), {}, "domains.colour is no domain of the vocabulary"),
