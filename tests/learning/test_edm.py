@@ -52,7 +52,7 @@ def test_a_run_reports_and_publishes_what_can_be_sampled(model: BaseModel, tmp_p
     (row,) = report["depth"]
     assert [level["t"] for level in row["judge"]["levels"]] == [1.23, 2.5, 25.1]
     assert [level["signal"] for level in row["judge"]["levels"]] == [0.6308, 0.3714, 0.0398]
-    (probe,) = report["probes"]["image_to_image"]
+    (probe,) = report["probes"]["results"]["image_to_image"]
     assert [level["t"] for level in probe["levels"]] == [0.34, 0.72, 1.23, 2.5, 6.1]
     assert "noised to t = 2.5" in (last.report_folder / "report.html").read_text()
     generator = load_generator(last.generator)
