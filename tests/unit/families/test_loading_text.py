@@ -66,5 +66,5 @@ def test_prompts_longer_than_the_encoder_has_places_for(folder: Path) -> None:
 
 def test_a_generators_folder_of_another_kind(folder: Path) -> None:
     change(folder / "model_index.json", _class_name="DDPMPipeline")
-    with pytest.raises(ModelRefused, match="_class_name is 'DDPMPipeline', scheduler is .*; a generator's are"):
+    with pytest.raises(ModelRefused, match=r"_class_name is 'DDPMPipeline', scheduler is .*; a generator's are"):
         load_generator(folder)
