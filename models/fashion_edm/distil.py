@@ -1,6 +1,6 @@
-"""Stage one of `fashion-edm`, as that of `fashion`.
+"""Stage one of `fashion-edm`, as that of `fashion`; it resumes from build/fashion-edm-distilled if it was interrupted.
 
-python -m models.fashion_edm.distil             # resumes from build/fashion-edm-distilled if it was interrupted
+python -m models.fashion_edm.distil
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
-"""Measure `fashion-edm` as `fashion` is measured, by the same judges.
+"""Measure `fashion-edm` as `fashion` is measured, by the same judges: a manifest names no file outside of its folder, so
+they are copied.
 
-cp -r models/fashion/judge models/fashion/second_judge models/fashion_edm/
-python -m models.fashion_edm.measure                    # after train.py
-python -m models.fashion_edm.measure --distilled        # after distil.py
+    python -m models.fashion_edm.measure                    # after train.py
+    python -m models.fashion_edm.measure --distilled        # after distil.py
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 
+from models.fashion.distil import FASHION
 from models.fashion.measure import main
 from models.fashion_edm.bundle import FASHION_EDM
 
 if __name__ == "__main__":
+    for judge in ("judge", "second_judge"):
+        shutil.copytree(FASHION.here / judge, FASHION_EDM.here / judge, dirs_exist_ok=True)
     main(FASHION_EDM, argparse.ArgumentParser(description=__doc__.splitlines()[0]))
