@@ -1,6 +1,8 @@
-"""Stage one of `fashion-edm`, as that of `fashion`; it resumes from build/fashion-edm-distilled if it was interrupted.
+"""Stage one of `fashion-edm`, as that of `fashion`.
 
-python -m models.fashion_edm.distil
+    python -m models.fashion_edm.distil
+
+It resumes from build/fashion-edm-distilled if it was interrupted.
 """
 
 from __future__ import annotations

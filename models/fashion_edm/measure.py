@@ -1,8 +1,9 @@
-"""Measure `fashion-edm` as `fashion` is measured, by the same judges: a manifest names no file outside of its folder, so
-they are copied.
+"""Measure `fashion-edm` as `fashion` is measured, by the same judges.
 
     python -m models.fashion_edm.measure                    # after train.py
     python -m models.fashion_edm.measure --distilled        # after distil.py
+
+A manifest names no file outside of its folder, so the judges are copied.
 """
 
 from __future__ import annotations
