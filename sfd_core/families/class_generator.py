@@ -2,8 +2,8 @@
 
 ``x = f_theta(b_tinit z, t_init, c)`` is exactly one step of a stock scheduler (docs/adr/0003): of
 ``EulerDiscreteScheduler`` over the first ``t_init + 1`` betas of the base model, or of ``EDMEulerScheduler`` from the
-noise level ``t_init``. Diffusers has no pipeline of classes that makes it (docs/adr/0018), so each family has one of its
-own, in one file, which is published beside the weights.
+noise level ``t_init``. Diffusers has no pipeline of classes that makes it (docs/adr/0018), so each family has one of
+its own, in one file, which is published beside the weights.
 
 Quick evaluations in training, the report, ``lethe sample`` and the endpoint all sample generators of classes through
 this class; text-to-image ones have their own.
