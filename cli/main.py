@@ -76,7 +76,7 @@ def connection(
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(migrate.migrate)
-app.command()(models.models)
+app.add_typer(models.app, name="models")
 app.command()(submit.submit)
 app.command()(watch.watch)
 app.command()(jobs.jobs)

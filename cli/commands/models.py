@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.models_import import import_model
 from cli.connection import client_of
 
+app = typer.Typer(help="List the base models; import checkpoints.", invoke_without_command=True, no_args_is_help=False)
 
+
+@app.callback()
 def models(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List the base models, with their concepts."""
+    """List the base models of the service, with their concepts."""
+    if ctx.invoked_subcommand is not None:
+        return
     from cli.console import console, print_json
     from cli.tables import models_table
 
@@ -24,3 +30,6 @@ def models(
             print_json(model.raw)
     else:
         console().print(models_table(found))
+
+
+app.command("import")(import_model)

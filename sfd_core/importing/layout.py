@@ -1,0 +1,57 @@
+"""What every known origin of checkpoints has: how one is recognised, and how it becomes a network of diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of diffusers: its ``config.json`` and its weights. Without a configuration it has that of the base
+    model's own."""
+
+    config: Mapping[str, Any] | None
+    weights: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may say of a checkpoint that it does not say of itself. ``moving_average``: take the moving average
+    where there is one, as published figures do, else the weights as training left them. ``size``: of the images, in
+    pixels; None: as the layout finds it."""
+
+    moving_average: bool = True
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The networks of a checkpoint. Either ``base_model`` of a ``family``, with its ``scheduler``; or the ``generator``
+    that was distilled of one, with its ``fake_score`` where the file has it, asked at step ``t_init``. ``notes``: what
+    is to be known of it, a sentence each."""
+
+    family: str = ""
+    base_model: Network | None = None
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    generator: Network | None = None
+    fake_score: Network | None = None
+    t_init: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Checkpoints of one origin. ``origin``: whose they are; ``looks_like``: what such a file holds, both in words.
+
+    ``recognises``: says whether what was read is one. ``find``: returns its networks, given what it is called in
+    messages; raises ``ModelRefused``, naming what is wrong.
+    """
+
+    origin: str
+    looks_like: str
+    recognises: Callable[[Any], bool]
+    find: Callable[[Any, str, Choices], Found]
