@@ -411,10 +411,11 @@ class ImageToImage:
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionScore:
-    """The certainty and the variety of the images, as the judge finds them."""
+    """The certainty and the variety of the images, as one classifier finds them."""
 
     name: str
-    """IS-judge: the formula on the judge's probabilities. Not comparable with scores on Inception's."""
+    """IS-judge: the formula on the judge's probabilities, not comparable with scores on Inception's. IS: on the
+    standard Inception weights alone."""
     generator: Moments
     """Of the generator's images of remaining concepts."""
 
@@ -1151,6 +1152,8 @@ class Report:
     """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
     inception_score: InceptionScore | None = None
     """How certain and how varied the judge finds the images; null where no judge looked."""
+    standard_inception_score: InceptionScore | None = None
+    """The same by Inception, as published; null where its weights were not given."""
     quality: tuple[FeatureQuality, ...] = ()
     """One row for each network whose features were used."""
     agreement: JudgeAgreement | None = None

@@ -93,8 +93,9 @@ class Evaluators:
         given = given or GivenWeights()
         extractors: list[FeatureExtractor] = []
         for name in model.features:
-            if name != EffLite0.name:
-                raise ModelRefused(f"{model.folder}: features of unknown extractor {name!r}; known: {EffLite0.name}")
+            if name not in (known := (EffLite0.name, Inception.name)):
+                raise ModelRefused(f"{model.folder}: features of unknown extractor {name!r}; known: {', '.join(known)}")
+        if EffLite0.name in model.features:
             extractors.append(EffLite0(device))
         if given.inception is not None:
             extractors.append(Inception(given.inception, device))
@@ -105,7 +106,11 @@ class Evaluators:
             Reference.load(model.folder / model.reference) if model.reference else None,
             _second_judge(model, device),
             tuple(extractors),
-            {name: FeatureReference.load(model.folder / file) for name, file in model.features.items()},
+            {
+                extractor.name: FeatureReference.load(model.folder / model.features[extractor.name])
+                for extractor in extractors
+                if extractor.name in model.features
+            },
             None if given.clip is None else ClipModel(given.clip, device),
             NsfwDetector() if nsfw else None,
             tuple(_other_domain(view, device) for view in views),

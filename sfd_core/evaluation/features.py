@@ -42,8 +42,16 @@ class FeatureExtractor(Protocol):
 def fd_name(features: str, digest: str = "") -> str:
     """Return what a Frechet distance on ``features`` is called: FID only for Inception's 2048 numbers with the standard
     weights (by digest), else FD and the name of the features."""
-    standard = features == Inception.name and digest == f"sha256:{INCEPTION_SHA256}"
-    return "FID" if standard else f"FD-{features}"
+    return "FID" if _standard(features, digest) else f"FD-{features}"
+
+
+def is_name(features: str, digest: str) -> str:
+    """Return what an inception score on ``features`` is called: IS alone only as :func:`fd_name` says FID."""
+    return "IS" if _standard(features, digest) else f"IS-{features}"
+
+
+def _standard(features: str, digest: str) -> bool:
+    return features == Inception.name and digest == f"sha256:{INCEPTION_SHA256}"
 
 
 class EffLite0:
@@ -113,6 +121,14 @@ class Inception:
     def extract(self, images: NDArray[np.uint8]) -> Features:
         pieces = [self.net(piece.to(self.device)).cpu() for piece in _rgb(images).split(self.BATCH)]
         return _joined(pieces, 2048)
+
+    @torch.no_grad()
+    def probabilities(self, features: Features) -> Features:
+        """Return the probabilities [n, 1008] of features [n, 2048]: the classifier's without its bias, as the published
+        inception score has them (the graph of openai/guided-diffusion's evaluator)."""
+        weight: Tensor = self.net.fc.weight  # type: ignore[union-attr, assignment]
+        found: Features = (torch.from_numpy(features) @ weight.T.cpu()).softmax(1).numpy()
+        return found
 
 
 def _digest(path: Path) -> str:

@@ -117,7 +117,7 @@ class BlockE(nn.Module):
 
 class InceptionV3(nn.Module):
     """The network from uint8 RGB images [n, 3, H, W] of any size to features [n, 2048]. ``fc`` is the published file's
-    classifier; it is there so that the file loads whole, and is not used."""
+    classifier, which an inception score asks; the features are what goes into it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a checkpoint. ``origin``: whose it is; ``folder``: where it lies; ``base_model``: whether that is a
+    """The outcome of an import. ``origin``: whose it is; ``folder``: where it lies; ``base_model``: whether that is a
     base model's folder, else it is the distilled start of one; ``notes``: what is to be known of it."""
 
     origin: str

@@ -20,7 +20,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user may say of a checkpoint that it does not say of itself. ``moving_average``: take the moving average
+    """The wishes of a user, where a checkpoint leaves something open. ``moving_average``: take the moving average
     where there is one, as published figures do, else the weights as training left them. ``size``: of the images, in
     pixels; None: as the layout finds it."""
 

@@ -1,4 +1,4 @@
-"""How certain and how varied does the judge find the images? The inception score's formula on its probabilities."""
+"""How certain and how varied do the judge, and Inception, find the images? The inception score's formula."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sfd_core.evaluation.section import Section
 
 if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence
+    from sfd_core.evaluation.features import Features
 
 SPLITS = 10
 """Parts over which it is averaged, fewer where there are fewer images."""
@@ -27,40 +28,57 @@ class Moments:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """The certainty and the variety of the images, as the judge finds them."""
+    """The certainty and the variety of the images, as one classifier finds them."""
 
     name: str
-    """IS-judge: the formula on the judge's probabilities. Not comparable with scores on Inception's."""
+    """IS-judge: the formula on the judge's probabilities, not comparable with scores on Inception's. IS: on the
+    standard Inception weights alone."""
     generator: Moments
     """Of the generator's images of remaining concepts."""
 
 
 @dataclass(frozen=True)
 class Certainty:
-    """The inception score on the judge."""
+    """The inception score, on the judge and on Inception."""
 
     inception_score: InceptionScore | None = None
     """How certain and how varied the judge finds the images; null where no judge looked."""
+    standard_inception_score: InceptionScore | None = None
+    """The same by Inception, as published; null where its weights were not given."""
 
 
 def measure(evidence: Evidence) -> Certainty:
     """Measure the remaining concepts' images."""
     import numpy as np
 
+    from sfd_core.evaluation.features import Inception, is_name
+
+    judged = None
+    if evidence.has_judge:
+        by_label = evidence.judgements.by_label
+        judged = _score(
+            "IS-judge", np.concatenate([by_label[label].judgement.probabilities for label in evidence.kept])
+        )
+    for extractor in evidence.evaluators.extractors:
+        if isinstance(extractor, Inception):
+            features = evidence.judgements.features(evidence.kept, extractor.name)
+            name = is_name(extractor.name, extractor.digest)
+            return Certainty(judged, _score(name, extractor.probabilities(features)))
+    return Certainty(judged)
+
+
+def _score(name: str, probabilities: Features) -> InceptionScore:
     from sfd_core.evaluation.metrics import inception_score
 
-    by_label = evidence.judgements.by_label
-    probabilities = np.concatenate([by_label[label].judgement.probabilities for label in evidence.kept])
     score = inception_score(probabilities, min(SPLITS, len(probabilities)))
-    return Certainty(InceptionScore("IS-judge", Moments(score.mean, score.std)))
+    return InceptionScore(name, Moments(score.mean, score.std))
 
 
 FACT = """
-{% if report.inception_score %}
-{% set s = report.inception_score %}
+{% for s in (report.inception_score, report.standard_inception_score) if s %}
 <div><dt>{{ s.name }} <small>certain and varied; higher is better</small></dt>
   <dd>{{ s.generator.mean | number }} ± {{ s.generator.std | number(2) }}</dd></div>
-{% endif %}
+{% endfor %}
 """
 
-SECTION = Section(place=91, part=Certainty, measure=measure, fact=FACT)
+SECTION = Section(place=91, part=Certainty, measure=measure, needs_judge=False, fact=FACT)

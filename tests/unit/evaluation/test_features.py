@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation import features as module
-from sfd_core.evaluation.features import INCEPTION_SHA256, EffLite0, Inception, fd_name
+from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.features import INCEPTION_SHA256, EffLite0, Inception, fd_name, is_name
 from sfd_core.evaluation.inception import InceptionV3, resize_as_tensorflow
+from sfd_core.evaluation.metrics import inception_score
+from sfd_core.evaluation.reference import FeatureReference
+from sfd_core.evaluation.sections.inception_score import Certainty, measure
+from tests.support.tiny_model import make_tiny_model
 
 CROSSWORD = 918
 FIDELITY_AT = [0, 1, 500, 1000, 1500, 2047]
@@ -123,6 +132,61 @@ def test_only_the_standard_weights_may_be_called_fid(weights: Path) -> None:
     assert fd_name("Inception-2048", f"sha256:{INCEPTION_SHA256}") == "FID"
     assert fd_name("Inception-2048") == "FD-Inception-2048"
     assert fd_name("judge-128", f"sha256:{INCEPTION_SHA256}") == "FD-judge-128"
+
+
+def test_the_classifier_has_no_bias(weights: Path) -> None:
+    """Softmax over the features times its weights, written out."""
+    features = np.random.default_rng(0).standard_normal((3, 2048)).astype(np.float32)
+    matrix = torch.load(weights, weights_only=True)["fc.weight"].double().numpy()
+    raised = np.exp(features.astype(np.float64) @ matrix.T)
+    expected = raised / raised.sum(1, keepdims=True)
+    found = Inception(weights).probabilities(features)
+    assert found.shape == (3, 1008)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-9)
+
+
+def test_only_the_standard_weights_may_be_called_is(weights: Path) -> None:
+    extractor = Inception(weights)
+    assert is_name(extractor.name, extractor.digest) == "IS-Inception-2048"
+    assert is_name("Inception-2048", f"sha256:{INCEPTION_SHA256}") == "IS"
+    assert is_name("judge-128", f"sha256:{INCEPTION_SHA256}") == "IS-judge-128"
+
+
+def test_a_report_has_both_inception_scores(weights: Path) -> None:
+    """The judge's where one looked, Inception's where its weights were given; forgotten images in neither."""
+    rng, extractor = np.random.default_rng(1), Inception(weights)
+    images, judged = rng.standard_normal((2, 40, 2048)).astype(np.float32), rng.dirichlet([0.3] * 4, (2, 40))
+    labels = {label: SimpleNamespace(judgement=SimpleNamespace(probabilities=judged[label])) for label in (0, 1)}
+    looked = SimpleNamespace(by_label=labels, features=lambda kept, name: np.concatenate([images[k] for k in kept]))
+    evaluators = SimpleNamespace(extractors=[extractor])
+    for has_judge in (True, False):
+        evidence: Any = SimpleNamespace(has_judge=has_judge, kept=[1], judgements=looked, evaluators=evaluators)
+        found = measure(evidence)
+        assert (found.inception_score is not None) is has_judge
+        assert found.standard_inception_score is not None
+        assert found.standard_inception_score.name == "IS-Inception-2048"
+        alone = inception_score(extractor.probabilities(images[1]), 10)
+        assert found.standard_inception_score.generator.mean == alone.mean
+    evidence.evaluators = SimpleNamespace(extractors=[])
+    assert measure(evidence) == Certainty()
+
+
+def test_features_of_inception_take_its_weights(weights: Path, tmp_path: Path) -> None:
+    """A manifest may list them; without the weights there is no row of them, and no refusal."""
+    model = make_tiny_model(tmp_path)
+    reference = FeatureReference(Inception.name, *(part for _ in range(2) for part in (rows(8), np.arange(8) % 4)))
+    reference.save(tmp_path / "reference-inception.safetensors")
+    model = dataclasses.replace(model, features={Inception.name: "reference-inception.safetensors"})
+    assert Evaluators.load(model).references == {}
+    loaded = Evaluators.load(model, given=GivenWeights(inception=weights))
+    assert list(loaded.references) == [Inception.name]
+    assert [extractor.name for extractor in loaded.extractors] == [Inception.name]
+    with pytest.raises(ModelRefused, match="known: EffLite0-320, Inception-2048"):
+        Evaluators.load(dataclasses.replace(model, features={"Other-12": "a.safetensors"}))
+
+
+def rows(n: int) -> NDArray[np.float32]:
+    return np.zeros((n, 2048), np.float32)
 
 
 def test_inception_refuses_what_are_no_weights_of_it(weights: Path, tmp_path: Path) -> None:

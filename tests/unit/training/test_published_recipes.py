@@ -3,22 +3,30 @@ each a mean of its own, added."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from api.schemas.submission import Submission
+from sfd_core.admission import admit
 from sfd_core.families.class_unet import DESCRIPTION
 from sfd_core.families.protocol import ConditionTable
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
+from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.reading import read
 from sfd_core.request.recipe import Recipe, completed
 from sfd_core.training.conditions import Conditions, ConditionSampler
 from sfd_core.training.losses import fake_score_loss, generator_loss
+from tests.support.tiny_model import make_tiny_model
 
-DOC = (Path(__file__).parents[3] / "docs/recipes.md").read_text("utf-8")
+ROOT = Path(__file__).parents[3]
+DOC = (ROOT / "docs/recipes.md").read_text("utf-8")
 CPU = torch.device("cpu")
 
 
@@ -27,6 +35,43 @@ def settings(heading: str, standard: Recipe) -> Recipe:
     block = re.search(rf"^### {re.escape(heading)}$.*?^```json\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
     assert block is not None, heading
     return Recipe(**completed(standard, {}, json.loads(block[1])["recipe"]))
+
+
+def asked(name: str) -> dict[str, Any]:
+    """The request of a file in ``recipes/``."""
+    body: dict[str, Any] = json.loads((ROOT / "recipes" / f"{name}.json").read_text("utf-8"))
+    return body
+
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+
+
+@pytest.mark.parametrize(
+    ("name", "concepts", "batch", "lr_fake_score"), [("cifar10", CIFAR10, 128, 1e-5), ("stl10", STL10, 64, 3e-5)]
+)
+def test_the_files_of_the_papers_class_models(
+    name: str, concepts: tuple[str, ...], batch: int, lr_fake_score: float, tmp_path: Path
+) -> None:
+    """``DDPM/configs/*_sfd.yml``: class 0 answered with class 1, 50 000 steps of a batch of each half, 5000 images a
+    class; taken by the service and by the library."""
+    body = asked(name)
+    read(Submission, body)
+    model = make_tiny_model(tmp_path, name, concepts)
+    request = admit(body, model).request
+    (item,) = request.forget
+    assert isinstance(item.override, FixedOverride)
+    assert (item.concept, item.override.concept) == (concepts[0], concepts[1])
+    classes = settings("Classes, as published", DESCRIPTION.recipe)
+    theirs = {"batch": 2 * batch, "lr_fake_score": lr_fake_score, "start": "base_model"}
+    assert request.recipe == dataclasses.replace(classes, **theirs)  # type: ignore[arg-type]
+    assert (request.recipe.alpha, request.recipe.t_init) == (1.2, 440)
+    assert (request.recipe.t_min, request.recipe.t_max) == (38, 712)
+    assert (request.budget.images, request.budget.until) == (50_000 * 2 * batch, "budget")
+    looked_at = request.evaluation
+    assert (looked_at.images_per_concept, looked_at.images_per_forgotten_concept) == (5000, 5000)
+    conditions = drawn(request.recipe)
+    assert int((conditions.c == 0).sum()) == batch
 
 
 def drawn(recipe: Recipe) -> Conditions:
