@@ -15,7 +15,7 @@ class Name:
 
 @dataclass(frozen=True)
 class PersistentId:
-    """A reference of a pickle to something outside of it. torch: ("storage", its type, its key, its device, its length)."""
+    """A reference of a pickle to something outside of it; of torch: ("storage", type, key, device, length)."""
 
     value: Any
 
