@@ -32,7 +32,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from benchmarks.memory import GB
 from benchmarks.shared.command import Command, Option
 from benchmarks.shared.experiment import job
-from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, Bench, Setting, Shapes
+from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, SMALLEST, Bench, Setting, Shapes
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256
 from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.device import device_name
@@ -65,7 +65,7 @@ COMMAND = Command(
     __doc__,
     Option("parts", ("training",), "what is measured", quick=PARTS, choices=PARTS),
     Option("--micro-batch", 1, f"images at once, of the {BATCH} of a step"),
-    Option("--settings", NUMBERS, "rows by number", quick=(len(SETTINGS),), choices=NUMBERS),
+    Option("--settings", NUMBERS, "rows by number", quick=(SETTINGS.index(SMALLEST) + 1,), choices=NUMBERS),
     Option("--steps", STEPS, "measured of each setting", quick=1),
     Option("--rounds", ROUNDS, "of each way to sample, in turns", quick=1),
     Option("--base-model-steps", BASE_MODEL_STEPS, "of the base model's sampler", quick=2),
@@ -209,7 +209,7 @@ def whole_job(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any
     """Measure a whole job, by adapters on both sides, as docs/memory.md has it."""
     meter.allow(CARD)
     shapes = SHAPES[arguments.shapes]
-    recipe = {**SETTINGS[-1].changes(shapes.rank), "micro_batch": 1}
+    recipe = {**SMALLEST.changes(shapes.rank), "micro_batch": 1}
     body = {**JOB, "budget": {"images": arguments.budget, "until": "budget"}, "recipe": recipe}
     with TemporaryDirectory(prefix="lethe-gpu-") as scratch:
         model = written(Path(scratch) / "base", shapes, meter.device)

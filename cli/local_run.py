@@ -25,8 +25,9 @@ from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.environment import environment
 from sfd_core.evaluation.evaluators import GivenWeights
 from sfd_core.families.device import pick_device
+from sfd_core.prepared import Checkpoints
 from sfd_core.request.reading import written
-from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 
 @dataclass(frozen=True)

@@ -687,7 +687,12 @@ class Recipe:
     adam_beta1: float
     adam_beta2: float
     adam_epsilon: float | None = None
-    """Null: 1e-8, or 1e-6 where the networks run in half precision, whose small gradients are noise. Paper: both."""
+    """Null: 1e-8, or 1e-6 where the networks run in half precision, whose small gradients are noise (paper: both), or
+    1e-4 where their weights are kept in it too (SiD-DiT, arXiv 2509.25127)."""
+    fake_score_updates: int
+    """Updates of the fake score a step, each but the last on a batch of its own, before the generator's one: the two
+    time-scale rule of DMD2 (arXiv 2405.14867), which has 5. Paper: 1; measured: 3 more change little. A budget counts
+    the batches that the generator is trained on."""
     ema: float
     """Decay of the generator's moving average a step; what is published. Paper: 0.9999 over 50 000 steps."""
     clip_value: float
@@ -698,7 +703,8 @@ class Recipe:
     distil_images: int
     """Two stages: that many images with nothing forgotten come first (distillation). 0: one stage does both."""
     kappa1: float
-    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG."""
+    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG. 0: it is asked for the empty prompt alone, in
+    all three places that of Zero-CFG (arXiv 2505.12674)."""
     kappa2: float
     """Guidance of the fake score in ``delta`` of the generator's loss. SiD-LSG."""
     kappa3: float
@@ -714,7 +720,8 @@ class Recipe:
     micro_batch: int | None = None
     """Split a step's batch into pieces of at most this many images to save memory; the gradient is the same."""
     precision: str
-    """auto: bf16 on a GPU that has it, else fp32."""
+    """What the networks run in. auto: bf16 on a GPU that has it, else fp32. bf16-weights: generator and fake score are
+    kept in bf16 too, with their gradients and what Adam keeps: less memory, and small updates are rounded away."""
     compile: bool
     """Run the networks through torch.compile."""
     gradient_checkpointing: bool

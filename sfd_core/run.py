@@ -11,9 +11,8 @@ import dataclasses
 import resource
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,6 @@ import torch
 from sfd_core.admission import Admitted
 from sfd_core.base_model.manifest import digest_of
 from sfd_core.display.pictures import strip_picture
-from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.in_training import QuickEvaluation, generator_of
 from sfd_core.evaluation.judge import ImageJudge
@@ -30,9 +28,9 @@ from sfd_core.evaluation.own_check import OwnCheck
 from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.device import device_name, pick_device
-from sfd_core.families.loading import load_base
-from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
+from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import describe, family_of
+from sfd_core.prepared import Checkpoints, Prepared
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.card import model_card
 from sfd_core.report.examine import ReportDraft, examine, write_report
@@ -53,7 +51,8 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
 from sfd_core.training.quick import QuickFigures
-from sfd_core.training.state import TrainingState, start
+from sfd_core.training.ranks import ALONE, Ranks
+from sfd_core.training.state import TrainingState
 from sfd_core.training.stopping import check_due, is_finished, spent
 
 Phase = Literal["preparing", "training", "evaluating"]
@@ -97,16 +96,6 @@ class Finished:
 Event = PhaseStarted | Progress | CheckpointSaved | Finished
 
 
-@dataclass(frozen=True)
-class Checkpoints:
-    """The places of checkpoints: where this attempt writes its own, where earlier attempts wrote theirs, and how
-    often."""
-
-    folder: Path
-    earlier: Sequence[Path] = ()
-    every_seconds: float = 10.0
-
-
 def unlearn(
     admitted: Admitted,
     out: Path,
@@ -115,11 +104,13 @@ def unlearn(
     device: str = "auto",
     weights: GivenWeights | None = None,
     should_stop: threading.Event | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Event]:
     """Run what was admitted and write ``out/generator`` (a diffusers folder) and ``out/report``.
 
     ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
-    with a checkpoint if it has a folder for them and without :class:`Finished`.
+    with a checkpoint if it has a folder for them and without :class:`Finished`. ``ranks``: processes that
+    :func:`sfd_core.prepared.take_part` in the training; this one leads them.
 
     Raises:
         ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
@@ -128,24 +119,21 @@ def unlearn(
     yield PhaseStarted("preparing")
     began = time.monotonic()
     request, plan, where = admitted.request, admitted.plan, pick_device(device)
-    base = load_base(admitted.model, where)
-    evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
-    trained_with = family_of(base.model.family).plan(base, request, plan, where)
-    state = start(base, request.recipe, request.seed, where)
-    if checkpoints is not None:
-        checkpoint.restore_newest(state, [checkpoints.folder, *checkpoints.earlier])
+    run = Prepared.of(admitted, where, checkpoints, weights)
+    base, evaluators, state = run.base, run.evaluators, run.state
     seconds = {"preparing": time.monotonic() - began}
 
     yield PhaseStarted("training")
-    strip = Strip(base, request, plan, [] if checkpoints is None else [checkpoints.folder, *checkpoints.earlier])
+    strip = Strip(base, request, plan, [] if checkpoints is None else checkpoints.folders)
     check = _own_check(base, evaluators, request, plan, where)
-    for event in _training(state, base, trained_with, evaluators, request, checkpoints, strip, check):
-        yield event
-        if should_stop is not None and should_stop.is_set():
-            if checkpoints is not None:
-                checkpoint.save(state, checkpoints.folder)
-                yield CheckpointSaved(state.step, state.images)
-            return
+    with ranks.led():
+        for event in _training(run, checkpoints, strip, check, ranks):
+            yield event
+            if should_stop is not None and should_stop.is_set():
+                if checkpoints is not None:
+                    checkpoint.save(state, checkpoints.folder)
+                    yield CheckpointSaved(state.step, state.images)
+                return
     seconds["training"] = state.seconds
     if state.checks:
         seconds["checking"] = sum(check.seconds for check in state.checks)
@@ -174,25 +162,18 @@ def unlearn(
         curves=tuple(TrainingMoment(**dataclasses.asdict(q)) for q in state.curve),
         checks=tuple(TrainingCheck(**dataclasses.asdict(check)) for check in state.checks),
         strip=tuple(StripMoment(m.share, m.seen) for m in moments),
-        cost=_cost(state, request.budget, seconds, where),
+        cost=_cost(state, request.budget, seconds, where, ranks),
     )
     yield _write(generator, base, draft, out)
 
 
 def _training(
-    state: TrainingState,
-    base: LoadedBase,
-    plan: TrainingPlan,
-    evaluators: Evaluators,
-    request: UnlearningRequest,
-    checkpoints: Checkpoints | None,
-    strip: Strip,
-    check: OwnCheck | None,
+    run: Prepared, checkpoints: Checkpoints | None, strip: Strip, check: OwnCheck | None, ranks: Ranks
 ) -> Iterator[Event]:
     """Train until a check passes or to the end of the budget, with checkpoints by the clock and after the last step."""
+    state, budget = run.state, run.request.budget
     strip.look(state)
     saved_at = time.monotonic()
-    budget = request.budget
     if is_finished(state, budget):  # stopped after its last step, in the evaluation
         return
     for _ in _checked(state, budget, check):  # stopped in the middle of a check
@@ -200,12 +181,10 @@ def _training(
     if is_finished(state, budget):
         strip.look(state, finished=True)
         return
-    judge = evaluators.judge if isinstance(evaluators.judge, ImageJudge) else None
-    quick = QuickEvaluation(base, evaluators, request) if judge is not None else None
-    own_space = family_of(base.model.family).attacked(base.network, base, base.schedule.start(request.recipe))
-    look = partial(judge.logits_of, network=own_space) if judge is not None else None
+    judge = run.judge
+    quick = QuickEvaluation(run.base, run.evaluators, run.request) if judge is not None else None
     first_images, first_seconds = state.images, state.seconds
-    for step in train(state, base, request, plan=plan, judge=look, quick_evaluation=quick):
+    for step in train(state, run.base, run.request, plan=run.plan, judge=judge, quick_evaluation=quick, ranks=ranks):
         strip.look(state, finished=step.finished)
         rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
         left = [(budget.images - step.images) / rate]
@@ -266,7 +245,9 @@ def _ended(state: TrainingState, budget: Budget) -> Ended:
     return "seconds" if spent(state, budget) else "passed_check"
 
 
-def _cost(state: TrainingState, budget: Budget, seconds: dict[str, float], device: torch.device) -> TrainingCost:
+def _cost(
+    state: TrainingState, budget: Budget, seconds: dict[str, float], device: torch.device, ranks: Ranks
+) -> TrainingCost:
     peak = (
         torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
@@ -278,7 +259,7 @@ def _cost(state: TrainingState, budget: Budget, seconds: dict[str, float], devic
         state.step,
         round(state.images / max(state.seconds, 1e-9), 2),
         peak,
-        device_name(device),
+        ranks.times(device_name(device)),
         _ended(state, budget),
     )
 

@@ -25,7 +25,8 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.device import device_name
 from sfd_core.families.loading import load_generator
 from sfd_core.families.text.generator import TextGenerator
-from sfd_core.run import Checkpoints, Finished, PhaseStarted, Progress
+from sfd_core.prepared import Checkpoints
+from sfd_core.run import Finished, PhaseStarted, Progress
 
 ASKED, RESULT, CHECKPOINTS = "asked.json", "result.json", "checkpoints"
 CHECKPOINT_SECONDS, SAID_EVERY = 120.0, 20.0

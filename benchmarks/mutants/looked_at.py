@@ -29,12 +29,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
             "self.forgotten = [torch.tensor(conditions) for conditions in table.forgotten]",
             "self.remaining = torch.tensor(table.remaining)",
             "self.choices = {c: torch.tensor(choices) for c, choices in table.overrides.items()}",
-            "[int(_choose(self.choices[i], 1, generator)) if i in self.choices else i for i in asked]",
+            "return torch.tensor(o).to(self.device)",
         )
     },
     (
         "sfd_core.training.conditions",
-        "judged = torch.tensor([i in self.judged for i in asked])",
+        "asked = torch.tensor([i in self.judged for i in c.tolist()])",
     ): "a tensor of truth values is of this type anyhow",
     (
         "sfd_core.training.conditions",
@@ -44,10 +44,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "sfd_core.training.conditions",
         "return conditions[:1]",
     ): "a recipe that leaves either side of a batch without an image is refused",
-    (
-        "sfd_core.training.step",
-        "pieces = torch.arange(batch).split(recipe.micro_batch or batch)",
-    ): DEVICE,
     (
         "sfd_core.training.step",
         "t = torch.full((len(z),), self.schedule.start(self.recipe))",

@@ -79,7 +79,7 @@ class Published:
             x_g = networks.images(z, c)
             x_t = networks.schedule.add_noise(x_g, eps, t)
             f_psi = networks.psi(x_t, t, c)
-            f_phi = networks.phi(x_t, t, self.sampler.overrides(c, f_psi, None, state.rng))
+            f_phi = networks.phi(x_t, t, self.sampler.overrides(c, state.rng))
             generator_loss(x_g, f_phi, f_psi, self.recipe.alpha, w).backward()
         torch.nn.utils.clip_grad_value_(networks.theta.network.parameters(), self.recipe.clip_value)
         state.optimizer_generator.step()

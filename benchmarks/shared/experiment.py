@@ -23,11 +23,12 @@ from sfd_core.families.lora import sharing
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import Generator, LoadedBase, TrainingPlan
 from sfd_core.families.registry import family_of
+from sfd_core.prepared import Checkpoints
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.examine import ReportDraft, examine, write_report
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.run import Checkpoints, Event, Finished, unlearn
+from sfd_core.run import Event, Finished, unlearn
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.loop import StepResult, train
 from sfd_core.training.state import TrainingState, start

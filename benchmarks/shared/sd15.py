@@ -22,6 +22,7 @@ from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.text.prompt_table import EMPTY, PromptTable
 from sfd_core.families.text.score import PromptScore
 from sfd_core.request.override import Condition
+from sfd_core.request.recipe import Precision
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.state import Network, TrainingState, start
 from sfd_core.training.step import TrainingStep
@@ -123,11 +124,13 @@ SHAPES = {"sd15": SD15, "small": SMALL}
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of a table: changes to the family's recipe. ``adapted``: which networks are trained by adapters."""
+    """A row of a table: changes to the family's recipe. ``adapted``: which networks are trained by adapters;
+    ``precision``: as the recipe has it."""
 
     name: str
     adapted: tuple[str, ...] = ()
     checkpointing: bool = False
+    precision: Precision = "bf16"
 
     def changes(self, rank: int) -> dict[str, Any]:
         """Return the changes to the recipe, with adapters of ``rank``."""
@@ -136,12 +139,16 @@ class Setting:
 
 
 _BOTH = ("fake_score", "generator")
+SMALLEST = Setting("both by adapters, checkpointing", _BOTH, True)
+"""What fits a card of 24 GB."""
 SETTINGS = (
     Setting("all weights"),
     Setting("all weights, gradient checkpointing", checkpointing=True),
     Setting("fake score by adapters, checkpointing", ("fake_score",), True),
     Setting("both by adapters", _BOTH),
-    Setting("both by adapters, checkpointing", _BOTH, True),
+    SMALLEST,
+    Setting("all weights, in bf16", precision="bf16-weights"),
+    Setting("all weights, in bf16, gradient checkpointing", (), True, "bf16-weights"),
 )
 
 
@@ -165,8 +172,11 @@ class _Blank:
 class _Unchanged(ConditionSampler):
     """An override of nothing: which prompt the base model is asked for is nothing to what a step takes."""
 
-    def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
+    def overrides(self, c: Tensor, generator: torch.Generator) -> Tensor:
         return c
+
+    def chosen(self, c: Tensor, o: Tensor, f: Tensor, judge: Judge | None) -> Tensor:
+        return o
 
 
 @dataclass
@@ -181,8 +191,9 @@ class Bench:
     kind: type[TrainingStep] = TrainingStep
 
     def __post_init__(self) -> None:
-        changes: dict[str, Any] = {"batch": self.batch, "micro_batch": self.micro_batch, "precision": "bf16"}
-        recipe = replace(STABLE_DIFFUSION, **changes, **self.setting.changes(self.shapes.rank))
+        precision = self.setting.precision
+        sizes: dict[str, Any] = {"batch": self.batch, "micro_batch": self.micro_batch, "precision": precision}
+        recipe = replace(STABLE_DIFFUSION, **sizes, **self.setting.changes(self.shapes.rank))
         with self.device:
             unet = UNet2DConditionModel(**self.shapes.unet)
         # Not by make_schedule, which looks at the betas' values: there are none where memory is only counted.

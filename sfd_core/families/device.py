@@ -18,7 +18,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """Pick the type that networks run in. ``auto`` is bf16 on a GPU that has it, else float32."""
-    if precision == "bf16":
+    if precision in ("bf16", "bf16-weights"):
         return torch.bfloat16
     if precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.bfloat16

@@ -38,7 +38,7 @@ Time = Annotated[
 ]
 """A step of the base model's schedule, or a continuous time where its family has these. Steps are written as integers,
 which a plain ``float`` would not be."""
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "bf16-weights"]
 Start = Annotated[Literal["auto", "base_model", "distilled"], BeforeValidator(_renamed)]
 
 
@@ -90,7 +90,12 @@ class Recipe:
     adam_beta1: Annotated[Number, Field(ge=0, le=0.9999)] = 0.0
     adam_beta2: Annotated[Number, Field(ge=0, le=0.999999)] = 0.999
     adam_epsilon: Annotated[Number, Field(ge=1e-12, le=1e-2)] | None = None
-    """Null: 1e-8, or 1e-6 where the networks run in half precision, whose small gradients are noise. Paper: both."""
+    """Null: 1e-8, or 1e-6 where the networks run in half precision, whose small gradients are noise (paper: both), or
+    1e-4 where their weights are kept in it too (SiD-DiT, arXiv 2509.25127)."""
+    fake_score_updates: Annotated[Whole, Field(ge=1, le=100)] = 1
+    """Updates of the fake score a step, each but the last on a batch of its own, before the generator's one: the two
+    time-scale rule of DMD2 (arXiv 2405.14867), which has 5. Paper: 1; measured: 3 more change little. A budget counts
+    the batches that the generator is trained on."""
     ema: Annotated[Number, Field(ge=0, le=0.999999)] = 0.99
     """Decay of the generator's moving average a step; what is published. Paper: 0.9999 over 50 000 steps."""
     clip_value: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
@@ -100,11 +105,12 @@ class Recipe:
     ships (the first of two stages, made once). auto: distilled where it is shipped."""
     distil_images: Annotated[Whole, Field(ge=0, le=100_000_000)] = 0
     """Two stages: that many images with nothing forgotten come first (distillation). 0: one stage does both."""
-    kappa1: Annotated[Number, Field(ge=1, le=30)] = 1.0
-    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG."""
-    kappa2: Annotated[Number, Field(ge=1, le=30)] = 1.0
+    kappa1: Annotated[Number, Field(ge=0, le=30)] = 1.0
+    """Guidance of the fake score where it is trained; 1 is none. SiD-LSG. 0: it is asked for the empty prompt alone, in
+    all three places that of Zero-CFG (arXiv 2505.12674)."""
+    kappa2: Annotated[Number, Field(ge=0, le=30)] = 1.0
     """Guidance of the fake score in ``delta`` of the generator's loss. SiD-LSG."""
-    kappa3: Annotated[Number, Field(ge=1, le=30)] = 1.0
+    kappa3: Annotated[Number, Field(ge=0, le=30)] = 1.0
     """Guidance of the fake score in the bracket of the generator's loss. SiD-LSG."""
     kappa4: Annotated[Number, Field(ge=1, le=30)] = 1.0
     """Guidance of the teacher in the generator's loss. SiD-LSG."""
@@ -117,7 +123,8 @@ class Recipe:
     micro_batch: Annotated[Whole, Field(ge=1, le=4096)] | None = None
     """Split a step's batch into pieces of at most this many images to save memory; the gradient is the same."""
     precision: Precision = "auto"
-    """auto: bf16 on a GPU that has it, else fp32."""
+    """What the networks run in. auto: bf16 on a GPU that has it, else fp32. bf16-weights: generator and fake score are
+    kept in bf16 too, with their gradients and what Adam keeps: less memory, and small updates are rounded away."""
     compile: Flag = False
     """Run the networks through torch.compile."""
     gradient_checkpointing: Flag = False
@@ -162,6 +169,9 @@ class Recipe:
         if self.forgotten_share and self.forgotten_images(1) in (0, self.batch):
             message = f"{self.forgotten_share} of a batch of {self.batch} leaves one side without an image"
             errors.append(FieldError("/forgotten_share", message))
+        if self.precision == "bf16-weights" and self.lora_rank_generator and self.lora_rank_fake_score:
+            message = "bf16-weights has no weights to keep where both networks are trained by adapters: say bf16"
+            errors.append(FieldError("/precision", message))
         if errors:
             raise InvalidRequest(tuple(errors))
 

@@ -68,19 +68,23 @@ class ConditionSampler:
         asked = [_choose(self.forgotten[turn % len(self.forgotten)], 1, generator) for turn in turns]
         return torch.cat([self.remaining[:0], *asked])
 
-    def overrides(self, c: Tensor, f_psi: Tensor, judge: Judge | None, generator: torch.Generator) -> Tensor:
-        """Return o(c): [B]. ``f_psi`` [B, C, H, W] is what the judge looks at for the concepts that it chooses for."""
-        asked = c.tolist()
-        o = torch.tensor(
-            [int(_choose(self.choices[i], 1, generator)) if i in self.choices else i for i in asked], dtype=torch.long
-        )
-        judged = torch.tensor([i in self.judged for i in asked], dtype=torch.bool)
-        if bool(judged.any()):
-            if judge is None:
-                raise ValueError("an override by the judge needs a judge")
-            with torch.no_grad():
-                logits = judge(f_psi.detach()[judged.to(f_psi.device)]).cpu()
-            o[judged] = self.remaining[logits[:, self.remaining].argmax(dim=1)]
+    def overrides(self, c: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw o(c) for ``c`` [B]: [B]. Where a judge chooses it is c still, until :meth:`chosen`."""
+        o = [int(_choose(self.choices[i], 1, generator)) if i in self.choices else i for i in c.tolist()]
+        return torch.tensor(o, dtype=torch.long).to(self.device)
+
+    def chosen(self, c: Tensor, o: Tensor, f: Tensor, judge: Judge | None) -> Tensor:
+        """Return the overrides ``o`` of ``c``, [B], with what the judge chooses where it is asked: the remaining
+        concept that it rather sees in ``f`` [B, C, H, W], what a network shows of the condition."""
+        asked = torch.tensor([i in self.judged for i in c.tolist()], dtype=torch.bool)
+        if not bool(asked.any()):
+            return o
+        if judge is None:
+            raise ValueError("an override by the judge needs a judge")
+        with torch.no_grad():
+            logits = judge(f.detach()[asked.to(f.device)]).cpu()
+        o = o.cpu().clone()
+        o[asked] = self.remaining[logits[:, self.remaining].argmax(dim=1)]
         return o.to(self.device)
 
     def some_dropped(self, c: Tensor, generator: torch.Generator) -> Tensor:

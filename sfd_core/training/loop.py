@@ -19,6 +19,7 @@ from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.ranks import ALONE, Ranks
 from sfd_core.training.state import TrainingState, starting_networks, update_average
 from sfd_core.training.step import TrainingStep
 from sfd_core.training.stopping import is_finished, spent
@@ -38,6 +39,46 @@ class StepResult:
     finished: bool
 
 
+class Steps:
+    """The steps of one run, one after another, over the networks of its state. ``plan``: what the family made of the
+    request. ``judge`` is needed for overrides by the judge. ``ranks``: the processes that take the steps together."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        base: LoadedBase,
+        recipe: Recipe,
+        plan: TrainingPlan,
+        judge: Judge | None,
+        ranks: Ranks,
+    ) -> None:
+        device = device_of(state.generator)
+        base_network = sharing(base.network.to(device)).eval().requires_grad_(False)
+        phi, psi, theta = (plan.score(network) for network in (base_network, state.fake_score, state.generator))
+        theta_0 = _theta_0(base, phi, recipe, plan) if recipe.deep_weight else None
+        self.state, self.recipe = state, recipe
+        self.step = TrainingStep(phi, psi, theta, theta_0, base.schedule.to(device), recipe, judge, ranks)
+        self.forgetting, self.distilling = (
+            ConditionSampler(table, recipe, device) for table in (plan.forgetting, plan.distilling)
+        )
+
+    def take(self) -> tuple[float, float]:
+        """Take one step. Returns the losses of the fake score and of the generator.
+
+        Raises:
+            TrainingDiverged: when a loss, a gradient or the generator's images are no longer finite or run away.
+        """
+        began, state, recipe = time.monotonic(), self.state, self.recipe
+        sampler = self.distilling if state.images < recipe.distil_images else self.forgetting
+        conditions = sampler.draw(state.rng, state.step)
+        losses = self.step(state, sampler, conditions)
+        update_average(state.average, state.generator, recipe.ema, state.step)
+        state.step += 1
+        state.images += recipe.batch
+        state.seconds += time.monotonic() - began
+        return losses
+
+
 def train(
     state: TrainingState,
     base: LoadedBase,
@@ -46,8 +87,9 @@ def train(
     plan: TrainingPlan,
     judge: Judge | None = None,
     quick_evaluation: Callable[[TrainingState], QuickFigures] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[StepResult]:
-    """Advance ``state`` until the budget is spent, yielding after every step.
+    """Advance ``state`` until the budget is spent, yielding after every step. Other processes may :func:`follow`.
 
     ``plan``: what the family made of the same request.
     ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every`` steps
@@ -58,22 +100,10 @@ def train(
         TrainingDiverged: when a loss, a gradient or the generator's images are no longer finite or run away.
     """
     recipe, budget = request.recipe, request.budget
-    device = device_of(state.generator)
-    base_network = sharing(base.network.to(device)).eval().requires_grad_(False)
-    phi, psi, theta = (plan.score(network) for network in (base_network, state.fake_score, state.generator))
-    theta_0 = _theta_0(base, phi, recipe, plan) if recipe.deep_weight else None
-    step = TrainingStep(phi, psi, theta, theta_0, base.schedule.to(device), recipe, judge)
-    forgetting, distilling = (ConditionSampler(table, recipe, device) for table in (plan.forgetting, plan.distilling))
-
+    steps = Steps(state, base, recipe, plan, judge, ranks)
     while True:
-        began = time.monotonic()
-        sampler = distilling if state.images < recipe.distil_images else forgetting
-        conditions = sampler.draw(state.rng, state.step)
-        loss_psi, loss_theta = step(state, sampler, conditions)
-        update_average(state.average, state.generator, recipe.ema, state.step)
-        state.step += 1
-        state.images += recipe.batch
-        state.seconds += time.monotonic() - began
+        ranks.go_on(True)
+        loss_psi, loss_theta = steps.take()
 
         quick = None
         if quick_evaluation is not None and (spent(state, budget) or state.step % recipe.evaluate_every == 0):
@@ -84,6 +114,27 @@ def train(
         yield StepResult(state.step, state.images, state.seconds, loss_theta, loss_psi, quick, finished)
         if finished:
             return
+
+
+def follow(
+    state: TrainingState,
+    base: LoadedBase,
+    request: UnlearningRequest,
+    *,
+    plan: TrainingPlan,
+    judge: Judge | None = None,
+    ranks: Ranks,
+) -> None:
+    """Take the steps of a run that another process leads (:func:`train`), until it says that the last is taken.
+
+    ``state``, ``plan`` and ``judge`` are as that process's.
+
+    Raises:
+        TrainingDiverged: as the process that leads does, at the same step.
+    """
+    steps = Steps(state, base, request.recipe, plan, judge, ranks)
+    while ranks.told_to_go_on():
+        steps.take()
 
 
 def _theta_0(base: LoadedBase, phi: Score, recipe: Recipe, plan: TrainingPlan) -> Score:

@@ -49,6 +49,11 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> 
     theta, psi = (network.to(device) for network in starting_networks(base, recipe))
     generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
     fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed, family.adapters)
+    if recipe.precision == "bf16-weights":
+        # Not the average, which is published: a slow one would stand still. Adapters lie over weights that are shared.
+        for network, rank in ((generator, recipe.lora_rank_generator), (fake_score, recipe.lora_rank_fake_score)):
+            for weight in network.parameters() if rank == 0 else ():
+                weight.data = weight.data.bfloat16()
     for network in (generator, fake_score):
         if recipe.gradient_checkpointing:
             network.enable_gradient_checkpointing()
@@ -69,6 +74,8 @@ def _adam_epsilon(recipe: Recipe, device: torch.device) -> float:
     """Adam's epsilon: the recipe's, or what is published for the precision that the networks run in."""
     if recipe.adam_epsilon is not None:
         return recipe.adam_epsilon
+    if recipe.precision == "bf16-weights":
+        return 1e-4
     return 1e-8 if pick_dtype(recipe.precision, device) == torch.float32 else 1e-6
 
 
@@ -100,4 +107,4 @@ def update_average(average: Network, generator: Network, decay: float, step: int
     steps."""
     decay = min(decay, (1 + step) / (10 + step))
     for mean, parameter in zip(trainable(average), trainable(generator), strict=True):
-        mean.lerp_(parameter, 1 - decay)
+        mean.lerp_(parameter.to(mean.dtype), 1 - decay)

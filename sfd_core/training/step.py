@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from sfd_core.errors import TrainingDiverged
-from sfd_core.families.device import device_of
-from sfd_core.families.images import noise_shape
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import Score
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import Conditions, ConditionSampler, Judge
+from sfd_core.training.draws import DeepDraws, Draws
 from sfd_core.training.losses import deep_loss, fake_score_loss, generator_loss
+from sfd_core.training.ranks import ALONE, Ranks
 from sfd_core.training.state import TrainingState
 
 RUNAWAY = 10.0
@@ -25,7 +26,7 @@ has diverged."""
 @dataclass
 class TrainingStep:
     """The networks of a run, and one step of both losses over them. ``theta_0``: what theta started as, for ``L_deep``;
-    None where the run has no such loss."""
+    None where the run has no such loss. ``ranks``: who takes which images of a batch."""
 
     phi: Score
     psi: Score
@@ -34,57 +35,68 @@ class TrainingStep:
     schedule: Parameterization
     recipe: Recipe
     judge: Judge | None
+    ranks: Ranks = ALONE
 
     def __call__(self, state: TrainingState, sampler: ConditionSampler, conditions: Conditions) -> tuple[float, float]:
         """Update psi, then theta, on the same images. Returns both losses as numbers.
 
-        The images are drawn once: theta does not change between the two updates. With micro-batches they are drawn
-        again for theta's update, so that the graph of only one piece is ever kept.
+        With several updates of psi (``fake_score_updates``) those before the last are on batches of their own.
         """
-        c, w = conditions.c, conditions.w
-        batch, recipe = len(c), self.recipe
-        z = self._randn(batch, state)
-        t_psi = self.schedule.fake_score_times(batch, recipe, state.rng).to(c.device)
-        eps_psi = self._randn(batch, state)
-        t_theta = self.schedule.generator_times(batch, recipe, state.rng).to(c.device)
-        eps_theta = self._randn(batch, state)
-        c_psi = sampler.some_dropped(c, state.rng)
-        pieces = torch.arange(batch, device=c.device).split(recipe.micro_batch or batch)
-        kept: Tensor | None = None
+        for _ in range(self.recipe.fake_score_updates - 1):
+            self._update_psi(state, self._drawn(sampler.draw(state.rng, state.step), sampler, state))
+        drawn = self._drawn(conditions, sampler, state)
+        loss_psi, x_g = self._update_psi(state, drawn)
+        return loss_psi, self._update_theta(state, sampler, drawn, x_g)
 
-        loss_psi = 0.0
+    def _update_psi(self, state: TrainingState, drawn: Draws) -> tuple[float, Tensor | None]:
+        """Update psi; returns its loss, and the images with their graph.
+
+        The images are drawn once: theta does not change between the two updates. With micro-batches, where they are
+        None, they are drawn again for theta's update, so that the graph of only one piece is ever kept.
+        """
+        c, w, z, t, eps = drawn.c, drawn.w, drawn.z, drawn.t_psi, drawn.eps_psi
+        pieces, kept, loss_psi = self._pieces(c), None, 0.0
         _train(state.optimizer_fake_score, True)
         state.optimizer_fake_score.zero_grad(set_to_none=True)
         for i in pieces:
             with torch.set_grad_enabled(len(pieces) == 1):
                 x_g = self.images(z[i], c[i])
             kept = x_g if len(pieces) == 1 else None
-            x_t = self.schedule.add_noise(x_g.detach(), eps_psi[i], t_psi[i])
-            (f_psi,) = self.psi.guided(x_t, t_psi[i], c_psi[i], recipe.kappa1)
-            predicted = self.schedule.eps_from_x0(f_psi, x_t, t_psi[i])
-            weight = w[i] * self.schedule.eps_weight(t_psi[i])
-            loss = fake_score_loss(predicted, eps_psi[i], weight) * (len(i) / batch)
+            x_t = self.schedule.add_noise(x_g.detach(), eps[i], t[i])
+            (f_psi,) = self.psi.guided(x_t, t[i], drawn.c_psi[i], self.recipe.kappa1)
+            predicted = self.schedule.eps_from_x0(f_psi, x_t, t[i])
+            weight = w[i] * self.schedule.eps_weight(t[i])
+            loss = fake_score_loss(predicted, eps[i], weight) * (len(i) / len(c))
             loss.backward()
             loss_psi += loss.item()
+        (loss_psi,) = self.ranks.sums(loss_psi)
         self._apply(state.optimizer_fake_score, loss_psi, "the fake score", state.step)
+        return loss_psi, kept
 
-        loss_theta = 0.0
+    def _update_theta(
+        self, state: TrainingState, sampler: ConditionSampler, drawn: Draws, kept: Tensor | None
+    ) -> float:
+        """Update theta, on the images that are ``kept`` of psi's update; returns the loss."""
+        recipe, c, w, z, t, eps = self.recipe, drawn.c, drawn.w, drawn.z, drawn.t_theta, drawn.eps_theta
+        loss_theta = magnitude = 0.0
         _train(state.optimizer_fake_score, False)
         state.optimizer_generator.zero_grad(set_to_none=True)
-        for i in pieces:
+        for i in self._pieces(c):
             x_g = kept if kept is not None else self.images(z[i], c[i])
-            _check_images(x_g, state.step)
-            x_t = self.schedule.add_noise(x_g, eps_theta[i], t_theta[i])
-            f_psi, f_psi3 = self.psi.guided(x_t, t_theta[i], c[i], recipe.kappa2, recipe.kappa3)
-            o = sampler.overrides(c[i], f_psi, self.judge, state.rng)
-            (f_phi,) = self.phi.guided(x_t, t_theta[i], o, recipe.kappa4)
-            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / batch)
+            magnitude += x_g.detach().abs().mean().item() * (len(i) / len(c))
+            x_t = self.schedule.add_noise(x_g, eps[i], t[i])
+            f_psi, f_psi3 = self.psi.guided(x_t, t[i], c[i], recipe.kappa2, recipe.kappa3)
+            o = sampler.chosen(c[i], drawn.o[i], f_psi, self.judge)
+            (f_phi,) = self.phi.guided(x_t, t[i], o, recipe.kappa4)
+            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / len(c))
             loss.backward()
             loss_theta += loss.item()
         if self.theta_0 is not None and sampler.forgotten:
             loss_theta += self._deep(self.theta_0, state, sampler)
+        loss_theta, magnitude = self.ranks.sums(loss_theta, magnitude)
+        _check_magnitude(magnitude, state.step)
         self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
-        return loss_psi, loss_theta
+        return loss_theta
 
     def _deep(self, theta_0: Score, state: TrainingState, sampler: ConditionSampler) -> float:
         """Add the gradient of ``L_deep`` to that of the generator's loss; returns the loss.
@@ -101,14 +113,13 @@ class TrainingStep:
         self, theta_0: Score, state: TrainingState, sampler: ConditionSampler, c: Tensor, asked: Score
     ) -> float:
         """The half of ``L_deep`` over the conditions ``c``, held against what ``asked`` says of o(c)."""
-        z, eps = self._randn(len(c), state), self._randn(len(c), state)
-        t = self._deep_times(len(c), state.rng).to(c.device)
-        loss_half = 0.0
-        for i in torch.arange(len(c), device=c.device).split(self.recipe.micro_batch or len(c)):
+        drawn = DeepDraws.of(c, sampler, self.schedule, self.recipe, state)
+        t, loss_half = drawn.t, 0.0
+        for i in self._pieces(c):
             with torch.no_grad():
-                x_t = self.schedule.add_noise(self._one_step(theta_0, z[i], c[i]), eps[i], t[i])
+                x_t = self.schedule.add_noise(self._one_step(theta_0, drawn.z[i], c[i]), drawn.eps[i], t[i])
             f_theta = self.theta(x_t, t[i], c[i])
-            o = sampler.overrides(c[i], f_theta, self.judge, state.rng)
+            o = sampler.chosen(c[i], drawn.o[i], f_theta, self.judge)
             with torch.no_grad():
                 f_asked = asked.steered(x_t, t[i], o, self.recipe.deep_kappa)
             eps_theta, eps_asked = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_asked))
@@ -118,12 +129,6 @@ class TrainingStep:
             loss_half += loss.item()
         return loss_half
 
-    def _deep_times(self, n: int, rng: torch.Generator) -> Tensor:
-        """Times of ``L_deep``, on the CPU: [n]. Some are the generator's own, the others of the whole schedule."""
-        t = self.schedule.all_times(n, rng)
-        own = torch.rand(n, generator=rng) < self.recipe.deep_start_share
-        return t.masked_fill(own, self.schedule.start(self.recipe))
-
     def images(self, z: Tensor, c: Tensor) -> Tensor:
         """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
         return self._one_step(self.theta, z, c)
@@ -132,10 +137,19 @@ class TrainingStep:
         t = torch.full((len(z),), self.schedule.start(self.recipe), device=z.device)
         return score(self.schedule.pure_noise(z, t), t, c)
 
+    def _drawn(self, conditions: Conditions, sampler: ConditionSampler, state: TrainingState) -> Draws:
+        return Draws.of(conditions, sampler, self.schedule, self.recipe, state)
+
+    def _pieces(self, c: Tensor) -> Sequence[Tensor]:
+        """Which of the images of ``c`` this process takes, in pieces of at most a micro-batch."""
+        own = self.ranks.share(len(c)).to(c.device)
+        return own.split(self.recipe.micro_batch or len(c)) if len(own) else ()
+
     def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""
         if not torch.isfinite(torch.tensor(loss)):
             raise TrainingDiverged(f"the loss of {who} is {loss} at step {step + 1}")
+        self.ranks.sum_gradients(_trained(optimizer))
         try:
             # An infinite bound changes nothing: it is the check of every gradient in one pass.
             torch.nn.utils.clip_grad_norm_(_trained(optimizer), float("inf"), error_if_nonfinite=True)
@@ -143,11 +157,6 @@ class TrainingStep:
             raise TrainingDiverged(f"a gradient of {who} is not finite at step {step + 1}") from None
         torch.nn.utils.clip_grad_value_(_trained(optimizer), self.recipe.clip_value)
         optimizer.step()
-
-    def _randn(self, batch: int, state: TrainingState) -> Tensor:
-        """Unit noise in the network's space, drawn on the CPU so that every device sees the same run."""
-        noise = torch.randn(batch, *noise_shape(state.generator), generator=state.rng)
-        return noise.to(device_of(state.generator))
 
 
 def _trained(optimizer: torch.optim.Adam) -> list[nn.Parameter]:
@@ -161,8 +170,8 @@ def _train(optimizer: torch.optim.Adam, on: bool) -> None:
         weight.requires_grad_(on)
 
 
-def _check_images(x_g: Tensor, step: int) -> None:
-    magnitude = x_g.detach().abs().mean().item()
+def _check_magnitude(magnitude: float, step: int) -> None:
+    """Refuse images whose mean magnitude over the batch is ``magnitude``, where that has run away."""
     if not magnitude <= RUNAWAY:  # also true for NaN
         raise TrainingDiverged(
             f"the generator's images have a mean magnitude of {magnitude:.3g} at step {step + 1}; they live in [-1, 1]"

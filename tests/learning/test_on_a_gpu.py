@@ -17,7 +17,8 @@ from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.loading import load_generator
 from sfd_core.families.registry import load_manifest
-from sfd_core.run import Checkpoints, CheckpointSaved, Finished, Progress, unlearn
+from sfd_core.prepared import Checkpoints
+from sfd_core.run import CheckpointSaved, Finished, Progress, unlearn
 from tests.support.tiny_model import make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
 

@@ -100,11 +100,20 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(
     assert not same(states[0], states[2])
 
 
-@pytest.mark.parametrize("override", ["green", {"random": True}, {"judge": True}])
+@pytest.mark.parametrize(
+    ("override", "recipe"),
+    [
+        ("green", {}),
+        ({"random": True}, {}),
+        ({"judge": True}, {}),
+        ({"random": True}, {"fake_score_updates": 3}),
+        ("green", {"precision": "bf16-weights"}),
+    ],
+)
 def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
-    tiny_base: LoadedBase, request_for: RequestFor, tmp_path: object, override: object
+    tiny_base: LoadedBase, request_for: RequestFor, tmp_path: object, override: object, recipe: dict[str, Any]
 ) -> None:
-    request = request_for(forget=[{"concept": "red", "override": override}])
+    request = request_for(recipe, forget=[{"concept": "red", "override": override}])
 
     def judge(x: torch.Tensor) -> torch.Tensor:
         return x.mean((1, 2, 3))[:, None] * torch.tensor([1.0, 2.0, -1.0, 0.5])
@@ -190,7 +199,8 @@ def test_an_infinite_gradient_never_reaches_a_weight(tiny_base: LoadedBase, requ
     assert all(torch.equal(before[k], v) for k, v in weights(state).items())
 
 
-def test_bf16_runs_and_stays_finite(tiny_base: LoadedBase, request_for: RequestFor) -> None:
-    request = request_for({"precision": "bf16"})
+@pytest.mark.parametrize("precision", ["bf16", "bf16-weights"])
+def test_bf16_runs_and_stays_finite(tiny_base: LoadedBase, request_for: RequestFor, precision: str) -> None:
+    request = request_for({"precision": precision})
     steps = list(train(begin(tiny_base, request), tiny_base, request))
     assert all(abs(s.loss_generator) < 1e6 for s in steps)

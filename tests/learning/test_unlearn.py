@@ -12,9 +12,10 @@ import pytest
 from sfd_core.admission import Admitted
 from sfd_core.base_model.manifest import BaseModel, digest_of, file_sha256
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.prepared import Checkpoints
 from sfd_core.request.reading import written
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.run import Checkpoints, CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 
 RequestFor = Callable[..., UnlearningRequest]
 

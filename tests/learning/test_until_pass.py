@@ -18,9 +18,10 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.in_training import QuickEvaluation
 from sfd_core.evaluation.own_check import OwnCheck, plan_of_check
 from sfd_core.families.loading import load_base
+from sfd_core.prepared import Checkpoints
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.run import Checkpoints, CheckpointSaved, Event, Finished, Progress, unlearn
+from sfd_core.run import CheckpointSaved, Event, Finished, Progress, unlearn
 from sfd_core.training.check import Check
 from sfd_core.training.state import TrainingState, start
 

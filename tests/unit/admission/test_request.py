@@ -110,6 +110,7 @@ def test_forgetting_that_would_do_nothing_or_has_no_meaning(
         ("recipe", {"batch": 1.5}, "/recipe/batch"),
         ("recipe", {"batch": 1}, "/recipe/batch"),
         ("recipe", {"precision": "fp8"}, "/recipe/precision"),
+        ("recipe", {"fake_score_updates": 0}, "/recipe/fake_score_updates"),
         ("recipe", {"compile": 1}, "/recipe/compile"),
         ("recipe", {"micro_batch": 0}, "/recipe/micro_batch"),
         ("recipe", {"t_min": 800}, "/recipe/t_min"),

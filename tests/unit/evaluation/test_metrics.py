@@ -261,13 +261,13 @@ def test_a_batch_holds_its_share_of_forgotten_conditions_with_their_weight() -> 
 
 def test_each_forgotten_concept_has_its_own_override() -> None:
     s = sampler(Forget("a", FixedOverride("c")), Forget("b", FixedOverride("d")))
-    o = s.overrides(torch.tensor([0, 1, 2, 3]), torch.zeros(4, 1, 1, 1), None, seeded())
+    o = s.overrides(torch.tensor([0, 1, 2, 3]), seeded())
     assert o.tolist() == [2, 3, 2, 3]
 
 
 def test_a_random_override_is_any_remaining_concept_equally_often() -> None:
     s = sampler(Forget("a", RandomOverride()), Forget("b", FixedOverride("d")))
-    o = s.overrides(torch.zeros(3000, dtype=torch.long), torch.zeros(3000, 1, 1, 1), None, seeded())
+    o = s.overrides(torch.zeros(3000, dtype=torch.long), seeded())
     counts = torch.bincount(o, minlength=4).tolist()
     assert counts[:2] == [0, 0]
     # 1500 expected of each; five standard deviations
@@ -283,17 +283,18 @@ def test_the_judge_chooses_among_the_remaining_only() -> None:
         return torch.stack([torch.full_like(bright, 9.0), torch.full_like(bright, 8.0), -bright, bright], dim=1)
 
     f_psi = torch.tensor([1.0, -1.0, 1.0, 1.0]).view(4, 1, 1, 1)
-    assert s.overrides(torch.tensor([0, 0, 1, 2]), f_psi, judge, seeded()).tolist() == [3, 2, 3, 2]
+    c = torch.tensor([0, 0, 1, 2])
+    assert s.chosen(c, s.overrides(c, seeded()), f_psi, judge).tolist() == [3, 2, 3, 2]
 
 
 def test_an_override_by_the_judge_needs_one() -> None:
     with pytest.raises(ValueError, match="needs a judge"):
-        sampler(Forget("a", JudgeOverride())).overrides(torch.tensor([0]), torch.zeros(1, 1, 1, 1), None, seeded())
+        sampler(Forget("a", JudgeOverride())).chosen(*torch.zeros(2, 1).long(), torch.zeros(1, 1, 1, 1), None)
 
 
 def test_with_nothing_forgotten_every_concept_is_asked_for_as_itself() -> None:
     s = sampler(batch=400)
     drawn = s.draw(seeded())
     assert set(drawn.c.tolist()) == {0, 1, 2, 3}
-    assert torch.equal(s.overrides(drawn.c, torch.zeros(400, 1, 1, 1), None, seeded()), drawn.c)
+    assert torch.equal(s.overrides(drawn.c, seeded()), drawn.c)
     assert set(drawn.w.tolist()) == {1.0}

@@ -156,7 +156,7 @@ def test_a_step_asks_the_teacher_for_the_override_and_the_rest_for_what_was_aske
     table = plan.score(base.network).table
     sampler = ConditionSampler(plan.forgetting, request.recipe, CPU)
     drawn = sampler.draw(torch.Generator().manual_seed(0))
-    o = sampler.overrides(drawn.c, torch.zeros(1), None, torch.Generator().manual_seed(1))
+    o = sampler.overrides(drawn.c, torch.Generator().manual_seed(1))
     pairs = [(table.conditions[c].prompt, table.conditions[i].prompt) for c, i in zip(drawn.c, o, strict=True)]
     replaced = {"a pistol": "a banana", "the pistol on a table": "the banana on a table"}
     assert [pair[0] in replaced for pair in pairs] == [True, True, False, False]

@@ -49,7 +49,7 @@ RECIPE = st.builds(
     adam_epsilon=st.none() | st.floats(1e-12, 1e-2),
     start=st.sampled_from(["auto", "base_model", "distilled"]),
     micro_batch=st.none() | st.integers(1, 4096),
-    precision=st.sampled_from(["auto", "fp32", "bf16"]),
+    precision=st.sampled_from(["auto", "fp32", "bf16", "bf16-weights"]),
     compile=st.booleans(),
 )
 REQUEST = st.builds(

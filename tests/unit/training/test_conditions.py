@@ -71,7 +71,7 @@ def test_one_to_choose_from_leaves_the_generator_as_it_is() -> None:
     table = ConditionTable(forgotten=[], remaining=[1], overrides={0: [1]})
     s, rng = sampler(table, batch=8), seeded(5)
     assert s.draw(rng).c.tolist() == [1] * 8
-    assert s.overrides(torch.tensor([0, 1]), nothing(2), None, rng).tolist() == [1, 1]
+    assert s.overrides(torch.tensor([0, 1]), rng).tolist() == [1, 1]
     assert torch.equal(rng.get_state(), seeded(5).get_state())
 
 
@@ -82,7 +82,7 @@ def test_a_batch_is_drawn_from_the_generator_that_is_given() -> None:
     draws = [
         (
             s.draw(rng).c.tolist(),
-            s.overrides(torch.zeros(64).long(), nothing(64), None, rng).tolist(),
+            s.overrides(torch.zeros(64).long(), rng).tolist(),
             s.some_dropped(torch.zeros(64), rng).tolist(),
         )
         for rng in (seeded(1), seeded(1), seeded(2))
@@ -93,7 +93,7 @@ def test_a_batch_is_drawn_from_the_generator_that_is_given() -> None:
 
 def test_overrides_come_equally_often_from_what_a_condition_may_become() -> None:
     table = ConditionTable(forgotten=[[0]], remaining=[1, 2, 3], overrides={0: [2, 3]})
-    counts = Counter(sampler(table).overrides(torch.zeros(2000).long(), nothing(2000), None, seeded()).tolist())
+    counts = Counter(sampler(table).overrides(torch.zeros(2000).long(), seeded()).tolist())
     assert set(counts) == {2, 3}
     assert abs(counts[2] - 1000) < 5 * 22
 
@@ -107,16 +107,19 @@ def test_the_judge_looks_only_at_what_it_chooses_for_and_without_a_gradient() ->
         return torch.tensor([[9.0, 9.0, 1.0, 0.0], [9.0, 9.0, 0.0, 1.0]])
 
     f_psi = torch.arange(4.0).view(4, 1, 1, 1).requires_grad_()
-    o = sampler(table).overrides(torch.tensor([0, 1, 2, 0]), f_psi, judge, seeded())
-    assert o.tolist() == [2, 3, 2, 3]
+    s, c = sampler(table), torch.tensor([0, 1, 2, 0])
+    o = s.overrides(c, seeded())
+    assert s.chosen(c, o, f_psi, judge).tolist() == [2, 3, 2, 3]
+    assert o.tolist() == [0, 3, 2, 0], "what was drawn is left as it was"
     assert seen == [([0.0, 3.0], False, False)]
 
 
 def test_a_judge_is_not_asked_where_none_of_its_concepts_is() -> None:
     table = ConditionTable(forgotten=[[0]], remaining=[1, 2], overrides={}, judged=[0])
-    assert sampler(table).overrides(torch.tensor([1, 2]), nothing(2), None, seeded()).tolist() == [1, 2]
+    c, o = torch.tensor([1, 2]), torch.tensor([2, 1])
+    assert sampler(table).chosen(c, o, nothing(2), None).tolist() == [2, 1]
     with pytest.raises(ValueError, match="an override by the judge needs a judge"):
-        sampler(table).overrides(torch.tensor([1, 0]), nothing(2), None, seeded())
+        sampler(table).chosen(torch.tensor([1, 0]), o, nothing(2), None)
 
 
 def test_so_many_conditions_are_dropped_as_the_recipe_says() -> None:

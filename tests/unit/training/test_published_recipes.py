@@ -131,6 +131,13 @@ def test_gradients_are_the_published_ones_to_a_factor(
     torch.testing.assert_close(ours, theirs * len(others) / recipe.batch, rtol=1e-6, atol=0)
 
 
+def test_zero_cfg_and_several_updates_are_settings() -> None:
+    zero = settings("Zero-CFG", STABLE_DIFFUSION)
+    assert (zero.kappa1, zero.kappa2, zero.kappa3, zero.kappa4) == (0, 0, 0, 1)
+    assert settings("Several updates of the fake score", DESCRIPTION.recipe).fake_score_updates == 5
+    assert settings("Weights in bf16", STABLE_DIFFUSION).precision == "bf16-weights"
+
+
 def test_the_default_weight_is_fourteen_times_the_published_one() -> None:
     conditions = drawn(DESCRIPTION.recipe)
     forgotten = conditions.c == 0

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from sfd_core.errors import InvalidRequest
 from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.request.recipe import Recipe
 from sfd_core.training import state as module
-from sfd_core.training.state import TrainingState, start
+from sfd_core.training.state import TrainingState, start, update_average
 from tests.support.linear import LinearNetwork
 
 CPU = torch.device("cpu")
@@ -58,6 +59,10 @@ def begin(base: LoadedBase, **recipe: Any) -> TrainingState:
     return start(base, Recipe(**recipe), 5, CPU)
 
 
+def own(state: TrainingState) -> list[Any]:
+    return [getattr(state, name) for name in OWN]
+
+
 def is_of(network: LinearNetwork, seed: int) -> bool:
     return torch.equal(network.W, LinearNetwork(seed).W)
 
@@ -91,12 +96,51 @@ def test_each_optimiser_moves_its_own_network_as_the_recipe_says() -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "epsilon"),
-    [({}, 1e-8), ({"precision": "bf16"}, 1e-6), ({"precision": "bf16", "adam_epsilon": 1e-8}, 1e-8)],
+    [
+        ({}, 1e-8),
+        ({"precision": "bf16"}, 1e-6),
+        ({"precision": "bf16-weights"}, 1e-4),
+        ({"precision": "bf16", "adam_epsilon": 1e-8}, 1e-8),
+        ({"precision": "bf16-weights", "adam_epsilon": 1e-6}, 1e-6),
+    ],
 )
 def test_adams_epsilon_is_larger_in_half_precision_where_none_is_said(recipe: Any, epsilon: float) -> None:
     state = begin(base_of(), **recipe)
     for optimizer in (state.optimizer_generator, state.optimizer_fake_score):
         assert [group["eps"] for group in optimizer.param_groups] == [epsilon]
+
+
+def test_what_is_trained_is_kept_in_bf16_where_the_recipe_says_so() -> None:
+    """With its gradients and what Adam keeps; the average follows in float32, where a small change counts."""
+    base = base_of()
+    state = begin(base, precision="bf16-weights", lr_generator=0.01)
+    types = [{weight.dtype for weight in network.parameters()} for network in (base.network, *own(state))]
+    assert types == [{torch.float32}, {torch.bfloat16}, {torch.bfloat16}, {torch.float32}]
+    for weight in state.generator.parameters():
+        weight.grad = torch.ones_like(weight)
+    state.optimizer_generator.step()
+    kept = state.optimizer_generator.state[state.generator.W]
+    assert (kept["exp_avg"].dtype, kept["exp_avg_sq"].dtype) == (torch.bfloat16, torch.bfloat16)
+    before = state.average.W.clone()
+    update_average(state.average, state.generator, 0.9999, 10**6)
+    expected = before.double() + 1e-4 * (state.generator.W.detach().double() - before.double())
+    torch.testing.assert_close(state.average.W.double(), expected, rtol=0, atol=1e-7)
+    assert not torch.equal(state.average.W, before), "it would stand still in bf16"
+
+
+def test_adapters_and_what_they_lie_over_stay_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "add_lora", lambda *_: None)
+    base = base_of()
+    state = begin(base, precision="bf16-weights", lora_rank_fake_score=4)
+    assert [network.W.dtype for network in own(state)] == [torch.bfloat16, torch.float32, torch.float32]
+    assert state.fake_score.W is base.network.W
+
+
+def test_no_weights_of_their_own_to_keep_in_bf16() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        Recipe(precision="bf16-weights", lora_rank_generator=4, lora_rank_fake_score=4)
+    assert [error.pointer for error in refused.value.errors] == ["/precision"]
+    assert "say bf16" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -118,14 +118,38 @@ def written_step(
     phi, psi, theta = (Written.of(n) for n in (LinearNetwork(3), state.fake_score, state.generator))
     rng, n = state.rng, recipe.batch
 
+    def levels(t: Tensor) -> tuple[Array, Array]:
+        return schedule.a[t].double().numpy()[:, None], schedule.b[t].double().numpy()[:, None]
+
     def noise() -> Array:
         return torch.randn(n, 1, 2, 3, generator=rng).flatten(1).double().numpy()
 
     def chosen(of: list[int], k: int) -> Array:
         return np.array(of)[torch.randint(0, len(of), (k,), generator=rng).numpy()]
 
-    # One concept with one condition: neither is drawn.
-    c = np.concatenate([np.zeros(2, int), chosen([1, 2], n - 2)])
+    def conditions() -> Array:
+        # One concept with one condition: neither is drawn.
+        return np.concatenate([np.zeros(2, int), chosen([1, 2], n - 2)])
+
+    def away_from(c: Array) -> Array:
+        return np.array([(away or {}).get(int(each), UNGUIDED) for each in c])
+
+    def update_psi(x_g: Array, c: Array, c_psi: Array, t: Tensor, eps: Array) -> float:
+        a, b = levels(t)
+        x_t, n_psi = a * x_g + b * eps, away_from(c_psi)
+        error = (x_t - a * psi(x_t, t.double().numpy(), c_psi, recipe.kappa1, n_psi)) / b - eps
+        weight = np.where(c == 0, recipe.forget_weight, 1.0) * schedule.eps_weight(t).double().numpy()
+        psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1, n_psi)
+        return float(np.mean(weight * np.square(error).sum(1)))
+
+    c = conditions()
+    for _ in range(recipe.fake_score_updates - 1):  # the generator's draws of these batches are not looked at
+        other, z, t, eps = conditions(), noise(), schedule.fake_score_times(n, recipe, rng), noise()
+        torch.randint(recipe.t_min, recipe.t_max + 1, (n,), generator=rng), noise()
+        dropped = torch.rand(n, generator=rng).numpy() < recipe.condition_dropout
+        chosen([1, 2], 2)
+        x_g = theta(float(schedule.b[recipe.t_init]) * z, np.full(n, float(recipe.t_init)), other)
+        update_psi(x_g, other, np.where(dropped, UNGUIDED, other), t, eps)
     w = np.where(c == 0, recipe.forget_weight, 1.0)
     z = noise()
     t_psi, eps_psi = schedule.fake_score_times(n, recipe, rng), noise()
@@ -133,20 +157,11 @@ def written_step(
     c_psi = np.where(torch.rand(n, generator=rng).numpy() < recipe.condition_dropout, UNGUIDED, c)
     o = np.array([chosen([1, 2], 1)[0] if each == 0 else each for each in c])
     t_init = np.full(n, float(recipe.t_init))
-    n_psi, n_c, n_o = (np.array([(away or {}).get(int(each), UNGUIDED) for each in of]) for of in (c_psi, c, o))
-
-    def levels(t: Tensor) -> tuple[Array, Array]:
-        return schedule.a[t].double().numpy()[:, None], schedule.b[t].double().numpy()[:, None]
-
+    n_c, n_o = away_from(c), away_from(o)
     x_0 = float(schedule.b[recipe.t_init]) * z
     x_g = theta(x_0, t_init, c)
 
-    a, b = levels(t_psi)
-    x_t = a * x_g + b * eps_psi
-    error = (x_t - a * psi(x_t, t_psi.double().numpy(), c_psi, recipe.kappa1, n_psi)) / b - eps_psi
-    weight = w * schedule.eps_weight(t_psi).double().numpy()
-    loss_psi = float(np.mean(weight * np.square(error).sum(1)))
-    psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1, n_psi)
+    loss_psi = update_psi(x_g, c, c_psi, t_psi, eps_psi)
 
     a, b = levels(t_theta)
     x_t, t = a * x_g + b * eps_theta, t_theta.double().numpy()
@@ -171,12 +186,12 @@ def close(network: LinearNetwork, written: Written) -> None:
         np.testing.assert_allclose(ours.grad.numpy(), gradient, rtol=2e-3, atol=1e-3 * np.abs(gradient).max())
 
 
-@pytest.mark.parametrize("micro_batch", [None, 8, 3])
-def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None) -> None:
+@pytest.mark.parametrize(("micro_batch", "updates"), [(None, 1), (8, 1), (3, 1), (None, 3), (3, 2)])
+def test_two_steps_are_what_is_derived_on_paper(micro_batch: int | None, updates: int) -> None:
     """Both losses and both networks; the second step starts with no gradient left of the first, and theta's update
-    sees the fake score as it is after its own."""
-    recipe = Recipe(**{**RECIPE.__dict__, "micro_batch": micro_batch})
-    lr, ours, theirs = 0.02, state_of(0.02), state_of()
+    sees the fake score as it is after its own, of which there may be several on batches of their own."""
+    recipe = Recipe(**{**RECIPE.__dict__, "micro_batch": micro_batch, "fake_score_updates": updates})
+    lr, ours, theirs = 0.005, state_of(0.005), state_of()
     step, sampler = step_of(ours, recipe), sampler_of(recipe)
     for _ in range(2):
         losses = step(ours, sampler, sampler.draw(ours.rng))
@@ -200,6 +215,21 @@ def test_a_negative_prompt_guides_whoever_is_asked_for_its_row(away: dict[int, i
     assert losses == (pytest.approx(written[0], rel=1e-3), pytest.approx(written[1], rel=1e-3))
     close(ours.generator, theta)
     close(ours.fake_score, psi)
+
+
+def test_zero_cfg_asks_the_fake_score_for_the_empty_condition_alone() -> None:
+    """And the base model unguided: of the fake score's biases only that of the empty condition moves."""
+    kappas = {"kappa1": 0.0, "kappa2": 0.0, "kappa3": 0.0, "kappa4": 1.0}
+    recipe, lr = Recipe(**{**RECIPE.__dict__, **kappas}), 0.005
+    ours, theirs, sampler = state_of(lr), state_of(), sampler_of(RECIPE)
+    before = ours.fake_score.b.detach().clone()
+    losses = step_of(ours, recipe)(ours, sampler, sampler.draw(ours.rng))
+    theta, psi, written = written_step(theirs, weighted(), recipe, lr)
+    assert losses == (pytest.approx(written[0], rel=1e-3), pytest.approx(written[1], rel=1e-3))
+    close(ours.generator, theta)
+    close(ours.fake_score, psi)
+    moved = (ours.fake_score.b.detach() != before).any(dim=1)
+    assert moved.tolist() == [condition == UNGUIDED for condition in range(CONDITIONS)]
 
 
 DEEP = Recipe(**{**RECIPE.__dict__, "deep_weight": 0.7, "deep_share": 0.5, "deep_start_share": 0.4, "deep_kappa": 1.7})
