@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     auth: Literal["none", "keys"] = "none"
 
     device: str = "auto"
+    gpus: int = Field(default=1, ge=1, le=64)
+    """Of this machine, for one job: as many processes train it together. On a CPU they are that many processes."""
     torch_threads: int | None = Field(default=None, ge=1)
+    """Of each process that trains."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
     log_prompts: bool = False
@@ -178,6 +181,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"LETHE_HOST={self.host} can be reached from other machines and LETHE_AUTH is none: "
                 "set LETHE_AUTH=keys (then `lethe keys create`), or listen on 127.0.0.1"
+            )
+        if self.gpus > 1 and ":" in self.device:
+            raise ValueError(
+                f"LETHE_DEVICE={self.device} is one GPU, and LETHE_GPUS={self.gpus} asks for several: "
+                "set LETHE_DEVICE=cuda, and choose among them with CUDA_VISIBLE_DEVICES"
             )
         if self.renew_seconds * 2 > self.lease_seconds:
             raise ValueError(

@@ -29,9 +29,9 @@ from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
+from worker.attempt import EXIT_STOPPED, Task
 from worker.child import training_process
 from worker.publication import publish
-from worker.training_process import EXIT_STOPPED, Task
 
 logger = logging.getLogger("lethe.worker")
 
@@ -121,6 +121,7 @@ class Attempt:
             inception=_path(self.settings.inception_weights),
             clip=_path(self.settings.clip_weights),
             family=model.family,
+            gpus=self.settings.gpus,
         ).write(self.folder)
 
     def _supervise(self, child: TalkingProcess, model: BaseModel) -> None:
@@ -135,7 +136,8 @@ class Attempt:
             if event is not None:
                 self.lease.moved()
                 done = done or event["type"] == "done"
-                error = self._take(event) or error
+                told = self._take(event)
+                error = error or told  # the first: of several processes the others end because of it
             if self.runner.shutting_down.is_set():
                 self._release(child)
                 return

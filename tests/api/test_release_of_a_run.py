@@ -50,8 +50,8 @@ def settings(
 
 def run_as_a_worker(service: Service, folder: Path) -> str:
     """Submit a small job, run it here, and publish it as a worker does. The generator's id."""
+    from worker.attempt import Task, run
     from worker.publication import publish
-    from worker.training_process import Task, run
 
     job_id = submitted(
         service,

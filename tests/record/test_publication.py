@@ -21,8 +21,8 @@ from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.request.reading import written
 from tests.record.case import BODY
+from worker.attempt import Task, run
 from worker.publication import publish
-from worker.training_process import Task, run
 
 
 @pytest.fixture

@@ -84,6 +84,8 @@ def test_loopback_needs_no_keys(host: str) -> None:
         ({"artifacts_url": "/folder"}, "LETHE_ARTIFACTS_URL: must be a URL"),
         ({"max_failures": 0}, "LETHE_MAX_FAILURES: .*greater than or equal to 1"),
         ({"torch_threads": 0}, "LETHE_TORCH_THREADS"),
+        ({"gpus": 0}, "LETHE_GPUS: .*greater than or equal to 1"),
+        ({"gpus": 2, "device": "cuda:1"}, "LETHE_DEVICE=cuda:1 is one GPU, and LETHE_GPUS=2 asks for several"),
         ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),
     ],
 )
@@ -103,6 +105,12 @@ def test_every_wrong_value_is_named_and_no_secret_shown() -> None:
 
 def test_renewing_at_half_the_lease_is_allowed() -> None:
     assert load_settings({"lease_seconds": 1, "renew_seconds": 0.5}).renew_seconds == 0.5
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(4, "auto"), (4, "cuda"), (2, "cpu"), (1, "cuda:1")])
+def test_devices_of_a_job(gpus: int, device: str) -> None:
+    assert load_settings({"gpus": gpus, "device": device}).gpus == gpus
+    assert Settings().gpus == 1
 
 
 def test_what_is_needed_and_not_set() -> None:
