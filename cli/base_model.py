@@ -9,7 +9,7 @@ import typer
 from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.settings import Settings
 from sfd_core.base_model.hub_name import parse_hub_name
-from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.manifest import MANIFEST, BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
 from sfd_core.suggestions import unknown
@@ -22,7 +22,7 @@ def base_model(name: str, settings: Settings) -> BaseModel:
         typer.BadParameter: for a name that is none of these, with the known ones.
         ModelRefused, ModelUnavailable: for a folder whose manifest cannot be read, or what cannot be fetched.
     """
-    if Path(name).is_dir():
+    if (Path(name) / MANIFEST).is_file():
         return load_manifest(Path(name))
     if name.startswith(PREFIX):
         try:
@@ -34,6 +34,8 @@ def base_model(name: str, settings: Settings) -> BaseModel:
         hub = parse_hub_name(name)
         return fetch(hub, family, hub_folder(settings.hub_dir, hub))
     registered = settings.models()
+    if name not in registered and Path(name).is_dir():
+        raise typer.BadParameter(f"{name} has no {MANIFEST}: `lethe models add {name}`", param_hint="--base")
     if name not in registered:
         raise typer.BadParameter(unknown("base model", name, registered), param_hint="--base")
     return registered[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from rich.text import Text
 
 from sfd_core.display.numbers import duration, estimate, measure, number, percent
 from sfd_core.display.overrides import written_in_words
+from sfd_core.suggestions import listed
 
 if TYPE_CHECKING:
     from client import BaseModel, Forget, Job, Report
     from client.answers import Judge, OwnImages
     from client.reports import Distance
+    from sfd_core.base_model.manifest import BaseModel as Model
 
 COLOURS = {
     "pass": "green",
@@ -51,8 +53,27 @@ def models_table(models: Iterable[BaseModel]) -> Table:
     return table
 
 
+def model_lines(model: Model) -> Iterator[str]:
+    """Say what is known of a model on this machine, one thing a line."""
+    image = model.image
+    yield f"{model.name}: {model.title}"
+    yield f"family: {model.family}; images: {image.height} x {image.width}, {image.channels} channels"
+    yield f"licence: {model.license}; data: {model.data}"
+    yield f"concepts: {listed(model.concepts) or 'none by name'}"
+    for view in [model.view(name) for name in model.domains] or [model]:
+        for word, judge in (("judge", view.judge), ("second judge", view.second_judge)):
+            if judge is not None:
+                tried = "not tried on real images" if judge.accuracy is None else f"{percent(judge.accuracy)} right"
+                yield f"{word}{f' of {view.domain}' if view.domain else ''}: {judge.name}, {tried}"
+    if model.distilled is not None:
+        yield f"first stage: {model.distilled.generator}, asked at {model.distilled.t_init}"
+    yield f"folder: {model.folder}; {len(model.files)} files, {model.digest}"
+
+
 def _judged(judge: Judge | None) -> str:
-    return f"{judge.name} ({percent(judge.accuracy)})" if judge and judge.accuracy is not None else ""
+    if judge is None:
+        return ""
+    return f"{judge.name} ({'not tried on real images' if judge.accuracy is None else percent(judge.accuracy)})"
 
 
 def _shown(own: OwnImages | None) -> str:

@@ -460,8 +460,8 @@ class JudgeFacts:
     name: str
     """What the judge is called in its base model's manifest, or CLIP zero-shot and the folder of its weights."""
     accuracy: float | None = None
-    """Share of real, held-out images in which it sees the true concept. Null for CLIP zero-shot, which no such images
-    were kept for."""
+    """Share of real, held-out images in which it sees the true concept. Null where it was not tried on any: CLIP
+    zero-shot, or a classifier that came without such images."""
     accuracy_images: int
     """How many real images that accuracy was measured on."""
     digest: str
@@ -880,7 +880,7 @@ class RetainedConcept:
     """The same of the base model: measured once and stored with it, or made in this evaluation where it ships none."""
     judge_on_real: float | None = None
     """The judge's accuracy on real images of this concept: no generator can be expected to score much above it. Null
-    for CLIP zero-shot."""
+    where it was not tried on any, as CLIP zero-shot."""
     second_judge: SecondRetention | None = None
     """The same by the second judge; null without one."""
 

@@ -12,11 +12,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from jobs.base_models import BaseModels
 from jobs.hub_models import families_of
 from jobs.record import load_public_key, load_signer
-from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.registry import registered
 
+OWN_MODELS = "models"
+"""Where in the data folder models are that were added."""
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -44,8 +45,8 @@ class Settings(BaseSettings):
     """Checkpoints of attempts that run: on the worker's own disk, lost at no more cost than the work since."""
     artifacts_url: str = Field(default_factory=lambda data: f"file://{data['data_dir'] / 'artifacts'}", repr=False)
     """Any fsspec URL: ``file:///folder``, ``s3://bucket/prefix``."""
-    models_dir: Path | None = None
-    """A folder of your own base models, registered beside the bundled ones."""
+    models_dir: Path | None = Field(default_factory=lambda data: data["data_dir"] / OWN_MODELS)
+    """A folder of your own base models, registered beside the bundled ones; `lethe models add` puts them there."""
     bundled_models_dir: Path = BUNDLED_MODELS
 
     hub_models: Annotated[tuple[str, ...], NoDecode] = ()
@@ -242,14 +243,15 @@ class Settings(BaseSettings):
         own = () if signer is None else (signer.public_key,)
         return (*own, *(load_public_key(path) for path in self.retired_keys))
 
-    def models(self) -> dict[str, BaseModel]:
-        """Find the registered base models by name. Reads the disk: a caller that asks often keeps the answer.
+    def models(self) -> BaseModels:
+        """Find the registered base models by name. Whoever keeps the answer sees models that are added later.
 
         Raises:
             sfd_core.errors.ModelRefused: for a folder or manifest that cannot be read.
         """
-        folders = (self.bundled_models_dir, self.models_dir)
-        return registered(folder for folder in folders if folder is not None)
+        named = (self.bundled_models_dir, self.models_dir)
+        folders = dict.fromkeys(folder for folder in named if folder is not None)
+        return BaseModels(tuple(folders), made_later=self.data_dir / OWN_MODELS)
 
 
 def load_settings(values: Mapping[str, Any] | None = None) -> Settings:

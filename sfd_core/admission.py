@@ -22,6 +22,7 @@ from sfd_core.prompts.items import check_guidance, check_items
 from sfd_core.prompts.plan import PromptPlan, plan_prompts
 from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
 from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.reading import read_right_fields
 from sfd_core.request.recipe import Recipe, check_settings, completed
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -84,9 +85,9 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
 
     request = UnlearningRequest(**right | {"thresholds": thresholds})
     seen = model.view_for(request.forget)
+    _check_judged(request, seen)
     if not text:
         return Admitted(request, seen, None)
-    _check_judged_probes(request, seen)
     plan = plan_prompts(request, seen)
     if family.check_plan is not None:
         family.check_plan(request, plan, seen)
@@ -145,11 +146,22 @@ def _check_stages(recipe: Recipe, budget: Budget) -> None:
         raise InvalidRequest((FieldError("/recipe/distil_images", message),))
 
 
-def _check_judged_probes(request: UnlearningRequest, model: BaseModel) -> None:
-    """Refuse probes of what nobody would see come back: a base model's own judge looks, and leads searches."""
-    if request.evaluation.probes and model.judge is None:
+def _check_judged(request: UnlearningRequest, model: BaseModel) -> None:
+    """Refuse, of a model without a judge of its own, overrides that it would choose, and probes of what nobody would
+    see come back: a base model's own judge looks, and leads searches."""
+    if model.judge is not None:
+        return
+    chooses = "this model has no judge that could choose: name what replaces it, or say random"
+    errors = [
+        FieldError(f"/forget/{i}/override", chooses)
+        for i, item in enumerate(request.forget)
+        if isinstance(item.override, JudgeOverride)
+    ]
+    if request.evaluation.probes:
         message = "no judge of this model knows what is forgotten, so nothing would see it come back: leave them out"
-        raise InvalidRequest((FieldError("/evaluation/probes", message),))
+        errors.append(FieldError("/evaluation/probes", message))
+    if errors:
+        raise InvalidRequest(tuple(errors))
 
 
 def _check_evaluation(evaluation: EvaluationPlan, family: Description) -> None:

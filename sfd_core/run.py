@@ -182,7 +182,8 @@ def _training(
         strip.look(state, finished=True)
         return
     judge = run.judge
-    quick = QuickEvaluation(run.base, run.evaluators, run.request) if judge is not None else None
+    judged = judge is not None and run.evaluators.reference is not None
+    quick = QuickEvaluation(run.base, run.evaluators, run.request) if judged else None
     first_images, first_seconds = state.images, state.seconds
     for step in train(state, run.base, run.request, plan=run.plan, judge=judge, quick_evaluation=quick, ranks=ranks):
         strip.look(state, finished=step.finished)
@@ -222,8 +223,9 @@ def _standing(state: TrainingState, budget: Budget) -> Progress:
 def _own_check(
     base: LoadedBase, evaluators: Evaluators, request: UnlearningRequest, plan: PromptPlan | None, where: torch.device
 ) -> OwnCheck | None:
-    """What checks the run, where it is to end once it passes and a judge can look while it trains."""
-    if request.budget.until != "pass" or not isinstance(evaluators.judge, ImageJudge):
+    """What checks the run, where it is to end once it passes and a judge can look while it trains, at images beside
+    which the base model's own are known."""
+    if request.budget.until != "pass" or not isinstance(evaluators.judge, ImageJudge) or evaluators.reference is None:
         return None
     return OwnCheck(base, evaluators, request, plan, where)
 

@@ -24,9 +24,9 @@ class JudgeObject(Output):
     """The classifier that says which concept is in an image. It never took part in the training."""
 
     name: str
-    accuracy: float = Field(description="On real images that it was not trained on.")
+    accuracy: float | None = Field(description="On real images that it was not trained on. Null: not measured.")
     accuracy_images: int = Field(description="How many those are.")
-    by_concept: dict[str, float] = Field(description="Its accuracy on real images of each concept.")
+    by_concept: dict[str, float] = Field(description="Its accuracy on real images of each concept, where measured.")
     digest: str
 
     @classmethod
@@ -38,7 +38,7 @@ class JudgeObject(Output):
             name=judge.name,
             accuracy=judge.accuracy,
             accuracy_images=judge.accuracy_images,
-            by_concept=dict(zip(concepts, judge.by_concept, strict=True)),
+            by_concept=dict(zip(concepts, judge.by_concept, strict=bool(judge.by_concept))),
             digest=judge.digest,
         )
 
@@ -92,7 +92,9 @@ class BaseModelObject(Output):
     digest: str = Field(description="Of every file that a run reads.")
     concepts: list[str] = Field(description="Those that it knows by name; a text-to-image model forgets others, too.")
     image: ImageObject
-    judge: JudgeObject | None = Field(description="Null of a text-to-image model: its domains have judges, or none.")
+    judge: JudgeObject | None = Field(
+        description="Null where it has none; of a text-to-image model its domains have judges, or none."
+    )
     own_images: OwnImages | None = Field(description="Null where none are stored; its domains may have some.")
     teacher: JsonObject = Field(description="Its own figures at its own sampler, measured once.")
     domains: dict[str, DomainObject] = Field(description="Of a text-to-image model whose concepts are judged.")

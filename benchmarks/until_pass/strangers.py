@@ -3,31 +3,27 @@ and predictions than the bundled ones, each with a judge of its own, trained her
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DModel
-from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from benchmarks.until_pass import data
 from benchmarks.until_pass.data import Split
-from models.shared.cards import judge_entry
 from models.shared.judges import save
-from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo, file_sha256
-from sfd_core.evaluation.judge import ImageJudge
-from sfd_core.evaluation.reference import Reference, ReferenceSet
-from sfd_core.families.class_unet.base_sampler import ManyStepSampler
+from sfd_core.adding.add import add_model
+from sfd_core.adding.measuring import keep, measure_model
+from sfd_core.adding.real_images import RealImages
+from sfd_core.adding.said import Said
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.images import to_uint8
-from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.schedules import load_schedule
 from sfd_core.training.state import update_average
@@ -35,7 +31,6 @@ from sfd_core.training.state import update_average
 STEPS, JUDGE_STEPS = 20, 600
 """DDIM steps of a base model's own sampler; steps of a judge's training."""
 BATCH, LEARNING_RATE, EMA = 64, 1e-3, 0.995
-FIRST_SEED = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -85,17 +80,21 @@ STRANGERS = {
 
 
 def make(stranger: Stranger, folder: Path, steps: int, images: int) -> BaseModel:
-    """Train the base model for ``steps`` steps and its judge, and measure its reference on ``images`` a concept. What
-    is in ``folder`` is not made again."""
+    """Train the base model for ``steps`` steps and its judge, add it as anybody adds a model, and measure it on
+    ``images`` of its own a concept. What is in ``folder`` is not made again."""
     if not (folder / "manifest.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        own = folder.with_name(f".{stranger.name}-trained")
         torch.manual_seed(0)
         train, test = stranger.images()
-        DDPMScheduler(**stranger.scheduler).save_pretrained(folder / "scheduler")
-        unet = trained_unet(stranger, train, folder, steps)
-        unet.save_pretrained(folder / "unet")
-        save(trained_judge(stranger, train, min(steps, JUDGE_STEPS)), folder / "judge", stranger.sees, channels=1)
-        measured(stranger, folder, unet, test, images)
+        DDPMScheduler(**stranger.scheduler).save_pretrained(own / "scheduler")
+        trained_unet(stranger, train, own, steps).save_pretrained(own / "unet")
+        save(trained_judge(stranger, train, min(steps, JUDGE_STEPS)), own / "judge", stranger.sees, channels=1)
+        said = Said(folder.name, stranger.title, stranger.licence, stranger.title, judge=own / "judge", steps=STEPS)
+        model = add_model(own, folder.parent, said)
+        real = RealImages(to_uint8(test.images), test.labels.numpy())
+        (*_, (_, _, measured)) = measure_model(model, real, images)
+        assert measured is not None
+        keep(model, measured)
     return load_manifest(folder)
 
 
@@ -171,53 +170,3 @@ def trained_judge(stranger: Stranger, train: Split, steps: int) -> ResNetForImag
         loss.backward()
         optimizer.step()
     return judge.eval()
-
-
-def measured(stranger: Stranger, folder: Path, unet: UNet2DModel, test: Split, images: int) -> None:
-    """Judge real and the base model's own images, and write reference and manifest."""
-    side, concepts = test.images.shape[-1], stranger.concepts
-    info = JudgeInfo("", "judge", 0.0, 0, (), "")
-    shape = ImageFormat(1, side, side, 1)
-    bare = BaseModel(stranger.name, "", folder, "class_unet", "", "", concepts, shape, info, "", {}, {}, "")
-    judge = ImageJudge.load(bare)
-    labels = np.repeat(np.arange(len(concepts)), images)
-    sampler = ManyStepSampler(LoadedBase(bare, unet, load_schedule(folder)), STEPS)
-    made = sampler.sample_labels(labels.tolist(), range(FIRST_SEED, FIRST_SEED + len(labels)))
-    real = _seen(judge, to_uint8(test.images), test.labels.numpy())
-    own = _seen(judge, made, labels)
-    Reference(real, own).save(folder / "reference.safetensors")
-    files = {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }
-    manifest = {
-        "schema_version": 1,
-        "name": stranger.name,
-        "title": stranger.title,
-        "family": "class_unet",
-        "license": stranger.licence,
-        "data": stranger.title,
-        "concepts": list(concepts),
-        "image": {"channels": 1, "height": side, "width": side, "patch": 1},
-        "judge": judge_entry("ResNet on real images", "judge", _right(real, len(concepts)), files),
-        "reference": "reference.safetensors",
-        "teacher": {"sampler": "DDIM", "network_evaluations": STEPS, "accuracy": _share(own)},
-        "files": files,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def _seen(judge: ImageJudge, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> ReferenceSet:
-    judgement = judge.judge(images)
-    confidence = judgement.probabilities[np.arange(len(labels)), labels]
-    return ReferenceSet(judgement.features, labels, judgement.seen, confidence)
-
-
-def _share(part: ReferenceSet) -> float:
-    return round(float((part.seen == part.labels).mean()), 4)
-
-
-def _right(real: ReferenceSet, concepts: int) -> dict[str, Any]:
-    by_concept = [_share(real.only([label])) for label in range(concepts)]
-    return {"accuracy": _share(real), "accuracy_images": len(real.labels), "by_concept": by_concept}

@@ -1,15 +1,24 @@
-"""``lethe models``: what can be unlearned from."""
+"""``lethe models``: what can be unlearned from, and how a model of one's own becomes one of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.commands.models_import import import_model
 from cli.connection import client_of
+from cli.exits import REFUSED
 
-app = typer.Typer(help="List the base models; import checkpoints.", invoke_without_command=True, no_args_is_help=False)
+app = typer.Typer(
+    help="List the base models; add, check, measure and distil your own; import checkpoints.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+
+Name = Annotated[str, typer.Argument(help="The base model's name.")]
+NameOrPath = Annotated[str, typer.Argument(help="The base model's name, or a folder.")]
 
 
 @app.callback()
@@ -30,6 +39,195 @@ def models(
             print_json(model.raw)
     else:
         console().print(models_table(found))
+
+
+@app.command()
+def add(
+    source: Annotated[str, typer.Argument(help="A folder, one .safetensors file, or hub:org/name@commit.")],
+    name: Annotated[
+        str | None, typer.Option(help="What requests call it; by default what the folder is called.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="What people read.")] = None,
+    licence: Annotated[str | None, typer.Option(help="By default what its card says.")] = None,
+    data: Annotated[str | None, typer.Option(help="What it was trained on.")] = None,
+    judge: Annotated[
+        Path | None, typer.Option(help="A folder with an image classifier of its classes, as transformers saves it.")
+    ] = None,
+    second_judge: Annotated[
+        Path | None,
+        typer.Option(help="Another, of another architecture and trained apart: it says where the first errs."),
+    ] = None,
+    concepts: Annotated[
+        str | None,
+        typer.Option(help="Names of its classes in the order of their labels: a,b,c or a file with one a line."),
+    ] = None,
+    patch: Annotated[int, typer.Option(min=1, help="Pixels along the edge of what its network sees as one.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Of its own sampler, which runs are held against.")] = 50,
+    variant: Annotated[str | None, typer.Option(help="Which form of the weights, such as fp16.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="For one file: a folder with the configurations of such a pipeline.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Take no copy: a file that changes later is then refused.")
+    ] = False,
+) -> None:
+    """Add a model: any folder of a known family, as diffusers saves it. Everything that is wrong with it is listed."""
+    from cli.added_models import concepts_in, folder_of, own_folder, say_prospects
+    from jobs.settings import load_settings
+    from sfd_core.adding.add import add_model
+    from sfd_core.adding.said import Said
+
+    settings = load_settings()
+    said = Said(
+        name or (source.partition("/")[2].partition("@")[0] if source.startswith("hub:") else None),
+        title,
+        licence,
+        data,
+        concepts_in(concepts),
+        patch,
+        judge,
+        second_judge,
+        variant,
+        steps,
+        link,
+    )
+    with folder_of(source, like, settings) as folder:
+        model = add_model(folder, own_folder(settings), said, settings.models())
+    typer.echo(f"added {model.name} ({model.family}): {model.folder}")
+    if model.concepts:
+        typer.echo(f"concepts: {', '.join(model.concepts)}")
+    say_prospects(model, settings)
+
+
+@app.command()
+def check(source: NameOrPath) -> None:
+    """Check a model: every file against its digest, loaded and run once. Of a folder that was not added: what adding
+    it would find."""
+    from cli.added_models import found, say_prospects
+    from jobs.settings import load_settings
+
+    settings = load_settings()
+    if (model := found(source, settings)) is None:
+        from sfd_core.adding.said import Said
+        from sfd_core.adding.survey import survey
+
+        new = survey(Path(source), Said(), ())
+        typer.echo(f"{source} can be added: {new.family.name}, {new.image.height} x {new.image.width} pixels")
+        return
+    from sfd_core.adding.add import try_out
+
+    try_out(model)
+    typer.echo(f"{model.name} is whole: {len(model.files)} files, {model.digest}")
+    say_prospects(model, settings)
+
+
+@app.command()
+def show(
+    source: NameOrPath,
+    as_json: Annotated[bool, typer.Option("--json", help="Its manifest.")] = False,
+) -> None:
+    """Show what is known of a model on this machine."""
+    from cli.added_models import found, say_prospects
+    from cli.console import print_json
+    from jobs.settings import load_settings
+    from sfd_core.base_model.manifest import MANIFEST
+    from sfd_core.text_files import read_json
+
+    settings = load_settings()
+    if (model := found(source, settings)) is None:
+        raise typer.BadParameter(f"{source} was not added: `lethe models check {source}`", param_hint="SOURCE")
+    if as_json:
+        print_json(read_json(model.folder / MANIFEST))
+        return
+    from cli.tables import model_lines
+
+    for line in model_lines(model):
+        typer.echo(line)
+    say_prospects(model, settings)
+
+
+@app.command()
+def measure(
+    name: Name,
+    real: Annotated[
+        Path | None,
+        typer.Option(help="A folder with real images, one subfolder a concept, which no judge was trained on."),
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="Of its own, a concept.")] = 500,
+    real_images: Annotated[int, typer.Option(min=2, help="Real ones that are read, a concept, at most.")] = 1000,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Measure a model once: its own images as its judges see them, and its judges on real images."""
+    from cli.added_models import say_prospects, to_change
+    from cli.console import console
+    from cli.run_view import RunView
+    from jobs.settings import load_settings
+    from sfd_core.adding.measuring import keep, measure_model
+    from sfd_core.adding.real_images import read_real_images
+    from sfd_core.families.device import pick_device
+    from sfd_core.families.registry import load_manifest
+
+    settings = load_settings()
+    model = to_change(name, settings)
+    pictures = None if real is None else read_real_images(real, model.concepts, model.image, real_images)
+    measured = None
+    with RunView(console()) as view:
+        view.phase("measuring")
+        for done, of, measured in measure_model(model, pictures, images, pick_device(device)):  # noqa: B007
+            view.progress({"images": done, "of": of})
+    assert measured is not None
+    keep(model, measured)
+    for line in measured.lines(model.concepts):
+        typer.echo(line)
+    say_prospects(load_manifest(model.folder), settings)
+
+
+@app.command()
+def distil(
+    name: Name,
+    images: Annotated[int, typer.Option(min=1, help="Generated images to train on.")] = 25_600,
+    recipe: Annotated[list[str] | None, typer.Option(help="A setting of the recipe: lr_generator=1e-4.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Distil a model once into the generator that its jobs start from. Interrupted, the same command goes on."""
+    from cli.added_models import to_change
+    from cli.arguments import parse_settings
+    from cli.console import console
+    from cli.run_view import RunView
+    from jobs.settings import load_settings
+    from sfd_core.adding.distilling import distil_model
+
+    settings = load_settings()
+    model = to_change(name, settings)
+    changes = parse_settings(recipe or (), "--recipe")
+    with RunView(console()) as view:
+        view.phase("distilling")
+        for step in distil_model(model, images, settings.work_dir / "distilled", device, changes):
+            speed = step.images / max(step.seconds, 1e-9)
+            left = max(0, images - step.images) / max(speed, 1e-9)
+            view.progress({"images": step.images, "of": images, "images_per_second": speed, "eta_seconds": left})
+    typer.echo(f"{model.name} has a first stage: its jobs start from it (recipe start=base_model: as before)")
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    name: Name,
+) -> None:
+    """Remove a model that was added. Those that came with Lethe stay."""
+    from cli.added_models import jobs_that_need, own_folder, to_change
+    from jobs.settings import load_settings
+    from sfd_core.adding.remove import remove_model
+
+    settings = load_settings()
+    model = to_change(name, settings)
+    needed = jobs_that_need(ctx, name)
+    if needed:
+        typer.echo(f"lethe: {name} is not removed: {', '.join(needed)} need it; wait, or cancel them", err=True)
+        raise typer.Exit(REFUSED)
+    remove_model(model, own_folder(settings))
+    unknown = "; no service answered, so whether a job waits for it is not known" if needed is None else ""
+    typer.echo(f"removed {name}; generators that were made of it stay, their records cannot be run again{unknown}")
 
 
 app.command("import")(import_model)

@@ -8,7 +8,8 @@ from typing import Any
 
 from models.emoji.distil import RECIPE
 from models.emoji.vocabulary import OBJECTS, STYLES
-from models.shared.cards import judge_entry, written_anew
+from models.shared.cards import written_anew
+from sfd_core.adding.writing import judge_entry
 from sfd_core.base_model.manifest import file_sha256
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 

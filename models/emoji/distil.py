@@ -17,6 +17,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from rich.progress import Progress
 
+from sfd_core.adding.distilling import first_stage, save_pair
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.schedules import load_schedule
@@ -24,13 +25,7 @@ from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.family import FAMILY
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.text.loaded import LoadedPipeline
-from sfd_core.prompts.plan import plan_prompts
-from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
-from sfd_core.request.unlearning_request import UnlearningRequest
-from sfd_core.training import checkpoint
-from sfd_core.training.loop import train
-from sfd_core.training.state import start
 
 HERE = Path(__file__).parent
 SEED = 0
@@ -83,14 +78,12 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
 
     recipe: Recipe = dataclasses.replace(RECIPE, **arguments.recipe)
-    request = UnlearningRequest("emoji", (), Budget(arguments.images), recipe, seed=SEED)
     base = base_of(HERE)
-    plan = FAMILY.plan(base, request, plan_prompts(request, base.model), torch.device("cpu"))
-    state = start(base, recipe, SEED, torch.device("cpu"))
-    checkpoint.restore_newest(state, [arguments.work])
     with Progress() as progress, (arguments.out / "distil.log.jsonl").open("a") as log:
-        task = progress.add_task("distil", total=arguments.images, completed=state.images)
-        for step in train(state, base, request, plan=plan):
+        task = progress.add_task("distil", total=arguments.images)
+        state = None
+        run = first_stage(base, recipe, arguments.images, arguments.work, torch.device("cpu"), SEED)
+        for state, step in run:  # noqa: B007 - the last one is kept
             progress.update(task, completed=step.images)
             if step.step % 50 == 0 or step.finished:
                 line = {
@@ -102,9 +95,8 @@ def main() -> None:
                 }
                 log.write(json.dumps(line) + "\n")
                 log.flush()
-                checkpoint.save(state, arguments.work)
-    state.average.half().save_pretrained(arguments.out / "generator")
-    state.fake_score.half().save_pretrained(arguments.out / "fake_score")
+    assert state is not None
+    save_pair(state, arguments.out)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from models.emoji.distil import RECIPE, base_of, vocabulary_of
 from models.emoji.train_judge import CONCEPTS, held_out, labels_of, tests_of
 from models.emoji.vocabulary import OBJECTS, STYLES
 from models.shared.judges import second_seen
+from sfd_core.adding.measuring import FIRST_SEED, Judges, shares
 from sfd_core.base_model.manifest import JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import EvaluationPrompts
@@ -46,7 +47,6 @@ from sfd_core.families.text.loaded import LoadedPipeline
 
 HERE = Path(__file__).parent
 STEPS = HERE.parents[1] / "docs/results/emoji-steps.json"
-FIRST_SEED = 500_000_000
 CYCLE = 18
 """Images of an object after which every template and style was asked for equally often."""
 REAL_ROUNDS = 36
@@ -66,29 +66,14 @@ class Pictures:
     labels: Mapping[str, NDArray[np.int64]]
 
 
-@dataclass(frozen=True)
-class Judges:
-    """The two judges of a domain."""
+def judges_of(base: LoadedPipeline, domain: str) -> Judges:
+    """Load the two judges of a domain before there is a manifest that names them."""
 
-    first: ImageJudge
-    second: ImageJudge
+    def judge(folder: str) -> ImageJudge:
+        info = JudgeInfo("", folder, None, 0, (), "")
+        return ImageJudge.load(dataclasses.replace(base.model, concepts=CONCEPTS[domain], judge=info))
 
-    @classmethod
-    def load(cls, base: LoadedPipeline, domain: str) -> Judges:
-        """Load the judges before there is a manifest that names them."""
-
-        def judge(folder: str) -> ImageJudge:
-            info = JudgeInfo("", folder, 0.0, 0, (), "")
-            return ImageJudge.load(dataclasses.replace(base.model, concepts=CONCEPTS[domain], judge=info))
-
-        return cls(judge(f"judge-{domain}"), judge(f"second-judge-{domain}"))
-
-    def look(self, pictures: Pictures, domain: str) -> ReferenceSet:
-        """Return what both see in the pictures."""
-        labels, judgement = pictures.labels[domain], self.first.judge(pictures.images)
-        confidence = judgement.probabilities[np.arange(len(labels)), labels]
-        second = self.second.judge(pictures.images).seen
-        return ReferenceSet(judgement.features, labels, judgement.seen, confidence, second)
+    return Judges(judge(f"judge-{domain}"), judge(f"second-judge-{domain}"))
 
 
 def real_pictures() -> Pictures:
@@ -112,19 +97,12 @@ def made_pictures(
     return Pictures(np.concatenate(pieces), {"object": labels, "style": styles}), time.monotonic() - began
 
 
-def shares(seen: NDArray[np.int64], of: ReferenceSet, concepts: int) -> dict[str, Any]:
-    """Return how often the label is what was seen: of all, and by concept."""
-    right = seen == of.labels
-    by_concept = [round(float(right[of.labels == i].mean()), 4) for i in range(concepts)]
-    return {"accuracy": round(float(right.mean()), 4), "by_concept": by_concept}
-
-
 def figures(part: ReferenceSet, real: ReferenceSet, concepts: int) -> dict[str, Any]:
     """Return what one domain's judges say of a network's images, and how far these are from real pictures."""
     return {
         "images": len(part.labels),
-        **shares(part.seen, part, concepts),
-        "second_judge": shares(second_seen(part), part, concepts),
+        **shares(part.seen, part.labels, concepts),
+        "second_judge": shares(second_seen(part), part.labels, concepts),
         "judges_agree": round(float((part.seen == second_seen(part)).mean()), 4),
         "features": f"judge-{part.features.shape[1]}",
         "fd_against_real": round(frechet_distance(real.features, part.features), 3),
@@ -149,12 +127,13 @@ def judges_on_real(judges: Judges, real: ReferenceSet, domain: str) -> dict[str,
         name: {
             kind: round(float((judge.judge(to_uint8(made)).seen == labels).mean()), 4)
             for kind, judge in (("judge", judges.first), ("second_judge", judges.second))
+            if judge is not None
         }
         for name, made in tests_of(x).items()
     }
     return {
-        "judge": {"accuracy_images": len(real.labels), **shares(real.seen, real, concepts)},
-        "second_judge": {"accuracy_images": len(real.labels), **shares(second_seen(real), real, concepts)},
+        "judge": {"accuracy_images": len(real.labels), **shares(real.seen, real.labels, concepts)},
+        "second_judge": {"accuracy_images": len(real.labels), **shares(second_seen(real), real.labels, concepts)},
         "robustness": {"images": len(labels), **worse},
     }
 
@@ -201,8 +180,8 @@ def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
     measured: dict[str, Any] = {"judges": {}, "teacher": {}}
     parts = {}
     for domain in DOMAINS:
-        judges = Judges.load(base, domain)
-        of_real, parts[domain] = judges.look(real, domain), judges.look(made, domain)
+        judges = judges_of(base, domain)
+        of_real, parts[domain] = (judges.look(part.images, part.labels[domain]) for part in (real, made))
         Reference(of_real, parts[domain]).save(HERE / REFERENCE[domain])
         features = further_reference(extractor, domain, real, made, further)
         features.save(HERE / FEATURES[domain][extractor.name])
@@ -240,7 +219,7 @@ def measure_distilled(base: LoadedPipeline, each: int) -> dict[str, Any]:
     parts = {}
     for domain in DOMAINS:
         reference = Reference.load(HERE / REFERENCE[domain])
-        parts[domain] = Judges.load(base, domain).look(made, domain)
+        parts[domain] = judges_of(base, domain).look(made.images, made.labels[domain])
         further = FeatureReference.load(HERE / FEATURES[domain][extractor.name])
         distilled[domain] = {
             **figures(parts[domain], reference.real, len(CONCEPTS[domain])),

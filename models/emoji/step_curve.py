@@ -21,9 +21,10 @@ from pathlib import Path
 import torch
 
 from models.emoji.distil import base_of
-from models.emoji.measure import CYCLE, FIRST_SEED, HERE, Judges, made_pictures, real_pictures, some_of_each
+from models.emoji.measure import CYCLE, HERE, judges_of, made_pictures, real_pictures, some_of_each
 from models.emoji.vocabulary import OBJECTS
 from models.shared.judges import second_seen
+from sfd_core.adding.measuring import FIRST_SEED
 from sfd_core.display.line_charts import Axis, Line, line_chart
 from sfd_core.environment import environment
 from sfd_core.evaluation.features import EffLite0, Features
@@ -60,7 +61,7 @@ class Meter:
 
     def __init__(self, base: LoadedPipeline, each: int) -> None:
         self.base, self.each = base, each
-        self.judges = {domain: Judges.load(base, domain) for domain in ("object", "style")}
+        self.judges = {domain: judges_of(base, domain) for domain in ("object", "style")}
         self.extractor = EffLite0()
         real = real_pictures()
         self.real: Features = self.extractor.extract(real.images[some_of_each(real, 12)])
@@ -69,7 +70,7 @@ class Meter:
         teacher, seed = GuidedDdimSampler(self.base, steps, guidance), FIRST_SEED + SEED_OFFSET
         title = f"{steps} steps, guidance {guidance:g}"
         made, seconds = made_pictures(teacher.sample_prompts, self.base, self.each, seed, title)
-        seen = {domain: judges.look(made, domain) for domain, judges in self.judges.items()}
+        seen = {domain: judges.look(made.images, made.labels[domain]) for domain, judges in self.judges.items()}
         first = {domain: float((of.seen == of.labels).mean()) for domain, of in seen.items()}
         second = {domain: float((second_seen(of) == of.labels).mean()) for domain, of in seen.items()}
         return Point(

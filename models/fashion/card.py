@@ -9,7 +9,8 @@ from typing import Any
 from models.fashion.bundle import IMAGE, Bundle
 from models.fashion.dataset import CONCEPTS
 from models.fashion.distil import FASHION
-from models.shared.cards import judge_entry, written_anew
+from models.shared.cards import written_anew
+from sfd_core.adding.writing import judge_entry
 from sfd_core.base_model.manifest import file_sha256
 
 ALWAYS = (

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from models.fashion.card import GENERATOR, REFERENCE, manifest, with_figures
 from models.fashion.dataset import CONCEPTS, digest, load
 from models.fashion.distil import FASHION
 from models.shared.judges import second_seen
+from sfd_core.adding.measuring import CHUNK, FIRST_SEED, Judges, OwnImages, figures_of, on_real, shares
 from sfd_core.base_model.manifest import JudgeInfo
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.display.pictures import grid
@@ -32,46 +32,26 @@ from sfd_core.evaluation.features import EffLite0, FeatureExtractor
 from sfd_core.evaluation.frechet_pair import frechet_pair
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
-from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
+from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.images import to_uint8
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
 
-FIRST_SEED = 500_000_000
 FEATURES_EACH = 500
 """Images a concept and side whose further features are kept."""
 CURVE_EACH = 200
 """Images a concept of each step count of the curve."""
 
 
-def seen_by(judge: ImageJudge, second: ImageJudge, images: np.ndarray, labels: np.ndarray) -> ReferenceSet:
-    judgement = judge.judge(images)
-    confidence = judgement.probabilities[np.arange(len(labels)), labels]
-    return ReferenceSet(judgement.features, labels, judgement.seen, confidence, second.judge(images).seen)
-
-
-def teacher_samples(base: LoadedBase, steps: int, images: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Draw ``images`` a concept; returns them, their labels and the seconds that they took."""
+def teacher_samples(base: LoadedBase, steps: int, images: int) -> OwnImages:
+    """Draw ``images`` a concept."""
+    own, of = OwnImages(), len(CONCEPTS) * images
     sampler = family_of(base.model.family).base_sampler(base, "cpu", steps)
-    labels = np.repeat(np.arange(len(CONCEPTS)), images)
-    began, pieces = time.monotonic(), []
-    for i in track(range(0, len(labels), 500), description=f"teacher, {steps} steps"):
-        seeds = range(FIRST_SEED + i, FIRST_SEED + min(i + 500, len(labels)))
-        pieces.append(sampler.sample_labels(labels[i : i + 500].tolist(), list(seeds)))
-    return np.concatenate(pieces), labels, time.monotonic() - began
-
-
-def shares(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return how often the label is what was seen: of all, and by concept."""
-    by_concept = [round(float((seen[labels == i] == i).mean()), 4) for i in range(len(CONCEPTS))]
-    return {"accuracy": round(float((seen == labels).mean()), 4), "by_concept": by_concept}
-
-
-def on_real(seen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return a judge's figures in the manifest."""
-    of = shares(seen, labels)
-    return {"accuracy": of["accuracy"], "accuracy_images": len(labels), "by_concept": of["by_concept"]}
+    drawn = own.draw(sampler, len(CONCEPTS), images)
+    for _ in track(drawn, description=f"teacher, {steps} steps", total=-(-of // CHUNK)):
+        pass
+    return own
 
 
 def first_of_each(labels: np.ndarray) -> np.ndarray:
@@ -93,21 +73,21 @@ def features_of(
     )
 
 
-def load_parts(bundle: Bundle) -> tuple[LoadedBase, ImageJudge, ImageJudge]:
+def load_parts(bundle: Bundle) -> tuple[LoadedBase, Judges]:
     """Load the teacher and both judges, before there is a manifest."""
     model, second = bundle.unmeasured(), JudgeInfo("", "second_judge", 0.0, 0, (), "")
     base = family_of(bundle.family).load(model, "cpu")
-    return base, ImageJudge.load(model), ImageJudge.load(model, info=second)
+    return base, Judges(ImageJudge.load(model), ImageJudge.load(model, info=second))
 
 
 def measure(bundle: Bundle, steps: int, images_each: int, other_steps: list[int]) -> dict[str, Any]:
     """Measure everything, and write the reference files and the picture."""
-    base, judge, second = load_parts(bundle)
+    base, judges = load_parts(bundle)
     test_images, test_labels = load("t10k")
     real_images, real_labels = to_uint8(test_images), test_labels.numpy()
-    real = seen_by(judge, second, real_images, real_labels)
-    images, labels, seconds = teacher_samples(base, steps, images_each)
-    teacher = seen_by(judge, second, images, labels)
+    real = judges.look(real_images, real_labels)
+    own = teacher_samples(base, steps, images_each)
+    images, labels, teacher = np.concatenate(own.images), np.concatenate(own.labels), own.seen_by(judges)
     Reference(real, teacher).save(bundle.here / REFERENCE)
     (bundle.here / "samples.png").write_bytes(
         grid(images.reshape(len(CONCEPTS), -1, 28, 28)[:, :12].reshape(-1, 28, 28), 12, 2)
@@ -124,28 +104,20 @@ def measure(bundle: Bundle, steps: int, images_each: int, other_steps: list[int]
     curve = {}
     # All of as many images: a Frechet distance falls with their number.
     for count in sorted({*other_steps, steps}):
-        few, few_labels, _ = teacher_samples(base, count, CURVE_EACH)
-        part = seen_by(judge, second, few, few_labels)
+        part = teacher_samples(base, count, CURVE_EACH).seen_by(judges)
         curve[str(count)] = {
-            "accuracy": shares(part.seen, part.labels)["accuracy"],
+            "accuracy": shares(part.seen, part.labels, len(CONCEPTS))["accuracy"],
             "fd": round(frechet_distance(real.features, part.features), 3),
         }
     figures = {
         "sampler": bundle.sampler,
-        "network_evaluations": steps,
-        "images_per_concept": images_each,
-        **shares(teacher.seen, teacher.labels),
-        "second_judge": shares(second_seen(teacher), teacher.labels),
-        "features": f"judge-{teacher.features.shape[1]}",
-        "fd_against_real": round(frechet_distance(real.features, teacher.features), 3),
-        "fd_floor_real": round(frechet_distance(*halves(real.features)), 3),
+        **figures_of(teacher, real, len(CONCEPTS), steps, own.seconds),
         "further_features": further,
-        "images_per_second": round(len(images) / seconds, 1),
         "step_counts": {"images_per_concept": CURVE_EACH, "steps": curve},
     }
     return {
-        "judge": on_real(real.seen, real.labels),
-        "second_judge": on_real(second_seen(real), real.labels),
+        "judge": on_real(real.seen, real.labels, len(CONCEPTS)),
+        "second_judge": on_real(second_seen(real), real.labels, len(CONCEPTS)),
         "agreement": {
             "real": round(float((real.seen == second_seen(real)).mean()), 4),
             "teacher": round(float((teacher.seen == second_seen(teacher)).mean()), 4),
@@ -157,18 +129,18 @@ def measure(bundle: Bundle, steps: int, images_each: int, other_steps: list[int]
 
 def measure_distilled(bundle: Bundle, images_each: int) -> dict[str, Any]:
     """Measure the one-step generator that ``distil.py`` left, at other seeds than the base model's."""
-    base, judge, second = load_parts(bundle)
+    base, judges = load_parts(bundle)
     network = load_unet(bundle.here / GENERATOR)
     generator = OneStepGenerator.of(network, base.schedule, bundle.recipe.t_init, base.model)
     labels = np.repeat(np.arange(len(CONCEPTS)), images_each)
     images = generator.sample_labels(labels.tolist(), range(2 * FIRST_SEED, 2 * FIRST_SEED + len(labels)))
-    seen, reference = seen_by(judge, second, images, labels), Reference.load(bundle.here / REFERENCE)
+    seen, reference = judges.look(images, labels), Reference.load(bundle.here / REFERENCE)
     ours, theirs = ([part.only([i]).features for i in range(len(CONCEPTS))] for part in (seen, reference.base_model))
     distance, of_base_model = frechet_pair(reference.real.features, ours, theirs)
     return {
         "images_per_concept": images_each,
-        **shares(seen.seen, labels),
-        "second_judge": shares(second_seen(seen), labels)["accuracy"],
+        **shares(seen.seen, labels, len(CONCEPTS)),
+        "second_judge": shares(second_seen(seen), labels, len(CONCEPTS))["accuracy"],
         "fd_against_real": round(distance.value, 3),
         "fd_ratio": round(distance.value / of_base_model.value, 3),
         "coverage_ratio": round(coverage(theirs, ours).ratio.value, 3),

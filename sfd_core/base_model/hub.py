@@ -34,10 +34,11 @@ from tqdm.asyncio import tqdm_asyncio
 from sfd_core.base_model.configs import MAX_CONFIG_BYTES, read_config
 from sfd_core.base_model.hub_layout import HubLayout
 from sfd_core.base_model.hub_name import Hub
+from sfd_core.base_model.layout import INDEX, MAX_WEIGHTS_BYTES
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, file_sha256
+from sfd_core.base_model.sources import MAX_INDEX_BYTES, parts_of, put_weights, variants
 from sfd_core.errors import ModelRefused, ModelUnavailable
 
-INDEX = "model_index.json"
 TOGETHER = 4
 """Files that are fetched at a time."""
 PAUSE = 0.5
@@ -48,7 +49,7 @@ Progress = Callable[[], None]
 
 def fetch(
     hub: Hub,
-    family: str,
+    family: str | None,
     folder: Path,
     layouts: Mapping[str, HubLayout],
     progress: Progress | None = None,
@@ -58,7 +59,7 @@ def fetch(
     where it was; of several at once, in whichever processes, one fetches and the others wait.
 
     Args:
-        family: what the model was allowed as.
+        family: what the model was allowed as; None: whichever of ``layouts`` it is.
         layouts: what is fetched, by the class of the pipeline.
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
             Without it, bars are shown.
@@ -83,7 +84,7 @@ def fetch(
 
 def _download(
     hub: Hub,
-    family: str,
+    family: str | None,
     folder: Path,
     layouts: Mapping[str, HubLayout],
     progress: Progress | None,
@@ -117,17 +118,53 @@ def _download(
     _check_sizes(hub, {INDEX: MAX_CONFIG_BYTES}, listed)
     get([INDEX])
     layout = _layout(hub, family, folder / INDEX, layouts)
-    _check_names(hub, [*layout.configs, *layout.weights], listed)
+    _check_names(hub, layout.configs, listed)
+    weights = {name: _form(hub, name, listed) for name in layout.weights}
     if (lacking := layout.without_words(listed)) is not None:
-        raise ModelRefused(f"{_said(hub)} has neither {lacking}")
+        raise ModelRefused(f"{_said(hub)} has {lacking}")
     _check_sizes(hub, layout.limits, listed)
     get([*layout.configs, *layout.words])
     layout.check(folder)
     layout.image(folder)
     for name in layout.configs:
         read_config(folder / name)
-    get(layout.weights)
+    indexes = [form for form in weights.values() if form.endswith(".json")]
+    _check_sizes(hub, dict.fromkeys(indexes, MAX_INDEX_BYTES), listed)
+    get(indexes)
+    parts = {name: _parts(folder, form) for name, form in weights.items()}
+    wanted = [part for some in parts.values() for part in some]
+    _check_names(hub, wanted, listed)
+    _check_sizes(hub, dict.fromkeys(wanted, MAX_WEIGHTS_BYTES), listed)
+    get(wanted)
+    for name, form in weights.items():
+        if form != name:
+            _become_one(folder, name, parts[name], form)
     return layout
+
+
+def _parts(folder: Path, form: str) -> list[str]:
+    """The files that a form of weights is made of."""
+    if not form.endswith(".json"):
+        return [form]
+    return [path.relative_to(folder).as_posix() for path in parts_of(folder / form)]
+
+
+def _form(hub: Hub, name: str, listed: Mapping[str, RepoFile]) -> str:
+    """The form in which the weights ``name`` are there: the file itself, or the index of its parts; of variants alone
+    ``fp16``, which most have, or else the first by name."""
+    beside = [Path(other).name for other in listed if Path(other).parent == Path(name).parent]
+    there = variants(Path(name).name, beside)
+    if not there:
+        _check_names(hub, [name], listed)  # says why
+    chosen = min(there, key=lambda variant: (variant is not None, variant != "fp16", variant or ""))
+    return (Path(name).parent / there[chosen]).as_posix()
+
+
+def _become_one(folder: Path, name: str, parts: Sequence[str], form: str) -> None:
+    """What came in another form becomes the one file that is read."""
+    put_weights([folder / part for part in parts], folder / name)
+    for left in {form, *parts}:
+        (folder / left).unlink(missing_ok=True)
 
 
 def of_another_family(hub: Hub, found: str, allowed: str) -> str:
@@ -138,12 +175,13 @@ def of_another_family(hub: Hub, found: str, allowed: str) -> str:
     )
 
 
-def _layout(hub: Hub, family: str, index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
+def _layout(hub: Hub, family: str | None, index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
     """What is fetched of the pipeline whose ``model_index.json`` this is."""
     name = read_config(index).get("_class_name")
     if not isinstance(name, str) or name not in layouts:
         raise ModelRefused(f"{index}: _class_name is {name!r}, must be {' or '.join(map(repr, layouts))}")
-    if (layout := layouts[name]).family != family:
+    layout = layouts[name]
+    if family is not None and layout.family != family:
         raise ModelRefused(f"{index}: _class_name is {name!r}: {of_another_family(hub, layout.family, family)}")
     return layout
 

@@ -170,7 +170,7 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str,
 
 
 def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
-    """What a class-conditional model must bring."""
+    """What a class-conditional model must bring, and what it may."""
     concepts = tuple(fields.get("concepts", list))
     if not 2 <= len(concepts) <= MAX_CONCEPTS or not all(isinstance(c, str) and c.strip() for c in concepts):
         raise ModelRefused(f"{fields.path}: concepts must be 2 to {MAX_CONCEPTS} names")
@@ -182,13 +182,17 @@ def _class_parts(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
             raise ModelRefused(f"{fields.path}: controls names {concept!r}, which is none of the concepts")
         if not any(name.startswith(f"{value}/") for name in files):
             raise ModelRefused(f"{fields.path}: controls.{concept} names {value!r}, of which no file is among files")
-    reference, features = read_references(fields, files)
+    if "second_judge" in fields.raw and "judge" not in fields.raw:
+        raise ModelRefused(f"{fields.path}: second_judge stands beside a judge, and there is none")
+    judge, second = (
+        read_judge(fields, name, len(concepts), files) if name in fields.raw else None
+        for name in ("judge", "second_judge")
+    )
+    reference, features = read_references(fields, files) if "reference" in fields.raw else (None, {})
     return {
         "concepts": concepts,
-        "judge": read_judge(fields, "judge", len(concepts), files),
-        "second_judge": read_judge(fields, "second_judge", len(concepts), files)
-        if "second_judge" in fields.raw
-        else None,
+        "judge": judge,
+        "second_judge": second,
         "reference": reference,
         "features": features,
         "controls": controls,
@@ -234,13 +238,22 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+NOT_READ = frozenset({".md", ".png", ".jpg", ".jpeg", ".svg", ".log", ".jsonl"})
+"""Endings of files that no loader opens: they may lie beside the others."""
+
+
 def verify_files(model: BaseModel) -> None:
     """Recompute the digest of every file of the model.
 
     Raises:
         ModelRefused: for a file that is missing, is a link that leaves the folder, or does not have the digest
-            that the manifest states.
+            that the manifest states; and for one that a loader may find beside them and that nobody has checked.
     """
+    if beside := unlisted(model):
+        raise ModelRefused(
+            f"{model.folder}: {', '.join(beside)} lie beside the model's files and not in {MANIFEST}: a loader may "
+            "read them, so list them with their digests, or take them away"
+        )
     root = model.folder.resolve()
     for name, stated in model.files.items():
         path = model.folder / name
@@ -250,3 +263,17 @@ def verify_files(model: BaseModel) -> None:
             raise ModelRefused(f"{path}: named in {MANIFEST} but missing")
         if (found := file_sha256(path)) != stated:
             raise ModelRefused(f"{path}: sha256 is {found}, {MANIFEST} states {stated}")
+
+
+def unlisted(model: BaseModel) -> tuple[str, ...]:
+    """List the files in folders of the model that its manifest does not name: diffusers and transformers open what
+    they find there, such as an index of other weights. The model's own folder is not one of them: of that only files
+    by name are opened."""
+    folders = {folder for name in model.files if (folder := Path(name).parent) != Path()}
+    found = (path for folder in sorted(folders) for path in sorted((model.folder / folder).glob("*")))
+    names = (path.relative_to(model.folder).as_posix() for path in found if path.is_symlink() or path.is_file())
+    return tuple(
+        name
+        for name in names
+        if name not in model.files and Path(name).suffix not in NOT_READ and not Path(name).name.startswith(".")
+    )

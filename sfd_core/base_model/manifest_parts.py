@@ -35,15 +35,20 @@ class JudgeInfo:
     """A classifier that answers "which concept is in this image?".
 
     ``folder``: a transformers image-classification folder, relative to the model's. ``accuracy``: on real images
-    that it was not trained on, ``accuracy_images`` of them. ``by_concept``: the same for each concept.
+    that it was not trained on, ``accuracy_images`` of them. ``by_concept``: the same for each concept. None and empty
+    where it was not tried on any.
     """
 
     name: str
     folder: str
-    accuracy: float
+    accuracy: float | None
     accuracy_images: int
     by_concept: tuple[float, ...]
     digest: str
+
+    def accuracy_on(self, label: int) -> float | None:
+        """Return its accuracy on real images of one concept; None where it is not known."""
+        return self.by_concept[label] if self.by_concept else None
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,9 @@ def read_image(fields: Fields) -> ImageFormat:
 def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str]) -> JudgeInfo:
     """Read a judge whose files are all among ``files``, with the digest that these make."""
     judge = fields.within(name)
-    by_concept = tuple(judge.get("by_concept", list))
-    if len(by_concept) != concepts:
+    tried = "accuracy" in judge.raw
+    by_concept = tuple(judge.get("by_concept", list)) if tried else ()
+    if tried and len(by_concept) != concepts:
         raise ModelRefused(f"{judge.at}by_concept has {len(by_concept)} entries for {concepts} concepts")
     folder, stated = judge.get("folder", str), judge.get("digest", str)
     found = digest_of({file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")})
@@ -90,8 +96,8 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
     return JudgeInfo(
         judge.get("name", str),
         folder,
-        judge.get("accuracy", float),
-        judge.get("accuracy_images", int),
+        judge.get("accuracy", float) if tried else None,
+        judge.get("accuracy_images", int) if tried else 0,
         by_concept,
         stated,
     )

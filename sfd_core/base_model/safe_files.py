@@ -16,7 +16,7 @@ from torch import nn
 
 from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import read_config, refuse_link_out
-from sfd_core.base_model.hub_layout import MAX_WEIGHTS_BYTES
+from sfd_core.base_model.layout import MAX_WEIGHTS_BYTES
 from sfd_core.errors import ModelRefused
 
 M = TypeVar("M", bound=nn.Module)
@@ -99,6 +99,17 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     refuse_link_out(path)
     if not path.is_file():
         raise ModelRefused(f"{path}: no such file (weights are read from safetensors only)")
+    if (index := path.with_name(f"{path.name}.index.json")).exists():
+        raise ModelRefused(f"{index}: libraries read the files that it names in place of {path.name}: take it away")
+    return read_header(path)
+
+
+def read_header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Read the same of a file that may be a link, as a hub's cache is made of.
+
+    Raises:
+        ModelRefused: as :func:`check_readable`.
+    """
     if path.stat().st_size > MAX_WEIGHTS_BYTES:
         raise ModelRefused(f"{path}: larger than {MAX_WEIGHTS_BYTES} bytes")
     try:

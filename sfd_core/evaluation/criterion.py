@@ -25,12 +25,28 @@ BEHIND_A_FILTER = (
 
 
 @dataclass(frozen=True)
+class Material:
+    """The material that a base model brings to be judged by. ``judge``: whether one looks; ``real``: real images of
+    remaining concepts among its reference statistics; ``features``: of its judge, counted."""
+
+    judge: bool
+    real: int = 0
+    features: int = 0
+
+
+def lacks_judge(material: Material) -> str | None:
+    """Say what keeps a criterion undecided that takes a judge alone, if anything."""
+    return None if material.judge else f"no judge says what is in an image: {NO_JUDGE_HINT}"
+
+
+@dataclass(frozen=True)
 class CriterionSpec:
     """A kind of criterion: its threshold, its decision and its words. ``default``: the threshold where a request sets
     none; ``low``, ``high``: it lies between them, both excluded unless ``low_allowed`` or ``high_allowed``. There it
     asks for nothing. ``description``: in the API's document and the report's schema. ``decide``: holds what was
     measured against the threshold; by concept or domain there may be several. ``at_once``: for how many figures at once
-    its interval holds, at most.
+    its interval holds, at most. ``lacking``: says what a base model would have to bring for it to be decided, if
+    anything.
 
     The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
     models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
@@ -58,6 +74,7 @@ class CriterionSpec:
     high_allowed: bool = False
     text_only: bool = False
     at_once: Callable[[Evidence], int] = lambda evidence: 1
+    lacking: Callable[[Material], str | None] = lacks_judge
 
     def error(self, value: float) -> FieldError | None:
         """Return what is wrong with a request's threshold, if anything."""

@@ -121,9 +121,9 @@ class Evaluators:
         concepts where the base model has no judge and CLIP is at hand. ``plan``: as of :func:`questions_of`."""
         model, prompts = questions_of(self.model, request, plan)
         judge = self.judge
-        if judge is None and self.clip is not None and prompts is not None:
+        if judge is None and self.clip is not None:
             # A caption stands for itself, a concept for a photo of it.
-            named = {item.concept for item in request.forget}
+            named = set(model.concepts) if prompts is None else {item.concept for item in request.forget}
             named |= {o.concept for item in request.forget if isinstance(o := item.override, FixedOverride)}
             judge = ClipJudge(self.clip, [photo_of(c) if c in named else (c,) for c in model.concepts])
         return dataclasses.replace(self, model=model, judge=judge, prompts=prompts)

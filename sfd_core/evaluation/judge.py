@@ -6,24 +6,25 @@ It is never the network that was trained on. Its pooled features (before the cla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification
 
-from sfd_core.base_model.config_checks import Checked, check_sizes
+from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
-from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import check_header
 from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.preprocessing import Preprocessing, read_preprocessing
 from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.images import from_uint8
+from sfd_core.suggestions import listed
 
 JUDGE_BATCH = 250
 """Images that the judge sees at a time; fixed, so that the same images get the same scores."""
@@ -51,11 +52,13 @@ class Judgement:
 
 
 class ImageJudge:
-    """A classifier over the base model's concepts, in their order."""
+    """A classifier over the base model's concepts. ``order``: where among its own labels each concept is; None: they
+    are the concepts, in their order."""
 
-    def __init__(self, net: nn.Module, size: tuple[int, int]) -> None:
+    def __init__(self, net: nn.Module, preprocessing: Preprocessing, order: Sequence[int] | None = None) -> None:
         self.net = net.eval().requires_grad_(False)
-        self.size = size
+        self.preprocessing = preprocessing
+        self.order = None if order is None or list(order) == sorted(order) else list(order)
         self._features: list[Tensor] = []
         head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
         head.register_forward_pre_hook(lambda _, inputs: self._features.append(inputs[0].flatten(1)))
@@ -66,32 +69,33 @@ class ImageJudge:
 
         Raises:
             ModelRefused: for a model without a judge, a folder that asks for code of its own, weights that do not
-                fit, sizes that nothing has, or a judge whose labels are not the model's concepts in the model's order.
+                fit, sizes that nothing has, or a judge whose labels are not the model's concepts.
         """
         if (info := info or model.judge) is None:
             raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
         folder = model.folder / info.folder
-        check_sizes(folder / "config.json", read_config(folder / "config.json"))
-        size = _size(folder, model)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        labels = [config.id2label.get(i) for i in range(len(config.id2label))]
-        if labels != list(model.concepts):
-            raise ModelRefused(f"{folder / 'config.json'}: labels {labels} are not the model's concepts in their order")
-        with torch.device("meta"):
-            shapes = AutoModelForImageClassification.from_config(config).state_dict()
-        check_header(folder / "model.safetensors", {name: tuple(v.shape) for name, v in shapes.items()})
+        path = folder / "config.json"
+        check_sizes(path, read_config(path))
+        try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            with torch.device("meta"):
+                empty = AutoModelForImageClassification.from_config(config)
+        except Exception as error:  # noqa: BLE001 - whatever a hostile configuration provokes is a refusal
+            raise ModelRefused(f"{path}: no image classifier can be built from it: {error}") from None
+        order = _order(path, [config.id2label.get(i) for i in range(len(config.id2label))], model.concepts)
+        preprocessing = read_preprocessing(folder, model.image, getattr(config, "num_channels", None) or 3)
+        shapes = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
+        check_header(folder / "model.safetensors", shapes)
         net = AutoModelForImageClassification.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
-        return cls(net.to(device), size)
+        return cls(net.to(device), preprocessing, order)
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute logits [B, concepts] from images [B, C, H, W] in [-1, 1]."""
         self._features.clear()
-        if x.shape[-2:] != self.size:
-            x = F.interpolate(x, size=self.size, mode="bilinear")
-        output: Tensor = self.net(x).logits
-        return output
+        output: Tensor = self.net(self.preprocessing(x)).logits
+        return output if self.order is None else output[:, self.order]
 
     def logits_of(self, x0: Tensor, network: AttackedNetwork) -> Tensor:
         """Return the same for x0 [B, ...] in the own space of ``network``, of cells or latents."""
@@ -109,13 +113,15 @@ class ImageJudge:
         return Judgement(torch.cat(probabilities).numpy(), torch.cat(features).numpy())
 
 
-def _size(folder: Path, model: BaseModel) -> tuple[int, int]:
-    """The size at which the judge sees an image: its preprocessor's, else the model's own."""
-    path = folder / "preprocessor_config.json"
-    size = read_config(path).get("size") if path.exists() else None
-    if not isinstance(size, dict) or not {"height", "width"} <= set(size):
-        return model.image.height, model.image.width
-    checked = Checked(size)
-    found = checked.whole("height", 1, MAX_SIDE), checked.whole("width", 1, MAX_SIDE)
-    checked.refuse(path)
-    return found
+def _order(path: Path, labels: Sequence[object], concepts: Sequence[str]) -> list[int]:
+    """Where among ``labels`` each of ``concepts`` is: they must be the same names, in whichever order.
+
+    Raises:
+        ModelRefused: with the names that only one of them has.
+    """
+    if sorted(map(str, labels)) != sorted(concepts):
+        lacks = [concept for concept in concepts if concept not in labels]
+        has = [str(label) for label in labels if label not in concepts]
+        said = " and ".join(f"{word} {listed(names)}" for word, names in (("lacks", lacks), ("has", has)) if names)
+        raise ModelRefused(f"{path}: its labels are not the model's concepts: it {said or 'has one twice'}")
+    return [labels.index(concept) for concept in concepts]

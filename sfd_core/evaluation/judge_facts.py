@@ -15,8 +15,8 @@ class JudgeFacts:
     name: str
     """What the judge is called in its base model's manifest, or CLIP zero-shot and the folder of its weights."""
     accuracy: Share | None
-    """Share of real, held-out images in which it sees the true concept. Null for CLIP zero-shot, which no such images
-    were kept for."""
+    """Share of real, held-out images in which it sees the true concept. Null where it was not tried on any: CLIP
+    zero-shot, or a classifier that came without such images."""
     accuracy_images: Count
     """How many real images that accuracy was measured on."""
     digest: Digest

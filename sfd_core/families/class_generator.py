@@ -23,11 +23,10 @@ import torch
 from torch import Tensor
 
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import INDEX
 from sfd_core.errors import ModelRefused
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler, Images
-
-INDEX = "model_index.json"
 
 
 class ClassPipelineGenerator(ClassSampler):

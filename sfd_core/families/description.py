@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfd_core.base_model.hub_layout import HubLayout
+from sfd_core.base_model.layout import FolderLayout
 from sfd_core.base_model.manifest import BaseModel, Conditions
 from sfd_core.families.times import check_steps
 from sfd_core.prompts.plan import PromptPlan
@@ -33,7 +34,8 @@ class Description:
     ``check_plan``: refuses prompts that a model would not tell from their overrides.
     ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
     the pipeline, and of the scheduler in it. ``opening``: how diffusers opens one, as Python of its ``folder``, for
-    whoever reads the model card. ``hub``: what is fetched of its models on a hub; None: none are.
+    whoever reads the model card. ``hub``: what is fetched of its models on a hub; None: none are. ``folder``: what is
+    read of a folder of one, where that is something else.
     """
 
     name: str
@@ -48,6 +50,12 @@ class Description:
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hub: HubLayout | None = None
     opening: str = BESIDE_ITS_WEIGHTS
+    folder: FolderLayout | None = None
+
+    @property
+    def layout(self) -> FolderLayout | None:
+        """What is read of a folder of such a model."""
+        return self.folder or self.hub
 
     @property
     def takes_prompts(self) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from sfd_core.base_model.config_checks import shown
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.scheduler_config import SCHEDULER, read_scheduler
+from sfd_core.families.scheduler_config import read_scheduler
 from sfd_core.families.schedules import load_schedule
 
 _FORWARD = (

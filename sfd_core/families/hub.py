@@ -14,16 +14,20 @@ from sfd_core.families.registry import hub_layouts, load_manifest
 
 
 def fetch(
-    hub: Hub, family: str, folder: Path, progress: hubs.Progress | None = None, endpoint: str = constants.ENDPOINT
+    hub: Hub,
+    family: str | None,
+    folder: Path,
+    progress: hubs.Progress | None = None,
+    endpoint: str = constants.ENDPOINT,
 ) -> BaseModel:
-    """Fetch the model of ``hub``, which was allowed as one of ``family``, into ``folder``, unless it is there:
-    :func:`sfd_core.base_model.hub.fetch`.
+    """Fetch the model of ``hub``, which was allowed as one of ``family`` (None: of any), into ``folder``, unless it
+    is there: :func:`sfd_core.base_model.hub.fetch`.
 
     Raises:
         ModelRefused, ModelUnavailable: as that does; also for what is there, of another family.
     """
     hubs.fetch(hub, family, folder, hub_layouts(), progress, endpoint)
     model = load_manifest(folder)
-    if model.family != family:
+    if family is not None and model.family != family:
         raise ModelRefused(f"{folder}: {hubs.of_another_family(hub, model.family, family)}")
     return model

@@ -10,8 +10,8 @@ from diffusers import EulerDiscreteScheduler
 
 from sfd_core.base_model.config_checks import Checked, shown
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
-from sfd_core.families.scheduler_config import SCHEDULER
 from sfd_core.families.schedules import load_schedule
 
 _BETAS = ("trained_betas", "beta_schedule", "beta_start", "beta_end")

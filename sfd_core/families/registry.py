@@ -94,7 +94,8 @@ def recipe_of(
 
 
 def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
-    """Find the base models below ``folders``, by name: each subfolder with a manifest is one.
+    """Find the base models below ``folders``, by name: each subfolder with a manifest is one, but for hidden ones, in
+    which models are made.
 
     Raises:
         ModelRefused: for a manifest that cannot be read, or two models of one name.
@@ -104,7 +105,7 @@ def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
         if not folder.is_dir():
             raise ModelRefused(f"{folder}: not a folder")
         for path in sorted(folder.iterdir()):
-            if not (path / MANIFEST).is_file():
+            if path.name.startswith(".") or not (path / MANIFEST).is_file():
                 continue
             model = load_manifest(path)
             if model.name in models:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from sfd_core.base_model.config_checks import Checked, is_number, shown
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.stock_schedulers import (
     PREDICTION_TYPE,
@@ -19,7 +20,6 @@ from sfd_core.families.stock_schedulers import (
     kind_without_formula,
 )
 
-SCHEDULER = "scheduler/scheduler_config.json"
 MAX_STEPS = 100_000
 PredictionType = Literal["epsilon", "v_prediction"]
 PREDICTION_TYPES: tuple[str, ...] = get_args(PredictionType)

@@ -12,10 +12,10 @@ import torch
 from diffusers.schedulers.scheduling_ddpm import betas_for_alpha_bar, rescale_zero_terminal_snr
 from torch import Tensor
 
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.parameterization import VariancePreserving, schedule_from_betas
 from sfd_core.families.scheduler_config import (
-    SCHEDULER,
     SchedulerConfig,
     UnsupportedSchedule,
     read_scheduler,

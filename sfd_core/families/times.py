@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
-from sfd_core.families.scheduler_config import SCHEDULER, SchedulerConfig, read_scheduler
+from sfd_core.families.scheduler_config import SchedulerConfig, read_scheduler
 from sfd_core.request.recipe import Recipe
 
 

@@ -107,7 +107,8 @@ from diffusers import {opening.partition(".")[0]}
 
 pipe = {opening}"""
     if (asked := report.asked_by) is None:
-        example = next(row.concept for row in part(report, Retention).retention)
+        kept = [row.concept for row in part(report, Retention).retention]  # none where no judge looked
+        example = kept[0] if kept else report.forget[0].concept
         return f"""{opened}
 image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"""
     forgotten = {item.concept for item in report.forget}

@@ -23,6 +23,7 @@ from tests.cli.service import CONCEPTS, free_port
 from tests.docs.reading import ROOT, Block, Command, blocks
 from tests.docs.tables import LAX, STAYS, not_here, passes, quick
 from tests.record.case import make_case
+from tests.support.foreign import save_class_model, save_classifier, save_pictures
 from tests.support.tiny_model import make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -80,6 +81,9 @@ def checkout() -> Iterator[Path]:
     make_tiny_text_model(folder / "models/emoji", "emoji", domains=True, more_objects=["bomb"], apart=3.0)
     make_tiny_text_model(folder / "plain-models/plain", "plain")
     (folder / "models/plain").symlink_to(folder / "plain-models/plain")
+    save_class_model(folder / "cars")
+    save_classifier(folder / "cars-classifier")
+    save_pictures(folder / "cars-test")
     _write(folder / "few-fashion.json", "fashion", "Sneaker", "Bag")
     lax = {"thresholds": LAX | {"cross_domain_accuracy_drop": 0.999}}
     _write(folder / "few-emoji.json", "emoji", "pistol", "banana", **lax)

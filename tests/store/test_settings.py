@@ -28,7 +28,8 @@ def test_defaults(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path / ".lethe"
     assert settings.work_dir == tmp_path / ".lethe/work"
     assert settings.artifacts_url == f"file://{tmp_path}/.lethe/artifacts"
-    assert (settings.database_url, settings.broker_url, settings.models_dir) == (None, None, None)
+    assert (settings.database_url, settings.broker_url) == (None, None)
+    assert settings.models_dir == tmp_path / ".lethe/models"
     assert settings.bundled_models_dir == BUNDLED_MODELS
 
 

@@ -17,6 +17,7 @@ from sfd_core.base_model.manifest import BaseModel, ImageFormat, JudgeInfo
 from sfd_core.base_model.vocabulary import Concept, EvaluationPrompts, Vocabulary
 from sfd_core.evaluation.evaluators import Evaluators, OtherDomain
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.preprocessing import Preprocessing
 from sfd_core.evaluation.reference import Reference, ReferenceSet
 
 OBJECTS = (
@@ -126,7 +127,7 @@ def evaluators(images: int = 40) -> Evaluators:
     prompts = EvaluationPrompts(VOCABULARY, "object")
     labels = np.repeat(np.arange(len(OBJECTS)), images)
     parts: dict[str, list[ReferenceSet]] = {"object": [], "style": []}
-    judges = {domain: ImageJudge(_Amount(domain), (8, 8)) for domain in parts}
+    judges = {domain: ImageJudge(_Amount(domain), Preprocessing((8, 8))) for domain in parts}
     for first in (0, 10_000):
         seeds = list(range(first, first + len(labels)))
         painted = Painter().sample_labels(labels.tolist(), seeds)

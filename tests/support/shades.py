@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.preprocessing import Preprocessing
 from sfd_core.families.parameterization import VariancePreserving, linear_schedule
 from sfd_core.families.protocol import LoadedBase
 
@@ -44,7 +45,7 @@ class Brightness(nn.Module):
 
 def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
     """A judge that looks at ``rows`` and never answers with one of ``never``."""
-    return ImageJudge(Brightness(rows, never), (8, 8))
+    return ImageJudge(Brightness(rows, never), Preprocessing((8, 8)))
 
 
 def trained_on(base: LoadedBase, labels: Sequence[int], steps: int = 150) -> LoadedBase:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sfd_core.evaluation.judge import ImageJudge
+from sfd_core.evaluation.preprocessing import Preprocessing
 from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.sampling import evaluation_prompts
@@ -70,7 +71,7 @@ class ShadeByWords(nn.Module):
 
 def judge(rows: slice = slice(None), never: Sequence[int] = ()) -> ImageJudge:
     """A judge of the four objects' shades that looks at ``rows`` and never answers with one of ``never``."""
-    return ImageJudge(Brightness(rows, never), (16, 16))
+    return ImageJudge(Brightness(rows, never), Preprocessing((16, 16)))
 
 
 def knowing(base: LoadedPipeline, instead: Mapping[int, int] | None = None) -> LoadedPipeline:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import measure, number, percent
-from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
+from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec, Material
 from sfd_core.evaluation.intervals import Interval, ratio_of
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.verdict import Criterion, at_most, undecided
@@ -56,14 +56,22 @@ def too_few(images: int, needed: int, threshold: float) -> Criterion:
     return undecided(NAME, threshold, reason)
 
 
-def too_few_real(images: int, features: int, threshold: float) -> Criterion:
-    """Leave the criterion undecided: half of the real images, as many as a distance is measured to, must be more than
-    the features."""
-    reason = (
-        f"a Frechet distance takes {number(2 * (features + 1))} real images of remaining concepts; the base model's "
-        f"reference has {number(images)}"
-    )
-    return undecided(NAME, threshold, reason)
+def lacking(material: Material) -> str | None:
+    """Say what keeps the criterion undecided whatever a generator makes, if anything: half of the real images, as many
+    as a distance is measured to, must be more than the features."""
+    if not material.judge:
+        return f"there is no judge on whose features a distance could be measured: {NO_JUDGE_HINT}"
+    if not material.real:
+        return (
+            "there are no real images to measure a Frechet distance to: the base model ships no reference of any "
+            "(docs/base-models.md says how to add one)"
+        )
+    if material.real // 2 <= material.features:
+        return (
+            f"a Frechet distance takes {number(2 * (material.features + 1))} real images of remaining concepts; the "
+            f"base model's reference has {number(material.real)}"
+        )
+    return None
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
@@ -72,23 +80,19 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
     from sfd_core.evaluation.metrics import images_needed
 
     if not evidence.has_judge:
-        reason = f"there is no judge on whose features a distance could be measured: {NO_JUDGE_HINT}"
-        return [undecided(NAME, threshold, reason)]
+        return [undecided(NAME, threshold, str(lacking(Material(judge=False))))]
     kept, reference = evidence.kept, evidence.reference
-    if not len(reference.real.labels):
-        reason = (
-            "there are no real images to measure a Frechet distance to: the base model ships no reference of any "
-            "(docs/base-models.md says how to add one)"
-        )
-        return [undecided(NAME, threshold, reason)]
+    real = reference.real.only(kept).features
+    lacks = lacking(Material(True, len(real), real.shape[1]))
+    if lacks is not None and not len(real):
+        return [undecided(NAME, threshold, lacks)]
     generator = [evidence.judgements.features([label]) for label in kept]
     base_model = [reference.base_model.only([label]).features for label in kept]
-    real = reference.real.only(kept).features
     n, needed = sum(equal_counts(generator, base_model)), images_needed(real.shape[1])
     if n < needed:
         return [too_few(n, needed, threshold)]
-    if len(real) // 2 <= real.shape[1]:
-        return [too_few_real(len(real), real.shape[1], threshold)]
+    if lacks is not None:
+        return [undecided(NAME, threshold, lacks)]
     ours, theirs = frechet_pair(real, generator, base_model)
     return [judge(ours, theirs, threshold)]
 
@@ -124,4 +128,5 @@ CRITERION = CriterionSpec(
     figures="<strong>{{ c.measured.value | number }} times</strong>\n"
     "<small>{{ c.measured.low | number }} to {{ c.measured.high | number }}</small>",
     measured=MEASURED,
+    lacking=lacking,
 )

@@ -39,7 +39,7 @@ class RetainedConcept:
     """The same of the base model: measured once and stored with it, or made in this evaluation where it ships none."""
     judge_on_real: Share | None
     """The judge's accuracy on real images of this concept: no generator can be expected to score much above it. Null
-    for CLIP zero-shot."""
+    where it was not tried on any, as CLIP zero-shot."""
     second_judge: SecondRetention | None
     """The same by the second judge; null without one."""
 
@@ -100,7 +100,7 @@ def _row(label: int, evidence: Evidence) -> RetainedConcept:
         len(images.seen),
         rate(images.seen == label),
         rate(base_model.seen == label),
-        model.judge.by_concept[label] if model.judge is not None else None,
+        model.judge.accuracy_on(label) if model.judge is not None else None,
         second,
     )
 

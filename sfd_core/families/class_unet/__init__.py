@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sfd_core.families.class_unet.layout import LAYOUT
 from sfd_core.families.description import NO_NEGATIVE, Description
 from sfd_core.request.concepts import Budget
 from sfd_core.request.recipe import Recipe
@@ -21,4 +22,5 @@ DESCRIPTION = Description(
         **dict.fromkeys(("deep_kappa", "negative_in_fake_score"), NO_NEGATIVE),
         **dict.fromkeys(("attention_slicing", "lora_rank_generator", "lora_rank_fake_score"), UNTRIED),
     },
+    folder=LAYOUT,
 )

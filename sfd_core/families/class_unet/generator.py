@@ -8,8 +8,9 @@ from diffusers import UNet2DModel
 from torch import Tensor
 
 from sfd_core.base_model.config_checks import Checked, is_whole
+from sfd_core.base_model.layout import INDEX
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.class_generator import INDEX, ClassPipelineGenerator, labels_of, read_class_index
+from sfd_core.families.class_generator import ClassPipelineGenerator, labels_of, read_class_index
 from sfd_core.families.class_unet.loading import load_class_unet
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import UNet2DModel
 
-from sfd_core.base_model.config_checks import Checked, is_whole
-from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
+from sfd_core.families.class_unet.layout import check_unet
 from sfd_core.families.class_unet.schedulers import Schedulers
 from sfd_core.families.images import noise_shape
 from sfd_core.families.protocol import LoadedBase
@@ -48,16 +45,6 @@ def load_class_unet(folder: Path, concepts: int) -> UNet2DModel:
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    path = folder / "unet" / "config.json"
-    checked = Checked(read_config(path))
-    checked.value("sample_size", _is_size, f"be 1 to {MAX_SIDE}, or two of them")
-    checked.unset("class_embed_type", "a class is looked up by its label")
-    checked.value("num_class_embeds", lambda v: is_whole(v) and v == concepts, f"be {concepts}, one a concept")
-    checked.refuse(path)
+    check_unet(folder, concepts)
     unet: UNet2DModel = load_unet(folder / "unet")
     return unet
-
-
-def _is_size(value: object) -> bool:
-    edges: list[Any] = value if isinstance(value, list) and len(value) == 2 else [value]
-    return all(is_whole(edge) and 1 <= edge <= MAX_SIDE for edge in edges)

@@ -4,6 +4,7 @@ label and guided away from its null class."""
 from __future__ import annotations
 
 from sfd_core.families.description import NO_NEGATIVE, Description
+from sfd_core.families.dit.layout import LAYOUT
 from sfd_core.families.dit.recipe import DIT
 
 NO_ADAPTERS = "supported for text-to-image models only: diffusers attaches no adapters to a DiTTransformer2DModel"
@@ -21,4 +22,5 @@ DESCRIPTION = Description(
         **dict.fromkeys(("lora_rank_generator", "lora_rank_fake_score"), NO_ADAPTERS),
         "attention_slicing": NO_SLICES,
     },
+    folder=LAYOUT,
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import INDEX
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_generator import INDEX
 from sfd_core.families.dit.base_sampler import GuidedDdimSampler
 from sfd_core.families.dit.generator import DitGenerator
-from sfd_core.families.dit.loading import LoadedDit, check_pipeline, load_parts
+from sfd_core.families.dit.layout import check_pipeline
+from sfd_core.families.dit.loading import LoadedDit, load_parts
 from sfd_core.families.dit.pipeline import ClassConditionalDiTPipeline
 from sfd_core.families.fitting import same_schedule, same_shape
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from sfd_core.base_model.config_checks import Checked, shown
 from sfd_core.base_model.configs import read_config
-from sfd_core.families.scheduler_config import SCHEDULER
+from sfd_core.base_model.layout import INDEX, SCHEDULER
 
-INDEX = "model_index.json"
 PIPELINE = "DiTPipeline"
 _TRANSFORMERS = (["diffusers", "DiTTransformer2DModel"], ["diffusers", "Transformer2DModel"])
 """The stock network, and what it was called when DiT was published."""
 _AUTOENCODER = ["diffusers", "AutoencoderKL"]
 
 
-def check_index(folder: Path, concepts: Sequence[str]) -> None:
-    """Check the folder's ``model_index.json``: a stock pipeline, which calls its classes as ``concepts`` does.
+def check_index(folder: Path, concepts: Sequence[str] | None = None) -> None:
+    """Check the folder's ``model_index.json``: a stock pipeline, which calls its classes as ``concepts`` does, if there
+    are any yet.
 
     Raises:
         ModelRefused: naming the file and every field that is wrong.
@@ -37,7 +37,7 @@ def check_index(folder: Path, concepts: Sequence[str]) -> None:
         "be null or an object of the names of classes",
         None,
     )
-    if isinstance(id2label, dict) and not checked.faults:
+    if isinstance(id2label, dict) and concepts is not None and not checked.faults:
         checked.faults += _misnamed(id2label, concepts)
     checked.refuse(path)
 

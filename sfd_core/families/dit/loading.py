@@ -3,7 +3,6 @@ safetensors only, nothing of the folder is executed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +10,16 @@ import torch
 from diffusers import DiTTransformer2DModel
 from diffusers.models.embeddings import PatchEmbed
 
-from sfd_core.base_model.config_checks import check_all
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_network
 from sfd_core.errors import ModelRefused
 from sfd_core.families.autoencoder import Autoencoder, load_autoencoder
-from sfd_core.families.autoencoder_config import check_autoencoder, check_picture, picture_of
-from sfd_core.families.dit.index import check_index
-from sfd_core.families.dit.transformer_config import SAMPLE_SIZE, read_transformer
+from sfd_core.families.autoencoder_config import check_picture
+from sfd_core.families.dit.layout import TRANSFORMER, check_pipeline, image_of
+from sfd_core.families.dit.transformer_config import read_transformer
 from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.scheduler_config import read_scheduler
 from sfd_core.families.schedules import load_schedule
-
-TRANSFORMER = "transformer"
 
 
 @dataclass(frozen=True)
@@ -42,25 +37,10 @@ def load(model: BaseModel, device: torch.device | str) -> LoadedDit:
         ModelRefused: naming the files and what is wrong with each.
     """
     check_pipeline(model.folder, model.concepts)
-    latents = read_transformer(model.folder / TRANSFORMER).get("sample_size", SAMPLE_SIZE)
-    check_picture(model.folder, model.image, picture_of(model.folder, latents))
+    check_picture(model.folder, model.image, image_of(model.folder))
     schedule = load_schedule(model.folder)
     network, autoencoder = load_parts(model.folder, len(model.concepts))
     return LoadedDit(model, network.to(device), schedule, autoencoder.to(device))
-
-
-def check_pipeline(folder: Path, concepts: Sequence[str]) -> None:
-    """Check every configuration of a pipeline's folder.
-
-    Raises:
-        ModelRefused: naming each file and every field of it that is wrong.
-    """
-    check_all(
-        lambda: check_index(folder, concepts),
-        lambda: read_scheduler(folder),
-        lambda: read_transformer(folder / TRANSFORMER, len(concepts)),
-        lambda: check_autoencoder(folder),
-    )
 
 
 def load_parts(folder: Path, concepts: int) -> tuple[DiTTransformer2DModel, Autoencoder]:

@@ -17,6 +17,8 @@ from sfd_core.base_model.manifest_parts import MAX_SIDE
 NETWORK, EARLIER = "DiTTransformer2DModel", "Transformer2DModel"
 SAMPLE_SIZE = 32
 """Latents along an edge, where the file says nothing."""
+CLASSES = 1000
+"""Where it does not say how many."""
 MAX_WIDTH = 16_384
 """Channels of a token. DiT-XL has 1152."""
 MAX_TOKENS = 1 << 14
@@ -54,10 +56,10 @@ def read_transformer(folder: Path, concepts: int | None = None) -> dict[str, Any
     patch = checked.whole("patch_size", 1, 64, 2)
     checked.whole("num_layers", 1, MAX_LAYERS, 28)
     if concepts is None:
-        checked.whole("num_embeds_ada_norm", 2, MAX_CONCEPTS, 1000)
+        checked.whole("num_embeds_ada_norm", 2, MAX_CONCEPTS, CLASSES)
     else:
         must = f"be {concepts}, one a concept; the null class is one more"
-        checked.value("num_embeds_ada_norm", lambda v: is_whole(v) and v == concepts, must, 1000)
+        checked.value("num_embeds_ada_norm", lambda v: is_whole(v) and v == concepts, must, CLASSES)
     # By its earlier name it is other networks too, and this is what says that it is a DiT.
     said = {} if config.get("_class_name") == EARLIER else {"default": "ada_norm_zero"}
     checked.value("norm_type", lambda v: v == "ada_norm_zero", "be 'ada_norm_zero'", **said)

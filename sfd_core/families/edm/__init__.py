@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from sfd_core.families.class_unet import DESCRIPTION as CLASS_UNET
+from sfd_core.families.class_unet.layout import class_layout
 from sfd_core.families.description import Description
+from sfd_core.families.edm.scheduler_config import SCHEDULERS, read_edm_scheduler
 from sfd_core.families.edm.times import check_levels
 from sfd_core.request.recipe import Recipe
 
@@ -20,4 +22,5 @@ DESCRIPTION = Description(
     one_step_scheduler="EDMEulerScheduler",
     without=CLASS_UNET.without,
     check_times=check_levels,
+    folder=class_layout(read_edm_scheduler, SCHEDULERS),
 )

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from sfd_core.base_model.config_checks import Checked, is_number, shown
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.scheduler_config import (
     PREDICTION_TYPES,
-    SCHEDULER,
     PredictionType,
     UnsupportedSchedule,
     one_of,

@@ -12,13 +12,13 @@ from diffusers import EDMEulerScheduler
 
 from sfd_core.base_model.config_checks import Checked, shown
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet.schedulers import Schedulers
 from sfd_core.families.edm.parameterization import Edm
 from sfd_core.families.edm.scheduler_config import EdmConfig, read_edm_scheduler
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.scheduler_config import SCHEDULER
 
 _NETWORKS = ("sigma_data", "prediction_type")
 """What a network is trained with: asked by other values it makes something else."""

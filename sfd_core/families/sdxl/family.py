@@ -9,13 +9,13 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import INDEX
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.autoencoder import load_autoencoder
 from sfd_core.families.sdxl.pipeline_layout import LAYOUT
 from sfd_core.families.sdxl.text import SdxlText
 from sfd_core.families.text.clip_reader import load_clip
-from sfd_core.families.text.layout import INDEX
 from sfd_core.families.text.text_family import TextFamily
 
 

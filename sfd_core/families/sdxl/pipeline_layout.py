@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sfd_core.base_model.config_checks import MAX_NUMBER, Checked
 from sfd_core.base_model.configs import read_config
-from sfd_core.families.text.layout import INDEX, PipelineLayout
+from sfd_core.base_model.layout import INDEX
+from sfd_core.families.text.layout import PipelineLayout
 from sfd_core.families.text.part_configs import (
     check_clip,
     check_fit,

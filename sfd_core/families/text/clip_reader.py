@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from sfd_core.base_model.config_checks import is_whole, shown
 from sfd_core.base_model.configs import read_config
@@ -105,7 +106,10 @@ def load_clip(
     """
     read = _load_tokenizer(folder / tokenizer)
     network = load_pretrained(kind, folder / encoder, "model.safetensors").eval().requires_grad_(False)
-    longest, positions = read.model_max_length, network.config.max_position_embeddings
+    positions = network.config.max_position_embeddings
+    if read.model_max_length == VERY_LARGE_INTEGER:  # where its files say none
+        read.model_max_length = positions
+    longest = read.model_max_length
     # A token to begin and one to end with, and one of the prompt.
     if not is_whole(longest) or not 3 <= longest <= positions:
         raise ModelRefused(

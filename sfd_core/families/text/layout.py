@@ -12,12 +12,12 @@ from typing import Any
 
 from sfd_core.base_model.config_checks import Checked, check_all
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import INDEX, SCHEDULER
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.errors import ModelRefused
 from sfd_core.families.autoencoder_config import check_autoencoder, picture_of
-from sfd_core.families.scheduler_config import SCHEDULER, read_scheduler
+from sfd_core.families.scheduler_config import read_scheduler
 
-INDEX = "model_index.json"
 _WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 """The file of a network's weights, by the library that its class is of."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.errors import ModelRefused
@@ -23,7 +24,6 @@ from sfd_core.families.one_step import load_one_step_scheduler
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.sampling import Images, evaluation_prompts
 from sfd_core.families.saved import saved_files
-from sfd_core.families.scheduler_config import SCHEDULER
 from sfd_core.families.schedules import load_schedule
 from sfd_core.families.text.attacked import AttackedTextNetwork
 from sfd_core.families.text.base_sampler import GuidedDdimSampler

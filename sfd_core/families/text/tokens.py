@@ -19,6 +19,8 @@ from sfd_core.text_files import read_json, text_of
 Tokens = tuple[int, ...]
 Reading = tuple[Tokens, ...]
 """The tokens that are read of one prompt, by each of a model's tokenizers."""
+_NO_LENGTH = int(1e30)
+"""What transformers writes where there is none."""
 _CONFIG = "tokenizer_config.json"
 _SPECIAL = {
     "bos_token": "<|startoftext|>",
@@ -85,8 +87,12 @@ def _built(folder: Path) -> PromptTokenizer:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
     from tokenizers.models import BPE
 
-    config = read_json(folder / _CONFIG)
-    longest = int(config["model_max_length"])
+    config = read_json(folder / _CONFIG) if (folder / _CONFIG).is_file() else {}
+    said = config.get("model_max_length")
+    if said is None or said == _NO_LENGTH:
+        encoder = folder.with_name(folder.name.replace("tokenizer", "text_encoder"))  # as diffusers names the two
+        said = read_json(encoder / "config.json").get("max_position_embeddings", 77)
+    longest = int(said)
     special = {name: _text(config.get(name, token)) for name, token in _SPECIAL.items()}
     vocabulary, merges = _vocabulary(folder)
     tokenizer = Tokenizer(

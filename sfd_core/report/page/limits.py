@@ -23,9 +23,9 @@ LIMITS = (
 _NO_JUDGE = (
     "No judge looked at the images: whether the concept is gone, and whether the rest is intact, was not measured."
 )
-_ZERO_SHOT = (
-    "The judge is CLIP zero-shot: it was never tested on real images of these concepts, and says only which of the "
-    "texts that it was given an image is nearest to."
+_UNTRIED = (
+    "The judge was never tested on real images of these concepts: how often it errs is not known. A judge by CLIP "
+    "zero-shot says only which of the texts that it was given an image is nearest to."
 )
 
 
@@ -36,7 +36,7 @@ def limits_of(report: Report) -> tuple[str, ...]:
     if report.judge is None:
         here.append(_NO_JUDGE)
     elif report.judge.accuracy is None:
-        here.append(_ZERO_SHOT)
+        here.append(_UNTRIED)
     asked = report.probes.asked
     known = probes_for(asked_by(report))
     tried = (spec.tried if name in asked else spec.not_tried for name, spec in known.items())

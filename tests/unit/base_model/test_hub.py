@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from diffusers import UNet2DConditionModel
 
 from sfd_core.base_model import hub as hub_module
 from sfd_core.base_model.hub import Progress
@@ -38,7 +40,7 @@ def fetch(
     folder: Path,
     progress: Progress | None = None,
     model: Hub = MODEL,
-    family: str = "stable_diffusion",
+    family: str | None = "stable_diffusion",
 ) -> BaseModel:
     return hub_models.fetch(model, family, folder, progress, server.url)
 
@@ -87,6 +89,33 @@ def test_what_a_run_reads_is_fetched_once_and_becomes_a_base_model(server: Serve
     assert fetch(server, tmp_path / "model") == model, "what is here needs no hub"
 
 
+@pytest.mark.parametrize("variant", [None, "fp16"])
+def test_parts_and_variants_become_the_one_file_that_is_read(
+    server: Server, repository: Path, tmp_path: Path, variant: str | None
+) -> None:
+    unet = UNet2DConditionModel.from_pretrained(repository / "unet")
+    shutil.rmtree(repository / "unet")
+    unet.save_pretrained(repository / "unet", max_shard_size="50KB", variant=variant)
+    vae = repository / "vae/diffusion_pytorch_model.safetensors"
+    vae.rename(vae.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    model = fetch(server, tmp_path / "model")
+    there = {p.relative_to(model.folder).as_posix() for p in model.folder.rglob("*") if p.is_file()}
+    assert there == {*model.files, "manifest.json"}
+    weights = load_base(model).network.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in unet.state_dict().items())
+
+
+def test_a_part_that_is_not_there(server: Server, repository: Path, tmp_path: Path) -> None:
+    unet = UNet2DConditionModel.from_pretrained(repository / "unet")
+    shutil.rmtree(repository / "unet")
+    unet.save_pretrained(repository / "unet", max_shard_size="50KB")
+    first = min((repository / "unet").glob("*.safetensors"))
+    first.unlink()
+    with pytest.raises(ModelRefused, match=f"has no unet/{first.name}"):
+        fetch(server, tmp_path / "model")
+    assert not any(name.endswith(".safetensors") for name in server.served)
+
+
 @pytest.mark.usefixtures("repository")
 def test_an_interrupted_fetch_goes_on(server: Server, tmp_path: Path) -> None:
     class Enough(Exception):
@@ -118,6 +147,7 @@ def test_of_several_at_once_one_fetches(server: Server, tmp_path: Path, monkeypa
 def test_pickled_weights(repository: Path, server: Server, tmp_path: Path) -> None:
     weights = repository / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
+    weights.with_suffix(".fp16.safetensors").unlink()
     with pytest.raises(ModelRefused, match=r"has no unet/diffusion_pytorch_model\.safetensors: .* never from pickles"):
         fetch(server, tmp_path / "model")
     assert server.served in ([], ["model_index.json"])
@@ -151,9 +181,12 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_model_of_another_family_is_fetched_as_one(sdxl: Path, server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["sdxl", None])
+def test_a_model_of_another_family_is_fetched_as_one(
+    sdxl: Path, server: Server, tmp_path: Path, family: str | None
+) -> None:
     server.repositories[NAME] = sdxl
-    model = fetch(server, tmp_path / "model", family="sdxl")
+    model = fetch(server, tmp_path / "model", family=family)
     assert (model.family, model.image.height) == ("sdxl", 16)
     assert {"text_encoder_2/model.safetensors", "tokenizer_2/tokenizer.json"} <= set(model.files)
     load_base(model)

@@ -12,11 +12,12 @@ from sfd_core.evaluation.accuracy_view import AccuracyView
 from sfd_core.evaluation.criteria.caption_accuracy_drop import judge as judge_captions
 from sfd_core.evaluation.criteria.cross_domain_accuracy_drop import judge as judge_cross_domain
 from sfd_core.evaluation.criteria.frechet_distance_ratio import judge as judge_distance
-from sfd_core.evaluation.criteria.frechet_distance_ratio import too_few, too_few_real
+from sfd_core.evaluation.criteria.frechet_distance_ratio import lacking, too_few
 from sfd_core.evaluation.criteria.paraphrase_accuracy import judge as judge_paraphrases
 from sfd_core.evaluation.criteria.retained_accuracy_drop import judge as judge_retention
 from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.evaluation.criteria.worst_concept_loss import judge as judge_worst
+from sfd_core.evaluation.criterion import Material
 from sfd_core.evaluation.intervals import Z95, Interval, difference, ratio_of, wilson
 from sfd_core.evaluation.sections.paraphrases import ParaphraseView
 from sfd_core.evaluation.verdict import Criterion, each_judge, if_any_measured, overall, undecided
@@ -329,7 +330,8 @@ def test_where_nothing_is_lost_nobody_is_said_to_have_lost() -> None:
 
 
 def test_too_few_real_images_are_counted_as_real_images() -> None:
-    reason = too_few_real(600, 320, 5.0).reason
+    reason = lacking(Material(True, 600, 320))
+    assert reason is not None
     assert "642 real images" in reason
     assert "reference has 600" in reason
 

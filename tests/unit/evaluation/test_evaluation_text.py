@@ -8,19 +8,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from sfd_core.admission import admit
 from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.reference import Reference
 from sfd_core.evaluation.scores import save_scores
-from sfd_core.evaluation.zero_shot import ClipJudge
+from sfd_core.evaluation.zero_shot import ClipJudge, photo_of
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget, Forget, Retain
@@ -29,6 +30,7 @@ from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.measured import as_report
 from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
+from tests.support.tiny_model import make_tiny_model
 
 EVERY_WORD = dict.fromkeys(OBJECTS[2].words, "banana")
 ONLY_THE_NAME = {"pistol": "banana"}
@@ -439,3 +441,19 @@ def test_a_second_judge_that_never_saw_the_base_model_s_styles_says_nothing_of_t
 def test_nothing_known_is_painted_as_nothing() -> None:
     """The painter itself: a misspelled word is no word to it."""
     assert abs(int(Painter().sample_prompts(["a pisttol"], [0])[..., 0].mean()) - NOTHING) < 2
+
+
+def test_clip_judges_classes_by_their_names_where_no_classifier_does(tmp_path: Path) -> None:
+    class Heard(Colours):
+        texts: ClassVar[list[str]] = []
+
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
+            self.texts.extend(texts)
+            return np.ones((len(texts), 2)) / np.sqrt(2)
+
+    tiny = make_tiny_model(tmp_path / "tiny")
+    alone = dataclasses.replace(tiny, judge=None, second_judge=None, reference=None)
+    body = {"base_model": "tiny", "forget": [{"concept": "red", "override": "green"}]}
+    asked = Evaluators(alone, None, None, clip=Heard()).asking(admit(body, alone).request, None)
+    assert isinstance(asked.judge, ClipJudge)
+    assert Heard.texts == [text for concept in tiny.concepts for text in photo_of(concept)]

@@ -19,7 +19,7 @@ from sfd_core.evaluation.subject import open_generator
 from sfd_core.families.dit.base_sampler import GuidedDdimSampler
 from sfd_core.families.dit.family import FAMILY
 from sfd_core.families.dit.generator import DitGenerator
-from sfd_core.families.dit.loading import check_pipeline
+from sfd_core.families.dit.layout import check_pipeline
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from tests.support.tiny_dit_model import CONCEPTS, ID2LABEL, make_tiny_dit_model

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sfd_core.admission import admit
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.families.edm.parameterization import Edm
@@ -21,7 +22,7 @@ from sfd_core.families.edm.times import check_levels
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of, recipe_of
-from sfd_core.families.scheduler_config import SCHEDULER, UnsupportedSchedule
+from sfd_core.families.scheduler_config import UnsupportedSchedule
 from tests.support.tiny_model import make_tiny_edm_model, make_tiny_model
 
 EULER: dict[str, Any] = {"_class_name": "EDMEulerScheduler"}

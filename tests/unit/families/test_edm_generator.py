@@ -14,6 +14,7 @@ import pytest
 import torch
 from diffusers import EDMEulerScheduler
 
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
@@ -21,7 +22,6 @@ from sfd_core.families.images import from_uint8, noise_of, to_uint8
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
 from sfd_core.families.registry import family_of
-from sfd_core.families.scheduler_config import SCHEDULER
 from tests.support.published import SAMPLED_BY_STOCK_DIFFUSERS
 from tests.support.tiny_model import make_tiny_edm_model
 

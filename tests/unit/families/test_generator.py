@@ -107,7 +107,7 @@ def test_bytes_and_floats_are_inverse() -> None:
         ("unet/config.json", {"auto_map": {"x": "y"}}, "auto_map"),
         ("unet/config.json", {"_class_name": "Other"}, "must be 'UNet2DModel'"),
         ("unet/config.json", {"custom": 1}, "unknown fields: custom"),
-        ("unet/config.json", {"in_channels": 2}, "has shape"),
+        ("unet/config.json", {"in_channels": 2}, "out_channels is 1, must be 2, as in_channels"),
         ("unet/config.json", {"block_out_channels": "x"}, "no UNet2DModel can be built"),
     ],
 )

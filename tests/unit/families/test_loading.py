@@ -107,6 +107,27 @@ def test_a_link_that_leaves_the_folder(folder: Path, tmp_path: Path) -> None:
         load_base(load_manifest(folder))
 
 
+@pytest.mark.parametrize(
+    "name", ["unet/diffusion_pytorch_model.safetensors.index.json", "judge/adapter_config.json", "judge/model.py"]
+)
+def test_a_file_that_nobody_has_checked_beside_those_that_were(folder: Path, name: str) -> None:
+    (folder / name).write_text("{}")
+    with pytest.raises(ModelRefused, match="lie beside the model's files and not in manifest"):
+        load_base(load_manifest(folder))
+
+
+def test_what_no_loader_opens_may_lie_beside_them(folder: Path) -> None:
+    for name in ("unet/README.md", "judge/training.log", "unet/.gitattributes", "notes.json"):
+        (folder / name).write_text("")
+    load_base(load_manifest(folder))
+
+
+def test_an_index_beside_weights_that_no_manifest_covers(folder: Path) -> None:
+    (folder / f"{WEIGHTS}.index.json").write_text('{"weight_map": {}}')
+    with pytest.raises(ModelRefused, match="libraries read the files that it names"):
+        load_unet(folder / "unet")
+
+
 class Exploit:
     """Pickled, it runs a command when it is loaded."""
 
@@ -175,8 +196,8 @@ def test_a_judge_that_asks_for_code_of_its_own(folder: Path) -> None:
 
 
 def test_a_judge_of_other_concepts(folder: Path) -> None:
-    change_manifest(folder, lambda m: m.update(concepts=["green", "red", "blue", "grey"]))
-    with pytest.raises(ModelRefused, match="are not the model's concepts in their order"):
+    change_manifest(folder, lambda m: m.update(concepts=["green", "red", "blue", "pink"]))
+    with pytest.raises(ModelRefused, match="are not the model's concepts: it lacks pink and has grey"):
         ImageJudge.load(load_manifest(folder))
 
 

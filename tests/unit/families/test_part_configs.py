@@ -20,6 +20,7 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion import DESCRIPTION
 from sfd_core.families.stable_diffusion.family import FAMILY
+from sfd_core.families.text.tokens import prompt_tokenizer
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -132,11 +133,19 @@ def test_loading_looks_at_the_same(text: Path) -> None:
         load_base(load_manifest(text))
 
 
-@pytest.mark.parametrize("length", [2, 0, -1, None, "77", 77.0])
+@pytest.mark.parametrize("length", [2, 0, -1, "77", 77.0])
 def test_prompts_of_no_length(text: Path, length: object) -> None:
     change(text / "tokenizer/tokenizer_config.json", model_max_length=length)
     with pytest.raises(ModelRefused, match="tokenizer"):
         FAMILY.load_text(text)
+
+
+def test_a_tokenizer_that_says_no_length_has_the_text_encoders(text: Path) -> None:
+    change(text / "tokenizer/tokenizer_config.json", model_max_length=None)
+    assert FAMILY.load_text(text).longest == 77
+    reader = prompt_tokenizer(text / "tokenizer")
+    assert reader is not None
+    assert reader.longest == 77
 
 
 @pytest.mark.parametrize(
@@ -194,7 +203,7 @@ def test_a_network_of_another_number_of_classes(classes: Path) -> None:
 @pytest.mark.parametrize("side", [10**9, 0, -1, None, "8", True, 8.0])
 def test_a_judge_that_sees_images_at_no_size(classes: Path, side: object) -> None:
     (classes / "judge/preprocessor_config.json").write_text(json.dumps({"size": {"height": 8, "width": side}}))
-    with pytest.raises(ModelRefused, match=r"judge/preprocessor_config\.json: width is .*, must be 1 to 4096, whole"):
+    with pytest.raises(ModelRefused, match=r"judge/preprocessor_config\.json: size is .*, must be 1 to 4096"):
         ImageJudge.load(load_manifest(classes))
 
 

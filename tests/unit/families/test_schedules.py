@@ -14,13 +14,14 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.ddim import ddim
 from sfd_core.families.fitting import same_schedule
 from sfd_core.families.loading import load_base
 from sfd_core.families.one_step import load_one_step_scheduler
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.scheduler_config import MAX_STEPS, SCHEDULER, UnsupportedSchedule, scheduler_config
+from sfd_core.families.scheduler_config import MAX_STEPS, UnsupportedSchedule, scheduler_config
 from sfd_core.families.schedules import load_schedule, schedule_from_config
 from tests.support.tiny_model import make_tiny_model
 

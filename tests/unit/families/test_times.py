@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sfd_core.admission import admit
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.errors import FieldError, InvalidRequest
-from sfd_core.families.scheduler_config import SCHEDULER
 from sfd_core.families.times import check_steps, schedule_of
 from sfd_core.request.reading import read, written
 from sfd_core.request.recipe import Recipe

@@ -12,13 +12,13 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
+from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.class_conditions import class_conditions
 from sfd_core.families.class_unet.network import ClassUnetScore
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import describe, family_of
-from sfd_core.families.scheduler_config import SCHEDULER
 from sfd_core.request.concepts import Forget
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.recipe import Recipe

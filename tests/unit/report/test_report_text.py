@@ -100,7 +100,7 @@ def test_a_judge_that_was_never_tested_is_said_to_be_so() -> None:
     text = read(zero_shot_report()).text
     assert "The judge is CLIP zero-shot, clip-vit-base-patch32, a network apart" in text
     assert "on 0 real images" not in text
-    assert "it was never tested on real images of these concepts" in text
+    assert "The judge was never tested on real images of these concepts" in text
     assert "In the other domains" not in text
     assert "The second judge sees it most" not in text
 

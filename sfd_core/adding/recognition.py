@@ -1,0 +1,60 @@
+"""Of which family the model in a folder is: the descriptions of the families are asked. Plain: importing this does not
+import torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sfd_core.base_model.layout import INDEX, FolderLayout, class_named
+from sfd_core.errors import ModelRefused
+from sfd_core.families.description import Description
+from sfd_core.families.registry import NAMES, describe
+
+
+def family_of_folder(folder: Path) -> tuple[Description, FolderLayout]:
+    """Find the family of the model in ``folder``, with what is read of it. Where several have such a network, it is the
+    one that has its scheduler too.
+
+    Raises:
+        ModelRefused: for a folder of none, saying what it is taken for.
+    """
+    if not folder.is_dir():
+        raise ModelRefused(f"{folder}: no such folder")
+    known = [(description, layout) for name in NAMES if (layout := (description := describe(name)).layout) is not None]
+    fitting = [pair for pair in known if pair[1].fits(folder)]
+    whole = [pair for pair in fitting if pair[1].fits_whole(folder)]
+    if not fitting:
+        raise ModelRefused(f"{folder}: {_taken_for(folder)}; what can be added is {_what_is_known(known)}")
+    return (whole or fitting)[0]
+
+
+def _what_is_known(known: list[tuple[Description, FolderLayout]]) -> str:
+    """Every family with how its folders are known."""
+    return "; ".join(
+        f"{description.name} ({INDEX} of a {layout.pipeline})"
+        if layout.pipeline is not None
+        else f"{description.name} ({layout.configs[0]} of a {layout.network})"
+        for description, layout in known
+    )
+
+
+def _taken_for(folder: Path) -> str:
+    """What there is in place of a model that is known."""
+    pipeline, alone = class_named(folder / INDEX), class_named(folder / "config.json")
+    within = sorted(path.parent.name for path in folder.glob("*/config.json") if class_named(path) is not None)
+    if pipeline is not None:
+        networks = ", ".join(f"{name} of a {class_named(folder / name / 'config.json')}" for name in within)
+        said = f", with {networks}," if within else ","
+        return f"its {INDEX} is that of a {pipeline}{said} which no family reads"
+    if alone is not None:
+        return (
+            f"it holds one network, a {alone}, and nothing else: put its files into unet/, and beside that "
+            "scheduler/scheduler_config.json, which says what it was trained with"
+        )
+    if any(folder.glob("*lora*.safetensors")) or (folder / "adapter_config.json").is_file():
+        return "it holds an adapter, which is no model by itself: merge it into its base model and save that"
+    if within:
+        return f"it has no {INDEX} and its networks are {', '.join(within)}"
+    if any(folder.glob("*.safetensors")):
+        return "it holds weights without a configuration: name the one .safetensors file itself"
+    return f"it has neither {INDEX} nor a network's config.json in a folder of its own"

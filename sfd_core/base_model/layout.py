@@ -1,0 +1,91 @@
+"""What is read of a folder of a family's model, as diffusers saves it. Plain: importing this does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sfd_core.base_model.configs import MAX_CONFIG_BYTES
+from sfd_core.base_model.manifest_parts import ImageFormat
+from sfd_core.text_files import read_json
+
+INDEX = "model_index.json"
+SCHEDULER = "scheduler/scheduler_config.json"
+MAX_TOKENIZER_BYTES = 64 << 20
+MAX_WEIGHTS_BYTES = 20 << 30
+TOKENIZER = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderLayout:
+    """The files of a family's model: nothing else of a folder is read.
+
+    ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``:
+    folders; in each one group of :data:`TOKENIZER` must be there whole, and what else is read is taken where it is.
+    ``check``: refuses a folder whose configurations are not the family's, before any weights are read. ``image``: what
+    the model of a folder makes, from its configurations; where cells of several pixels are one to the network, this
+    counts cells. ``classes``: how many classes the model of a folder has; None where the layout has none, or the folder
+    names them.
+
+    Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``; or, of families
+    whose folders need no such file, ``network``, the class of the network that the first of ``configs`` names, and
+    ``schedulers``, those that it is trained with.
+    """
+
+    configs: Sequence[str]
+    weights: Sequence[str]
+    check: Callable[[Path], object]
+    image: Callable[[Path], ImageFormat]
+    tokenizers: Sequence[str] = ()
+    classes: Callable[[Path], int] | None = None
+    pipeline: str | None = None
+    network: str | None = None
+    schedulers: Collection[str] = ()
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Every file of the tokenizers."""
+        names = (*(name for group in TOKENIZER for name in group), *_BESIDE)
+        return tuple(f"{folder}/{name}" for folder in self.tokenizers for name in names)
+
+    def without_words(self, listed: Collection[str]) -> str | None:
+        """Say which files tokenizers lack, if any does, of those ``listed``."""
+        lacking = []
+        for folder in self.tokenizers:
+            groups = [[f"{folder}/{name}" for name in group] for group in TOKENIZER]
+            if not any(set(group) <= set(listed) for group in groups):
+                lacking.append(f"neither {' nor '.join(' and '.join(group) for group in groups)}")
+        return ", ".join(lacking) or None
+
+    @cached_property
+    def limits(self) -> dict[str, int]:
+        """Every file that may be read, with the most bytes that it may have."""
+        return {
+            **dict.fromkeys(self.configs, MAX_CONFIG_BYTES),
+            **dict.fromkeys(self.words, MAX_TOKENIZER_BYTES),
+            **dict.fromkeys(self.weights, MAX_WEIGHTS_BYTES),
+        }
+
+    def fits(self, folder: Path) -> bool:
+        """Say whether ``folder`` has such a model, by the classes that it names; its scheduler's is not looked at."""
+        if self.pipeline is not None:
+            return bool(class_named(folder / INDEX) == self.pipeline)
+        return self.network is not None and bool(class_named(folder / self.configs[0]) == self.network)
+
+    def fits_whole(self, folder: Path) -> bool:
+        """Say whether the scheduler is one of the layout's besides."""
+        return self.fits(folder) and (not self.schedulers or class_named(folder / SCHEDULER) in self.schedulers)
+
+
+def class_named(path: Path) -> Any:
+    """Return the ``_class_name`` of a configuration, a link or not, that nothing else is read of; None where there is
+    none that can be read."""
+    try:
+        config = read_json(path) if path.stat().st_size <= MAX_CONFIG_BYTES else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return config.get("_class_name") if isinstance(config, dict) else None
