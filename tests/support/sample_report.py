@@ -204,6 +204,7 @@ def sample_report(
             "name": "IS-judge",
             "generator": {"mean": 7.12, "std": 0.11},
         },
+        "standard_inception_score": None,
         "clip_score": None,
         "probes": {"asked": list(probes), "results": {name: PROBE_RESULTS[name](list(forget)) for name in probes}},
         "curves": [_moment(step / 16) for step in range(1, 17)],
