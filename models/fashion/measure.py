@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,11 @@ def measure_distilled(bundle: Bundle, images_each: int) -> dict[str, Any]:
     }
 
 
-def main(bundle: Bundle, parser: argparse.ArgumentParser) -> None:
+JUDGES = ("judge", "second_judge")
+
+
+def main(bundle: Bundle, parser: argparse.ArgumentParser, judged_as: Bundle | None = None) -> None:
+    """Read the command line and measure ``bundle``. ``judged_as``: whose judges are copied into it."""
     here = bundle.here
     parser.add_argument("--steps", type=int, default=bundle.steps, help="steps of the teacher's own sampler")
     parser.add_argument("--images", type=int, default=1000, help="teacher images a concept")
@@ -156,6 +161,9 @@ def main(bundle: Bundle, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distilled", action="store_true", help="measure what distil.py left, and nothing else again")
     parser.add_argument("--manifest-only", action="store_true", help="write manifest and card from measured.json")
     arguments = parser.parse_args()
+    if judged_as is not None:
+        for folder in JUDGES:
+            shutil.copytree(judged_as.here / folder, here / folder, dirs_exist_ok=True)
     if arguments.distilled:
         measured = json.loads((here / "measured.json").read_text()) | {"distilled": measure_distilled(bundle, 500)}
         (here / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")

@@ -9,13 +9,10 @@ A manifest names no file outside of its folder, so the judges are copied.
 from __future__ import annotations
 
 import argparse
-import shutil
 
 from models.fashion.distil import FASHION
 from models.fashion.measure import main
 from models.fashion_edm.bundle import FASHION_EDM
 
 if __name__ == "__main__":
-    for judge in ("judge", "second_judge"):
-        shutil.copytree(FASHION.here / judge, FASHION_EDM.here / judge, dirs_exist_ok=True)
-    main(FASHION_EDM, argparse.ArgumentParser(description=__doc__.splitlines()[0]))
+    main(FASHION_EDM, argparse.ArgumentParser(description=__doc__.splitlines()[0]), judged_as=FASHION)
