@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from sfd_core.adding.recognition import family_of_folder
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import MANIFEST, BaseModel, file_sha256
 from sfd_core.base_model.safe_files import WEIGHTS
@@ -90,7 +91,8 @@ def _write_base(found: Found, network: Network, out: Path) -> Path:
         _write_network(network, folder / "unet", {})
         (folder / "scheduler").mkdir()
         _write_json(folder / "scheduler" / "scheduler_config.json", found.scheduler)
-        family_of(found.family).load_network(folder / "unet")
+        described, _ = family_of_folder(folder)
+        family_of(described.name).load_network(folder / "unet")
         folder.rename(out)
     return out
 

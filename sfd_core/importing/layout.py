@@ -30,11 +30,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Found:
-    """The networks of a checkpoint. Either ``base_model`` of a ``family``, with its ``scheduler``; or the ``generator``
+    """The networks of a checkpoint. Either ``base_model``, with its ``scheduler``; or the ``generator``
     that was distilled of one, with its ``fake_score`` where the file has it, asked at step ``t_init``. ``notes``: what
     is to be known of it, a sentence each."""
 
-    family: str = ""
     base_model: Network | None = None
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     generator: Network | None = None

@@ -82,7 +82,7 @@ def _chosen(average: Any, last: Any, what: str, choices: Choices) -> Any:
 
 def _base_model(saved: dict[str, Tensor], what: str, choices: Choices) -> Found:
     network = _network(saved, what, choices)
-    return Found(family="class_unet", base_model=network, scheduler=SCHEDULER, notes=_notes(network))
+    return Found(base_model=network, scheduler=SCHEDULER, notes=_notes(network))
 
 
 def _notes(network: Network) -> tuple[str, ...]:
