@@ -51,4 +51,5 @@ def test_the_training_process_plans_the_same_from_what_was_stored(tmp_path: Path
 def test_only_admission_plans() -> None:
     core = Path(admission.__file__).parent
     callers = {path.relative_to(core).as_posix() for path in core.rglob("*.py") if "plan_prompts(" in path.read_text()}
-    assert callers == {"admission.py", "prompts/plan.py"}
+    # A first stage forgets nothing: no request is admitted for it.
+    assert callers == {"admission.py", "prompts/plan.py", "adding/distilling.py"}
