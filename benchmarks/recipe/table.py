@@ -15,6 +15,7 @@ from benchmarks.shared.page import ROOT, page, table
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.display.line_charts import Axis, Level, Line, line_chart
 from sfd_core.evaluation.intervals import Interval
+from sfd_core.families.registry import describe
 from sfd_core.request.recipe import Recipe
 
 WANTED = 5
@@ -49,7 +50,10 @@ def document(experiment: Experiment, points: Points, base_model_right: Interval,
         "last two points' rounded up, and was chosen by that.",
         "![Accuracies over seconds](recipe.svg) ![Frechet ratio over seconds](recipe-frechet.svg)",
         "## The two arrangements",
-        table(("", OURS, THEIRS, "the paper's settings"), settings(experiment.request.recipe, points)),
+        table(
+            ("", OURS, THEIRS, "the paper's settings"),
+            settings(experiment.request.recipe, describe(experiment.base.model.family).recipe.batch, points),
+        ),
         "In the published arrangement's favour: it has our learning rates and average, which are made for hundreds of "
         f"steps, takes no time for `L_deep`, and may train {arguments.seconds / arguments.ours:.0f} times as long. At "
         f"its {per_step(points[THEIRS]):.2f} s a step, on half the paper's images, its {PAPER_STEPS} steps would take "
@@ -87,14 +91,15 @@ def later(points: Sequence[Point], found: Reached, goal: Goal) -> str:
     return f"; {missing} of {len(after)} later points miss it" if missing else ""
 
 
-def settings(recipe: Recipe, points: Points) -> list[Sequence[object]]:
-    """Write both arrangements' settings beside the paper's (docs/recipes.md has these with their sources)."""
+def settings(recipe: Recipe, batch: int, points: Points) -> list[Sequence[object]]:
+    """Write both arrangements' settings beside the paper's (docs/recipes.md has these with their sources). ``batch``:
+    of the published arrangement."""
     forgotten = recipe.forgotten_images(1)
     kept = recipe.batch - forgotten
     rates = f"{recipe.lr_generator:g}, {recipe.lr_fake_score:g}"
     return [
         ("starts as", "the shipped first stage", "the base model", "the base model"),
-        ("images a step", f"{kept} + {forgotten}", f"{recipe.batch} + {recipe.batch}, for each network", "128 + 128"),
+        ("images a step", f"{kept} + {forgotten}", f"{batch} + {batch}, for each network", "128 + 128"),
         (
             "weight of the forgotten images beside the others",
             f"{recipe.forget_weight * forgotten / kept:.3f}",
