@@ -154,8 +154,8 @@ def charts(points: Points, base_model_right: float) -> dict[str, str]:
 
     def lines(label: str, figure: Callable[[Point], float], level: Level) -> list[Line]:
         return [
-            Line(f"{label}, {name}", tuple((point.seconds, figure(point)) for point in points[name]), level=level)
-            for name in (OURS, THEIRS)
+            Line(f"{label}, {who}", tuple((point.seconds, figure(point)) for point in points[name]), level=level)
+            for who, name in (("ours", OURS), ("published", THEIRS))
         ]
 
     accuracies = [

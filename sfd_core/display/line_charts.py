@@ -150,7 +150,7 @@ def _svg(chart: Chart, legend: bool) -> str:
         parts.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{down(y):.1f}" y2="{down(y):.1f}" {FAINT}/>')
         parts.append(text(_LEFT - 8, down(y) + 4, per_cent(y, 0) if percent else _tick(y, y_ticks), "end"))
     for px, said in _labels(xs, axis.log, across):
-        parts.append(text(px, bottom + 18, said, "middle" if px < WIDTH - 22 else "end"))
+        parts.append(text(px, bottom + 18, said, "end" if _ends(px) else "middle"))
     parts.append(text((_LEFT + WIDTH - _RIGHT) / 2, height - 6, axis.label, "middle", faint=True))
     if chart.half:
         dashes = 'stroke="currentColor" stroke-width="1.2" stroke-dasharray="5 4" stroke-opacity="0.6"'
@@ -181,9 +181,19 @@ def _labels(xs: Sequence[float], log: bool, across: Callable[[float], float]) ->
         return [(across(x), fixed(x, 0)) for x in _ticks(0.0, xs[-1], 5) if x <= (xs[-1] or 1.0)]
     kept: list[tuple[float, str]] = []
     for x in reversed(xs):
-        if not kept or kept[-1][0] - across(x) >= _LABEL_ROOM:
+        if not kept or _middle(kept[-1][0]) - across(x) >= _LABEL_ROOM:
             kept.append((across(x), fixed(x, 0)))
     return kept[::-1]
+
+
+def _ends(px: float) -> bool:
+    """Whether a number below the axis ends at its place, as it has no room to stand around it."""
+    return px >= WIDTH - 22
+
+
+def _middle(px: float) -> float:
+    """Where the middle of a number below the axis is."""
+    return px - _LABEL_ROOM / 2 if _ends(px) else px
 
 
 def _drawn(

@@ -64,6 +64,7 @@ def test_ticks_that_would_overlap_are_left_out_but_not_the_last() -> None:
     chart = line_chart("x", (Line("x", points),), percent=True, axis=Axis("steps", log=True))
     places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="246.0"', chart)]
     assert all(b - a >= 26 for a, b in itertools.pairwise(places))
+    assert places[-1] - places[-2] >= 39, "the last one ends at its place, the others stand around theirs"
     assert ">59</text>" in chart
 
 
