@@ -3,9 +3,10 @@
     python -m benchmarks.baselines [--work build/baselines] [--without build/without-sneaker] [--out docs/results]
 
 Everything forgets Sneaker (override Bag) from the bundled model; the same seeds, numbers of images, judges and probes
-for all rows. One-step rows are distilled by the same loop, budget (6400 images) and seed. ``--without`` is what
-``models/fashion/train.py --without Sneaker`` has left: it is trained on Fashion-MNIST, so the quick form has no row of
-it. What is finished is kept in ``--work`` and not made again.
+for all rows. One-step rows of the untouched network start from its first stage, with a job's own settings and budget.
+The networks of ESD and of retraining have no first stage: they are distilled as such a job is, by their family's recipe
+in ``--own-budget`` images. ``--without`` is what ``models/fashion/train.py --without Sneaker`` has left: it is trained
+on Fashion-MNIST, so the quick form has no row of it. What is finished is kept in ``--work`` and not made again.
 """
 
 from __future__ import annotations
@@ -44,15 +45,17 @@ from sfd_core.evaluation.concept_images import seeds_of
 from sfd_core.evaluation.probes import probes_for
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.class_unet.base_sampler import ManyStepSampler
+from sfd_core.families.registry import recipe_of
+from sfd_core.request.concepts import Budget
 
 SHOWN = 8
 CONCEPTS = (FORGOTTEN, "Ankle boot", "Sandal", OVERRIDE)
 """Of the picture: the forgotten one, its nearest, and what overrides it."""
 ROWS = (
-    "untouched, 10 steps",
-    "filter, 10 steps",
-    "ESD, 10 steps",
-    "retrained, 10 steps",
+    "untouched, many steps",
+    "filter, many steps",
+    "ESD, many steps",
+    "retrained, many steps",
     "untouched, 1 step",
     "filter, 1 step",
     "ESD, 1 step",
@@ -63,10 +66,11 @@ PROBES = tuple(probes_for("classes"))
 COMMAND = Command(
     "baselines",
     __doc__,
-    Option("--rows", ROWS, "of the table", quick=("ESD, 10 steps", "SFD, 1 step"), choices=ROWS),
+    Option("--rows", ROWS, "of the table", quick=("ESD, many steps", "SFD, 1 step"), choices=ROWS),
     Option("--images", 250, "a remaining concept", quick=4),
     Option("--forgotten-images", 2000, "of the forgotten concept", quick=16),
-    Option("--budget", SNEAKERS.images, "images of training of each one-step row", quick=64),
+    Option("--budget", SNEAKERS.images, "images of training from the first stage", quick=64),
+    Option("--own-budget", 6400, "images of training of a network without one", quick=64),
     Option("--esd-steps", STEPS, "of ESD's fine-tune", quick=1),
     Option("--esd-pool", POOL, "images that ESD's fine-tune sees", quick=16),
     Option("--probes", PROBES, "attempts to bring it back", quick=(), choices=PROBES),
@@ -138,10 +142,10 @@ class Subjects:
         whole = self.experiment
         label = whole.base.model.concept_index(FORGOTTEN)
         return {
-            "untouched, 10 steps": lambda: self._steps(whole, "the untouched base model"),
-            "filter, 10 steps": lambda: self._steps(whole, "the untouched base model").refusing([label]),
-            "ESD, 10 steps": lambda: self._steps(self._erased(), "ESD"),
-            "retrained, 10 steps": lambda: self._steps(self._retrained(), "retrained without the class"),
+            "untouched, many steps": lambda: self._steps(whole, "the untouched base model"),
+            "filter, many steps": lambda: self._steps(whole, "the untouched base model").refusing([label]),
+            "ESD, many steps": lambda: self._steps(self._erased(), "ESD"),
+            "retrained, many steps": lambda: self._steps(self._retrained(), "retrained without the class"),
             "untouched, 1 step": lambda: self._distilled(whole, "distilled", remembering),
             "filter, 1 step": lambda: self._distilled(whole, "distilled", remembering).refusing([label]),
             "ESD, 1 step": lambda: self._distilled(self._erased(), "esd", remembering),
@@ -159,10 +163,14 @@ class Subjects:
         return self._around(load_unet(self.arguments.without / "unet"))
 
     def _around(self, unet: UNet2DModel) -> Experiment:
-        base = self.experiment.base
-        # The pair of stage one is the untouched model's, which knows the concept.
-        model = dataclasses.replace(base.model, distilled=None)
-        return dataclasses.replace(self.experiment, base=dataclasses.replace(base, network=unet, model=model))
+        base, request = self.experiment.base, self.experiment.request
+        # The pair of stage one is the untouched model's, which knows the concept; so is what it recommends.
+        model = dataclasses.replace(base.model, distilled=None, recipe={})
+        recipe = recipe_of(model.family)
+        request = dataclasses.replace(request, recipe=recipe, budget=Budget(self.arguments.own_budget))
+        return dataclasses.replace(
+            self.experiment, base=dataclasses.replace(base, network=unet, model=model), request=request
+        )
 
     def _steps(self, of: Experiment, title: str) -> ImageSource:
         """At the base model's own number of steps, whichever network it is."""

@@ -4,8 +4,8 @@ held against, and the gold standard of ``benchmarks/baselines.py``.
     python -m models.fashion.train --without Sneaker --work build/without-sneaker --out build/without-sneaker
     python -m models.fashion.distil_control Sneaker build/without-sneaker
 
-The same loop, budget and seed as the demonstration's, with the retrained network as the teacher. The class that it
-never saw is never asked for: its embedding stays as it was drawn at random.
+The same loop as a job's, with the retrained network as the teacher. The class that it never saw is never asked for: its
+embedding stays as it was drawn at random.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def main() -> None:
     parser.add_argument("concept", help="the class that the network never saw")
     parser.add_argument("network", type=Path, help="what train.py --without has left")
     arguments = parser.parse_args()
-    # The pair of stage one is the base model's, which knows the concept: the control starts from its own network.
-    model = dataclasses.replace(load_manifest(HERE), distilled=None)
+    # The pair of stage one is the base model's, which knows the concept: the control starts from its own network, by
+    # the family's recipe. What the model recommends is for that pair.
+    model = dataclasses.replace(load_manifest(HERE), distilled=None, recipe={})
     out = HERE / "controls" / f"without-{arguments.concept.lower().replace(' ', '-')}"
     base = dataclasses.replace(load_base(model), network=load_unet(arguments.network / "unet"))
     other = next(concept for concept in model.concepts if concept != arguments.concept)

@@ -15,6 +15,7 @@ def report(**probes: Any) -> dict[str, Any]:
     distance = {"against_real": {"fd": None}}
     return {
         "verdict": "fail",
+        "criteria": [{"name": "many_steps_share", "decision": "fail"}, {"name": "coverage_ratio", "decision": "pass"}],
         "subject": {"network_evaluations": 1},
         "unlearning": [{"accuracy": RATE, "second_judge": {"accuracy": RATE}}],
         "retained_accuracy": {"generator": RATE, "drop": RATE},
@@ -24,7 +25,10 @@ def report(**probes: Any) -> dict[str, Any]:
 
 
 def test_distances_of_too_few_images_and_probes_that_were_not_tried_are_said() -> None:
-    image_to_image = {"levels": [{"t": 300, "generator": RATE, "floor": RATE}], "many_steps": {"generator": RATE}}
+    image_to_image = {
+        "levels": [{"t": t, "generator": RATE, "floor": RATE} for t in (300, 440)],
+        "many_steps": {"generator": RATE},
+    }
     curves = [
         {"network": "generator", "n": n, "steps_to_half": steps} for n, steps in ((100, 4), (10, None), (1000, 2))
     ]
@@ -35,12 +39,12 @@ def test_distances_of_too_few_images_and_probes_that_were_not_tried_are_said() -
     ]
     lines = document(rows, 4, 16, ["`0123456789ab`"]).splitlines()
     measured = "0.500 [0.400, 0.600]"
-    cells = f"1 | {measured} | {measured} | 0.500 | {measured} | 3.14 | too few images | fail"
+    cells = f"1 | {measured} | {measured} | 0.500 | {measured} | 3.14 | too few images | fail | many_steps_share"
     assert [f"| {name} | {cells} |" for name, _ in rows] == lines[8:11]
     assert lines[-5:-2] == [
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        f"| SFD | {measured} | 0.50 (0.50) | not tried | not tried | not tried | not tried |",
-        f"| both | not tried | not tried | {measured} | not reached | 4 | 2 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| SFD | {measured} | 0.50 (0.50) | 0.50 (0.50) | not tried | not tried | not tried | not tried |",
+        f"| both | not tried | not tried | not tried | {measured} | not reached | 4 | 2 |",
     ]
 
 
