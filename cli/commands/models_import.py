@@ -20,7 +20,8 @@ def import_model(
     checkpoint: Annotated[Path, typer.Argument(help="The file: .pth, .pt, .ckpt or .pkl.")],
     out: Annotated[Path | None, typer.Option(help="Of a base model: the folder that it becomes.")] = None,
     of: Annotated[
-        Path | None, typer.Option(help="Of a distilled generator: the folder of its base model, with a manifest.")
+        str | None,
+        typer.Option(help="Of a distilled generator: its base model, by its name or its folder with a manifest."),
     ] = None,
     weights: Annotated[
         Weights, typer.Option(help="The moving average where there is one, or what training left.")
@@ -34,10 +35,16 @@ def import_model(
     Read are tensors and plain containers of origins that are known: the class-conditional DDPM of Selective Amnesia,
     SalUn and the SFD paper, and SiD-LSG's one-step generators of Stable Diffusion. A process of its own reads them.
     """
+    from cli.added_models import to_change
+    from jobs.settings import load_settings
+    from sfd_core.base_model.manifest import MANIFEST
     from sfd_core.importing.apart import import_apart
 
     choices = {"moving_average": weights is Weights.AVERAGE, "size": size}
-    done = import_apart(checkpoint, out, of, choices)
+    base = None
+    if of is not None:
+        base = Path(of) if (Path(of) / MANIFEST).is_file() else to_change(of, load_settings()).folder
+    done = import_apart(checkpoint, out, base, choices)
     typer.echo(f"wrote {done['folder']}: {done['origin']}")
     for note in done["notes"]:
         typer.echo(f"- {note}")

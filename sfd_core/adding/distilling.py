@@ -4,7 +4,6 @@ the fake score that it was made with. It is the loop of every job with nothing t
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,8 +15,8 @@ from typing import Any
 
 import torch
 
-from sfd_core.adding.writing import changing
-from sfd_core.base_model.manifest import BaseModel, file_sha256
+from sfd_core.adding.pair import PAIR, enter_pair, pair_folders
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_base
@@ -32,7 +31,6 @@ from sfd_core.training import checkpoint
 from sfd_core.training.loop import StepResult, train
 from sfd_core.training.state import TrainingState, start
 
-PAIR = ("generator", "fake_score")
 SECONDS = 10.0
 """Between two checkpoints."""
 
@@ -94,35 +92,13 @@ def distil_model(
     for state, step in first_stage(base, recipe, images, folder, where):  # noqa: B007 - the last one is used
         yield step
     assert state is not None
-    _enter(model, state, recipe)
+    made = state
+    enter_pair(model, lambda partial: save_pair(made, partial), recipe.t_init)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _networks(model: BaseModel) -> dict[str, str]:
     """The files of a model but for an earlier pair and what judges it."""
-    pair = model.distilled
-    apart = (pair.generator, pair.fake_score) if pair is not None else ()
     judges = [info.folder for info in (model.judge, model.second_judge) if info is not None]
-    return {n: d for n, d in model.files.items() if not any(n.startswith(f"{f}/") for f in (*apart, *judges))}
-
-
-def _enter(model: BaseModel, state: TrainingState, recipe: Recipe) -> None:
-    """Save the pair beside the model and name it in the manifest, in place of an earlier one."""
-    partial = model.folder / ".distilled"
-    shutil.rmtree(partial, ignore_errors=True)
-    save_pair(state, partial)
-    digests = {path.relative_to(partial).as_posix(): file_sha256(path) for path in sorted(partial.glob("*/*"))}
-    name = f"distilled-{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:8]}"
-    before = model.distilled
-    with changing(model.folder) as raw:
-        if not (model.folder / name).is_dir():
-            partial.rename(model.folder / name)
-        old = tuple(f"{folder}/" for folder in (before.generator, before.fake_score)) if before is not None else ()
-        raw["files"] = {n: d for n, d in raw["files"].items() if not n.startswith(old)} if old else raw["files"]
-        raw["files"] |= {f"{name}/{file}": digest for file, digest in digests.items()}
-        raw["distilled"] = {part: f"{name}/{part}" for part in PAIR} | {"t_init": recipe.t_init}
-    for left in () if before is None else (before.generator, before.fake_score):
-        if not left.startswith(f"{name}/"):
-            shutil.rmtree(model.folder / left, ignore_errors=True)
-            with contextlib.suppress(OSError):  # something else is in it
-                (model.folder / left).parent.rmdir()
+    apart = (*pair_folders(model), *judges)
+    return {n: d for n, d in model.files.items() if not any(n.startswith(f"{f}/") for f in apart)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sfd_core.base_model.layout import INDEX, FolderLayout, class_named
+from sfd_core.base_model.layout import INDEX, SCHEDULER, FolderLayout, class_named
 from sfd_core.errors import ModelRefused
 from sfd_core.families.description import Description
 from sfd_core.families.registry import NAMES, describe
@@ -24,7 +24,7 @@ def family_of_folder(folder: Path) -> tuple[Description, FolderLayout]:
     fitting = [pair for pair in known if pair[1].fits(folder)]
     whole = [pair for pair in fitting if pair[1].fits_whole(folder)]
     if not fitting:
-        raise ModelRefused(f"{folder}: {_taken_for(folder)}; what can be added is {_what_is_known(known)}")
+        raise ModelRefused(f"{folder}: {_taken_for(folder, known)}; what can be added is {_what_is_known(known)}")
     return (whole or fitting)[0]
 
 
@@ -38,7 +38,7 @@ def _what_is_known(known: list[tuple[Description, FolderLayout]]) -> str:
     )
 
 
-def _taken_for(folder: Path) -> str:
+def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> str:
     """What there is in place of a model that is known."""
     pipeline, alone = class_named(folder / INDEX), class_named(folder / "config.json")
     within = sorted(path.parent.name for path in folder.glob("*/config.json") if class_named(path) is not None)
@@ -47,9 +47,12 @@ def _taken_for(folder: Path) -> str:
         said = f", with {networks}," if within else ","
         return f"its {INDEX} is that of a {pipeline}{said} which no family reads"
     if alone is not None:
+        rooms = {Path(layout.configs[0]).parent.as_posix() for _, layout in known if layout.network == alone}
+        if not rooms:
+            return f"it holds one network, a {alone}, and nothing else: name the folder of the whole pipeline"
         return (
-            f"it holds one network, a {alone}, and nothing else: put its files into unet/, and beside that "
-            "scheduler/scheduler_config.json, which says what it was trained with"
+            f"it holds one network, a {alone}, and nothing else: put its files into {' or '.join(sorted(rooms))}/, and "
+            f"beside that {SCHEDULER}, which says what it was trained with"
         )
     if any(folder.glob("*lora*.safetensors")) or (folder / "adapter_config.json").is_file():
         return "it holds an adapter, which is no model by itself: merge it into its base model and save that"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,16 +14,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from sfd_core.adding.pair import enter_pair
 from sfd_core.adding.recognition import family_of_folder
 from sfd_core.base_model.configs import read_config
-from sfd_core.base_model.manifest import MANIFEST, BaseModel, file_sha256
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.errors import ModelRefused
 from sfd_core.families.registry import family_of, load_manifest
 from sfd_core.importing.checkpoint import read_checkpoint
 from sfd_core.importing.layout import Choices, Found, Layout, Network
 from sfd_core.importing.layouts import layouts
-from sfd_core.text_files import read_json
 
 SHOWN = 6
 """Names of an unknown checkpoint that its refusal lists."""
@@ -98,27 +96,18 @@ def _write_base(found: Found, network: Network, out: Path) -> Path:
 
 
 def _enter(found: Found, model: BaseModel) -> Path:
-    """Write the networks beside those of ``model``, hold them against its family, and name them in its manifest."""
+    """Keep the networks with ``model``, once its family has loaded them."""
     assert found.generator is not None
     own = read_config(model.folder / "unet" / "config.json")
-    with _unfinished(model.folder) as folder:
-        parts = {"generator": found.generator, "fake_score": found.fake_score}
-        made = [name for name, network in parts.items() if network is not None]
+    parts = {"generator": found.generator, "fake_score": found.fake_score}
+
+    def fill(folder: Path) -> None:
         for name, network in parts.items():
             if network is not None:
                 _write_network(network, folder / name, own)
                 family_of(model.family).load_network(folder / name)
-        digests = {file.relative_to(folder).as_posix(): file_sha256(file) for file in sorted(folder.glob("*/*"))}
-        name = f"distilled-{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:8]}"
-        if not (model.folder / name).is_dir():
-            folder.rename(model.folder / name)
-    raw = read_json(model.folder / MANIFEST)
-    raw["files"] |= {f"{name}/{file}": digest for file, digest in digests.items()}
-    raw["distilled"] = {part: f"{name}/{part}" if part in made else "unet" for part in ("generator", "fake_score")}
-    raw["distilled"]["t_init"] = found.t_init
-    partial = model.folder / f".{MANIFEST}"
-    _write_json(partial, raw)
-    os.replace(partial, model.folder / MANIFEST)
+
+    name = enter_pair(model, fill, found.t_init, "unet")
     load_manifest(model.folder)
     return model.folder / name
 

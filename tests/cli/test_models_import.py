@@ -48,3 +48,37 @@ def test_a_hostile_one_is_refused_in_words(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
     assert not canary.exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_the_base_model_of_a_generator_is_a_name_or_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pickle
+
+    from diffusers import UNet2DConditionModel
+
+    from sfd_core.families.registry import load_manifest
+    from tests.support.tiny_text_model import make_tiny_text_model
+
+    folder = make_tiny_text_model(tmp_path / "models" / "mine").folder
+    name = load_manifest(folder).name
+    monkeypatch.setenv("LETHE_MODELS_DIR", str(tmp_path / "models"))
+    path = tmp_path / "network-snapshot.pkl"
+    path.write_bytes(pickle.dumps({"ema": UNet2DConditionModel.from_pretrained(folder / "unet")}))
+    for of in (name, str(folder)):
+        result = run(str(path), "--of", of)
+        assert result.exit_code == 0, result.stderr
+        assert f"jobs of {of} start from it" in result.stdout
+        distilled = load_manifest(folder).distilled
+        assert distilled is not None
+        assert distilled.fake_score == "unet"
+
+
+@pytest.mark.parametrize(
+    ("of", "said"), [("emojis", "mean 'emoji'?"), ("emoji", "came with Lethe and stays as it is")]
+)
+def test_a_base_model_that_is_none_or_not_ones_own(
+    of: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETHE_MODELS_DIR", str(tmp_path))
+    result = run(str(tmp_path / "a.pkl"), "--of", of)
+    assert result.exit_code != 0
+    assert said in " ".join(result.stderr.replace("│", " ").split())

@@ -137,6 +137,11 @@ def network_alone(folder: Path) -> None:
     without("unet", "scheduler")(folder)
 
 
+def transformer_alone(folder: Path) -> None:
+    without("unet", "scheduler")(folder)
+    (folder / "config.json").write_text(json.dumps({"_class_name": "DiTTransformer2DModel"}))
+
+
 def scheduled(scheduler: Any) -> Change:
     return lambda folder: scheduler.save_pretrained(folder / "scheduler")
 
@@ -227,7 +232,8 @@ CLASS_FOLDERS = (
     Row("pickles alone", pickled, "never from pickles"),
     Row("no weights", without(UNET), "nor a variant of it, nor an index"),
     Row("no scheduler", without("scheduler"), "scheduler_config.json: no such file"),
-    Row("a network alone", network_alone, "it holds one network, a UNet2DModel"),
+    Row("a network alone", network_alone, "a UNet2DModel, and nothing else: put its files into unet/"),
+    Row("a transformer alone", transformer_alone, "a DiTTransformer2DModel, and nothing else: name the folder of the"),
     Row("nothing", without("unet", "scheduler"), "neither model_index.json nor a network's config.json"),
     Row(
         "an adapter",
