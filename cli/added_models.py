@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,6 +96,44 @@ def _fetched(source: str, settings: Settings) -> Path:
     except InvalidRequest as error:
         raise typer.BadParameter(str(error), param_hint="SOURCE") from None
     return fetch(hub, None, hub_folder(settings.hub_dir, hub)).folder
+
+
+def by_domain(given: Sequence[str], option: str) -> dict[str, Path]:
+    """Read folders that are given by the domain that they are of, DOMAIN=FOLDER; "" is that of a folder alone.
+
+    Raises:
+        typer.BadParameter: for a domain that is given twice.
+    """
+    found: dict[str, Path] = {}
+    for one in given:
+        before, equals, after = one.partition("=")
+        domain, folder = (before, after) if equals and after and not Path(one).exists() else ("", one)
+        if domain in found:
+            raise typer.BadParameter(f"{one}: {domain or 'a folder alone'} is there twice", param_hint=option)
+        found[domain] = Path(folder)
+    return found
+
+
+def seen_in(model: BaseModel, given: Mapping[str, Path], option: str) -> list[tuple[BaseModel, Path | None]]:
+    """Return ``model`` as seen in each of its domains that is judged, or as it is, with what is given of each.
+
+    Raises:
+        typer.BadParameter: for a domain that it does not have, or a folder that could be of several.
+    """
+    domains = tuple(model.domains)
+    if not domains:
+        if of_domains := sorted(name for name in given if name):
+            raise typer.BadParameter(f"{model.name} has no domain {', '.join(of_domains)}", param_hint=option)
+        return [(model, given.get(""))]
+    if "" in given and len(domains) == 1:
+        given = {domains[0]: given[""], **{name: folder for name, folder in given.items() if name}}
+    for name in given:
+        if not name:
+            said = f"say {option} {domains[0]}=FOLDER; domains are {', '.join(domains)}"
+            raise typer.BadParameter(said, param_hint=option)
+        if name not in domains:
+            raise typer.BadParameter(unknown("domain", name, domains), param_hint=option)
+    return [(model.view(name), given.get(name)) for name in domains]
 
 
 def concepts_in(text: str | None) -> tuple[str, ...]:

@@ -51,11 +51,19 @@ def add(
     licence: Annotated[str | None, typer.Option(help="By default what its card says.")] = None,
     data: Annotated[str | None, typer.Option(help="What it was trained on.")] = None,
     judge: Annotated[
-        Path | None, typer.Option(help="A folder with an image classifier of its classes, as transformers saves it.")
+        list[str] | None,
+        typer.Option(
+            help="A folder with an image classifier of its concepts, as transformers saves it; of a text-to-image "
+            "model with several domains DOMAIN=FOLDER, once for each."
+        ),
     ] = None,
     second_judge: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(help="Another, of another architecture and trained apart: it says where the first errs."),
+    ] = None,
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(help="Of a text-to-image model: the words that it knows. Without it, the judge's labels."),
     ] = None,
     concepts: Annotated[
         str | None,
@@ -63,6 +71,9 @@ def add(
     ] = None,
     patch: Annotated[int, typer.Option(min=1, help="Pixels along the edge of what its network sees as one.")] = 1,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Of its own sampler, which runs are held against.")] = 50,
+    guidance: Annotated[
+        float | None, typer.Option(min=1, help="Of its own sampler, where it is guided; 1 is without.")
+    ] = None,
     variant: Annotated[str | None, typer.Option(help="Which form of the weights, such as fp16.")] = None,
     like: Annotated[
         Path | None, typer.Option(help="For one file: a folder with the configurations of such a pipeline.")
@@ -72,7 +83,7 @@ def add(
     ] = False,
 ) -> None:
     """Add a model: any folder of a known family, as diffusers saves it. Everything that is wrong with it is listed."""
-    from cli.added_models import concepts_in, folder_of, own_folder, say_prospects
+    from cli.added_models import by_domain, concepts_in, folder_of, own_folder, say_prospects
     from jobs.settings import load_settings
     from sfd_core.adding.add import add_model
     from sfd_core.adding.said import Said
@@ -85,10 +96,12 @@ def add(
         data,
         concepts_in(concepts),
         patch,
-        judge,
-        second_judge,
+        by_domain(judge or (), "--judge"),
+        by_domain(second_judge or (), "--second-judge"),
+        vocabulary,
         variant,
         steps,
+        guidance,
         link,
     )
     with folder_of(source, like, settings) as folder:
@@ -150,15 +163,18 @@ def show(
 def measure(
     name: Name,
     real: Annotated[
-        Path | None,
-        typer.Option(help="A folder with real images, one subfolder a concept, which no judge was trained on."),
+        list[str] | None,
+        typer.Option(
+            help="A folder with real images, one subfolder a concept, which no judge was trained on; of a model with "
+            "several domains DOMAIN=FOLDER, once for each."
+        ),
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Of its own, a concept.")] = 500,
     real_images: Annotated[int, typer.Option(min=2, help="Real ones that are read, a concept, at most.")] = 1000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Measure a model once: its own images as its judges see them, and its judges on real images."""
-    from cli.added_models import say_prospects, to_change
+    from cli.added_models import by_domain, say_prospects, seen_in, to_change
     from cli.console import console
     from cli.run_view import RunView
     from jobs.settings import load_settings
@@ -169,16 +185,21 @@ def measure(
 
     settings = load_settings()
     model = to_change(name, settings)
-    pictures = None if real is None else read_real_images(real, model.concepts, model.image, real_images)
-    measured = None
-    with RunView(console()) as view:
-        view.phase("measuring")
-        for done, of, measured in measure_model(model, pictures, images, pick_device(device)):  # noqa: B007
-            view.progress({"images": done, "of": of})
-    assert measured is not None
-    keep(model, measured)
-    for line in measured.lines(model.concepts):
-        typer.echo(line)
+    views = seen_in(model, by_domain(real or (), "--real"), "--real")
+    pictures = [
+        read_real_images(folder, view.concepts, view.image, real_images) if folder is not None else None
+        for view, folder in views
+    ]
+    for (view, _), read in zip(views, pictures, strict=True):
+        measured = None
+        with RunView(console()) as shown:
+            shown.phase("measuring")
+            for done, of, measured in measure_model(view, read, images, pick_device(device)):  # noqa: B007
+                shown.progress({"images": done, "of": of})
+        assert measured is not None
+        keep(view, measured)
+        for line in measured.lines(view.concepts):
+            typer.echo(f"{view.domain}: {line}" if view.domain else line)
     say_prospects(load_manifest(model.folder), settings)
 
 

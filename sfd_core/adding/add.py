@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 import yaml
 
 from sfd_core.adding.faults import Faults
+from sfd_core.adding.judges import Judge
 from sfd_core.adding.said import Said
 from sfd_core.adding.survey import Survey, survey
+from sfd_core.adding.words import VOCABULARY, Words
 from sfd_core.adding.writing import judge_entry, unfinished, write_manifest
 from sfd_core.base_model.manifest import SCHEMA_VERSION, BaseModel, file_sha256
 from sfd_core.base_model.sources import put_file, put_weights
@@ -58,16 +60,23 @@ def _put(found: Survey, folder: Path, link: bool) -> dict[str, str]:
             put_weights(sources, folder / name, link)
         else:
             put_file(sources[0], folder / name, link)
-    return {name: file_sha256(folder / name) for name in sorted(found.files)}
+    names = sorted(found.files)
+    if found.words is not None and found.words.made is not None:
+        (folder / VOCABULARY).write_text(found.words.made, "utf-8")
+        names.append(VOCABULARY)
+    return {name: file_sha256(folder / name) for name in names}
 
 
 def manifest(found: Survey, said: Said, files: dict[str, str], licence: str | None) -> dict[str, Any]:
     """Make the manifest of what was found. ``files``: digests by name; ``licence``: as the folder's card has it."""
-    judges = {
-        judge.folder: judge_entry(f"{judge.network} of {judge.source.resolve().name}", judge.folder, {}, files)
-        for judge in found.judges
-    }
-    classes = {"concepts": list(found.concepts), **judges, "teacher": {"network_evaluations": said.steps}}
+    sampler: dict[str, Any] = {"network_evaluations": said.steps}
+    if said.guidance is not None:
+        sampler["guidance"] = said.guidance
+    if found.family.takes_prompts:
+        asked_by = _words(found.words, sampler, files)
+    else:
+        judges = _judges(found.judges, ("judge", "second_judge"), files)
+        asked_by = {"concepts": list(found.concepts), **judges, "teacher": sampler}
     return {
         "schema_version": SCHEMA_VERSION,
         "name": found.name,
@@ -76,8 +85,26 @@ def manifest(found: Survey, said: Said, files: dict[str, str], licence: str | No
         "license": said.license or licence or NOT_SAID,
         "data": said.data or NOT_SAID,
         "image": dataclasses.asdict(found.image),
-        **({} if found.family.takes_prompts else classes),
+        **asked_by,
         "files": files,
+    }
+
+
+def _words(words: Words | None, sampler: Mapping[str, Any], files: dict[str, str]) -> dict[str, Any]:
+    """What a manifest says of a vocabulary and of the domains that are judged."""
+    if words is None:
+        return {}
+    domains = {
+        domain: {**_judges(judges, ("judge", "second_judge"), files), "teacher": dict(sampler)}
+        for domain, judges in words.judges.items()
+    }
+    return {"vocabulary": VOCABULARY, **({"domains": domains} if domains else {})}
+
+
+def _judges(judges: Sequence[Judge], names: Sequence[str], files: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: judge_entry(f"{judge.network} of {judge.source.resolve().name}", judge.folder, {}, files)
+        for name, judge in zip(names, judges, strict=False)
     }
 
 
@@ -106,6 +133,12 @@ def try_out(model: BaseModel) -> None:
             family_of(model.family).base_sampler(base, "cpu", 1).sample_labels([len(model.concepts) - 1], [0])
         except Exception as error:  # noqa: BLE001 - whatever a network that does not fit provokes is a refusal
             faults.add(f"{model.folder}: its network does not run: {error}")
+    for view in [model.view(domain) for domain in model.domains] or [model]:
+        _try_judges(view, faults)
+    faults.refuse(model.name)
+
+
+def _try_judges(model: BaseModel, faults: Faults) -> None:
     shape = (1, model.image.height, model.image.width, model.image.channels)
     blank = np.zeros(shape[:-1] if model.image.channels == 1 else shape, np.uint8)
     for info in (model.judge, model.second_judge):
@@ -114,6 +147,5 @@ def try_out(model: BaseModel) -> None:
             continue
         try:
             judge.judge(blank)
-        except Exception as error:  # noqa: BLE001 - the same
+        except Exception as error:  # noqa: BLE001 - whatever a network that does not fit provokes is a refusal
             faults.add(f"{model.folder / info.folder}: it does not take the model's images: {error}")
-    faults.refuse(model.name)

@@ -12,7 +12,6 @@ from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import MAX_CONFIG_BYTES
 from sfd_core.base_model.sources import find_file, find_weights
 from sfd_core.errors import ModelRefused
-from sfd_core.families.description import Description
 from sfd_core.text_files import read_json
 
 CONFIG, WEIGHTS, PREPROCESSOR = "config.json", "model.safetensors", "preprocessor_config.json"
@@ -28,22 +27,28 @@ class Judge:
     labels: tuple[str, ...]
 
 
-def given_judges(said: Said, family: Description, files: dict[str, tuple[Path, ...]], faults: Faults) -> list[Judge]:
-    """Find the judges that are given; their files come among ``files``."""
-    given = [(name, folder) for name, folder in (("judge", said.judge), ("second_judge", said.second_judge)) if folder]
-    if family.takes_prompts and given:
-        faults.add(
-            "a judge of a text-to-image model belongs to a domain of its vocabulary: leave --judge out, and see "
-            "docs/base-models.md, or let CLIP judge (LETHE_CLIP_WEIGHTS)"
-        )
+def given_judges(said: Said, files: dict[str, tuple[Path, ...]], faults: Faults) -> list[Judge]:
+    """Find the judges that are given of a model's classes; their files come among ``files``."""
+    if of_domains := sorted(name for name in {*said.judges, *said.second_judges} if name):
+        faults.add(f"it is asked by class and has no domain {', '.join(of_domains)}: say --judge FOLDER")
         return []
-    if said.second_judge and not said.judge:
+    pair = said.judges.get(""), said.second_judges.get("")
+    return read_pair(pair, ("judge", "second_judge"), files, faults)
+
+
+def read_pair(
+    given: tuple[Path | None, Path | None], names: tuple[str, str], files: dict[str, tuple[Path, ...]], faults: Faults
+) -> list[Judge]:
+    """Read a judge and, if it is given, a second one; ``names``: of the folders that they get. Their files come among
+    ``files``."""
+    first, second = given
+    if second and not first:
         faults.add("a second judge stands beside a judge: say --judge too")
-    if said.judge and said.second_judge and said.judge.resolve() == said.second_judge.resolve():
+    if first and second and first.resolve() == second.resolve():
         faults.add("the second judge is the judge: two that agree because they are one say nothing more")
     judges = []
-    for name, folder in given:
-        if (judge := faults.attempt(_judge, name, folder, files)) is not None:
+    for name, folder in zip(names, given, strict=True):
+        if folder is not None and (judge := faults.attempt(_judge, name, folder, files)) is not None:
             judges.append(judge)
     return judges
 

@@ -1,5 +1,5 @@
-"""What is measured of a class-conditional base model once and kept with it: its own images as its judges see them,
-real images, and how often the judges are right on these."""
+"""What is measured of a base model once and kept with it: its own images as its judges see them, real images, and how
+often the judges are right on these. Of a text-to-image model that is of one domain of its vocabulary at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves, images_needed
 from sfd_core.evaluation.reference import Reference, ReferenceSet
 from sfd_core.families.loading import load_base
-from sfd_core.families.registry import describe, family_of
+from sfd_core.families.registry import family_of
 
 FIRST_SEED = 500_000_000
 """Image i of those that are kept is made from seed FIRST_SEED + i: no evaluation has it."""
@@ -150,21 +150,20 @@ def figures_of(own: ReferenceSet, real: ReferenceSet, concepts: int, steps: int,
 def measure_model(
     model: BaseModel, real: RealImages | None, each: int, device: torch.device | str = "cpu"
 ) -> Iterator[tuple[int, int, Measured | None]]:
-    """Measure ``model`` on ``each`` of its own images a concept, and its judges on ``real`` ones. Yields (images drawn,
-    of, None), at last (of, of, what was measured).
+    """Measure ``model`` on ``each`` of its own images a concept, and its judges on ``real`` ones; a text-to-image model
+    as it is seen in one domain, asked by an evaluation's prompts. Yields (images drawn, of, None), at last (of, of,
+    what was measured).
 
     Raises:
-        ModelRefused: for a model that has no judge of its classes, or does not load.
+        ModelRefused: for a model that has no judge of its concepts, or does not load.
     """
-    if describe(model.family).takes_prompts:
-        raise ModelRefused(f"{model.name} is asked by prompts: its domains are measured as docs/base-models.md says")
     if model.judge is None:
         raise ModelRefused(f"{model.name} has no judge, so nothing can be measured of it: add it with --judge")
     base = load_base(model, device)
     judges, concepts = Judges.load(model, device), len(model.concepts)
-    steps = int(model.figures.get("network_evaluations", 1))
+    sampler = family_of(model.family).base_sampler(base, device)
     own, of = OwnImages(), 0
-    for done, of in own.draw(family_of(model.family).base_sampler(base, device), concepts, each):
+    for done, of in own.draw(sampler, concepts, each):
         yield done, of, None
     made = own.seen_by(judges)
     seen = made.only([]) if real is None else judges.look(real.images, real.labels)
@@ -173,22 +172,24 @@ def measure_model(
         tried["judge"] = on_real(seen.seen, seen.labels, concepts)
         if seen.second_seen is not None:
             tried["second_judge"] = on_real(seen.second_seen, seen.labels, concepts)
-    yield of, of, Measured(Reference(seen, made), tried, figures_of(made, seen, concepts, steps, own.seconds))
+    yield of, of, Measured(Reference(seen, made), tried, figures_of(made, seen, concepts, sampler.steps, own.seconds))
 
 
 def keep(model: BaseModel, measured: Measured) -> None:
-    """Write what was measured into the folder of ``model``: the manifest names the new file once it is there, and until
-    then the old one."""
+    """Write what was measured into the folder of ``model``, for the domain that it is seen in: the manifest names the
+    new file once it is there, and until then the old one."""
     partial = model.folder / ".reference.safetensors"
     measured.reference.save(partial)
-    name = f"reference-{file_sha256(partial)[:8]}.safetensors"
+    of = f"-{model.domain}" if model.domain is not None else ""
+    name = f"reference{of}-{file_sha256(partial)[:8]}.safetensors"
     partial.rename(model.folder / name)
     with changing(model.folder) as raw:
-        before = raw.get("reference")
+        about = raw if model.domain is None else raw["domains"][model.domain]
+        before = about.get("reference")
         raw["files"] = {n: d for n, d in raw["files"].items() if n != before} | {name: file_sha256(model.folder / name)}
-        raw |= {"reference": name, "teacher": {**raw["teacher"], **measured.figures}}
+        about |= {"reference": name, "teacher": {**about["teacher"], **measured.figures}}
         for part, info in (("judge", model.judge), ("second_judge", model.second_judge)):
             if info is not None and part in measured.judges:
-                raw[part] = judge_entry(info.name, info.folder, measured.judges[part], raw["files"])
+                about[part] = judge_entry(info.name, info.folder, measured.judges[part], raw["files"])
     if before is not None and before != name:
         (model.folder / before).unlink(missing_ok=True)

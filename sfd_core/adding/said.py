@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfd_core.suggestions import listed
@@ -19,9 +19,10 @@ class Said:
     """Things that are said of a model beside its folder. ``None`` and empty: nothing is.
 
     ``concepts``: names of its classes, in the order of their labels. ``patch``: pixels along the edge of what its
-    network sees as one. ``judge``, ``second_judge``: folders of image classifiers, as transformers saves them.
-    ``variant``: which of several forms of the weights. ``steps``: of the model's own sampler, an image. ``link``: files
-    get a second name where that can be, in place of a copy.
+    network sees as one. ``judges``, ``second_judges``: folders of image classifiers, as transformers saves them, by the
+    domain of the vocabulary that they judge; "" is that of a model's classes, or the only one. ``vocabulary``: the file
+    with the words of a text-to-image model. ``variant``: which of several forms of the weights. ``steps``,
+    ``guidance``: of the model's own sampler. ``link``: files get a second name where that can be, in place of a copy.
     """
 
     name: str | None = None
@@ -30,10 +31,12 @@ class Said:
     data: str | None = None
     concepts: tuple[str, ...] = ()
     patch: int = 1
-    judge: Path | None = None
-    second_judge: Path | None = None
+    judges: Mapping[str, Path] = field(default_factory=dict)
+    second_judges: Mapping[str, Path] = field(default_factory=dict)
+    vocabulary: Path | None = None
     variant: str | None = None
     steps: int = STEPS
+    guidance: float | None = None
     link: bool = False
 
     def named(self, source: Path) -> str:

@@ -13,6 +13,7 @@ from sfd_core.adding.faults import Faults
 from sfd_core.adding.judges import Judge, given_judges, names_of, object_in, other_labels
 from sfd_core.adding.recognition import family_of_folder
 from sfd_core.adding.said import Said, wrong_name
+from sfd_core.adding.words import Words, words_of
 from sfd_core.base_model.layout import INDEX, FolderLayout
 from sfd_core.base_model.manifest import MAX_CONCEPTS
 from sfd_core.base_model.manifest_parts import ImageFormat
@@ -24,7 +25,7 @@ from sfd_core.families.description import Description
 @dataclass(frozen=True)
 class Survey:
     """A folder as the base model that it would be. ``files``: by the name that each gets, what it is made of: several
-    are parts of one."""
+    are parts of one. ``words``: of one that is asked by prompts."""
 
     family: Description
     name: str
@@ -32,6 +33,7 @@ class Survey:
     concepts: tuple[str, ...]
     judges: tuple[Judge, ...]
     files: dict[str, tuple[Path, ...]]
+    words: Words | None
 
     @property
     def size(self) -> int:
@@ -51,14 +53,16 @@ def survey(source: Path, said: Said, known: Collection[str]) -> Survey:
     if (wrong := wrong_name(name, known)) is not None:
         faults.add(wrong)
     files = _files(source, layout, said.variant, faults)
-    judges = given_judges(said, family, files, faults)
+    words, judges = None, []
+    if family.takes_prompts:
+        words = words_of(said, files, faults)
+    else:
+        judges = given_judges(said, files, faults)
+    faults.found += _out_of_place(said, family)
     image, count = _what_it_makes(source, layout, said.patch, files, faults)
     concepts: tuple[str, ...] = ()
     named = bool(said.concepts)
-    if family.takes_prompts:
-        if said.concepts:
-            faults.add("it is asked by prompts and has no classes to be named: leave --concepts out")
-    elif image is not None:
+    if image is not None and not family.takes_prompts:
         found = faults.attempt(_concepts, source, count, said, judges)
         concepts, named = found or ((), False)
     if concepts:
@@ -66,7 +70,22 @@ def survey(source: Path, said: Said, known: Collection[str]) -> Survey:
         faults.found += [other_labels(judge, concepts, named) for judge in apart]
     faults.refuse(str(source))
     assert image is not None  # or there were faults
-    return Survey(family, name, image, concepts, tuple(judges), files)
+    return Survey(family, name, image, concepts, tuple(judges), files, words)
+
+
+def _out_of_place(said: Said, family: Description) -> list[str]:
+    """What is said that means nothing to such a model."""
+    faults = []
+    if family.takes_prompts and said.concepts:
+        faults.append(
+            "it is asked by prompts and has no classes to be named: leave --concepts out, and say its words as a "
+            "--vocabulary"
+        )
+    if not family.takes_prompts and said.vocabulary is not None:
+        faults.append("it is asked by class and has no vocabulary: leave --vocabulary out, and name its --concepts")
+    if said.guidance is not None and not family.guided:
+        faults.append("it knows no empty condition to be guided away from: leave --guidance out")
+    return faults
 
 
 def _files(source: Path, layout: FolderLayout, variant: str | None, faults: Faults) -> dict[str, tuple[Path, ...]]:

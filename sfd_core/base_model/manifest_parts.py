@@ -56,7 +56,7 @@ class Domain:
     """One kind of concept that a text-to-image model knows, with all that judges it. As of :class:`BaseModel`."""
 
     judge: JudgeInfo
-    reference: str
+    reference: str | None
     figures: Mapping[str, Any]
     second_judge: JudgeInfo | None = None
     features: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +117,8 @@ def read_figures(fields: Fields) -> dict[str, Any]:
 def read_domain(fields: Fields, concepts: int, files: Mapping[str, str]) -> Domain:
     """Read what judges one domain of a text-to-image model."""
     second = read_judge(fields, "second_judge", concepts, files) if "second_judge" in fields.raw else None
-    judge, (reference, features) = read_judge(fields, "judge", concepts, files), read_references(fields, files)
+    judge = read_judge(fields, "judge", concepts, files)
+    reference, features = read_references(fields, files) if "reference" in fields.raw else (None, {})
     return Domain(judge, reference, read_figures(fields), second, features)
 
 

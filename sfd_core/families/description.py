@@ -62,6 +62,11 @@ class Description:
         """Whether its models are asked by words."""
         return self.conditions == "prompts"
 
+    @property
+    def guided(self) -> bool:
+        """Whether its models know an empty condition, to be guided away from."""
+        return "kappa4" not in self.without
+
     def published(self, index: Mapping[str, Any]) -> bool:
         """Say whether ``index``, a ``model_index.json``, is that of one of its published generators."""
         scheduler = ["diffusers", self.one_step_scheduler]

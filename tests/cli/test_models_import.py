@@ -72,9 +72,7 @@ def test_the_base_model_of_a_generator_is_a_name_or_a_folder(tmp_path: Path, mon
         assert distilled.fake_score == "unet"
 
 
-@pytest.mark.parametrize(
-    ("of", "said"), [("emojis", "mean 'emoji'?"), ("emoji", "came with Lethe and stays as it is")]
-)
+@pytest.mark.parametrize(("of", "said"), [("emojis", "mean 'emoji'?"), ("emoji", "came with Lethe and stays as it is")])
 def test_a_base_model_that_is_none_or_not_ones_own(
     of: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.added_models import by_domain
 from cli.main import app
 from client import Lethe
 from sfd_core.families.registry import load_manifest
 from tests.cli.conftest import Command
 from tests.cli.service import Service
 from tests.support.foreign import CARS, save_class_model, save_classifier, save_pictures
+from tests.support.tiny_text_model import OBJECTS, make_tiny_text_model
 
 Run = Callable[..., Result]
 
@@ -72,6 +74,54 @@ def test_three_commands_and_no_code(lethe_here: Run, home: Path) -> None:
     assert report["base_model"]["name"] == "cars"
     assert report["judge"]["accuracy_images"] == 9
     assert [row["concept"] for row in report["retention"]] == ["truck", "van"]
+
+
+def test_a_text_model_in_three_commands_too(lethe_here: Run, home: Path) -> None:
+    make_tiny_text_model(home / "things")
+    (home / "things/manifest.json").unlink()
+    save_classifier(home / "classifier-of-things", OBJECTS)
+    save_pictures(home / "photos", OBJECTS)
+    said = ("--judge", "classifier-of-things", "--steps", "2", "--guidance", "2")
+    added = lethe_here("models", "add", "things", *said)
+    assert added.exit_code == 0, added.stderr
+    assert "concepts: apple, banana, pistol, castle" in added.stdout
+    assert "verdicts in the domain object:" in added.stdout
+    request = {
+        "base_model": "things",
+        "forget": [{"concept": "pistol", "override": "banana"}],
+        "budget": {"images": 8},
+        "recipe": {"batch": 4},
+        "evaluation": {"images_per_concept": 6, "images_per_forgotten_concept": 6},
+    }
+    (home / "few.json").write_text(json.dumps(request))
+    for out in ("before", "after"):  # without and with what is measured of the model itself
+        run = lethe_here("unlearn", "--file", "few.json", "--out", out)
+        assert run.exit_code == 1, run.stderr  # a network that has learnt nothing does not pass
+        report = json.loads((home / out / "generator/evaluation/report.json").read_text())
+        assert (report["judge"]["name"], report["domain"]) == (
+            "ResNetForImageClassification of classifier-of-things",
+            "object",
+        )
+        assert [row["concept"] for row in report["retention"]] == ["apple", "banana", "castle"]
+        wrong = lethe_here("models", "measure", "things", "--real", "style=photos")
+        assert wrong.exit_code == 2
+        assert "unknown domain 'style'" in wrong.stderr
+        measured = lethe_here("models", "measure", "things", "--real", "photos", "--images", "6")
+        assert measured.exit_code == 0, measured.stderr
+        assert "of 12 real images" in measured.stdout
+
+
+def test_folders_by_domain(lethe_here: Run, home: Path) -> None:
+    """One whose name has an equals sign is a folder all the same."""
+    (home / "a=b").mkdir()
+    assert by_domain(["a=b", "style=x"], "--judge") == {"": Path("a=b"), "style": Path("x")}
+    refused = lethe_here("models", "add", "cars", "--judge", "x", "--judge", "y")
+    assert refused.exit_code == 2
+    assert "a folder alone is there twice" in refused.stderr
+    assert lethe_here("models", "add", "cars", "--judge", "classifier", "--steps", "2").exit_code == 0
+    refused = lethe_here("models", "measure", "cars", "--real", "object=pictures")
+    assert refused.exit_code == 2
+    assert "cars has no domain object" in refused.stderr
 
 
 def test_without_a_judge_a_run_says_that_nobody_looked(lethe_here: Run, home: Path) -> None:

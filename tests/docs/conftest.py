@@ -25,7 +25,7 @@ from tests.docs.tables import LAX, STAYS, not_here, passes, quick
 from tests.record.case import make_case
 from tests.support.foreign import save_class_model, save_classifier, save_pictures
 from tests.support.tiny_model import make_tiny_model
-from tests.support.tiny_text_model import make_tiny_text_model
+from tests.support.tiny_text_model import OBJECTS, make_tiny_text_model
 
 CURL = "fail-with-body\nshow-error\n"
 """Curl ends with 0 whatever the service answers, unless its settings say otherwise."""
@@ -84,6 +84,10 @@ def checkout() -> Iterator[Path]:
     save_class_model(folder / "cars")
     save_classifier(folder / "cars-classifier")
     save_pictures(folder / "cars-test")
+    make_tiny_text_model(folder / "things")
+    (folder / "things/manifest.json").unlink()
+    save_classifier(folder / "things-classifier", OBJECTS)
+    save_pictures(folder / "things-photos", OBJECTS)
     _write(folder / "few-fashion.json", "fashion", "Sneaker", "Bag")
     lax = {"thresholds": LAX | {"cross_domain_accuracy_drop": 0.999}}
     _write(folder / "few-emoji.json", "emoji", "pistol", "banana", **lax)

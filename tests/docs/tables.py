@@ -46,6 +46,11 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
         "that it is accepted is enough",
     ),
     (
+        r"lethe models remove things",
+        "until lethe models remove things; do sleep 0.1; done",
+        "the job before it was cancelled, and may not have ended yet",
+    ),
+    (
         r"lethe release \$GEN",
         "lethe release $(lethe jobs --base fashion --json -n 1 | jq -r .generator)",
         "the last job on `fashion` did not pass",

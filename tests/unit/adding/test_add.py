@@ -45,7 +45,7 @@ def models(tmp_path: Path) -> Path:
 
 def test_the_networks_of_an_added_model_are_those_of_its_folder(cars: Path, models: Path, classifier: Path) -> None:
     (cars / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# Cars\n")
-    model = add_model(cars, models, Said(judge=classifier, title="Cars, 8x8"))
+    model = add_model(cars, models, Said(judges={"": classifier}, title="Cars, 8x8"))
     assert (model.name, model.title, model.license, model.family) == ("cars", "Cars, 8x8", "cc0-1.0", "class_unet")
     assert model.concepts == CARS
     assert (model.image.channels, model.image.height, model.image.width) == (3, 8, 8)
@@ -104,7 +104,7 @@ def test_every_fault_is_listed_at_once(cars: Path, classifier: Path, models: Pat
     }.items():
         file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
     with pytest.raises(ModelRefused) as refused:
-        add_model(cars, models, Said(name="a/b", judge=classifier, second_judge=classifier))
+        add_model(cars, models, Said(name="a/b", judges={"": classifier}, second_judges={"": classifier}))
     for said in (
         "'a/b' is no name",
         "no such file, nor a variant of it",
@@ -148,7 +148,7 @@ def test_weights_that_hold_nan_are_refused_and_leave_nothing(cars: Path, models:
 def test_a_judge_that_knows_other_things(cars: Path, models: Path, tmp_path: Path) -> None:
     save_classifier(tmp_path / "animals", ("cat", "dog", "van"))
     with pytest.raises(ModelRefused, match="it lacks sedan, truck and it has cat, dog"):
-        add_model(cars, models, Said(judge=tmp_path / "animals", concepts=CARS))
+        add_model(cars, models, Said(judges={"": tmp_path / "animals"}, concepts=CARS))
 
 
 def test_a_judge_that_has_the_names_in_another_order(cars: Path, models: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_judge_that_has_the_names_in_another_order(cars: Path, models: Path, t
     save_classifier(tmp_path / "judge", CARS)
     save_classifier(tmp_path / "turned", ("van", "sedan", "truck"))  # the same weights under other names
     straight, turned = (
-        ImageJudge.load(add_model(cars, models, Said(name=name, judge=tmp_path / name, concepts=CARS)))
+        ImageJudge.load(add_model(cars, models, Said(name=name, judges={"": tmp_path / name}, concepts=CARS)))
         for name in ("judge", "turned")
     )
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
@@ -166,14 +166,14 @@ def test_a_judge_that_has_the_names_in_another_order(cars: Path, models: Path, t
 
 def test_a_judge_of_coloured_images_looks_at_grey_ones(tmp_path: Path, classifier: Path, models: Path) -> None:
     save_class_model(tmp_path / "grey", in_channels=1, out_channels=1)
-    judge = ImageJudge.load(add_model(tmp_path / "grey", models, Said(judge=classifier)))
+    judge = ImageJudge.load(add_model(tmp_path / "grey", models, Said(judges={"": classifier})))
     assert judge.judge(np.zeros((2, 8, 8), np.uint8)).probabilities.shape == (2, 3)
 
 
 def test_a_judge_of_grey_images_does_not_look_at_coloured_ones(cars: Path, models: Path, tmp_path: Path) -> None:
     save_classifier(tmp_path / "grey", channels=1)
     with pytest.raises(ModelRefused, match="the judge sees 1 channels, images have 3"):
-        add_model(cars, models, Said(judge=tmp_path / "grey"))
+        add_model(cars, models, Said(judges={"": tmp_path / "grey"}))
 
 
 def test_what_can_be_decided_with_what_is_at_hand(cars: Path, models: Path, classifier: Path) -> None:
@@ -181,7 +181,7 @@ def test_what_can_be_decided_with_what_is_at_hand(cars: Path, models: Path, clas
     assert set(alone.undecided) == set(CRITERIA)
     assert "inconclusive alone" in next(alone.lines())
     (clip,) = prospects(add_model(cars, models, Said(name="clip")), clip=True)
-    (judged,) = prospects(add_model(cars, models, Said(name="judged", judge=classifier)))
+    (judged,) = prospects(add_model(cars, models, Said(name="judged", judges={"": classifier})))
     for one in (clip, judged):
         assert set(one.undecided) == {"frechet_distance_ratio"}
         assert "pass is not" in next(one.lines())

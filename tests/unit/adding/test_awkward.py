@@ -293,9 +293,7 @@ TEXT_FOLDERS = (
         r"unet is ['my_code', 'MyUNet']",
     ),
     Row("names of classes", lambda folder: None, "no classes to be named", Said(concepts=("a", "b"))),
-    Row(
-        "a judge without a domain", lambda folder: None, "belongs to a domain of its vocabulary", Said(judge=Path("x"))
-    ),
+    Row("a judge that is not there", lambda folder: None, "x: no such folder", Said(judges={"": Path("x")})),
     Row(
         "weights of another network",
         lambda folder: shutil.copy(folder / "vae/diffusion_pytorch_model.safetensors", folder / UNET) and None,

@@ -74,7 +74,9 @@ def test_every_family_says_what_is_read_of_its_folders() -> None:
 
 
 def test_a_diffusion_transformer_is_the_model_that_it_was(dit: Path, tmp_path: Path) -> None:
-    said = Said(concepts=CONCEPTS, judge=tmp_path / "made/judge", second_judge=tmp_path / "made/second_judge")
+    said = Said(
+        concepts=CONCEPTS, judges={"": tmp_path / "made/judge"}, second_judges={"": tmp_path / "made/second_judge"}
+    )
     model = add_model(dit, tmp_path / "models", said)
     assert (model.family, model.concepts) == ("dit", CONCEPTS)
     assert (model.image.channels, model.image.height, model.image.width, model.image.patch) == (3, 16, 16, 1)

@@ -28,7 +28,7 @@ def model(tmp_path: Path) -> BaseModel:
     save_class_model(tmp_path / "cars")
     save_classifier(tmp_path / "first")
     save_classifier(tmp_path / "second", second=True)
-    said = Said(judge=tmp_path / "first", second_judge=tmp_path / "second", steps=STEPS)
+    said = Said(judges={"": tmp_path / "first"}, second_judges={"": tmp_path / "second"}, steps=STEPS)
     return add_model(tmp_path / "cars", tmp_path / "models", said)
 
 
