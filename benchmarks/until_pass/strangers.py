@@ -89,7 +89,8 @@ def make(stranger: Stranger, folder: Path, steps: int, images: int) -> BaseModel
         DDPMScheduler(**stranger.scheduler).save_pretrained(own / "scheduler")
         trained_unet(stranger, train, own, steps).save_pretrained(own / "unet")
         save(trained_judge(stranger, train, min(steps, JUDGE_STEPS)), own / "judge", stranger.sees, channels=1)
-        said = Said(folder.name, stranger.title, stranger.licence, stranger.title, judge=own / "judge", steps=STEPS)
+        judges = {"": own / "judge"}
+        said = Said(folder.name, stranger.title, stranger.licence, stranger.title, judges=judges, steps=STEPS)
         model = add_model(own, folder.parent, said)
         real = RealImages(to_uint8(test.images), test.labels.numpy())
         (*_, (_, _, measured)) = measure_model(model, real, images)
