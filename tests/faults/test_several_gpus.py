@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from jobs.job import Job
 from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import load_manifest
@@ -166,16 +167,34 @@ def test_what_ends_all_of_them_is_told_once(model: BaseModel, tmp_path: Path) ->
     assert (error["code"], error["retryable"]) == ("training_diverged", False)
 
 
-def test_a_job_survives_the_death_of_one_of_its_processes(service: Service) -> None:
-    """The follower, of which the runner knows nothing."""
-    service.environment |= {"LETHE_GPUS": "2", "LETHE_DEVICE": "cpu"}
-    job = service.submit()
+def training_in_two(service: Service, job: Job, **settings: str) -> dict[str, psutil.Process]:
+    """The processes that train ``job`` under a worker of these settings, once they have a checkpoint."""
+    service.environment |= {"LETHE_GPUS": "2", "LETHE_DEVICE": "cpu"} | settings
     worker = service.start_worker()
     wait_for_training(service, job, 0.2)
     launcher = worker.training_pid()
     assert launcher is not None
-    ranks = {rank.environ()["RANK"]: rank for rank in psutil.Process(launcher).children()}
+    return {rank.environ()["RANK"]: rank for rank in psutil.Process(launcher).children()}
+
+
+def test_a_job_survives_the_death_of_one_of_its_processes(service: Service) -> None:
+    """The follower, of which the runner knows nothing."""
+    job = service.submit()
+    ranks = training_in_two(service, job)
     ranks["1"].kill()
+    assert_resumed_and_published_once(service, job)
+    assert service.store.get(job.id).failures == 1
+    assert not any(runs(rank) for rank in ranks.values())
+
+
+@pytest.mark.parametrize("stopped", [pytest.param("0", marks=pytest.mark.slow), "1"])
+def test_a_job_survives_one_of_its_processes_that_hangs(service: Service, stopped: str) -> None:
+    """It is there, so nobody ends the others, and they wait for it: only the runner sees that nothing moves."""
+    job = service.submit()
+    ranks = training_in_two(service, job, LETHE_STALL_SECONDS="20")  # longer than a start takes
+    ranks[stopped].suspend()
+    (lost,) = wait_for(lambda: service.events(job, "job.lost"), 60)
+    assert lost.data["error"]["code"] == "training_stalled"
     assert_resumed_and_published_once(service, job)
     assert service.store.get(job.id).failures == 1
     assert not any(runs(rank) for rank in ranks.values())
