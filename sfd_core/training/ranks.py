@@ -75,7 +75,9 @@ class ProcessGroup(Ranks):
     def __init__(self, number: int, count: int, meeting: Path, device: torch.device) -> None:
         self.number, self.count = number, count
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, f"file://{meeting}", FOREVER, count, number)
+        # Not as a URL, in which a folder may not have any name.
+        store = dist.FileStore(str(meeting), count)
+        dist.init_process_group(backend, store=store, timeout=FOREVER, world_size=count, rank=number)
 
     def sums(self, *numbers: float) -> tuple[float, ...]:
         added = torch.tensor(numbers, dtype=torch.float64)

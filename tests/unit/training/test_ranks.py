@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -238,6 +239,15 @@ def test_an_error_of_the_first_is_left_to_whoever_started_them() -> None:
 def test_nobody_tells_a_process_that_is_alone() -> None:
     with pytest.raises(RuntimeError, match="nobody tells it"):
         ALONE.told_to_go_on()
+
+
+def test_processes_meet_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """Also of one that would be another in a URL: all jobs of a worker would meet in the same place."""
+    folder = tmp_path / "data #1?%20"
+    folder.mkdir()
+    ranks = ProcessGroup(0, 1, folder / "meeting", CPU)
+    assert (folder / "meeting").is_file()
+    ranks.leave()
 
 
 def test_a_device_is_named_as_often_as_there_are_processes() -> None:
