@@ -102,7 +102,7 @@ def train(
     recipe, budget = request.recipe, request.budget
     steps = Steps(state, base, recipe, plan, judge, ranks)
     while True:
-        ranks.go_on(True)
+        ranks.say_next(state.step)
         loss_psi, loss_theta = steps.take()
 
         quick = None
@@ -131,9 +131,13 @@ def follow(
 
     Raises:
         TrainingDiverged: as the process that leads does, at the same step.
+        RuntimeError: where this process stands at another step than the one that leads.
     """
     steps = Steps(state, base, request.recipe, plan, judge, ranks)
-    while ranks.told_to_go_on():
+    while (step := ranks.told_next()) is not None:
+        if step != state.step:
+            # Each has read the checkpoints by itself, and gradients of different weights would be added up.
+            raise RuntimeError(f"this process stands at step {state.step}, and the one that leads at {step}")
         steps.take()
 
 

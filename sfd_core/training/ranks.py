@@ -23,6 +23,9 @@ when one has ended, and its supervisor sees when nothing moves."""
 BUCKET = 2**24
 """Numbers that are added up at once: few messages, and little memory beside the gradients."""
 
+NO_STEP = -1
+"""How the first process says that the last step is taken."""
+
 
 class Ranks:
     """One process that trains alone: all of a batch is its own, and nobody follows it."""
@@ -42,11 +45,11 @@ class Ranks:
         """Add up the gradients over the processes, in place. Where a process has none of a weight that another has one
         of, it counts as nought."""
 
-    def go_on(self, another: bool) -> None:
-        """Say to those that follow whether there is another step."""
+    def say_next(self, step: int | None) -> None:
+        """Say to those that follow from which step the next one is taken; None: the last is taken."""
 
-    def told_to_go_on(self) -> bool:
-        """Wait for the first process's word whether there is another step."""
+    def told_next(self) -> int | None:
+        """Wait for what the first process says of the next step (:meth:`say_next`)."""
         raise RuntimeError("the first process leads: nobody tells it")
 
     def times(self, device: str) -> str:
@@ -61,7 +64,7 @@ class Ranks:
         """Hold the others while this process, the first, takes steps; afterwards they are told that it is over. Not
         after an error: whoever started them sees it and ends them."""
         yield
-        self.go_on(False)
+        self.say_next(None)
         self.leave()
 
 
@@ -98,13 +101,13 @@ class ProcessGroup(Ranks):
         for weight, gradient in zip(moved, gradients, strict=True):
             weight.grad = gradient
 
-    def go_on(self, another: bool) -> None:
-        dist.broadcast(torch.tensor([another]), 0)
+    def say_next(self, step: int | None) -> None:
+        dist.broadcast(torch.tensor([NO_STEP if step is None else step]), 0)
 
-    def told_to_go_on(self) -> bool:
-        word = torch.tensor([False])
+    def told_next(self) -> int | None:
+        word = torch.tensor([NO_STEP])
         dist.broadcast(word, 0)
-        return bool(word)
+        return None if word == NO_STEP else int(word)
 
     def leave(self) -> None:
         dist.destroy_process_group()

@@ -127,9 +127,21 @@ def looped(ranks: Ranks, images: int, leave_after: int) -> dict[str, Any]:
         for result in train(state, ranks=ranks, **run):
             if result.step == leave_after:
                 break
-        ranks.go_on(False)
+        ranks.say_next(None)
     weights = [w.detach() for network in (state.generator, state.average) for w in network.parameters()]
     return {"step": state.step, "images": state.images, "rng": state.rng.get_state(), "weights": weights}
+
+
+def apart_by_a_step(ranks: Ranks) -> str:
+    """The first process is about to take step 3, the second has read the checkpoint of step 2."""
+    state = state_of()
+    state.step = 2
+    if ranks.number == 0:
+        ranks.say_next(3)
+        return ""
+    with pytest.raises(RuntimeError) as refused:
+        follow(state, ranks=ranks, **run_of(35))
+    return str(refused.value)
 
 
 def everything(ranks: ProcessGroup) -> dict[str, Any]:
@@ -140,6 +152,7 @@ def everything(ranks: ProcessGroup) -> dict[str, Any]:
         "rounded": rounded(ranks),
         "sums": ranks.sums(1.0 + ranks.number, 0.1),
         "diverged": diverged(ranks),
+        "apart": apart_by_a_step(ranks),
         "budget": looped(ranks, 35, 0),
         "left": looped(ranks, 700, 4),
         "share": ranks.share(5).tolist(),
@@ -218,11 +231,11 @@ def test_all_leave_the_loop_together(
 
 
 def test_an_error_of_the_first_is_left_to_whoever_started_them() -> None:
-    said: list[bool] = []
+    said: list[int | None] = []
 
     class First(Ranks):
-        def go_on(self, another: bool) -> None:
-            said.append(another)
+        def say_next(self, step: int | None) -> None:
+            said.append(step)
 
     def broken() -> None:
         with First().led():
@@ -233,12 +246,12 @@ def test_an_error_of_the_first_is_left_to_whoever_started_them() -> None:
     assert said == []
     with First().led():
         pass
-    assert said == [False]
+    assert said == [None]
 
 
 def test_nobody_tells_a_process_that_is_alone() -> None:
     with pytest.raises(RuntimeError, match="nobody tells it"):
-        ALONE.told_to_go_on()
+        ALONE.told_next()
 
 
 def test_processes_meet_in_a_folder_of_any_name(tmp_path: Path) -> None:
@@ -248,6 +261,11 @@ def test_processes_meet_in_a_folder_of_any_name(tmp_path: Path) -> None:
     ranks = ProcessGroup(0, 1, folder / "meeting", CPU)
     assert (folder / "meeting").is_file()
     ranks.leave()
+
+
+def test_a_process_that_has_read_another_checkpoint_takes_no_step(both: list[dict[str, Any]]) -> None:
+    """As where it found the newest one damaged, or an attempt that is over was still writing."""
+    assert both[1]["apart"] == "this process stands at step 2, and the one that leads at 3"
 
 
 def test_a_device_is_named_as_often_as_there_are_processes() -> None:
