@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -22,7 +20,8 @@ from torch.multiprocessing.spawn import spawn
 
 from benchmarks.shared.command import OUT, Command, Option
 from benchmarks.shared.experiment import CPU, ENDLESS, Experiment, bundled
-from benchmarks.shared.page import page, table, write
+from benchmarks.shared.page import page, write
+from benchmarks.shared.rounds import median, rates, seconds_of, with_rounds
 from sfd_core.training.loop import Steps
 from sfd_core.training.ranks import ALONE, ProcessGroup, Ranks
 
@@ -50,14 +49,6 @@ def steps_of(arguments: argparse.Namespace, ranks: Ranks) -> Steps:
     return Steps(experiment.start(), experiment.base, experiment.request.recipe, experiment.plan, None, ranks)
 
 
-def seconds_of(steps: Steps, count: int) -> float:
-    """Take so many steps; returns the seconds of one."""
-    began = time.perf_counter()
-    for _ in range(count):
-        steps.take()
-    return (time.perf_counter() - began) / count
-
-
 def take_turns(number: int, arguments: argparse.Namespace, folder: Path) -> None:
     """Time both ways, as one of the processes. The first one writes into ``folder`` what a step took, alone and
     together, a line a round."""
@@ -70,9 +61,9 @@ def take_turns(number: int, arguments: argparse.Namespace, folder: Path) -> None
         alone.take()
     lines = []
     for _ in range(arguments.rounds):
-        one = seconds_of(alone, arguments.steps) if alone is not None else 0.0
+        one = seconds_of(alone.take, arguments.steps) if alone is not None else 0.0
         ranks.sums(0.0)  # they begin together
-        lines.append(f"{one} {seconds_of(together, arguments.steps)}")
+        lines.append(f"{one} {seconds_of(together.take, arguments.steps)}")
     if number == 0:
         (folder / "seconds").write_text("\n".join(lines))
     ranks.leave()
@@ -87,21 +78,16 @@ def run(arguments: argparse.Namespace) -> str:
         lines = (Path(folder) / "seconds").read_text().splitlines()
     alone, together = zip(*(map(float, line.split()) for line in lines), strict=True)
     efficiencies = [one / (COUNT * two) for one, two in zip(alone, together, strict=True)]
-    efficiency = f"{statistics.median(efficiencies):.2f}"
-    rows = [
-        (name, f"{s:.3f}", f"{arguments.batch / s:.1f}")
-        for name, s in (("one process", statistics.median(alone)), ("two processes", statistics.median(together)))
-    ]
+    seconds = {"one process": alone, "two processes": together}
     text = page(
         "One job in two processes",
         f"`{arguments.base}`, batch {arguments.batch}, a thread a process, on {os.cpu_count()} cores: what counts is "
         "the ratio of two things in one run, and where other work shares the cores it tells of that work.",
-        table(("a step by", "seconds", "images a second"), rows),
-        f"Efficiency {efficiency} (median of {len(efficiencies)} alternating rounds: "
-        f"{', '.join(f'{e:.2f}' for e in efficiencies)}); 1 would be twice the images a second.",
+        rates(("a step by", "seconds", "images a second"), seconds, dict.fromkeys(seconds, arguments.batch)),
+        f"Efficiency {with_rounds(efficiencies)}; 1 would be twice the images a second.",
     )
     write(arguments.out, "several_gpus.md", text)
-    return f"efficiency {efficiency} at two processes over one"
+    return f"efficiency {median(efficiencies)} at two processes over one"
 
 
 if __name__ == "__main__":

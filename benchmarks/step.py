@@ -11,15 +11,14 @@ remaining images a second train the generator. Rounds alternate, so that a noisy
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 
 import torch
 
 from benchmarks.shared.arrangements import OURS, THEIRS, both
 from benchmarks.shared.command import OUT, Command, Option
 from benchmarks.shared.experiment import bundled
-from benchmarks.shared.page import page, table, write
+from benchmarks.shared.page import page, write
+from benchmarks.shared.rounds import median, rates, seconds_of, with_rounds
 
 WANTED = 1.8
 COMMAND = Command(
@@ -41,27 +40,20 @@ def run(arguments: argparse.Namespace) -> str:
         one.step()
     for _ in range(arguments.rounds):
         for name, one in arranged.items():
-            began = time.perf_counter()
-            for _ in range(arguments.steps):
-                one.step()
-            seconds[name].append((time.perf_counter() - began) / arguments.steps)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    rows = [(name, f"{s:.3f}", f"{arranged[name].remaining / s:.1f}") for name, s in medians.items()]
+            seconds[name].append(seconds_of(one.step, arguments.steps))
+    remaining = {name: one.remaining for name, one in arranged.items()}
     ratios = [
-        (arranged[OURS].remaining / a) / (arranged[THEIRS].remaining / b)
-        for a, b in zip(seconds[OURS], seconds[THEIRS], strict=True)
+        (remaining[OURS] / a) / (remaining[THEIRS] / b) for a, b in zip(seconds[OURS], seconds[THEIRS], strict=True)
     ]
-    ratio = f"{statistics.median(ratios):.2f}"
     text = page(
         "A step: one merged batch against the published arrangement",
         f"`{experiment.base.model.name}`, batch {experiment.request.recipe.batch}, {torch.get_num_threads()} threads. "
         "What counts is the ratio of two things in one run: machines differ and are shared.",
-        table(("arrangement", "s a step", "remaining images a second"), rows),
-        f"Ratio {ratio} (median of {len(ratios)} alternating rounds: {', '.join(f'{r:.2f}' for r in ratios)}); "
-        f"wanted: {WANTED}.",
+        rates(("arrangement", "s a step", "remaining images a second"), seconds, remaining),
+        f"Ratio {with_rounds(ratios)}; wanted: {WANTED}.",
     )
     write(arguments.out, "step.md", text)
-    return f"{ratio} times the published arrangement's remaining images a second"
+    return f"{median(ratios)} times the published arrangement's remaining images a second"
 
 
 if __name__ == "__main__":
