@@ -79,7 +79,7 @@ class ProcessGroup(Ranks):
         self.number, self.count = number, count
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         # Not as a URL, in which a folder may not have any name.
-        store = dist.FileStore(str(meeting), count)
+        store = dist.FileStore(str(meeting), count)  # type: ignore[attr-defined]
         dist.init_process_group(backend, store=store, timeout=FOREVER, world_size=count, rank=number)
 
     def sums(self, *numbers: float) -> tuple[float, ...]:
