@@ -33,7 +33,7 @@ def _what_is_known(known: list[tuple[Description, FolderLayout]]) -> str:
     return "; ".join(
         f"{description.name} ({INDEX} of a {layout.pipeline})"
         if layout.pipeline is not None
-        else f"{description.name} ({layout.configs[0]} of a {layout.network})"
+        else f"{description.name} ({layout.configs[0]} of a {' or a '.join(layout.networks)})"
         for description, layout in known
     )
 
@@ -47,7 +47,7 @@ def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> s
         said = f", with {networks}," if within else ","
         return f"its {INDEX} is that of a {pipeline}{said} which no family reads"
     if alone is not None:
-        rooms = {Path(layout.configs[0]).parent.as_posix() for _, layout in known if layout.network == alone}
+        rooms = {Path(layout.configs[0]).parent.as_posix() for _, layout in known if alone in layout.networks}
         if not rooms:
             return f"it holds one network, a {alone}, and nothing else: name the folder of the whole pipeline"
         return (

@@ -32,7 +32,7 @@ class FolderLayout:
     names them.
 
     Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``; or, of families
-    whose folders need no such file, ``network``, the class of the network that the first of ``configs`` names, and
+    whose folders need no such file, ``networks``, classes of the network that the first of ``configs`` names, and
     ``schedulers``, those that it is trained with.
     """
 
@@ -43,7 +43,7 @@ class FolderLayout:
     tokenizers: Sequence[str] = ()
     classes: Callable[[Path], int] | None = None
     pipeline: str | None = None
-    network: str | None = None
+    networks: Collection[str] = ()
     schedulers: Collection[str] = ()
 
     @cached_property
@@ -74,7 +74,7 @@ class FolderLayout:
         """Say whether ``folder`` has such a model, by the classes that it names; its scheduler's is not looked at."""
         if self.pipeline is not None:
             return bool(class_named(folder / INDEX) == self.pipeline)
-        return self.network is not None and bool(class_named(folder / self.configs[0]) == self.network)
+        return class_named(folder / self.configs[0]) in self.networks
 
     def fits_whole(self, folder: Path) -> bool:
         """Say whether the scheduler is one of the layout's besides."""

@@ -12,6 +12,7 @@ this class; text-to-image ones have their own.
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
@@ -60,9 +61,17 @@ class ClassPipelineGenerator(ClassSampler):
         return self.images(noise, torch.tensor(filled, device=self.pipe.device))[:n]
 
     def save(self, folder: Path) -> None:
-        """Write a diffusers folder: ``model_index.json``, a folder for each part and the pipeline's own source."""
+        """Write a diffusers folder: ``model_index.json``, a folder for each part and the pipeline's own source. A part
+        that diffusers has no class for gets its source too."""
         self.pipe.save_pretrained(folder, safe_serialization=True)
         shutil.copyfile(inspect.getfile(type(self.pipe)), folder / "pipeline.py")
+        index = read_config(folder / INDEX)
+        for name, part in self.pipe.components.items():
+            if index[name][0] == type(part).__module__:  # as diffusers names what is no library that it knows
+                source = Path(inspect.getfile(type(part)))
+                shutil.copyfile(source, folder / name / source.name)
+                index[name][0] = source.stem  # as it finds a module beside a part's weights
+        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", "utf-8")
 
 
 def labels_of(concepts: Sequence[str]) -> dict[str, str]:

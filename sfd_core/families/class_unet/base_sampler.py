@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,7 +28,7 @@ class ManyStepSampler(ImageSampler):
         device: torch.device | str = "cpu",
         schedulers: Schedulers = OVER_STEPS,
     ) -> None:
-        self.network: UNet2DModel = base.network.to(device).eval()
+        self.network = base.network.to(device).eval()
         self.patch = base.model.image.patch
         self.steps = self.network_evaluations = steps
         self.scheduler = schedulers.many_steps(base.schedule)

@@ -12,6 +12,7 @@ from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load_class_unet
+from sfd_core.families.class_unet.networks import Networks
 from sfd_core.families.class_unet.pipeline import ClassConditionalPipeline
 from sfd_core.families.class_unet.schedulers import Schedulers
 from sfd_core.families.fitting import same_shape
@@ -21,17 +22,22 @@ SHAPE = ("num_class_embeds", "in_channels", "sample_size")
 
 
 def open_elsewhere(
-    folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str, schedulers: Schedulers
+    folder: Path,
+    base: LoadedBase,
+    steps: int | None,
+    device: torch.device | str,
+    schedulers: Schedulers,
+    networks: Networks,
 ) -> OneStepGenerator | ManyStepSampler:
     """Open a folder that Lethe published, or a class-conditional diffusers U-Net (``unet/``) over the base model's
-    schedule, sampled in ``steps`` steps (default: the base model's own). ``schedulers``: the family's.
+    schedule, sampled in ``steps`` steps (default: the base model's own). ``schedulers``, ``networks``: the family's.
 
     Raises:
         ModelRefused: for a folder that is neither, or whose classes or images are not the base model's.
     """
     concepts = base.model.concepts
     if _is_one_step(folder):
-        generator = OneStepGenerator.load(folder, str(device), schedulers)
+        generator = OneStepGenerator.load(folder, str(device), schedulers, networks)
         if generator.concepts != concepts:
             raise ModelRefused(f"{folder}: makes {', '.join(generator.concepts)}; the base model {', '.join(concepts)}")
         same_shape(folder, generator.network, base, SHAPE)
@@ -44,7 +50,7 @@ def open_elsewhere(
     if not (folder / "unet" / "config.json").is_file():
         raise ModelRefused(f"{folder}: neither a one-step generator's model_index.json nor unet/config.json")
     schedulers.same(folder, base)
-    unet = load_class_unet(folder, len(concepts))
+    unet = load_class_unet(folder, len(concepts), networks)
     same_shape(folder, unet, base, SHAPE)
     return base_sampler(dataclasses.replace(base, network=unet), device, steps, schedulers)
 

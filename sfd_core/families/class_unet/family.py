@@ -10,14 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.class_conditions import class_conditions
 from sfd_core.families.class_unet.attacked import AttackedClassUnet
 from sfd_core.families.class_unet.base_sampler import ManyStepSampler
 from sfd_core.families.class_unet.elsewhere import base_sampler, open_elsewhere
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.families.class_unet.layout import kind_of
 from sfd_core.families.class_unet.loading import load
 from sfd_core.families.class_unet.network import ClassUnetScore
+from sfd_core.families.class_unet.networks import STOCK, Networks
 from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.images import from_uint8, to_uint8
@@ -29,18 +30,19 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 
 class ClassUnets:
-    """A family of class-conditional U-Nets. ``schedulers``: how its networks are written."""
+    """A family of class-conditional U-Nets. ``schedulers``: how its networks are written; ``networks``: which it
+    has."""
 
     adapters = ()
 
-    def __init__(self, schedulers: Schedulers) -> None:
-        self.schedulers = schedulers
+    def __init__(self, schedulers: Schedulers, networks: Networks) -> None:
+        self.schedulers, self.networks = schedulers, networks
 
     def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
-        return load(model, device, self.schedulers)
+        return load(model, device, self.schedulers, self.networks)
 
     def load_network(self, folder: Path) -> Any:
-        return load_unet(folder)
+        return kind_of(folder, self.networks).load(folder)
 
     def plan(
         self, base: LoadedBase, request: UnlearningRequest, prompts: PromptPlan | None, device: torch.device
@@ -57,10 +59,11 @@ class ClassUnets:
         return OneStepGenerator.of(network, base.schedule, start, base.model)
 
     def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedClassUnet:
-        return AttackedClassUnet(network, base.schedule, start, base.model.image.patch)
+        attacked = self.networks[type(network).__name__].attacked
+        return attacked(network, base.schedule, start, base.model.image.patch)
 
     def load_generator(self, folder: Path, device: str) -> OneStepGenerator:
-        return OneStepGenerator.load(folder, device, self.schedulers)
+        return OneStepGenerator.load(folder, device, self.schedulers, self.networks)
 
     def files(self, folder: Path) -> dict[str, str]:
         return saved_files(folder, ("unet", "scheduler"), ("model_index.json", "pipeline.py"))
@@ -78,7 +81,7 @@ class ClassUnets:
     def open_elsewhere(
         self, folder: Path, base: LoadedBase, steps: int | None, device: torch.device | str
     ) -> OneStepGenerator | ManyStepSampler:
-        return open_elsewhere(folder, base, steps, device, self.schedulers)
+        return open_elsewhere(folder, base, steps, device, self.schedulers, self.networks)
 
 
-FAMILY = ClassUnets(OVER_STEPS)
+FAMILY = ClassUnets(OVER_STEPS, STOCK)

@@ -3,32 +3,60 @@ not import torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from sfd_core.base_model.config_checks import Checked, check_all, is_whole
+from sfd_core.base_model.config_checks import Checked, check_all, is_whole, shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import SCHEDULER, FolderLayout
 from sfd_core.base_model.manifest import MAX_CONCEPTS
 from sfd_core.base_model.manifest_parts import MAX_SIDE, ImageFormat
+from sfd_core.errors import ModelRefused
 from sfd_core.families.scheduler_config import read_scheduler
 from sfd_core.families.stock_schedulers import STOCK_SCHEDULERS
 
 CONFIG = "unet/config.json"
 
 
-def check_folder(read_scheduler: Callable[[Path], object], folder: Path) -> None:
-    """Check every configuration of a folder. ``read_scheduler``: refuses one whose scheduler is not the family's.
+class CheckNetwork(Protocol):
+    """Checks the configuration in ``unet/`` of a model's folder."""
+
+    def __call__(self, folder: Path, concepts: int | None = None) -> None:
+        """``concepts``: how many classes it must have, where that is known. Raises ``ModelRefused``."""
+        ...
+
+
+K = TypeVar("K")
+
+
+def kind_of(folder: Path, kinds: Mapping[str, K]) -> K:
+    """Return what ``kinds`` has for the class of the network in ``folder``.
+
+    Raises:
+        ModelRefused: for a class that it does not have.
+    """
+    path = folder / "config.json"
+    named = read_config(path).get("_class_name")
+    if not isinstance(named, str) or named not in kinds:
+        raise ModelRefused(f"{path}: _class_name is {shown(named)}, must be {' or '.join(map(repr, kinds))}")
+    return kinds[named]
+
+
+def check_folder(read_scheduler: Callable[[Path], object], networks: Mapping[str, CheckNetwork], folder: Path) -> None:
+    """Check every configuration of a folder. ``read_scheduler``: refuses one whose scheduler is not the family's;
+    ``networks``: checks each class of network that the family has.
 
     Raises:
         ModelRefused: naming each file and every field of it that is wrong.
     """
-    check_all(lambda: check_unet(folder), lambda: read_scheduler(folder))
+    check_all(lambda: kind_of(folder / "unet", networks)(folder), lambda: read_scheduler(folder))
 
 
 def check_unet(folder: Path, concepts: int | None = None) -> None:
-    """Check ``unet/config.json``. ``concepts``: how many classes it must have, where that is known.
+    """Check ``unet/config.json`` of a ``UNet2DModel``. ``concepts``: how many classes it must have, where that is
+    known.
 
     Raises:
         ModelRefused: naming the file and every field that is wrong.
@@ -65,18 +93,22 @@ def classes_of(folder: Path) -> int:
     return int(read_config(folder / CONFIG)["num_class_embeds"])
 
 
-def class_layout(read_scheduler: Callable[[Path], object], schedulers: Collection[str]) -> FolderLayout:
+def class_layout(
+    read_scheduler: Callable[[Path], object], schedulers: Collection[str], networks: Mapping[str, CheckNetwork]
+) -> FolderLayout:
     """Return what is read of a folder of one of the families of U-Nets. ``read_scheduler``: refuses a folder whose
-    scheduler is not the family's; ``schedulers``: classes of those that are."""
+    scheduler is not the family's; ``schedulers``: classes of those that are; ``networks``: classes of networks that it
+    has, each with what checks its configuration."""
     return FolderLayout(
         configs=(CONFIG, SCHEDULER),
         weights=("unet/diffusion_pytorch_model.safetensors",),
-        check=partial(check_folder, read_scheduler),
+        check=partial(check_folder, read_scheduler, networks),
         image=image_of,
         classes=classes_of,
-        network="UNet2DModel",
+        networks=tuple(networks),
         schedulers=schedulers,
     )
 
 
-LAYOUT = class_layout(read_scheduler, tuple(STOCK_SCHEDULERS))
+NETWORKS: Mapping[str, CheckNetwork] = {"UNet2DModel": check_unet}
+LAYOUT = class_layout(read_scheduler, tuple(STOCK_SCHEDULERS), NETWORKS)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.safe_files import load_unet
 from sfd_core.errors import ModelRefused
-from sfd_core.families.class_unet.layout import check_unet
+from sfd_core.families.class_unet.layout import kind_of
+from sfd_core.families.class_unet.networks import Networks
 from sfd_core.families.class_unet.schedulers import Schedulers
 from sfd_core.families.images import noise_shape
 from sfd_core.families.protocol import LoadedBase
 
 
-def load(model: BaseModel, device: torch.device | str, schedulers: Schedulers) -> LoadedBase:
-    """Load the networks of ``model`` onto ``device``. ``schedulers``: its family's.
+def load(model: BaseModel, device: torch.device | str, schedulers: Schedulers, networks: Networks) -> LoadedBase:
+    """Load the networks of ``model`` onto ``device``. ``schedulers``, ``networks``: its family's.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
     schedule = schedulers.load(model.folder)
-    unet = load_class_unet(model.folder, len(model.concepts))
+    unet = load_class_unet(model.folder, len(model.concepts), networks)
     cells = model.image.channels * model.image.patch**2
     if unet.config.in_channels != cells or unet.config.out_channels != cells:
         raise ModelRefused(
@@ -39,12 +39,13 @@ def load(model: BaseModel, device: torch.device | str, schedulers: Schedulers) -
     return LoadedBase(model, unet.to(device), schedule)
 
 
-def load_class_unet(folder: Path, concepts: int) -> UNet2DModel:
-    """Load the ``unet/`` of a folder, which must embed this many ``concepts``, on the CPU.
+def load_class_unet(folder: Path, concepts: int, networks: Networks) -> Any:
+    """Load the ``unet/`` of a folder, which must be of one of these ``networks`` and know this many ``concepts``, on
+    the CPU.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    check_unet(folder, concepts)
-    unet: UNet2DModel = load_unet(folder / "unet")
-    return unet
+    kind = kind_of(folder / "unet", networks)
+    kind.check(folder, concepts)
+    return kind.load(folder / "unet")

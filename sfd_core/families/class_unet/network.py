@@ -1,4 +1,4 @@
-"""Class-conditional diffusers ``UNet2DModel`` as a score network: eps- or v-prediction, a class label as condition."""
+"""A class-conditional U-Net as a score network: eps- or v-prediction, a class label as condition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sfd_core.families.score import NetworkScore
 
 
 class ClassUnetScore(NetworkScore):
-    """The score ``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings."""
+    """The score ``f(x_t, t, c)`` of a ``UNet2DModel`` with class embeddings, or of what is asked as one."""
 
     def forward(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         """Return x0 [B, C, H, W] in float32 from x_t [B, C, H, W], t [B] and class labels c [B]."""

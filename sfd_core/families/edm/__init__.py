@@ -1,12 +1,13 @@
-"""Class-conditional diffusers ``UNet2DModel`` in EDM's preconditioning (Karras et al. 2022, arXiv 2206.00364), as
-``EDMEulerScheduler`` has it: asked by a class label, at any noise level."""
+"""Class-conditional U-Nets, ``UNet2DModel`` of diffusers and NVlabs' ``SongUNet``, in EDM's preconditioning (Karras et
+al. 2022, arXiv 2206.00364), as ``EDMEulerScheduler`` has it: asked by a class label, at any noise level."""
 
 from __future__ import annotations
 
 from sfd_core.families.class_unet import DESCRIPTION as CLASS_UNET
-from sfd_core.families.class_unet.layout import class_layout
+from sfd_core.families.class_unet.layout import NETWORKS, class_layout
 from sfd_core.families.description import Description
 from sfd_core.families.edm.scheduler_config import SCHEDULERS, read_edm_scheduler
+from sfd_core.families.edm.song.config import NETWORK, check_song_unet
 from sfd_core.families.edm.times import check_levels
 from sfd_core.request.recipe import Recipe
 
@@ -22,5 +23,5 @@ DESCRIPTION = Description(
     one_step_scheduler="EDMEulerScheduler",
     without=CLASS_UNET.without,
     check_times=check_levels,
-    folder=class_layout(read_edm_scheduler, SCHEDULERS),
+    folder=class_layout(read_edm_scheduler, SCHEDULERS, {**NETWORKS, NETWORK: check_song_unet}),
 )

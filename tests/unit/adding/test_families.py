@@ -32,6 +32,7 @@ from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.families.text.tokens import prompt_tokenizer
 from tests.support.foreign import save_class_model
 from tests.support.tiny_dit_model import CONCEPTS, ID2LABEL, make_tiny_dit_model
+from tests.support.tiny_model import make_tiny_song_model
 from tests.support.tiny_sdxl import make_tiny_sdxl
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -195,6 +196,37 @@ def test_every_fault_of_edms_folder_is_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused) as refused:
         add_model(tmp_path / "levels", tmp_path / "models", Said())
     for said in ("sigma_min is 0", "rho is -1", "sample_size is None"):
+        assert said in str(refused.value)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A network of NVlabs/edm's kind with its scheduler, alone."""
+    make_tiny_song_model(tmp_path / "made")
+    for part in ("unet", "scheduler"):
+        shutil.copytree(tmp_path / "made" / part, tmp_path / "song" / part)
+    return tmp_path / "song"
+
+
+def test_a_network_of_nvlabs_kind_is_the_model_that_it_was(song: Path, tmp_path: Path) -> None:
+    model = add_model(song, tmp_path / "models", Said(steps=4))
+    assert (model.family, model.concepts) == ("edm", ("0", "1", "2", "3"))
+    assert (model.image.channels, model.image.height, model.image.width, model.image.patch) == (1, 8, 8, 1)
+    made = family_of("edm").base_sampler(load_base(load_manifest(tmp_path / "made")), "cpu", 2)
+    added = family_of("edm").base_sampler(load_base(model), "cpu", 2)
+    np.testing.assert_array_equal(added.sample_labels([0, 3], [5, 6]), made.sample_labels([0, 3], [5, 6]))
+
+
+def test_every_fault_of_such_a_folder_is_listed_at_once(song: Path, tmp_path: Path) -> None:
+    change(song / "unet/config.json", sample_size=7, num_blocks=0, encoder_type="residual")
+    DDPMScheduler().save_pretrained(song / "scheduler")
+    with pytest.raises(ModelRefused) as refused:
+        add_model(song, tmp_path / "models", Said())
+    for said in (
+        "num_blocks is 0, must be 1 to 64, whole",
+        "encoder_type is no field of a SongUNet",
+        "_class_name is 'DDPMScheduler'; the family edm has formulas for EDMEulerScheduler",
+    ):
         assert said in str(refused.value)
 
 

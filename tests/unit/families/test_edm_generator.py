@@ -4,6 +4,7 @@ opens without our code; and the base model at its own sampler."""
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import torch
 from diffusers import EDMEulerScheduler
 
-from sfd_core.base_model.layout import SCHEDULER
+from sfd_core.base_model.layout import INDEX, SCHEDULER
 from sfd_core.errors import ModelRefused
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.network import ClassUnetScore
@@ -23,15 +24,18 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
 from sfd_core.families.registry import family_of
 from tests.support.published import SAMPLED_BY_STOCK_DIFFUSERS
-from tests.support.tiny_model import make_tiny_edm_model
+from tests.support.tiny_model import make_tiny_edm_model, make_tiny_song_model
 
 START = 2.5
 FAMILY = family_of("edm")
 
 
-@pytest.fixture(scope="module", params=["epsilon", "v_prediction"])
+@pytest.fixture(scope="module", params=["epsilon", "v_prediction", "song"])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
-    return load_base(make_tiny_edm_model(tmp_path_factory.mktemp("models"), prediction_type=request.param))
+    folder = tmp_path_factory.mktemp("models")
+    if request.param == "song":
+        return load_base(make_tiny_song_model(folder))
+    return load_base(make_tiny_edm_model(folder, prediction_type=request.param))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,10 @@ def test_a_saved_generator_is_found_to_be_of_the_family(generator: OneStepGenera
     assert isinstance(again, ClassGenerator)
     assert (again.start, again.concepts) == (START, generator.concepts)
     assert np.array_equal(again.sample_labels([3] * 5, range(5)), generator.sample_labels([3] * 5, range(5)))
-    assert set(FAMILY.files(folder)) == {
+    kind, index = type(generator.network).__name__, json.loads((folder / INDEX).read_text())
+    own = {"UNet2DModel": set(), "SongUNet": {"unet/song_unet.py"}}[kind]
+    assert index["unet"] == ["song_unet" if own else "diffusers", kind]
+    assert set(FAMILY.files(folder)) == own | {
         "model_index.json",
         "pipeline.py",
         "scheduler/scheduler_config.json",
@@ -96,13 +103,27 @@ def test_stock_diffusers_opens_the_folder_without_our_code(
 def test_a_folder_whose_only_step_is_another_is_refused(
     folder: Path, tmp_path: Path, change: dict[str, Any], says: str
 ) -> None:
-    generator = OneStepGenerator.load(folder, schedulers=FAMILY.schedulers)  # type: ignore[attr-defined]
-    generator.save(tmp_path)
+    load_generator(folder).save(tmp_path)
     path = tmp_path / SCHEDULER
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelRefused) as refused:
         load_generator(tmp_path)
     assert says in str(refused.value)
+
+
+def test_no_python_of_a_folder_is_executed(generator: OneStepGenerator, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.rglob("*.py"):
+        path.write_text("raise SystemExit('executed')")
+    assert np.array_equal(load_generator(tmp_path).sample_labels([0], [1]), generator.sample_labels([0], [1]))
+
+
+def test_a_folder_of_its_own_is_opened_beside_the_base_model(base: LoadedBase, folder: Path) -> None:
+    """As a generator that was made elsewhere, and as the untouched network in many steps."""
+    one = FAMILY.open_elsewhere(folder, base, None, "cpu")
+    assert np.array_equal(one.sample_labels([2], [5]), load_generator(folder).sample_labels([2], [5]))
+    many = FAMILY.open_elsewhere(base.model.folder, base, 3, "cpu")
+    assert np.array_equal(many.sample_labels([2], [5]), FAMILY.base_sampler(base, "cpu", 3).sample_labels([2], [5]))
 
 
 def test_the_sampler_is_stock_diffusers(base: LoadedBase) -> None:

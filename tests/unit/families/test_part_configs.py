@@ -16,6 +16,7 @@ from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.class_unet.generator import OneStepGenerator
 from sfd_core.families.class_unet.loading import load_class_unet
+from sfd_core.families.class_unet.networks import STOCK
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion import DESCRIPTION
@@ -195,9 +196,9 @@ def test_a_generator_of_cells_that_its_network_does_not_have(classes: Path, patc
 
 
 def test_a_network_of_another_number_of_classes(classes: Path) -> None:
-    assert load_class_unet(classes, len(CONCEPTS)).config.num_class_embeds == 4
+    assert load_class_unet(classes, len(CONCEPTS), STOCK).config.num_class_embeds == 4
     with pytest.raises(ModelRefused, match="num_class_embeds is 4, must be 5"):
-        load_class_unet(classes, 5)
+        load_class_unet(classes, 5, STOCK)
 
 
 @pytest.mark.parametrize("side", [10**9, 0, -1, None, "8", True, 8.0])

@@ -1,5 +1,5 @@
-"""A job on a diffusion transformer through the whole service, from submission to samples: real api, broker, database,
-worker and sampler."""
+"""A job on a diffusion transformer, and one on a network of NVlabs/edm's kind, through the whole service, from
+submission to samples: real api, broker, database, worker and sampler."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from tests.support.workers import working
 def settings(
     servers: Services, new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """Settings with one base model."""
+    """Settings with both base models."""
     from tests.support.tiny_dit_model import make_tiny_dit_model
+    from tests.support.tiny_model import make_tiny_song_model
 
-    folder: Path = tmp_path_factory.mktemp("dit")
-    make_tiny_dit_model(folder / "models" / "tiny", "tiny-dit")
+    folder: Path = tmp_path_factory.mktemp("families")
+    make_tiny_dit_model(folder / "models" / "dit", "tiny-dit")
+    make_tiny_song_model(folder / "models" / "song", "tiny-song")
     with new_database() as database_url:
         yield Settings(
             database_url=database_url,
@@ -47,10 +49,13 @@ def workers(settings: Settings) -> Iterator[None]:
         yield
 
 
-def test_from_submission_to_samples(service: Service) -> None:
+@pytest.mark.parametrize(
+    ("name", "concept", "override"), [("tiny-dit", "goldfish", "hen"), ("tiny-song", "red", "green")]
+)
+def test_from_submission_to_samples(service: Service, name: str, concept: str, override: str) -> None:
     body = {
-        "base_model": "tiny-dit",
-        "forget": [{"concept": "goldfish", "override": "hen"}],
+        "base_model": name,
+        "forget": [{"concept": concept, "override": override}],
         "budget": {"images": 8},
         "evaluation": {"images_per_concept": 4, "images_per_forgotten_concept": 4},
     }
@@ -62,10 +67,10 @@ def test_from_submission_to_samples(service: Service) -> None:
         assert done.generator is not None
         report = lethe.report(job.id)
         Draft202012Validator(service.http.get("/v1/report-schema").json()).validate(report.raw)
-        assert [(gone.concept, gone.override) for gone in report.forget] == [("goldfish", "hen")]
+        assert [(gone.concept, gone.override) for gone in report.forget] == [(concept, override)]
         if lethe.generator(done.generator).status == "withheld":
             lethe.release(done.generator, "A model that means nothing: nobody can be harmed by it.")
-    asked = {"concept": "goldfish", "n": 2, "seed": 5, "format": "json"}
+    asked = {"concept": concept, "n": 2, "seed": 5, "format": "json"}
     answer = service.http.post(f"/v1/generators/{done.generator}/samples", json=asked, timeout=90)
     assert answer.status_code == 200, answer.text
     assert answer.json()["forgotten"] is True

@@ -1,0 +1,1 @@
+"""The networks of NVlabs/edm, which diffusers has none like: ``SongUNet`` in its form ``ddpmpp``."""
