@@ -33,7 +33,8 @@ def import_model(
     """Import a checkpoint that only exists as a pickle, without running any of it.
 
     Read are tensors and plain containers of origins that are known: the class-conditional DDPM of Selective Amnesia,
-    SalUn and the SFD paper, and SiD-LSG's one-step generators of Stable Diffusion. A process of its own reads them.
+    SalUn and the SFD paper, SiD-LSG's one-step generators of Stable Diffusion, and networks of NVlabs/edm. A process of
+    its own reads them.
     """
     from cli.added_models import to_change
     from jobs.settings import load_settings

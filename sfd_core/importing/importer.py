@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from sfd_core.adding.pair import enter_pair
 from sfd_core.adding.recognition import family_of_folder
+from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import WEIGHTS
@@ -25,6 +26,9 @@ from sfd_core.importing.checkpoint import read_checkpoint
 from sfd_core.importing.layout import Choices, Found, Layout, Network
 from sfd_core.importing.layouts import layouts
 
+NO_FAKE_SCORE = "the file has no fake score: jobs start with the base model's own network in its place"
+ALIKE = ("sample_size", "in_channels", "num_class_embeds")
+"""What a generator of classes and its base model must have alike: what they make and are asked by."""
 SHOWN = 6
 """Names of an unknown checkpoint that its refusal lists."""
 
@@ -50,18 +54,19 @@ def import_checkpoint(path: Path, out: Path | None, base: Path | None, choices: 
     read = read_checkpoint(path)
     layout = _layout_of(read, path)
     found = layout.find(read, str(path), choices)
-    if found.base_model is not None:
+    if found.base_model is not None and (out is not None or found.generator is None):
         if out is None:
             raise ModelRefused(f"{path}: holds a base model ({layout.origin}): say which folder it becomes (--out)")
-        folder = _write_base(found, found.base_model, out)
-    else:
-        if base is None:
-            raise ModelRefused(
-                f"{path}: holds a generator that was distilled of a base model ({layout.origin}): say which (--of), "
-                "since its text encoder, autoencoder and schedule are that model's"
-            )
-        folder = _enter(found, load_manifest(base))
-    return Imported(layout.origin, str(folder), found.base_model is not None, found.notes)
+        return Imported(layout.origin, str(_write_base(found, found.base_model, out)), True, found.notes)
+    if base is None:
+        either = "a base model (--out: which folder it becomes), or " if found.base_model is not None else ""
+        raise ModelRefused(
+            f"{path}: holds {either}a generator that was distilled of a base model ({layout.origin}): say which "
+            "(--of), since its text encoder, autoencoder and schedule are that model's"
+        )
+    folder = _enter(found, load_manifest(base), str(path))
+    notes = found.notes if found.fake_score is not None else (*found.notes, NO_FAKE_SCORE)
+    return Imported(layout.origin, str(folder), False, notes)
 
 
 def _layout_of(read: Any, path: Path) -> Layout:
@@ -89,16 +94,18 @@ def _write_base(found: Found, network: Network, out: Path) -> Path:
         _write_network(network, folder / "unet", {})
         (folder / "scheduler").mkdir()
         _write_json(folder / "scheduler" / "scheduler_config.json", found.scheduler)
-        described, _ = family_of_folder(folder)
+        described, layout = family_of_folder(folder)
+        layout.check(folder)
         family_of(described.name).load_network(folder / "unet")
         folder.rename(out)
     return out
 
 
-def _enter(found: Found, model: BaseModel) -> Path:
-    """Keep the networks with ``model``, once its family has loaded them."""
+def _enter(found: Found, model: BaseModel, what: str) -> Path:
+    """Keep the networks with ``model``, once they were held against it and its family has loaded them."""
     assert found.generator is not None
     own = read_config(model.folder / "unet" / "config.json")
+    _refuse_other(found.generator.config or {}, own, what)
     parts = {"generator": found.generator, "fake_score": found.fake_score}
 
     def fill(folder: Path) -> None:
@@ -110,6 +117,17 @@ def _enter(found: Found, model: BaseModel) -> Path:
     name = enter_pair(model, fill, found.t_init, "unet")
     load_manifest(model.folder)
     return model.folder / name
+
+
+def _refuse_other(config: Mapping[str, Any], own: Mapping[str, Any], what: str) -> None:
+    """Refuse a network that makes something else than the base model, whose configuration is ``own``."""
+    faults = [
+        f"{name} is {shown(config[name])}, the base model's {shown(own.get(name))}"
+        for name in ALIKE
+        if name in config and config[name] != own.get(name)
+    ]
+    if faults:
+        raise ModelRefused(f"{what}: {'; '.join(faults)}")
 
 
 def _write_network(network: Network, folder: Path, base: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What every known origin of checkpoints has: how one is recognised, and how it becomes a network of diffusers."""
+"""What every known origin of checkpoints has: how one is recognised, and how it becomes a network of a family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Network:
-    """A network of diffusers: its ``config.json`` and its weights. Without a configuration it has that of the base
+    """A network of a family: its ``config.json`` and its weights. Without a configuration it has that of the base
     model's own."""
 
     config: Mapping[str, Any] | None
@@ -30,15 +30,15 @@ class Choices:
 
 @dataclass(frozen=True)
 class Found:
-    """The networks of a checkpoint. Either ``base_model``, with its ``scheduler``; or the ``generator``
-    that was distilled of one, with its ``fake_score`` where the file has it, asked at step ``t_init``. ``notes``: what
-    is to be known of it, a sentence each."""
+    """The networks of a checkpoint. ``base_model``, with its ``scheduler``; or the ``generator`` that was distilled of
+    one, with its ``fake_score`` where the file has it, asked at time ``t_init``; the same network as both, where the
+    file does not say which it is. ``notes``: what is to be known of it, a sentence each."""
 
     base_model: Network | None = None
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     generator: Network | None = None
     fake_score: Network | None = None
-    t_init: int = 0
+    t_init: float = 0
     notes: tuple[str, ...] = ()
 
 

@@ -29,9 +29,12 @@ READ = CONTAINERS | SETS | {TENSOR, PARAMETER, STORAGE_BYTES} | set(STORAGES)
 PERSISTENT_CLASS = "torch_utils.persistence._reconstruct_persistent_obj"
 """What NVlabs' networks are pickled by, with the source of their classes beside them. Read as a label: the source is
 never run."""
+BYTES_OF_TEXT = "_codecs.encode"
+"""How bytes are pickled by protocol 2, which has none: as text and the name of its code."""
 _LABELS = frozenset(
     {
         PERSISTENT_CLASS,
+        BYTES_OF_TEXT,
         "dnnlib.util.EasyDict",
         "diffusers.configuration_utils.FrozenDict",
         "numpy.core.multiarray.scalar",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -58,29 +59,51 @@ def class_of(record: Record) -> str:
     return record.kind.rpartition(".")[2]
 
 
-def module_state(root: Record, what: str) -> dict[str, Tensor]:
-    """Return the state dict of a module of torch that was pickled whole: its parameters and the buffers that are saved.
+def shape_of(weights: dict[str, Tensor], name: str, dimensions: int, what: str) -> tuple[int, ...]:
+    """Return the shape of the weight ``name``.
+
+    Raises:
+        ModelRefused: where there is none of so many ``dimensions``.
+    """
+    if name not in weights or weights[name].ndim != dimensions:
+        raise ModelRefused(f"{what}: has no {name} of {dimensions} dimensions, which a network of this kind has")
+    return tuple(weights[name].shape)
+
+
+def modules_of(root: Record, what: str) -> Iterator[tuple[str, Record]]:
+    """Yield a module of torch that was pickled whole and all within it, each behind the prefix of its weights' names.
 
     Raises:
         ModelRefused: for what is no module, or one that holds itself.
     """
-    found: dict[str, Tensor] = {}
     waiting, seen = [("", root)], 0
     while waiting:
         prefix, module = waiting.pop()
         seen += 1
-        own = attributes(module)
-        parts = [own.get(name) for name in ("_parameters", "_buffers", "_modules")]
+        parts = [attributes(module).get(name) for name in ("_parameters", "_buffers", "_modules")]
         if seen > MAX_MODULES or len(prefix) > 1000 or not all(isinstance(part, dict) for part in parts):
             raise ModelRefused(
                 f"{what}: {ascii(prefix) if prefix else 'it'} is no module of torch, or there are too many"
             )
-        transient = own.get("_non_persistent_buffers_set")
-        for values, left_out in ((parts[0], ()), (parts[1], transient if isinstance(transient, set) else ())):
-            for name, tensor in values.items():  # type: ignore[union-attr]
-                if isinstance(tensor, Tensor) and name not in left_out:
-                    found[f"{prefix}{name}"] = tensor
+        yield prefix, module
         for name, inner in parts[2].items():  # type: ignore[union-attr]
             if isinstance(inner, Record):
                 waiting.append((f"{prefix}{name}.", inner))
+
+
+def module_state(root: Record, what: str) -> dict[str, Tensor]:
+    """Return the state dict of a module of torch that was pickled whole: its parameters and the buffers that are saved.
+
+    Raises:
+        ModelRefused: as :func:`modules_of`.
+    """
+    found: dict[str, Tensor] = {}
+    for prefix, module in modules_of(root, what):
+        own = attributes(module)
+        transient = own.get("_non_persistent_buffers_set")
+        saved = ((own["_parameters"], ()), (own["_buffers"], transient if isinstance(transient, set) else ()))
+        for values, left_out in saved:
+            for name, tensor in values.items():
+                if isinstance(tensor, Tensor) and name not in left_out:
+                    found[f"{prefix}{name}"] = tensor
     return found

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sfd_core.errors import ModelRefused
 from sfd_core.importing.layout import Choices, Found, Layout, Network
-from sfd_core.importing.state import is_state_dict, weights_of
+from sfd_core.importing.state import is_state_dict, shape_of, weights_of
 
 ATTENTION_AT = 16
 """Pixels along the edge where the published networks attend."""
@@ -178,11 +178,7 @@ class _Conversion:
         return found.float()
 
     def _shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        if name not in self.left or self.left[name].ndim != dimensions:
-            raise ModelRefused(
-                f"{self.what}: has no {name} of {dimensions} dimensions, which a network of this kind has"
-            )
-        return tuple(self.left[name].shape)
+        return shape_of(self.left, name, dimensions, self.what)
 
     def _take(self, theirs: str, ours: str) -> None:
         for kind in ("weight", "bias"):

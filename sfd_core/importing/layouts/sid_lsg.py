@@ -18,7 +18,6 @@ T_INIT = 625
 """Where they start (``--init_timestep`` of ``generate_onestep.py``)."""
 MOVING_AVERAGES, LAST, FAKE_SCORE = ("ema", "G_ema"), "G", "fake_score"
 KIND = "UNet2DConditionModel"
-NO_FAKE_SCORE = "the file has no fake score: jobs start with the base model's own network in its place, as published"
 _CROSS_ATTENTION = ".attn2.to_k.weight"
 
 
@@ -44,10 +43,8 @@ def find(found: Any, what: str, choices: Choices) -> Found:
     if chosen is None:
         raise ModelRefused(f"{what}: has the moving average alone, not the weights as training left them")
     fake_score = found[FAKE_SCORE] if _is_network(found.get(FAKE_SCORE)) else None
-    generator = _network(chosen, what)
-    if fake_score is None:
-        return Found(generator=generator, t_init=T_INIT, notes=(NO_FAKE_SCORE,))
-    return Found(generator=generator, fake_score=_network(fake_score, what), t_init=T_INIT)
+    scored = _network(fake_score, what) if fake_score is not None else None
+    return Found(generator=_network(chosen, what), fake_score=scored, t_init=T_INIT)
 
 
 def _network(value: Any, what: str) -> Network:

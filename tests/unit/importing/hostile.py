@@ -217,6 +217,7 @@ ONLY_NAMED = (
     "torch.nn.modules..os",
     "diffusers.utils.import_utils.os",
     "builtins.getattr",
-    "_codecs.encode",
+    "_codecs.decode",
+    "_codecs.register",
     "weakref.finalize",
 )

@@ -20,7 +20,8 @@ import torch
 from sfd_core.errors import ModelRefused
 from sfd_core.importing import machine
 from sfd_core.importing.checkpoint import read_checkpoint
-from tests.unit.importing.hostile import CONTAINERS, ONLY_NAMED, archive, named, older, running, text, whole
+from sfd_core.importing.inert import Record
+from tests.unit.importing.hostile import CONTAINERS, ONLY_NAMED, archive, call, named, older, running, text, whole
 
 KINDS = tuple(running(Path("/tmp/unused-canary")))
 WATCHED = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect", "webbrowser.open")
@@ -121,6 +122,16 @@ def test_odd_names_are_shown_escaped_and_short(tmp_path: Path, module: str, name
     assert said.isascii()
     assert all(ord(sign) >= 32 for sign in said)
     assert len(said) < 600
+
+
+@pytest.mark.parametrize("code", ["latin1", "bz2_codec", "no such"])
+def test_bytes_that_older_protocols_write_as_text_are_a_note(tmp_path: Path, code: str) -> None:
+    """``_codecs.encode`` too is never called, with whichever code."""
+    path = tmp_path / "a.pkl"
+    path.write_bytes(whole(call("_codecs", "encode", text("\u00ff"), text(code)), protocol=2))
+    note = read_checkpoint(path)
+    assert isinstance(note, Record)
+    assert (note.kind, note.arguments) == ("_codecs.encode", ("\u00ff", code))
 
 
 def test_names_must_be_text(tmp_path: Path) -> None:
