@@ -41,8 +41,9 @@ from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.families.schedules import schedule_from_config
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.stable_diffusion.text import StableDiffusionText
-from sfd_core.families.text.clip_reader import ClipReader
 from sfd_core.families.text.generator import TextGenerator
+from sfd_core.families.text.reader import TextReader
+from sfd_core.families.text.schedulers import OneEulerStep
 from sfd_core.run import Finished, PhaseStarted, Progress
 
 BATCH, STEPS, ROUNDS = 8, 3, 3
@@ -162,8 +163,8 @@ def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]
     parts = Parts.of(SHAPES[arguments.shapes], meter.device)
     schedule = schedule_from_config(SCHEDULE)
     autoencoder = Autoencoder(parts.vae.to(memory_format=torch.channels_last))
-    text = StableDiffusionText((ClipReader(parts.tokenizer, parts.text_encoder),), autoencoder)
-    generator = TextGenerator(parts.unet, schedule.one_step_scheduler(STABLE_DIFFUSION.t_init), text)
+    text = StableDiffusionText((TextReader(parts.tokenizer, parts.text_encoder),), autoencoder)
+    generator = TextGenerator(parts.unet, OneEulerStep(schedule.one_step_scheduler(STABLE_DIFFUSION.t_init)), text)
     meter.forget_peak()
     generator.sample(PROMPT, SAMPLE_BATCH, 0)
     times = [meter.timed(lambda: generator.sample(PROMPT, SAMPLE_BATCH, 0)) for _ in range(arguments.rounds)]
@@ -175,7 +176,7 @@ def sampled(arguments: argparse.Namespace, meter: Meter) -> list[dict[str, Any]]
         }
     ]
     print(rows[0], flush=True)
-    one_step, base_model = parts.pipeline(generator.scheduler), parts.pipeline(base_model_scheduler())
+    one_step, base_model = parts.pipeline(generator.drawing.scheduler), parts.pipeline(base_model_scheduler())
     for pipe in (one_step, base_model):
         pipe.to(torch.bfloat16)
     for n in (1, 4):

@@ -25,7 +25,7 @@ def families_of(allowed: Collection[str]) -> dict[str, str]:
     Raises:
         ValueError: for an entry of another form, a family that is not fetched of hubs, or a model named twice.
     """
-    known = list(hub_families())
+    known = hub_families()
     found: dict[str, str] = {}
     for entry in allowed:
         name, says, family = entry.partition("=")

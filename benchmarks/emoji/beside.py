@@ -16,7 +16,7 @@ from benchmarks.shared.experiment import Experiment
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of
-from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.base_sampler import GuidedSampler
 from sfd_core.families.text.generator import TextGenerator
 
 SAID_EVERY = 20.0
@@ -62,8 +62,8 @@ def distilled_generator(base: LoadedBase, device: torch.device) -> TextGenerator
     return generator
 
 
-def base_model_sampler(base: LoadedBase, device: torch.device) -> GuidedDdimSampler:
+def base_model_sampler(base: LoadedBase, device: torch.device) -> GuidedSampler:
     """Return the untouched base model at its own steps and guidance."""
     sampler = base_sampler_of(base, device)
-    assert isinstance(sampler, GuidedDdimSampler)
+    assert isinstance(sampler, GuidedSampler)
     return sampler

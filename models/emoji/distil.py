@@ -22,9 +22,10 @@ from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.schedules import load_schedule
 from sfd_core.families.stable_diffusion import plain_text_model
-from sfd_core.families.stable_diffusion.family import FAMILY
+from sfd_core.families.stable_diffusion.family import FAMILY, PIPELINE
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.text.loaded import LoadedPipeline
+from sfd_core.families.text.schedulers import OVER_STEPS
 from sfd_core.request.recipe import Recipe
 
 HERE = Path(__file__).parent
@@ -53,8 +54,8 @@ def base_of(folder: Path) -> LoadedPipeline:
     model = dataclasses.replace(
         plain_text_model("emoji", "Emoji"), vocabulary=load_vocabulary(folder / "vocabulary.json"), folder=folder
     )
-    schedule = load_schedule(folder)
-    return LoadedPipeline(model, load_unet(folder / "unet", UNet2DConditionModel), schedule, FAMILY.load_text(folder))
+    network, text = load_unet(folder / "unet", UNet2DConditionModel), FAMILY.load_text(folder)
+    return LoadedPipeline(model, network, load_schedule(folder), text, PIPELINE, OVER_STEPS)
 
 
 def vocabulary_of(base: LoadedPipeline) -> Vocabulary:

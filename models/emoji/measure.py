@@ -41,7 +41,7 @@ from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves
 from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.images import to_uint8
-from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.base_sampler import GuidedSampler
 from sfd_core.families.text.generator import TextGenerator
 from sfd_core.families.text.loaded import LoadedPipeline
 
@@ -172,7 +172,7 @@ def contact_sheet(sample: Sample, base: LoadedPipeline) -> bytes:
 def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
     """Measure judges and teacher; writes the reference files and the teacher's contact sheet."""
     sampler = json.loads(STEPS.read_text())["chosen"]
-    teacher = GuidedDdimSampler(base, sampler["steps"], sampler["guidance"])
+    teacher = GuidedSampler(base, sampler["steps"], sampler["guidance"])
     real = real_pictures()
     made, seconds = made_pictures(teacher.sample_prompts, base, each, FIRST_SEED, f"teacher, {teacher.steps} steps")
     extractor = EffLite0()

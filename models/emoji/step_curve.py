@@ -30,7 +30,7 @@ from sfd_core.environment import environment
 from sfd_core.evaluation.features import EffLite0, Features
 from sfd_core.evaluation.metrics import frechet_distance
 from sfd_core.families.device import device_name
-from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.base_sampler import GuidedSampler
 from sfd_core.families.text.loaded import LoadedPipeline
 
 COUNTS = (1, 2, 4, 8, 10, 15, 20, 25, 30, 50)
@@ -67,7 +67,7 @@ class Meter:
         self.real: Features = self.extractor.extract(real.images[some_of_each(real, 12)])
 
     def measure(self, steps: int, guidance: float) -> Point:
-        teacher, seed = GuidedDdimSampler(self.base, steps, guidance), FIRST_SEED + SEED_OFFSET
+        teacher, seed = GuidedSampler(self.base, steps, guidance), FIRST_SEED + SEED_OFFSET
         title = f"{steps} steps, guidance {guidance:g}"
         made, seconds = made_pictures(teacher.sample_prompts, self.base, self.each, seed, title)
         seen = {domain: judges.look(made.images, made.labels[domain]) for domain, judges in self.judges.items()}

@@ -20,7 +20,7 @@ def family_of_folder(folder: Path) -> tuple[Description, FolderLayout]:
     """
     if not folder.is_dir():
         raise ModelRefused(f"{folder}: no such folder")
-    known = [(description, layout) for name in NAMES if (layout := (description := describe(name)).layout) is not None]
+    known = [(description, layout) for description in map(describe, NAMES) for layout in description.layouts]
     fitting = [pair for pair in known if pair[1].fits(folder)]
     whole = [pair for pair in fitting if pair[1].fits_whole(folder)]
     if not fitting:
@@ -30,12 +30,13 @@ def family_of_folder(folder: Path) -> tuple[Description, FolderLayout]:
 
 def _what_is_known(known: list[tuple[Description, FolderLayout]]) -> str:
     """Every family with how its folders are known."""
-    return "; ".join(
+    families = (
         f"{description.name} ({INDEX} of a {layout.pipeline})"
         if layout.pipeline is not None
         else f"{description.name} ({layout.configs[0]} of a {' or a '.join(layout.networks)})"
         for description, layout in known
     )
+    return "; ".join(dict.fromkeys(families))
 
 
 def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> str:

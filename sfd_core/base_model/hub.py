@@ -51,7 +51,7 @@ def fetch(
     hub: Hub,
     family: str | None,
     folder: Path,
-    layouts: Mapping[str, HubLayout],
+    layouts: Sequence[HubLayout],
     progress: Progress | None = None,
     endpoint: str = constants.ENDPOINT,
 ) -> None:
@@ -60,7 +60,7 @@ def fetch(
 
     Args:
         family: what the model was allowed as; None: whichever of ``layouts`` it is.
-        layouts: what is fetched, by the class of the pipeline.
+        layouts: what is fetched, by the first that fits the pipeline.
         progress: called, in any thread, whenever bytes have come or are waited for; what it raises ends the fetch.
             Without it, bars are shown.
         endpoint: the hub: Hugging Face's, unless HF_ENDPOINT names another.
@@ -86,7 +86,7 @@ def _download(
     hub: Hub,
     family: str | None,
     folder: Path,
-    layouts: Mapping[str, HubLayout],
+    layouts: Sequence[HubLayout],
     progress: Progress | None,
     endpoint: str,
 ) -> HubLayout:
@@ -175,12 +175,13 @@ def of_another_family(hub: Hub, found: str, allowed: str) -> str:
     )
 
 
-def _layout(hub: Hub, family: str | None, index: Path, layouts: Mapping[str, HubLayout]) -> HubLayout:
+def _layout(hub: Hub, family: str | None, index: Path, layouts: Sequence[HubLayout]) -> HubLayout:
     """What is fetched of the pipeline whose ``model_index.json`` this is."""
     name = read_config(index).get("_class_name")
-    if not isinstance(name, str) or name not in layouts:
-        raise ModelRefused(f"{index}: _class_name is {name!r}, must be {' or '.join(map(repr, layouts))}")
-    layout = layouts[name]
+    layout = next((layout for layout in layouts if layout.fits(index.parent)), None)
+    if layout is None:
+        known = dict.fromkeys(layout.pipeline for layout in layouts)
+        raise ModelRefused(f"{index}: _class_name is {name!r}, must be {' or '.join(map(repr, known))}")
     if family is not None and layout.family != family:
         raise ModelRefused(f"{index}: _class_name is {name!r}: {of_another_family(hub, layout.family, family)}")
     return layout

@@ -31,7 +31,8 @@ class FolderLayout:
     counts cells. ``classes``: how many classes the model of a folder has; None where the layout has none, or the folder
     names them.
 
-    Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``; or, of families
+    Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``, and ``without``,
+    parts that such a pipeline can do without and this one has not; or, of families
     whose folders need no such file, ``networks``, classes of the network that the first of ``configs`` names, and
     ``schedulers``, those that it is trained with.
     """
@@ -43,6 +44,7 @@ class FolderLayout:
     tokenizers: Sequence[str] = ()
     classes: Callable[[Path], int] | None = None
     pipeline: str | None = None
+    without: Collection[str] = ()
     networks: Collection[str] = ()
     schedulers: Collection[str] = ()
 
@@ -73,7 +75,7 @@ class FolderLayout:
     def fits(self, folder: Path) -> bool:
         """Say whether ``folder`` has such a model, by the classes that it names; its scheduler's is not looked at."""
         if self.pipeline is not None:
-            return bool(class_named(folder / INDEX) == self.pipeline)
+            return pipeline_fits(folder, self.pipeline, self.without)
         return class_named(folder / self.configs[0]) in self.networks
 
     def fits_whole(self, folder: Path) -> bool:
@@ -81,11 +83,24 @@ class FolderLayout:
         return self.fits(folder) and (not self.schedulers or class_named(folder / SCHEDULER) in self.schedulers)
 
 
+def pipeline_fits(folder: Path, pipeline: str, without: Collection[str]) -> bool:
+    """Say whether the ``model_index.json`` of ``folder`` is that of such a ``pipeline``, and has none of the parts
+    ``without``."""
+    index = _said(folder / INDEX)
+    nothing = (None, [None, None])  # as diffusers writes a part that is not there
+    return index.get("_class_name") == pipeline and all(index.get(part) in nothing for part in without)
+
+
 def class_named(path: Path) -> Any:
     """Return the ``_class_name`` of a configuration, a link or not, that nothing else is read of; None where there is
     none that can be read."""
+    return _said(path).get("_class_name")
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What a configuration says; nothing where it cannot be read."""
     try:
         config = read_json(path) if path.stat().st_size <= MAX_CONFIG_BYTES else None
     except (OSError, ValueError, RecursionError):
-        return None
-    return config.get("_class_name") if isinstance(config, dict) else None
+        return {}
+    return config if isinstance(config, dict) else {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sfd_core.base_model.safe_files import WEIGHTS, load_pretrained
-from sfd_core.families.autoencoder_config import check_autoencoder
+from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind
 from sfd_core.families.images import to_uint8
 
 DECODED_TOGETHER = 2**20
@@ -23,7 +23,7 @@ DECODED_TOGETHER = 2**20
 @dataclass
 class Autoencoder:
     """An ``AutoencoderKL``: frozen, in evaluation mode, shared by everything of a run. Latents are as a network has
-    them, scaled by ``scaling_factor``."""
+    them, scaled by ``scaling_factor`` after ``shift_factor`` was taken from them."""
 
     vae: AutoencoderKL
 
@@ -55,7 +55,7 @@ class Autoencoder:
         always has the same."""
         pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
         found: Tensor = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces]).float()
-        return found * float(self.vae.config.scaling_factor)
+        return (found - self._shift) * float(self.vae.config.scaling_factor)
 
     def together(self, cells: int) -> int:
         """Count the pictures of so many cells of latents that are decoded at a time: the autoencoder halves both edges
@@ -65,16 +65,20 @@ class Autoencoder:
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         scaled: Tensor = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
-        return scaled
+        return scaled + self._shift if self._shift else scaled
+
+    @property
+    def _shift(self) -> float:
+        return float(getattr(self.vae.config, "shift_factor", None) or 0)
 
 
-def load_autoencoder(folder: Path) -> Autoencoder:
-    """Load the ``vae/`` of a pipeline's folder, in float32 on the CPU.
+def load_autoencoder(folder: Path, kind: AutoencoderKind = SCALED) -> Autoencoder:
+    """Load the ``vae/`` of a pipeline's folder, of this ``kind``, in float32 on the CPU.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    check_autoencoder(folder)
+    kind.check(folder)
     vae = load_pretrained(AutoencoderKL, folder / "vae", WEIGHTS)
     # Convolutions over whole pictures are what an autoencoder does: faster with the channels last.
     vae = vae.to(memory_format=torch.channels_last)

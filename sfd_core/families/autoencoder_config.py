@@ -3,9 +3,13 @@ could be made of are refused before weights are fetched or read. Plain: importin
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sfd_core.base_model.config_checks import MAX_NUMBER, Checked, is_whole
+from sfd_core.base_model.config_checks import MAX_NUMBER, Checked, is_number, is_whole
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import MAX_SIDE, ImageFormat
 from sfd_core.errors import ModelRefused
@@ -13,9 +17,10 @@ from sfd_core.errors import ModelRefused
 MAX_BLOCKS = 8
 
 
-def check_autoencoder(folder: Path) -> None:
+def check_autoencoder(folder: Path, shifted: bool = False) -> None:
     """Check ``vae/config.json``: an autoencoder of RGB pictures whose latents are divided by ``scaling_factor`` to be
-    decoded, and by nothing else changed.
+    decoded, and by nothing else changed, but for a ``shift_factor`` that is added where the pipeline has them
+    ``shifted``.
 
     Raises:
         ModelRefused: naming the file and every field that is wrong.
@@ -30,23 +35,41 @@ def check_autoencoder(folder: Path) -> None:
         f"be 1 to {MAX_BLOCKS} whole numbers from 1 to {MAX_NUMBER}",
     )
     checked.positive("scaling_factor", 0.18215)  # what AutoencoderKL has where its folder says nothing
-    for name in ("shift_factor", "latents_mean", "latents_std"):
-        checked.unset(name, "the pipeline only scales its latents")
+    if shifted:
+        checked.value("shift_factor", lambda v: v is None or (is_number(v) and math.isfinite(v)), "be a number", None)
+    for name in ("latents_mean", "latents_std") if shifted else ("shift_factor", "latents_mean", "latents_std"):
+        checked.unset(name, f"the pipeline only scales {'and shifts ' if shifted else ''}its latents")
     for name in ("in_channels", "out_channels"):
         checked.value(name, lambda v: v == 3, "be 3: pictures are RGB", 3)
     checked.sizes()
     checked.refuse(path)
 
 
-def picture_of(folder: Path, latents: int) -> ImageFormat:
-    """Return what the pipeline of ``folder`` makes of ``latents`` x ``latents`` of them: its autoencoder halves the
-    pixels along an edge between any two blocks.
+@dataclass(frozen=True)
+class AutoencoderKind:
+    """A kind of autoencoder. ``check``: refuses its configuration. ``blocks``: the field that lists its blocks, between
+    any two of which it halves the pixels along an edge. ``channels``: of its latents, where its folder says nothing."""
+
+    check: Callable[[Path], None]
+    blocks: str
+    channels: int
+
+
+SCALED = AutoencoderKind(check_autoencoder, "block_out_channels", 4)
+"""``AutoencoderKL``, whose latents are only scaled."""
+SHIFTED = AutoencoderKind(partial(check_autoencoder, shifted=True), "block_out_channels", 4)
+"""``AutoencoderKL``, whose latents are scaled and shifted."""
+
+
+def picture_of(folder: Path, latents: int, kind: AutoencoderKind = SCALED) -> ImageFormat:
+    """Return what the pipeline of ``folder`` makes of ``latents`` x ``latents`` of them, by its ``kind`` of
+    autoencoder.
 
     Raises:
         ModelRefused: for a configuration that does not say it, or pictures that are too large.
     """
-    check_autoencoder(folder)
-    blocks = read_config(folder / "vae" / "config.json")["block_out_channels"]
+    kind.check(folder)
+    blocks = read_config(folder / "vae" / "config.json")[kind.blocks]
     side = latents * 2 ** (len(blocks) - 1)
     if side > MAX_SIDE:
         raise ModelRefused(f"{folder}: the pipeline makes pictures of {side} x {side}, at most {MAX_SIDE} are made")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +34,8 @@ class Description:
     ``check_plan``: refuses prompts that a model would not tell from their overrides.
     ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
     the pipeline, and of the scheduler in it. ``opening``: how diffusers opens one, as Python of its ``folder``, for
-    whoever reads the model card. ``hub``: what is fetched of its models on a hub; None: none are. ``folder``: what is
-    read of a folder of one, where that is something else.
+    whoever reads the model card. ``hubs``: what is fetched of its models on a hub, by the first layout that fits; none
+    where none are. ``folder``: what is read of a folder of one, where that is something else.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Description:
     without: Mapping[str, str] = field(default_factory=dict)
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
-    hub: HubLayout | None = None
+    hubs: Sequence[HubLayout] = ()
     opening: str = BESIDE_ITS_WEIGHTS
     folder: FolderLayout | None = None
 
     @property
-    def layout(self) -> FolderLayout | None:
-        """What is read of a folder of such a model."""
-        return self.folder or self.hub
+    def layouts(self) -> Sequence[FolderLayout]:
+        """What is read of a folder of such a model, by the first that fits."""
+        return (self.folder,) if self.folder is not None else self.hubs
 
     @property
     def takes_prompts(self) -> bool:

@@ -6,7 +6,7 @@ A family's folder has a plain half, ``DESCRIPTION`` in its ``__init__``, which t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,22 +45,21 @@ def family_of_published(index: Mapping[str, Any]) -> Description | None:
     return next((family for name in NAMES if (family := describe(name)).published(index)), None)
 
 
-def hub_layouts() -> Mapping[str, HubLayout]:
-    """Return what is fetched of a hub, by the class of the pipeline."""
-    layouts = (layout for name in NAMES if (layout := describe(name).hub) is not None)
-    return {layout.pipeline: layout for layout in layouts}
+def hub_layouts() -> Sequence[HubLayout]:
+    """Return what is fetched of a hub, by the first layout that fits."""
+    return [layout for name in NAMES for layout in describe(name).hubs]
 
 
-def hub_families() -> Mapping[str, HubLayout]:
-    """Return what is fetched of a hub, by family."""
-    return {layout.family: layout for layout in hub_layouts().values()}
+def hub_families() -> Sequence[str]:
+    """Return the families of which models are fetched of a hub."""
+    return [name for name in NAMES if describe(name).hubs]
 
 
 def unfetched(family: str, name: str, title: str) -> BaseModel:
     """Return a hub's model of ``family`` as it is known before it is fetched: by its name alone. What a request may
     say, and what it leaves unsaid, is the family's, so whoever allows the model says which it is of. (One that
     is asked by class would have to be told its classes and judges too.)"""
-    return hub_families()[family].unfetched(name, title)
+    return describe(family).hubs[0].unfetched(name, title)
 
 
 def load_manifest(folder: Path) -> BaseModel:

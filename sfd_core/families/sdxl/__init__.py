@@ -14,7 +14,7 @@ SDXL_IMAGE = ImageFormat(3, 1024, 1024)
 
 DESCRIPTION = text_description(
     NAME,
-    LAYOUT,
+    (LAYOUT,),
     SDXL,
     SDXL_IMAGE,
     opening="StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)",

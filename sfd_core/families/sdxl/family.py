@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
@@ -16,31 +16,32 @@ from sfd_core.families.autoencoder import load_autoencoder
 from sfd_core.families.sdxl.pipeline_layout import LAYOUT
 from sfd_core.families.sdxl.text import SdxlText
 from sfd_core.families.text.clip_reader import load_clip
+from sfd_core.families.text.schedulers import OVER_STEPS
+from sfd_core.families.text.stock_pipeline import StockPipeline
 from sfd_core.families.text.text_family import TextFamily
 
 
-class Sdxl(TextFamily):
-    """The family ``sdxl``."""
-
-    layout = LAYOUT
-    shape = ("cross_attention_dim", "projection_class_embeddings_input_dim", "in_channels", "sample_size")
-    steps, guidance = 50, 5.0
-
-    def load_network(self, folder: Path) -> Any:
-        return load_unet(folder, UNet2DConditionModel)
-
-    def read_text(self, folder: Path) -> SdxlText:
-        first = load_clip(folder, CLIPTextModel, masked=False, every_layer=True)
-        second = load_clip(
-            folder, CLIPTextModelWithProjection, "text_encoder_2", "tokenizer_2", masked=False, every_layer=True
+def _read_text(folder: Path) -> SdxlText:
+    first = load_clip(folder, CLIPTextModel, masked=False, every_layer=True)
+    second = load_clip(
+        folder, CLIPTextModelWithProjection, "text_encoder_2", "tokenizer_2", masked=False, every_layer=True
+    )
+    if first.longest != second.longest:
+        raise ModelRefused(
+            f"{folder / 'tokenizer_2'}: prompts of {second.longest} tokens, those of tokenizer have "
+            f"{first.longest}: the states of both text encoders stand beside each other"
         )
-        if first.longest != second.longest:
-            raise ModelRefused(
-                f"{folder / 'tokenizer_2'}: prompts of {second.longest} tokens, those of tokenizer have "
-                f"{first.longest}: the states of both text encoders stand beside each other"
-            )
-        image, zeros = LAYOUT.image(folder), read_config(folder / INDEX).get("force_zeros_for_empty_prompt", True)
-        return SdxlText((first, second), load_autoencoder(folder), image.height, image.width, zeros)
+    image, zeros = LAYOUT.image(folder), read_config(folder / INDEX).get("force_zeros_for_empty_prompt", True)
+    return SdxlText((first, second), load_autoencoder(folder), image.height, image.width, zeros)
 
 
-FAMILY = Sdxl()
+PIPELINE = StockPipeline(
+    layouts=(LAYOUT,),
+    network=UNet2DConditionModel,
+    load_network=partial(load_unet, kind=UNet2DConditionModel),
+    read_text=_read_text,
+    shape=("cross_attention_dim", "projection_class_embeddings_input_dim", "in_channels", "sample_size"),
+    steps=50,
+    guidance=5.0,
+)
+FAMILY = TextFamily((PIPELINE,), OVER_STEPS)

@@ -16,6 +16,7 @@ from sfd_core.families.text.part_configs import (
     clip_number,
     latent_channels,
 )
+from sfd_core.families.text.tokens import CLIP
 
 ENCODERS = ("text_encoder", "text_encoder_2")
 IDS = 6
@@ -75,7 +76,7 @@ LAYOUT = PipelineLayout(
         "text_encoder": ("transformers", "CLIPTextModel"),
         "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
     },
-    tokenizers={"tokenizer": "CLIPTokenizer", "tokenizer_2": "CLIPTokenizer"},
+    tokenizers={"tokenizer": CLIP, "tokenizer_2": CLIP},
     checks=(check_zeros, check_unet, *(partial(check_clip, encoder=encoder) for encoder in ENCODERS)),
     together=check_together,
 )

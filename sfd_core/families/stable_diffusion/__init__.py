@@ -14,7 +14,7 @@ SD_IMAGE = ImageFormat(3, 512, 512)
 
 DESCRIPTION = text_description(
     NAME,
-    LAYOUT,
+    (LAYOUT,),
     STABLE_DIFFUSION,
     SD_IMAGE,
     opening="StableDiffusionPipeline.from_pretrained(folder)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from diffusers import UNet2DConditionModel
 
@@ -12,21 +12,22 @@ from sfd_core.families.autoencoder import load_autoencoder
 from sfd_core.families.stable_diffusion.pipeline_layout import LAYOUT
 from sfd_core.families.stable_diffusion.text import StableDiffusionText
 from sfd_core.families.text.clip_reader import load_clip
+from sfd_core.families.text.schedulers import OVER_STEPS
+from sfd_core.families.text.stock_pipeline import StockPipeline
 from sfd_core.families.text.text_family import TextFamily
 
 
-class StableDiffusion(TextFamily):
-    """The family ``stable_diffusion``."""
-
-    layout = LAYOUT
-    shape = ("cross_attention_dim", "in_channels", "sample_size")
-    steps, guidance = 50, 7.5
-
-    def load_network(self, folder: Path) -> Any:
-        return load_unet(folder, UNet2DConditionModel)
-
-    def read_text(self, folder: Path) -> StableDiffusionText:
-        return StableDiffusionText((load_clip(folder, masked=True),), load_autoencoder(folder))
+def _read_text(folder: Path) -> StableDiffusionText:
+    return StableDiffusionText((load_clip(folder, masked=True),), load_autoencoder(folder))
 
 
-FAMILY = StableDiffusion()
+PIPELINE = StockPipeline(
+    layouts=(LAYOUT,),
+    network=UNet2DConditionModel,
+    load_network=partial(load_unet, kind=UNet2DConditionModel),
+    read_text=_read_text,
+    shape=("cross_attention_dim", "in_channels", "sample_size"),
+    steps=50,
+    guidance=7.5,
+)
+FAMILY = TextFamily((PIPELINE,), OVER_STEPS)

@@ -12,6 +12,7 @@ from sfd_core.families.text.part_configs import (
     clip_number,
     latent_channels,
 )
+from sfd_core.families.text.tokens import CLIP
 
 
 def check_unet(folder: Path) -> None:
@@ -44,7 +45,7 @@ LAYOUT = PipelineLayout(
         "vae": ("diffusers", "AutoencoderKL"),
         "text_encoder": ("transformers", "CLIPTextModel"),
     },
-    tokenizers={"tokenizer": "CLIPTokenizer"},
+    tokenizers={"tokenizer": CLIP},
     checks=(check_unet, check_clip),
     together=check_together,
 )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from sfd_core.families.attacked import Asked, PromptedNetwork
 from sfd_core.families.latent_network import LatentNetwork
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.text.text_parts import TextParts
-
-WORD = re.compile(r"([a-z]+)</w>")
 
 
 class AttackedTextNetwork(LatentNetwork, PromptedNetwork):
@@ -60,14 +56,12 @@ class AttackedTextNetwork(LatentNetwork, PromptedNetwork):
     def _words(self) -> dict[str, list[int]]:
         """By word, its row of each of the encoders' tables; in the order of the first tokenizer's numbers: a search
         must not depend on the order of a dictionary."""
-        tokenizers = [reader.tokenizer for reader in self.text.readers]
-        tokens = sorted(tokenizers[0].get_vocab().items(), key=lambda pair: pair[1])
-        known = [match[1] for token, _ in tokens if (match := WORD.fullmatch(token))]
-        read = [_as_one(known, each) for each in tokenizers]
+        known = list(self.text.readers[0].words())
+        read = [_as_one(known, reader.tokenizer) for reader in self.text.readers]
         return {word: [own[word] for own in read] for word in known if all(word in own for own in read)}
 
 
-def _as_one(words: Sequence[str], tokenizer: CLIPTokenizer) -> dict[str, int]:
+def _as_one(words: Sequence[str], tokenizer: Any) -> dict[str, int]:
     """Those of ``words`` that are read as one token, each with its number."""
     read = zip(words, tokenizer(words, add_special_tokens=False).input_ids, strict=True)
     return {word: ids[0] for word, ids in read if len(ids) == 1 and ids[0] != tokenizer.unk_token_id}

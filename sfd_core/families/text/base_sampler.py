@@ -1,20 +1,22 @@
-"""A text-to-image model at its own sampler: guided DDIM (Song et al. 2021) over its own schedule."""
+"""A text-to-image model at its own sampler, guided, over its own schedule: DDIM (Song et al. 2021) or what its family
+samples with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sfd_core.families.ddim import BATCH, CELLS_TOGETHER, ddim
+from sfd_core.families.ddim import BATCH, CELLS_TOGETHER
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import PromptSampler, evaluation_prompts
 from sfd_core.families.text.loaded import LoadedPipeline
 
 
-class GuidedDdimSampler(PromptSampler):
+class GuidedSampler(PromptSampler):
     """Images of the untouched base model in ``steps`` steps, from the same seeds as a generator's; a step takes two
     network evaluations where ``guidance`` is not 1 (Ho & Salimans 2022, arXiv 2207.12598)."""
 
@@ -25,21 +27,21 @@ class GuidedDdimSampler(PromptSampler):
         self.steps = steps
         self.guidance = guidance
         self.network_evaluations = steps * (2 if guidance != 1 else 1)
-        self.scheduler = ddim(base.schedule)
+        self.scheduler = partial(base.schedulers.many_steps, base.schedule, steps)
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Make one image for each (prompt, seed): uint8 [n, H, W, 3]."""
         device = next(self.network.parameters()).device
-        self.scheduler.set_timesteps(self.steps, device=device)
         images, shape = [], noise_shape(self.network)
         batch = max(1, min(BATCH, CELLS_TOGETHER // (shape[1] * shape[2])))
         for i in range(0, len(prompts), batch):
             x = noise_of(seeds[i : i + batch], shape).to(device)
             c = self.text.embeddings(prompts[i : i + batch]).to(device)
             n = self.text.nothing().to(device).expand_as(c)
-            for t in self.scheduler.timesteps:
-                x = self.scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
+            scheduler = self.scheduler(device)
+            for t in scheduler.timesteps:
+                x = scheduler.step(self._guided(x, t, c, n), t, x).prev_sample
             images.append(self.text.autoencoder.pictures(x))
         return np.concatenate(images)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,26 +16,33 @@ from sfd_core.families.text.unread import check_plan
 from sfd_core.request.recipe import Recipe
 
 
-def text_description(name: str, layout: PipelineLayout, recipe: Recipe, image: ImageFormat, **said: Any) -> Description:
-    """Describe the family ``name``, whose models are pipelines of ``layout``. ``image``: what its models mostly make;
-    ``said``: whatever else :class:`Description` has."""
+def text_description(
+    name: str, layouts: Sequence[PipelineLayout], recipe: Recipe, image: ImageFormat, **said: Any
+) -> Description:
+    """Describe the family ``name``, whose models are pipelines of one of ``layouts``. ``image``: what its models mostly
+    make; ``said``: whatever else :class:`Description` has."""
     return Description(
         name,
         conditions="prompts",
         recipe=recipe,
-        pipelines=(layout.pipeline,),
-        check_plan=partial(check_plan, tuple(layout.tokenizers)),
-        hub=HubLayout(
-            pipeline=layout.pipeline,
-            family=name,
-            configs=layout.configs,
-            weights=layout.weights,
-            tokenizers=tuple(layout.tokenizers),
-            check=layout.check,
-            image=layout.image,
-            unfetched=partial(unfetched, name, image),
-        ),
+        pipelines=tuple(dict.fromkeys(layout.pipeline for layout in layouts)),
+        check_plan=partial(check_plan, layouts),
+        hubs=tuple(_hub(name, layout, image) for layout in layouts),
         **said,
+    )
+
+
+def _hub(name: str, layout: PipelineLayout, image: ImageFormat) -> HubLayout:
+    return HubLayout(
+        pipeline=layout.pipeline,
+        without=layout.without,
+        family=name,
+        configs=layout.configs,
+        weights=layout.weights,
+        tokenizers=tuple(layout.tokenizers),
+        check=layout.check,
+        image=layout.image,
+        unfetched=partial(unfetched, name, image),
     )
 
 

@@ -1,4 +1,4 @@
-"""The one-step generator of a text-to-image model: the folder of a stock pipeline.
+"""The generator of a text-to-image model: the folder of a stock pipeline.
 
 Its scheduler makes ``num_inference_steps=1, guidance_scale=1`` the generator's formula ``x = f_theta(b_tinit z, t_init,
 c)`` over latents (docs/adr/0003). Whoever opens the folder in diffusers gets the same images as the trainer, the
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import EulerDiscreteScheduler
 from numpy.typing import NDArray
 
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
 from sfd_core.families.text.loaded import LoadedPipeline
+from sfd_core.families.text.schedulers import Drawing
 from sfd_core.families.text.text_parts import TextParts
 
 
@@ -29,25 +29,25 @@ class TextGenerator(PromptSampler):
     def __init__(
         self,
         network: Any,
-        scheduler: EulerDiscreteScheduler,
+        drawing: Drawing,
         text: TextParts,
         asked: EvaluationPrompts | None = None,
     ) -> None:
         self.network = network.eval()
-        self.scheduler = scheduler
+        self.drawing = drawing
         self.text = text
         self.asked = asked
 
     @property
-    def start(self) -> int:
-        """The step at which it asks its network: the last of its scheduler."""
-        return int(self.scheduler.config.num_train_timesteps) - 1
+    def start(self) -> float:
+        """The time at which it asks its network first."""
+        return self.drawing.start
 
     @classmethod
     def of(cls, network: Any, base: LoadedPipeline, start: float) -> TextGenerator:
         """Make a generator around a network in memory; the network and the text side of ``base`` are shared, not
         copied."""
-        return cls(network, base.schedule.one_step_scheduler(start), base.text, evaluation_prompts(base.model))
+        return cls(network, base.schedulers.drawing(base.schedule, start), base.text, evaluation_prompts(base.model))
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -63,14 +63,9 @@ class TextGenerator(PromptSampler):
 
     def _latents(self, prompts: Sequence[str], noise: torch.Tensor) -> torch.Tensor:
         device = next(self.network.parameters()).device
-        self.scheduler.set_timesteps(1, device=device)
-        (t,) = self.scheduler.timesteps
-        x = noise.to(device) * self.scheduler.init_noise_sigma
         c = self.text.embeddings(prompts).to(device)
-        output = self.text.output(self.network, self.scheduler.scale_model_input(x, t), t, c)
-        latents: torch.Tensor = self.scheduler.step(output, t, x).prev_sample
-        return latents
+        return self.drawing.x0(lambda x, t: self.text.output(self.network, x, t, c), noise.to(device))
 
     def save(self, folder: Path) -> None:
         """Write a stock pipeline folder: safetensors, configurations, tokenizers."""
-        self.text.pipeline(self.network, self.scheduler).save_pretrained(folder, safe_serialization=True)
+        self.text.pipeline(self.network, self.drawing.scheduler).save_pretrained(folder, safe_serialization=True)

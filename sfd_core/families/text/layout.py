@@ -12,11 +12,12 @@ from typing import Any
 
 from sfd_core.base_model.config_checks import Checked, check_all
 from sfd_core.base_model.configs import read_config
-from sfd_core.base_model.layout import INDEX, SCHEDULER
+from sfd_core.base_model.layout import INDEX, SCHEDULER, pipeline_fits
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.errors import ModelRefused
-from sfd_core.families.autoencoder_config import check_autoencoder, picture_of
+from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind, picture_of
 from sfd_core.families.scheduler_config import read_scheduler
+from sfd_core.families.text.tokens import TokenizerKind
 
 _WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 """The file of a network's weights, by the library that its class is of."""
@@ -27,17 +28,22 @@ class PipelineLayout:
     """The folder of a stock pipeline over latents.
 
     ``pipeline``: its class. ``network``: the subfolder of the network that is trained. ``parts``: by subfolder, library
-    and class of every network. ``tokenizers``: by subfolder, the class of each tokenizer, in the order in which a
+    and class of every network. ``tokenizers``: by subfolder, the kind of each tokenizer, in the order in which a
     network is given what is read by them. ``checks``: of the parts' configurations, each refused by itself.
-    ``together``: refuses configurations that do not fit each other.
+    ``together``: refuses configurations that do not fit each other. ``scheduler``: refuses that of a scheduler.
+    ``autoencoder``: what kind of one ``vae`` is. ``without``: parts that the pipeline can do without and this folder
+    has not.
     """
 
     pipeline: str
     network: str
     parts: Mapping[str, tuple[str, str]]
-    tokenizers: Mapping[str, str]
+    tokenizers: Mapping[str, TokenizerKind]
     checks: Sequence[Callable[[Path], object]]
     together: Callable[[Path], object]
+    scheduler: Callable[[Path], object] = read_scheduler
+    autoencoder: AutoencoderKind = SCALED
+    without: Sequence[str] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -61,8 +67,12 @@ class PipelineLayout:
             ModelRefused: naming every file and field that is wrong.
         """
         self.check_index(folder)
-        check_all(*(partial(check, folder) for check in (read_scheduler, check_autoencoder, *self.checks)))
+        check_all(*(partial(check, folder) for check in (self.scheduler, self.autoencoder.check, *self.checks)))
         self.together(folder)
+
+    def fits(self, folder: Path) -> bool:
+        """Say whether ``folder`` has such a pipeline."""
+        return pipeline_fits(folder, self.pipeline, self.without)
 
     def check_index(self, folder: Path) -> dict[str, Any]:
         """Read the folder's ``model_index.json``, if it is that of this pipeline.
@@ -79,8 +89,8 @@ class PipelineLayout:
         for part, stock in self.parts.items():
             checked.value(part, partial(eq, list(stock)), f"be {list(stock)}", None)
         for part, kind in self.tokenizers.items():
-            known = [["transformers", name] for name in (kind, f"{kind}Fast")]
-            checked.value(part, known.__contains__, f"be a {kind}", None)
+            known = [["transformers", name] for name in kind.names]
+            checked.value(part, known.__contains__, f"be a {kind.names[0]}", None)
         # Stock diffusers goes by the index, and takes what is missing in the other file from that class.
         scheduler = ["diffusers", read_config(folder / SCHEDULER).get("_class_name")]
         if index.get("scheduler") != scheduler:
@@ -94,4 +104,19 @@ class PipelineLayout:
         Raises:
             ModelRefused: for pictures that are too large.
         """
-        return picture_of(folder, read_config(folder / self.network / "config.json")["sample_size"])
+        latents = read_config(folder / self.network / "config.json")["sample_size"]
+        return picture_of(folder, latents, self.autoencoder)
+
+
+def fitting(layouts: Sequence[PipelineLayout], folder: Path) -> PipelineLayout:
+    """Return the first of ``layouts`` whose pipeline is that of ``folder``.
+
+    Raises:
+        ModelRefused: for a pipeline of none.
+    """
+    for layout in layouts:
+        if layout.fits(folder):
+            return layout
+    path, known = folder / INDEX, dict.fromkeys(layout.pipeline for layout in layouts)
+    found = read_config(path).get("_class_name")
+    raise ModelRefused(f"{path}: _class_name is {found!r}, must be {' or '.join(map(repr, known))}")

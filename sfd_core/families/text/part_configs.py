@@ -10,9 +10,10 @@ from pathlib import Path
 from sfd_core.base_model.config_checks import MAX_NUMBER, Checked, shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import MAX_SIDE
+from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind
 
-LATENT_CHANNELS, CLIP_WIDTH = 4, 512
-"""What ``AutoencoderKL`` and ``CLIPTextConfig`` have where a folder says nothing."""
+CLIP_WIDTH = 512
+"""What ``CLIPTextConfig`` has where a folder says nothing."""
 
 
 def checked_unet(folder: Path) -> Checked:
@@ -47,9 +48,9 @@ def check_clip(folder: Path, encoder: str = "text_encoder") -> None:
     checked.refuse(path)
 
 
-def latent_channels(folder: Path) -> int:
+def latent_channels(folder: Path, kind: AutoencoderKind = SCALED) -> int:
     """Return how many channels the latents of a checked autoencoder have."""
-    return int(read_config(folder / "vae" / "config.json").get("latent_channels", LATENT_CHANNELS))
+    return int(read_config(folder / "vae" / "config.json").get("latent_channels", kind.channels))
 
 
 def clip_number(folder: Path, name: str, encoder: str = "text_encoder") -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sfd_core.families.autoencoder import Autoencoder
-from sfd_core.families.text.clip_reader import ClipReader
+from sfd_core.families.text.reader import TextReader
 
 ENCODED_TOGETHER = 64
 """Prompts a call of the text encoders."""
@@ -30,7 +30,7 @@ class TextParts(ABC):
     What all of them make of a prompt is one row of numbers, its *embedding*, of whatever shape the family has it in.
     """
 
-    readers: Sequence[ClipReader]
+    readers: Sequence[TextReader]
     autoencoder: Autoencoder
     _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict, kw_only=True)
 

@@ -8,7 +8,7 @@ The service asks for them as a request is submitted, long before a run loads the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ Reading = tuple[Tokens, ...]
 """The tokens that are read of one prompt, by each of a model's tokenizers."""
 _NO_LENGTH = int(1e30)
 """What transformers writes where there is none."""
-_CONFIG = "tokenizer_config.json"
+_CONFIG, _WHOLE = "tokenizer_config.json", "tokenizer.json"
 _SPECIAL = {
     "bos_token": "<|startoftext|>",
     "eos_token": "<|endoftext|>",
@@ -33,7 +33,7 @@ _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\
 
 
 class PromptTokenizer:
-    """A CLIP tokenizer. ``longest``: tokens that are read of a prompt, with those of its start and end."""
+    """A tokenizer. ``longest``: tokens that are read of a prompt, with those of its start and end."""
 
     def __init__(self, tokenizer: Any, longest: int) -> None:
         self._tokenizer = tokenizer
@@ -60,30 +60,40 @@ class PromptReader:
         return list(zip(*(tokenizer.read(prompts) for tokenizer in self.tokenizers), strict=True))
 
 
-def prompt_reader(folder: Path, tokenizers: Sequence[str]) -> PromptReader | None:
-    """Read the ``tokenizers`` of the pipeline in ``folder``; None where one of them is not there or cannot be read."""
-    found = [prompt_tokenizer(folder / name) for name in tokenizers]
+@dataclass(frozen=True)
+class TokenizerKind:
+    """A kind of tokenizer. ``names``: of its classes, as a ``model_index.json`` has them, the slow and the fast one.
+    ``build``: reads one of the files in its folder."""
+
+    names: tuple[str, ...]
+    build: Callable[[Path], PromptTokenizer]
+
+
+def prompt_reader(folder: Path, tokenizers: Mapping[str, TokenizerKind]) -> PromptReader | None:
+    """Read the ``tokenizers``, by their folders, of the pipeline in ``folder``; None where one of them is not there or
+    cannot be read."""
+    found = [prompt_tokenizer(folder / name, kind) for name, kind in tokenizers.items()]
     return PromptReader(read) if len(read := [one for one in found if one is not None]) == len(found) else None
 
 
-def prompt_tokenizer(folder: Path) -> PromptTokenizer | None:
+def prompt_tokenizer(folder: Path, kind: TokenizerKind) -> PromptTokenizer | None:
     """Read the tokenizer in ``folder``; None where its files are not there, as of a hub's model before it is fetched,
-    or are none of a CLIP tokenizer, which a run refuses as it loads them."""
-    files = [folder / name for name in (_CONFIG, "tokenizer.json", "vocab.json", "merges.txt")]
+    or are none of its kind, which a run refuses as it loads them."""
+    files = [folder / name for name in (_CONFIG, _WHOLE, "vocab.json", "merges.txt")]
     there = [path for path in files if path.is_file()]
-    return _loaded(folder, tuple(path.stat().st_mtime_ns for path in there)) if there else None
+    return _loaded(folder, kind, tuple(path.stat().st_mtime_ns for path in there)) if there else None
 
 
 @lru_cache(maxsize=8)
-def _loaded(folder: Path, changed: tuple[int, ...]) -> PromptTokenizer | None:
+def _loaded(folder: Path, kind: TokenizerKind, changed: tuple[int, ...]) -> PromptTokenizer | None:
     """The tokenizer, kept while its files stay as they are."""
     try:
-        return _built(folder)
+        return kind.build(folder)
     except Exception:  # noqa: BLE001 - whatever a broken file provokes is refused where the run loads it
         return None
 
 
-def _built(folder: Path) -> PromptTokenizer:
+def _clip(folder: Path) -> PromptTokenizer:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
     from tokenizers.models import BPE
 
@@ -127,6 +137,9 @@ def _built(folder: Path) -> PromptTokenizer:
     return PromptTokenizer(tokenizer, longest)
 
 
+CLIP = TokenizerKind(("CLIPTokenizer", "CLIPTokenizerFast"), _clip)
+
+
 def _text(token: Any) -> str:
     """A special token of a configuration: its text, or an object with that."""
     return str(token["content"] if isinstance(token, dict) else token)
@@ -134,7 +147,7 @@ def _text(token: Any) -> str:
 
 def _vocabulary(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The tokens with their numbers and the pairs that make them, of either form in which they are saved."""
-    if (path := folder / "tokenizer.json").is_file():
+    if (path := folder / _WHOLE).is_file():
         model = read_json(path)["model"]
         pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
         return model["vocab"], [(a, b) for a, b in pairs]

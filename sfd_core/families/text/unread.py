@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.families.text.layout import PipelineLayout
 from sfd_core.families.text.tokens import Reading, prompt_reader
 from sfd_core.prompts.plan import ForgottenPrompt, PromptPlan
 from sfd_core.request.concepts import Forget
@@ -22,14 +23,17 @@ QUOTED = 60
 """Characters of a prompt that a message quotes."""
 
 
-def check_plan(tokenizers: Sequence[str], request: UnlearningRequest, plan: PromptPlan, model: BaseModel) -> None:
-    """Refuse what :func:`check_read` refuses, where the model's ``tokenizers``, named by their folders, are at hand: a
-    hub's model is fetched by the run, which checks it before it trains.
+def check_plan(
+    layouts: Sequence[PipelineLayout], request: UnlearningRequest, plan: PromptPlan, model: BaseModel
+) -> None:
+    """Refuse what :func:`check_read` refuses, where the tokenizers of the model, whose folder is one of ``layouts``,
+    are at hand: a hub's model is fetched by the run, which checks it before it trains.
 
     Raises:
         InvalidRequest: as :func:`check_read`.
     """
-    reader = prompt_reader(model.folder, tokenizers)
+    layout = next((layout for layout in layouts if layout.fits(model.folder)), None)
+    reader = prompt_reader(model.folder, layout.tokenizers) if layout is not None else None
     if reader is not None:
         check_read(request, plan, reader.read, reader.longest)
 

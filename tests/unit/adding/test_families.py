@@ -29,7 +29,7 @@ from sfd_core.families.edm.parameterization import Edm
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import NAMES, describe, family_of, load_manifest
 from sfd_core.families.text.loaded import LoadedPipeline
-from sfd_core.families.text.tokens import prompt_tokenizer
+from sfd_core.families.text.tokens import CLIP, prompt_tokenizer
 from tests.support.foreign import save_class_model
 from tests.support.tiny_dit_model import CONCEPTS, ID2LABEL, make_tiny_dit_model
 from tests.support.tiny_model import make_tiny_song_model
@@ -71,7 +71,7 @@ def sampled(model: BaseModel) -> Any:
 
 
 def test_every_family_says_what_is_read_of_its_folders() -> None:
-    assert [name for name in NAMES if describe(name).layout is None] == []
+    assert [name for name in NAMES if not describe(name).layouts] == []
 
 
 def test_a_diffusion_transformer_is_the_model_that_it_was(dit: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_second_tokenizer_without_a_length(sdxl: Path, tmp_path: Path) -> None
     base = load_base(add_model(sdxl, tmp_path / "models", Said()))
     assert isinstance(base, LoadedPipeline)
     assert base.text.longest == 77
-    reader = prompt_tokenizer(base.model.folder / "tokenizer_2")
+    reader = prompt_tokenizer(base.model.folder / "tokenizer_2", CLIP)
     assert reader is not None
     assert reader.longest == 77
 

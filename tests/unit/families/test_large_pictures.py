@@ -12,7 +12,7 @@ from sfd_core.families import autoencoder
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.text import base_sampler as teacher
-from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.base_sampler import GuidedSampler
 from tests.support.tiny_text_model import make_tiny_text_model
 
 SIDE = 16
@@ -72,7 +72,7 @@ def test_the_teacher_is_asked_for_some_at_a_time(
     cells: int,
     expected: list[int],
 ) -> None:
-    asker, prompts = GuidedDdimSampler(base, 1, 2.0), ["a red apple", "an old castle", "a cat", "a dog", "a house"]
+    asker, prompts = GuidedSampler(base, 1, 2.0), ["a red apple", "an old castle", "a cat", "a dog", "a house"]
     together = asker.sample_prompts(prompts, range(5))
     batches["unet"].clear()
     monkeypatch.setattr(teacher, "CELLS_TOGETHER", cells)

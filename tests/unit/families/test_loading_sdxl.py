@@ -14,10 +14,11 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.sdxl import DESCRIPTION
 from sfd_core.families.sdxl.family import FAMILY
+from sfd_core.families.sdxl.pipeline_layout import LAYOUT
 from sfd_core.families.text.tokens import prompt_reader
 from tests.support.tiny_sdxl import make_tiny_sdxl
 
-HUB: Any = DESCRIPTION.hub
+HUB: Any = DESCRIPTION.hubs[0]
 
 
 def change(path: Path, **values: object) -> None:
@@ -130,10 +131,10 @@ def test_a_base_model_s_folder_is_no_one_step_generator(folder: Path) -> None:
 
 def test_both_tokenizers_read_what_the_run_reads(folder: Path) -> None:
     """The second fills up with "!", which is then a token of its own wherever it stands."""
-    reader = prompt_reader(folder, ("tokenizer", "tokenizer_2"))
+    reader = prompt_reader(folder, LAYOUT.tokenizers)
     assert reader is not None
     prompts = ["", "a pistol!", "wow!!! a cat", "!", "x " * 200]
     assert reader.read(prompts) == FAMILY.load_text(folder).tokens(prompts)
     assert reader.longest == 77
     (folder / "tokenizer_2/tokenizer.json").unlink()
-    assert prompt_reader(folder, ("tokenizer", "tokenizer_2")) is None, "left to the run"
+    assert prompt_reader(folder, LAYOUT.tokenizers) is None, "left to the run"

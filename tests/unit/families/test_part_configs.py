@@ -21,11 +21,11 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import load_manifest
 from sfd_core.families.stable_diffusion import DESCRIPTION
 from sfd_core.families.stable_diffusion.family import FAMILY
-from sfd_core.families.text.tokens import prompt_tokenizer
+from sfd_core.families.text.tokens import CLIP, prompt_tokenizer
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 from tests.support.tiny_text_model import make_tiny_text_model
 
-HUB: Any = DESCRIPTION.hub
+HUB: Any = DESCRIPTION.hubs[0]
 
 
 def change(path: Path, **values: object) -> None:
@@ -144,7 +144,7 @@ def test_prompts_of_no_length(text: Path, length: object) -> None:
 def test_a_tokenizer_that_says_no_length_has_the_text_encoders(text: Path) -> None:
     change(text / "tokenizer/tokenizer_config.json", model_max_length=None)
     assert FAMILY.load_text(text).longest == 77
-    reader = prompt_tokenizer(text / "tokenizer")
+    reader = prompt_tokenizer(text / "tokenizer", CLIP)
     assert reader is not None
     assert reader.longest == 77
 

@@ -32,8 +32,9 @@ def test_both_halves_are_there(name: str) -> None:
     for pipeline in description.pipelines:
         index = {"_class_name": pipeline, "scheduler": ["diffusers", description.one_step_scheduler]}
         assert family_of_published(index) is description
-    if description.hub is not None:
-        assert hub_layouts()[description.hub.pipeline].family == name
+    for layout in description.hubs:
+        assert layout in hub_layouts()
+        assert layout.family == name
 
 
 def test_an_unknown_family_is_a_key_error() -> None:

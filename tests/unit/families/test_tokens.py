@@ -20,7 +20,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import family_of, load_manifest
-from sfd_core.families.text.tokens import prompt_tokenizer
+from sfd_core.families.text.tokens import CLIP, prompt_tokenizer
 from sfd_core.request.prompt_lists import MAX_ERRORS
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -58,7 +58,7 @@ def read_by_transformers(folder: Path, prompts: list[str]) -> list[tuple[int, ..
 
 def test_it_reads_what_the_run_reads(as_two_files: Path) -> None:
     for folder in (EMOJI, as_two_files):
-        tokenizer = prompt_tokenizer(folder / "tokenizer")
+        tokenizer = prompt_tokenizer(folder / "tokenizer", CLIP)
         assert tokenizer is not None
         assert tokenizer.longest == 77
         assert tokenizer.read(PROMPTS) == read_by_transformers(folder, PROMPTS)
@@ -69,7 +69,7 @@ STOCK = CLIPTokenizer.from_pretrained(EMOJI / "tokenizer")
 
 @given(st.text(max_size=120))
 def test_it_reads_any_prompt_as_the_run_does(prompt: str) -> None:
-    tokenizer = prompt_tokenizer(EMOJI / "tokenizer")
+    tokenizer = prompt_tokenizer(EMOJI / "tokenizer", CLIP)
     assert tokenizer is not None
     assert tokenizer.read([prompt]) == [tuple(STOCK(prompt, max_length=77, truncation=True).input_ids)]
 
@@ -85,11 +85,11 @@ def test_it_reads_any_prompt_as_the_run_does(prompt: str) -> None:
 )
 def test_files_that_are_no_tokenizer_are_left_to_the_run(tmp_path: Path, name: str, content: str | None) -> None:
     shutil.copytree(EMOJI / "tokenizer", tmp_path / "tokenizer")
-    assert prompt_tokenizer(tmp_path / "tokenizer") is not None
+    assert prompt_tokenizer(tmp_path / "tokenizer", CLIP) is not None
     path = tmp_path / "tokenizer" / name
     path.unlink() if content is None else path.write_text(content)
-    assert prompt_tokenizer(tmp_path / "tokenizer") is None
-    assert prompt_tokenizer(tmp_path / "none") is None
+    assert prompt_tokenizer(tmp_path / "tokenizer", CLIP) is None
+    assert prompt_tokenizer(tmp_path / "none", CLIP) is None
 
 
 LONG = ", ".join(["a very long description of a street in the rain at night"] * 7)

@@ -22,7 +22,7 @@ from sfd_core.evaluation.subject import base_sampler_of
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import load_manifest
-from sfd_core.families.text.base_sampler import GuidedDdimSampler
+from sfd_core.families.text.base_sampler import GuidedSampler
 from sfd_core.families.text.generator import PromptSampler, TextGenerator
 
 EMOJI = Path(card.__file__).parent
@@ -92,7 +92,7 @@ def test_it_draws_what_it_is_asked_for(kind: str, base: LoadedBase) -> None:
 def network(kind: str, base: LoadedBase) -> PromptSampler:
     if kind == "teacher":
         teacher = base_sampler_of(base, "cpu")
-        assert isinstance(teacher, GuidedDdimSampler)
+        assert isinstance(teacher, GuidedSampler)
         return teacher
     shipped = base.model.distilled
     assert shipped is not None
