@@ -29,7 +29,7 @@ from sfd_core.evaluation.pace import Pace
 from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.device import device_name, pick_device
 from sfd_core.families.protocol import Generator, LoadedBase
-from sfd_core.families.registry import describe, family_of
+from sfd_core.families.registry import family_of
 from sfd_core.prepared import Checkpoints, Prepared
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.report.card import model_card
@@ -284,5 +284,5 @@ def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path
     files = family_of(base.model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
     report = write_report(draft, report_folder, ["lethe record rerun unlearning-record.json"])
-    (folder / "README.md").write_text(model_card(draft.report, describe(base.model.family).opening))
+    (folder / "README.md").write_text(model_card(draft.report, generator.usage))
     return Finished(report, folder, report_folder)

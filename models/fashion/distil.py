@@ -146,7 +146,7 @@ class Distillation:
                 x_t = self.schedule.add_noise(self._one_step(z, c), eps, t)
             predicted = self.schedule.eps_from_x0(self.psi(x_t, t, c), x_t, t)
             optimizer.zero_grad(set_to_none=True)
-            fake_score_loss(predicted, eps, self.schedule.eps_weight(t)).backward()
+            fake_score_loss(predicted, eps, self.schedule.error_weight(t)).backward()
             optimizer.step()
 
     def distil(self, images: int) -> Iterator[tuple[float, float]]:
@@ -176,7 +176,7 @@ class Distillation:
         with torch.no_grad():
             eps_phi = self.schedule.eps_from_x0(self.phi(x_t, t, c), x_t, t)
         eps_theta = self.schedule.eps_from_x0(self.theta(x_t, t, c), x_t, t)
-        return deep_loss(eps_theta, eps_phi, ANCHOR_WEIGHT, self.schedule.eps_weight(t))
+        return deep_loss(eps_theta, eps_phi, ANCHOR_WEIGHT, self.schedule.error_weight(t))
 
     def _one_step(self, z: Tensor, c: Tensor) -> Tensor:
         t = torch.full((len(z),), self.t_init)

@@ -31,7 +31,7 @@ def loss_of(unet: UNet2DModel, x: Tensor, c: Tensor, kind: Edm) -> Tensor:
     sigma, eps = (P_MEAN + P_STD * torch.randn(len(x))).exp(), torch.randn_like(x)
     x_t = kind.add_noise(x, eps, sigma)
     x0 = kind.x0_from_output(unet(*kind.network_input(x_t, sigma), class_labels=c).sample, x_t, sigma)
-    weight = kind.eps_weight(sigma) / sigma.square()
+    weight = kind.error_weight(sigma) / sigma.square()
     return (weight * (x0 - x).square().mean((1, 2, 3))).mean()
 
 

@@ -28,12 +28,15 @@ from sfd_core.base_model.layout import INDEX
 from sfd_core.errors import ModelRefused
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler, Images
+from sfd_core.families.usage import BESIDE_ITS_WEIGHTS
 
 
 class ClassPipelineGenerator(ClassSampler):
     """Images of classes from one network evaluation each. ``pipe``: a pipeline with a scheduler that makes one step,
     and the ``labels`` of its concepts by name. ``network``: what it asks, shared, not copied; ``start``: the time at
     which."""
+
+    usage = BESIDE_ITS_WEIGHTS
 
     def __init__(self, pipe: Any, network: Any, start: float) -> None:
         self.pipe = pipe

@@ -16,10 +16,6 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 
 NO_NEGATIVE = "supported for text-to-image models only: there are no negative prompts"
 """Why a setting means nothing to models that are asked by class."""
-BESIDE_ITS_WEIGHTS = (
-    'DiffusionPipeline.from_pretrained(folder, custom_pipeline=f"{folder}/pipeline.py", trust_remote_code=True)'
-)
-"""For a pipeline of our own, which is published with the weights."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,8 @@ class Description:
     they are changed, each with the reason. ``check_times``: refuses times that a model does not have.
     ``check_plan``: refuses prompts that a model would not tell from their overrides.
     ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
-    the pipeline, and of the scheduler in it. ``opening``: how diffusers opens one, as Python of its ``folder``, for
-    whoever reads the model card. ``hubs``: what is fetched of its models on a hub, by the first layout that fits; none
-    where none are. ``folder``: what is read of a folder of one, where that is something else.
+    the pipeline, and of the scheduler in it. ``hubs``: what is fetched of its models on a hub, by the first
+    layout that fits; none where none are. ``folder``: what is read of a folder of one, where that is something else.
     """
 
     name: str
@@ -49,7 +44,6 @@ class Description:
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hubs: Sequence[HubLayout] = ()
-    opening: str = BESIDE_ITS_WEIGHTS
     folder: FolderLayout | None = None
 
     @property

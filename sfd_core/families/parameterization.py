@@ -63,10 +63,23 @@ class Parameterization(ABC):
         a, b = self.signal(t), self.noise(t)
         return a / (a.square() + b.square()).sqrt()
 
-    def eps_weight(self, t: Tensor) -> Tensor:
-        """Return what the squared error in eps counts at t, in the fake score's loss and in ``L_deep``: [B]. A kind
-        that is trained on another error than that in eps says here what makes the two equal."""
+    def error_weight(self, t: Tensor) -> Tensor:
+        """Return what the squared error in :meth:`predicted` counts at t, in the fake score's loss and in ``L_deep``:
+        [B]. A kind that is trained on a multiple of that error says here what makes the two equal."""
         return torch.ones_like(t, dtype=torch.float32)
+
+    def predicted(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return what a network is trained to predict, of the x0 that it made of x_t at t: the error in it counts in
+        the fake score's loss and in ``L_deep``. eps, where a kind says nothing else."""
+        return self.eps_from_x0(x0, x_t, t)
+
+    def target(self, x0: Tensor, eps: Tensor) -> Tensor:
+        """Return the same of the x0 and the eps that x_t was made of."""
+        return eps
+
+    def generator_weight(self, t: Tensor) -> Tensor | None:
+        """Return what an image counts in the generator's loss at t, [B]; None where that is ``1 / omega``."""
+        return None
 
     @abstractmethod
     def one_step_scheduler(self, start: float) -> Any:

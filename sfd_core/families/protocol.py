@@ -14,6 +14,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.sampling import Images, ImageSampler
+from sfd_core.families.usage import Usage
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -83,6 +84,11 @@ class Generator(Protocol):
 
     network: Any
     network_evaluations: int
+
+    @property
+    def usage(self) -> Usage:
+        """How stock diffusers draws with the folder that it is saved to."""
+        ...
 
     @property
     def start(self) -> float:

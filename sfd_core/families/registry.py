@@ -21,7 +21,7 @@ from sfd_core.request.recipe import Recipe, check_settings, completed
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
 
-NAMES = ("class_unet", "dit", "edm", "stable_diffusion", "sdxl")
+NAMES = ("class_unet", "dit", "edm", "flow", "stable_diffusion", "sdxl")
 UNSAID = "stable_diffusion"
 """The family of a hub's model where nobody said it: for long there was no other."""
 

@@ -13,13 +13,13 @@ from sfd_core.evaluation.parts import part
 from sfd_core.evaluation.sections.cross_domain import CrossDomain
 from sfd_core.evaluation.sections.retention import Retention
 from sfd_core.evaluation.sections.unlearning import Unlearning
+from sfd_core.families.usage import Usage
 from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
 
-def model_card(report: Report, opening: str) -> str:
-    """Write the card as Markdown, from a finished report. ``opening``: how diffusers opens the generator, as Python of
-    its ``folder``."""
+def model_card(report: Report, usage: Usage) -> str:
+    """Write the card as Markdown, from a finished report. ``usage``: how diffusers draws with the generator."""
     base, unlearning = report.base_model, part(report, Unlearning).unlearning
     forgotten = [item.concept for item in report.forget]
     cost, recipe, generator = report.cost, report.recipe, report.generator
@@ -55,7 +55,7 @@ the concept is left in the weights.
 ## Use
 
 ```python
-{_use(report, opening)}
+{_use(report, usage)}
 ```
 
 ## How it was made
@@ -100,12 +100,12 @@ def _retained(report: Report) -> str:
     return "\n".join(said)
 
 
-def _use(report: Report, opening: str) -> str:
+def _use(report: Report, usage: Usage) -> str:
     """How an image is made of it in stock diffusers."""
     opened = f"""import torch
-from diffusers import {opening.partition(".")[0]}
+from diffusers import {usage.opening.partition(".")[0]}
 
-pipe = {opening}"""
+pipe = {usage.opening}"""
     if (asked := report.asked_by) is None:
         kept = [row.concept for row in part(report, Retention).retention]  # none where no judge looked
         example = kept[0] if kept else report.forget[0].concept
@@ -115,4 +115,4 @@ image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"
     prompts = [row.prompts[0] for row in asked if row.concept not in forgotten]
     return f"""{opened}
 rng = torch.Generator().manual_seed(7)
-image = pipe({prompts[0]!r}, num_inference_steps=1, guidance_scale=1, generator=rng).images[0]"""
+image = pipe({prompts[0]!r}, {", ".join(usage.arguments)}, generator=rng).images[0]"""

@@ -15,7 +15,8 @@ Networks that know an empty condition (an empty prompt, a null class) are guided
 kappa of its own: kappa1 the fake score in its own loss, kappa2 in ``delta`` and kappa3 in the bracket of the
 generator's, kappa4 the teacher.
 
-The sum runs over pixels, the mean over the batch; w is applied per sample.
+The sum runs over pixels, the mean over the batch; w is applied per sample. A kind of network that is trained on
+another prediction than eps (flow matching's velocity) has the error in that in place of the error in eps.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ def fake_score_loss(eps_psi: Tensor, eps: Tensor, w: Tensor) -> Tensor:
 
 
 def generator_loss(
-    x_g: Tensor, f_phi: Tensor, f_psi: Tensor, alpha: float, w: Tensor, f_psi3: Tensor | None = None
+    x_g: Tensor,
+    f_phi: Tensor,
+    f_psi: Tensor,
+    alpha: float,
+    w: Tensor,
+    f_psi3: Tensor | None = None,
+    at: Tensor | None = None,
 ) -> Tensor:
     """Compute ``L_theta = E w(c) / omega < delta, (f_phi - x_g) - alpha delta >`` with ``delta = f_phi - f_psi``.
 
@@ -47,13 +54,14 @@ def generator_loss(
     ``f_psi`` is guided by kappa2; ``f_psi3`` is the same guided by kappa3 and stands in the bracket's delta: at alpha 1
     the loss is SiD-LSG's ``< f_phi - f_psi, f_psi3 - x_g >``. Without it both are ``f_psi``.
 
-    x_g, f_phi, f_psi, f_psi3: [B, C, H, W]; w: [B]. Returns a scalar.
+    ``at`` is what an image counts at its time t, where the kind of network has that in place of ``1 / omega``.
+
+    x_g, f_phi, f_psi, f_psi3: [B, C, H, W]; w, at: [B]. Returns a scalar.
     """
-    omega = omega_of(x_g, f_phi)
     delta = f_phi - f_psi
     delta3 = delta if f_psi3 is None or f_psi3 is f_psi else f_phi - f_psi3
     inner = (delta * ((f_phi - x_g) - alpha * delta3)).sum(dim=(1, 2, 3))  # [B]
-    return (w / omega * inner).mean()
+    return ((w / omega_of(x_g, f_phi) if at is None else w * at) * inner).mean()
 
 
 def deep_loss(eps_theta: Tensor, eps_asked: Tensor, deep_weight: float, w: Tensor) -> Tensor:

@@ -64,9 +64,9 @@ class TrainingStep:
             kept = x_g if len(pieces) == 1 else None
             x_t = self.schedule.add_noise(x_g.detach(), eps[i], t[i])
             (f_psi,) = self.psi.guided(x_t, t[i], drawn.c_psi[i], self.recipe.kappa1)
-            predicted = self.schedule.eps_from_x0(f_psi, x_t, t[i])
-            weight = w[i] * self.schedule.eps_weight(t[i])
-            loss = fake_score_loss(predicted, eps[i], weight) * (len(i) / len(c))
+            predicted, target = self.schedule.predicted(f_psi, x_t, t[i]), self.schedule.target(x_g.detach(), eps[i])
+            weight = w[i] * self.schedule.error_weight(t[i])
+            loss = fake_score_loss(predicted, target, weight) * (len(i) / len(c))
             loss.backward()
             loss_psi += loss.item()
         (loss_psi,) = self.ranks.sums(loss_psi)
@@ -88,7 +88,8 @@ class TrainingStep:
             f_psi, f_psi3 = self.psi.guided(x_t, t[i], c[i], recipe.kappa2, recipe.kappa3)
             o = sampler.chosen(c[i], drawn.o[i], f_psi, self.judge)
             (f_phi,) = self.phi.guided(x_t, t[i], o, recipe.kappa4)
-            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3) * (len(i) / len(c))
+            at = self.schedule.generator_weight(t[i])
+            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3, at) * (len(i) / len(c))
             loss.backward()
             loss_theta += loss.item()
         if self.theta_0 is not None and sampler.forgotten:
@@ -122,8 +123,8 @@ class TrainingStep:
             o = sampler.chosen(c[i], drawn.o[i], f_theta, self.judge)
             with torch.no_grad():
                 f_asked = asked.steered(x_t, t[i], o, self.recipe.deep_kappa)
-            eps_theta, eps_asked = (self.schedule.eps_from_x0(f, x_t, t[i]) for f in (f_theta, f_asked))
-            loss = deep_loss(eps_theta, eps_asked, self.recipe.deep_weight, self.schedule.eps_weight(t[i]))
+            ours, asked_for = (self.schedule.predicted(f, x_t, t[i]) for f in (f_theta, f_asked))
+            loss = deep_loss(ours, asked_for, self.recipe.deep_weight, self.schedule.error_weight(t[i]))
             loss = loss * (len(i) / (2 * len(c)))
             loss.backward()
             loss_half += loss.item()

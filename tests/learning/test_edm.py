@@ -121,7 +121,7 @@ def test_it_learns_to_make_what_replaces_it(base: LoadedBase) -> None:
         sigma = (1.5 * torch.randn(32, generator=rng)).exp()
         x_t = kind.add_noise(x, torch.randn(x.shape, generator=rng), sigma)
         out = network(*kind.network_input(x_t, sigma), class_labels=c).sample
-        weight = kind.eps_weight(sigma) / sigma.square()
+        weight = kind.error_weight(sigma) / sigma.square()
         loss = (weight * F.mse_loss(kind.x0_from_output(out, x_t, sigma), x, reduction="none").mean((1, 2, 3))).mean()
         optimizer.zero_grad()
         loss.backward()

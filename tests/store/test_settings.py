@@ -154,7 +154,7 @@ def test_models_of_a_hub_with_their_family(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ("acme/noise=sdlx", "unknown family 'sdlx' \\(did you mean 'sdxl'\\?\\); known: stable_diffusion, sdxl"),
+        ("acme/noise=sdlx", "unknown family 'sdlx' \\(did you mean 'sdxl'\\?\\); known: flow, stable_diffusion, sdxl"),
         ("acme/noise=class_unet", "unknown family 'class_unet'"),
         ("acme/noise=", "unknown family ''"),
         ("acme/noise,acme/noise=sdxl", "'acme/noise' is named twice"),

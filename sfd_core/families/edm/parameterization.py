@@ -65,7 +65,7 @@ class Edm(Parameterization):
         """Draw as EDM networks are trained: ``ln sigma`` from N(-1.2, 1.2^2)."""
         return (P_MEAN + P_STD * torch.randn(n, generator=rng)).exp()
 
-    def eps_weight(self, t: Tensor) -> Tensor:
+    def error_weight(self, t: Tensor) -> Tensor:
         """Return ``(sigma^2 + sd^2) / sd^2``: with it the error in eps is that in x0 times EDM's weight, ``(sigma^2 +
         sd^2) / (sigma sd)^2``."""
         return (self._spread(t) / self.config.sigma_data).square()

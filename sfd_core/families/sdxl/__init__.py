@@ -17,7 +17,6 @@ DESCRIPTION = text_description(
     (LAYOUT,),
     SDXL,
     SDXL_IMAGE,
-    opening="StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)",
     budget_images=12_800,
     checked_for_one=1.7,
 )

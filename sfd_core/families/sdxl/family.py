@@ -11,11 +11,10 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import INDEX
 from sfd_core.base_model.safe_files import load_unet
-from sfd_core.errors import ModelRefused
 from sfd_core.families.autoencoder import load_autoencoder
 from sfd_core.families.sdxl.pipeline_layout import LAYOUT
 from sfd_core.families.sdxl.text import SdxlText
-from sfd_core.families.text.clip_reader import load_clip
+from sfd_core.families.text.clip_reader import load_clip, same_length
 from sfd_core.families.text.schedulers import OVER_STEPS
 from sfd_core.families.text.stock_pipeline import StockPipeline
 from sfd_core.families.text.text_family import TextFamily
@@ -26,11 +25,7 @@ def _read_text(folder: Path) -> SdxlText:
     second = load_clip(
         folder, CLIPTextModelWithProjection, "text_encoder_2", "tokenizer_2", masked=False, every_layer=True
     )
-    if first.longest != second.longest:
-        raise ModelRefused(
-            f"{folder / 'tokenizer_2'}: prompts of {second.longest} tokens, those of tokenizer have "
-            f"{first.longest}: the states of both text encoders stand beside each other"
-        )
+    same_length(folder, first, second)
     image, zeros = LAYOUT.image(folder), read_config(folder / INDEX).get("force_zeros_for_empty_prompt", True)
     return SdxlText((first, second), load_autoencoder(folder), image.height, image.width, zeros)
 

@@ -31,6 +31,10 @@ class SdxlText(TextParts):
     width: int
     zeros: bool
 
+    @property
+    def opening(self) -> str:
+        return "StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)"
+
     def embedded(self, states: Sequence[Any]) -> Tensor:
         # Stock pipelines always take the last but one layer.
         hidden = torch.cat([read.hidden_states[-2] for read in states], dim=-1)

@@ -17,7 +17,6 @@ DESCRIPTION = text_description(
     (LAYOUT,),
     STABLE_DIFFUSION,
     SD_IMAGE,
-    opening="StableDiffusionPipeline.from_pretrained(folder)",
     budget_images=12_800,
     checked_for_one=1.7,
 )

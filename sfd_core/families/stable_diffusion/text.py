@@ -14,6 +14,10 @@ from sfd_core.families.text.text_parts import TextParts
 class StableDiffusionText(TextParts):
     """The text side of Stable Diffusion: an embedding is the states of a prompt's tokens, [L, D]."""
 
+    @property
+    def opening(self) -> str:
+        return "StableDiffusionPipeline.from_pretrained(folder)"
+
     def embedded(self, states: Sequence[Any]) -> Tensor:
         (read,) = states
         last: Tensor = read.last_hidden_state

@@ -9,10 +9,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from sfd_core.base_model.config_checks import is_whole, shown
-from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_pretrained
 from sfd_core.errors import ModelRefused
 from sfd_core.families.text.reader import TextReader
+from sfd_core.families.text.tokenizer_files import load_tokenizer
 
 
 def load_clip(
@@ -31,8 +31,8 @@ def load_clip(
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    read = _load_tokenizer(folder / tokenizer)
     network = load_pretrained(kind, folder / encoder, "model.safetensors").eval().requires_grad_(False)
+    read = load_tokenizer(folder / tokenizer, CLIPTokenizer, "CLIP", network.config.vocab_size)
     positions = network.config.max_position_embeddings
     if read.model_max_length == VERY_LARGE_INTEGER:  # where its files say none
         read.model_max_length = positions
@@ -43,17 +43,19 @@ def load_clip(
             f"{folder / tokenizer}: prompts of {shown(longest)} tokens, the text encoder has places for {positions} "
             "and needs 3"
         )
-    if (known := network.config.vocab_size) < len(read):
-        raise ModelRefused(f"{folder / tokenizer}: {len(read)} tokens, the text encoder knows {known}")
     masks = masked and bool(getattr(network.config, "use_attention_mask", None))
     return TextReader(read, network, masks, every_layer)
 
 
-def _load_tokenizer(folder: Path) -> CLIPTokenizer:
-    for file in sorted(folder.glob("*.json")):
-        if file.name in ("tokenizer_config.json", "special_tokens_map.json"):
-            read_config(file)
-    try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
-        raise ModelRefused(f"{folder}: no CLIP tokenizer can be read from it: {error}") from None
+def same_length(folder: Path, first: TextReader, second: TextReader) -> None:
+    """Refuse a second tokenizer that reads more or fewer tokens than the first: the states of both text encoders stand
+    beside each other.
+
+    Raises:
+        ModelRefused: with both.
+    """
+    if first.longest != second.longest:
+        raise ModelRefused(
+            f"{folder / 'tokenizer_2'}: prompts of {second.longest} tokens, those of tokenizer have "
+            f"{first.longest}: the states of both text encoders stand beside each other"
+        )

@@ -21,6 +21,7 @@ from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_p
 from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.families.text.schedulers import Drawing
 from sfd_core.families.text.text_parts import TextParts
+from sfd_core.families.usage import Usage
 
 
 class TextGenerator(PromptSampler):
@@ -42,6 +43,11 @@ class TextGenerator(PromptSampler):
     def start(self) -> float:
         """The time at which it asks its network first."""
         return self.drawing.start
+
+    @property
+    def usage(self) -> Usage:
+        """How stock diffusers draws with the folder that it is saved to."""
+        return Usage(self.text.opening, ("num_inference_steps=1", *self.text.arguments))
 
     @classmethod
     def of(cls, network: Any, base: LoadedPipeline, start: float) -> TextGenerator:

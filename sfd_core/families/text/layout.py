@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sfd_core.base_model.config_checks import Checked, check_all
 from sfd_core.base_model.configs import read_config
@@ -23,6 +23,9 @@ _WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": 
 """The file of a network's weights, by the library that its class is of."""
 
 
+L = TypeVar("L", bound="PipelineLayout")
+
+
 @dataclass(frozen=True)
 class PipelineLayout:
     """The folder of a stock pipeline over latents.
@@ -32,7 +35,7 @@ class PipelineLayout:
     network is given what is read by them. ``checks``: of the parts' configurations, each refused by itself.
     ``together``: refuses configurations that do not fit each other. ``scheduler``: refuses that of a scheduler.
     ``autoencoder``: what kind of one ``vae`` is. ``without``: parts that the pipeline can do without and this folder
-    has not.
+    has not. ``side``: how many latents a picture has along an edge, where the network's configuration does not say it.
     """
 
     pipeline: str
@@ -44,6 +47,7 @@ class PipelineLayout:
     scheduler: Callable[[Path], object] = read_scheduler
     autoencoder: AutoencoderKind = SCALED
     without: Sequence[str] = ()
+    side: int | None = None
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -104,11 +108,12 @@ class PipelineLayout:
         Raises:
             ModelRefused: for pictures that are too large.
         """
-        latents = read_config(folder / self.network / "config.json")["sample_size"]
+        config = read_config(folder / self.network / "config.json")
+        latents: Any = config.get("sample_size", self.side)
         return picture_of(folder, latents, self.autoencoder)
 
 
-def fitting(layouts: Sequence[PipelineLayout], folder: Path) -> PipelineLayout:
+def fitting(layouts: Sequence[L], folder: Path) -> L:
     """Return the first of ``layouts`` whose pipeline is that of ``folder``.
 
     Raises:

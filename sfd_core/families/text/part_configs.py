@@ -12,8 +12,8 @@ from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind
 
-CLIP_WIDTH = 512
-"""What ``CLIPTextConfig`` has where a folder says nothing."""
+CLIP_WIDTH, T5_WIDTH = 512, 512
+"""What ``CLIPTextConfig`` and ``T5Config`` have where a folder says nothing."""
 
 
 def checked_unet(folder: Path) -> Checked:
@@ -48,6 +48,24 @@ def check_clip(folder: Path, encoder: str = "text_encoder") -> None:
     checked.refuse(path)
 
 
+def check_t5(folder: Path, encoder: str) -> None:
+    """Check the ``config.json`` of a T5.
+
+    Raises:
+        ModelRefused: naming the file and every field that is wrong.
+    """
+    path = folder / encoder / "config.json"
+    checked = Checked(read_config(path))
+    checked.whole("d_model", 1, MAX_NUMBER, T5_WIDTH)
+    checked.sizes()
+    checked.refuse(path)
+
+
+def t5_width(folder: Path, encoder: str) -> int:
+    """Return the width of the states of a checked T5."""
+    return int(read_config(folder / encoder / "config.json").get("d_model", T5_WIDTH))
+
+
 def latent_channels(folder: Path, kind: AutoencoderKind = SCALED) -> int:
     """Return how many channels the latents of a checked autoencoder have."""
     return int(read_config(folder / "vae" / "config.json").get("latent_channels", kind.channels))
@@ -58,9 +76,15 @@ def clip_number(folder: Path, name: str, encoder: str = "text_encoder") -> int:
     return int(read_config(folder / encoder / "config.json").get(name, CLIP_WIDTH))
 
 
-def check_fit(folder: Path, network: str, needed: Mapping[str, tuple[int, int]]) -> None:
+def check_fit(
+    folder: Path,
+    network: str,
+    needed: Mapping[str, tuple[int, int]],
+    least: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
     """Refuse a network whose sizes are not those of what it is given. ``needed``: by field of its configuration, the
-    number that the other parts make, and what the class has where the field is missing.
+    number that the other parts make, and what the class has where the field is missing; ``least``: the same of numbers
+    that may be larger.
 
     Raises:
         ModelRefused: naming every field that is another.
@@ -69,5 +93,8 @@ def check_fit(folder: Path, network: str, needed: Mapping[str, tuple[int, int]])
     checked = Checked(read_config(path))
     for name, (wanted, default) in needed.items():
         if (found := checked.config.get(name, default)) != wanted:
+            checked.faults.append(f"{name} is {shown(found)}, the other parts make {wanted}")
+    for name, (wanted, default) in (least or {}).items():
+        if (found := checked.config.get(name, default)) < wanted:
             checked.faults.append(f"{name} is {shown(found)}, the other parts make {wanted}")
     checked.refuse(path)

@@ -83,11 +83,15 @@ class TextReader:
         def put(_: Any, __: Any, found: Tensor) -> Tensor:
             return torch.cat([found[:, : searched.start], tokens, found[:, searched.stop :]], dim=1)
 
-        hook = self.encoder.get_input_embeddings().register_forward_hook(put)
+        table = self.encoder.get_input_embeddings().weight
+        # A T5 looks tokens up in another module than the one that it names, of the same weights.
+        asked = [module for module in self.encoder.modules() if getattr(module, "weight", None) is table]
+        hooks = [module.register_forward_hook(put) for module in asked]
         try:
             return self._states(ids, (torch.arange(self.longest) < len(said)).expand(searches, -1))
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
 
     def _around(self) -> tuple[list[int], list[int]]:
         """The tokens that every prompt begins and ends with."""

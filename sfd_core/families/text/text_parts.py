@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ class TextParts(ABC):
     What all of them make of a prompt is one row of numbers, its *embedding*, of whatever shape the family has it in.
     """
 
+    arguments: ClassVar[Sequence[str]] = ("guidance_scale=1",)
+    """What its pipeline is asked with, beside a prompt and the steps, to draw as a generator does."""
     readers: Sequence[TextReader]
     autoencoder: Autoencoder
     _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict, kw_only=True)
@@ -45,6 +47,11 @@ class TextParts(ABC):
     @abstractmethod
     def pipeline(self, network: Any, scheduler: Any) -> Any:
         """Return the stock pipeline of ``network``, ``scheduler`` and these parts."""
+
+    @property
+    @abstractmethod
+    def opening(self) -> str:
+        """How stock diffusers opens a folder of :meth:`pipeline`, as Python of its ``folder``."""
 
     def nothing(self) -> Tensor:
         """Return what guidance leads away from where no negative prompt is named, and what a network is asked with

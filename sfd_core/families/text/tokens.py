@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,20 @@ def _clip(folder: Path) -> PromptTokenizer:
 
 
 CLIP = TokenizerKind(("CLIPTokenizer", "CLIPTokenizerFast"), _clip)
+
+
+def t5_tokenizer(longest: int) -> TokenizerKind:
+    """Return the kind of a T5's tokenizer, of which a pipeline reads so many tokens."""
+    return TokenizerKind(("T5TokenizerFast", "T5Tokenizer"), partial(_whole, longest))
+
+
+def _whole(longest: int, folder: Path) -> PromptTokenizer:
+    """A tokenizer that ``tokenizer.json`` has all of."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / _WHOLE))
+    tokenizer.enable_truncation(longest)
+    return PromptTokenizer(tokenizer, longest)
 
 
 def _text(token: Any) -> str:

@@ -59,7 +59,7 @@ def test_the_weight_makes_the_error_in_eps_that_in_what_the_network_puts_out(con
     t = SIGMA.double()
     x_t = kind.add_noise(x, eps, t)
     error = kind.eps_from_x0(kind.x0_from_output(out, x_t, t), x_t, t) - eps
-    ours = kind.eps_weight(t) * error.square().sum((1, 2, 3))
+    ours = kind.error_weight(t) * error.square().sum((1, 2, 3))
     sd, sigma = config.sigma_data, t.numpy()[:, None, None, None]
     c_out = sigma * sd / np.sqrt(sigma**2 + sd**2)
     true = (x.numpy() - sd**2 / (sigma**2 + sd**2) * x_t.numpy()) / c_out

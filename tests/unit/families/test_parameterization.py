@@ -79,7 +79,7 @@ def test_without_a_word_the_network_puts_out_noise() -> None:
 
 
 def test_the_error_in_noise_counts_the_same_at_every_time() -> None:
-    weight = linear_schedule().eps_weight(T)
+    weight = linear_schedule().error_weight(T)
     assert (weight.tolist(), weight.dtype) == ([1.0] * 4, torch.float32)
 
 

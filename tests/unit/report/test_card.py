@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sfd_core.families.description import BESIDE_ITS_WEIGHTS
+from sfd_core.families.usage import BESIDE_ITS_WEIGHTS, Usage
 from sfd_core.report.card import model_card
 from sfd_core.report.report import from_json
 from tests.support.plain import plain
 from tests.support.sample_report import sample_report
 from tests.support.sample_text_report import text_report, unjudged_report, zero_shot_report
 
-STOCK = "StableDiffusionPipeline.from_pretrained(folder)"
+STOCK = Usage("StableDiffusionPipeline.from_pretrained(folder)", ("num_inference_steps=1", "guidance_scale=1"))
 
 
 def test_a_class_model_s_card_says_how_its_own_pipeline_is_used() -> None:

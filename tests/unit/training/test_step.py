@@ -49,7 +49,7 @@ class Weighted(VariancePreserving):
     def fake_score_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         return torch.randint(200, 400, (n,), generator=rng)
 
-    def eps_weight(self, t: Tensor) -> Tensor:
+    def error_weight(self, t: Tensor) -> Tensor:
         return t / 100
 
 
@@ -138,7 +138,7 @@ def written_step(
         a, b = levels(t)
         x_t, n_psi = a * x_g + b * eps, away_from(c_psi)
         error = (x_t - a * psi(x_t, t.double().numpy(), c_psi, recipe.kappa1, n_psi)) / b - eps
-        weight = np.where(c == 0, recipe.forget_weight, 1.0) * schedule.eps_weight(t).double().numpy()
+        weight = np.where(c == 0, recipe.forget_weight, 1.0) * schedule.error_weight(t).double().numpy()
         psi.step(x_t, c_psi, -2 * a / b * weight[:, None] * error / n, lr, recipe.kappa1, n_psi)
         return float(np.mean(weight * np.square(error).sum(1)))
 
@@ -267,7 +267,7 @@ def test_the_loss_at_all_times_is_what_is_derived_on_paper(micro_batch: int | No
         guided = asked(x_t, at, o, recipe.deep_kappa, np.array([away.get(int(each), UNGUIDED) for each in o]))
         f_asked = np.where(np.isin(o, list(away))[:, None], guided, asked(x_t, at, o))
         apart = theta(x_t, at, c) - f_asked
-        counts = recipe.deep_weight * schedule.eps_weight(t).double().numpy()[:, None] * np.square(a / b)
+        counts = recipe.deep_weight * schedule.error_weight(t).double().numpy()[:, None] * np.square(a / b)
         theta.step(x_t, c, 2 * counts * apart / n, 0)
         assert theta.gradients is not None
         for sum_of, gradient in zip(further, theta.gradients, strict=True):

@@ -1,0 +1,211 @@
+"""Flow-matching models against their stock pipelines: what they are asked with, guidance, the published folder,
+adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sfd_core.admission import admit
+from sfd_core.errors import InvalidRequest
+from sfd_core.families.attacked import PromptedNetwork
+from sfd_core.families.flow.family import FAMILY
+from sfd_core.families.images import noise_of, noise_shape, to_uint8
+from sfd_core.families.loading import load_base, load_generator
+from sfd_core.families.protocol import LoadedBase, TrainingPlan
+from sfd_core.families.text.generator import TextGenerator
+from sfd_core.families.text.prompt_table import EMPTY, PromptTable
+from sfd_core.request.override import Condition
+from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.training.state import start
+from tests.support.adapters import adapter_state
+from tests.support.alone import run_without_our_code
+from tests.support.tiny_flow import TINY, Tiny
+from tests.support.training import train
+
+CPU = torch.device("cpu")
+PROMPTS = ["a cat", "two dogs, in the style of noto!", "apple " * 200, ""]
+
+
+@pytest.fixture(scope="module", params=TINY, ids=[tiny.name for tiny in TINY])
+def tiny(request: pytest.FixtureRequest) -> Tiny:
+    found: Tiny = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
+    return load_base(tiny.make(tmp_path_factory.mktemp("base"), "tiny"))
+
+
+@pytest.fixture(scope="module")
+def stock(base: LoadedBase, tiny: Tiny) -> Any:
+    return tiny.opened(base.model.folder)
+
+
+def asked(base: LoadedBase, **recipe: object) -> tuple[UnlearningRequest, TrainingPlan]:
+    body = {
+        "forget": [{"concept": "pistol", "prompts": ["a pistol"], "override": "banana"}],
+        "retain": {"prompts": ["a cat", "a dog"]},
+        "budget": {"images": 8},
+        "recipe": {"batch": 4, "ema": 0.5, "deep_weight": 0, **recipe},
+    }
+    admitted = admit(body, base.model)
+    return admitted.request, FAMILY.plan(base, admitted.request, admitted.plan, CPU)
+
+
+def test_a_network_is_asked_as_the_stock_pipeline_asks_it(base: LoadedBase, tiny: Tiny, stock: Any) -> None:
+    """Prompts, longer ones than are read among them, and times: the velocity is the same."""
+    x = noise_of(range(4), noise_shape(base.network))
+    with torch.no_grad():
+        theirs = tiny.velocity(stock, x, 0.3, PROMPTS)
+        ours = base.text.output(base.network, x, torch.full((4,), 300.0), base.text.embeddings(PROMPTS))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_guidance_leads_away_from_the_empty_prompt_or_a_named_one(base: LoadedBase) -> None:
+    cat, led = Condition("a cat"), Condition("a cat", negative="a dog")
+    table = PromptTable([cat, led], base.text)
+    away = table.away_from(torch.tensor([table.rows[cat], table.rows[led], EMPTY]))
+    empty, named = base.text.nothing()[0], base.text.embeddings(["a dog"])[0]
+    assert torch.equal(away, torch.stack([empty, named, empty]))
+    assert not torch.equal(empty, named)
+
+
+def test_the_base_model_is_sampled_as_the_stock_pipeline_samples_it(base: LoadedBase, tiny: Tiny, stock: Any) -> None:
+    noise = [torch.Generator().manual_seed(5 + i) for i in range(2)]
+    theirs = stock(["a cat", "a dog"], generator=noise, num_inference_steps=3, output_type="np", **tiny.sampled)
+    sampler = FAMILY.base_sampler(base, CPU, 3)
+    assert sampler.network_evaluations == tiny.evaluations * 3
+    ours = sampler.sample_prompts(["a cat", "a dog"], [5, 6])
+    assert np.abs(np.round(theirs.images * 255) - ours).max() <= 1
+    assert ours.std() > 10
+    assert FAMILY.base_sampler(base, CPU).steps == tiny.steps
+
+
+class TestPublished:
+    @pytest.fixture(scope="class")
+    def generator(self, base: LoadedBase) -> TextGenerator:
+        return FAMILY.generator(base.network, base, 1)
+
+    @pytest.fixture(scope="class")
+    def folder(self, generator: TextGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("published")
+        generator.save(folder)
+        return folder
+
+    def test_a_saved_generator_gives_the_same_bytes(self, generator: TextGenerator, folder: Path) -> None:
+        again = load_generator(folder)
+        assert np.array_equal(again.sample("a cat", 3, 7), generator.sample("a cat", 3, 7))
+        assert (again.start, again.network_evaluations) == (1, 1)
+
+    def test_stock_diffusers_gives_the_same_images_without_our_code(
+        self, generator: TextGenerator, folder: Path, tmp_path: Path
+    ) -> None:
+        """Opened and asked as the card says."""
+        usage = generator.usage
+        run_without_our_code(
+            f"""
+import numpy, torch
+from diffusers import {usage.opening.partition(".")[0]}
+folder = {str(folder)!r}
+pipe = {usage.opening}
+rng = [torch.Generator().manual_seed(7 + i) for i in range(3)]
+images = pipe(["a cat"] * 3, {", ".join(usage.arguments)}, generator=rng, output_type="np").images
+numpy.save({str(tmp_path / "images.npy")!r}, images)
+""",
+            tmp_path,
+        )
+        theirs = np.round(np.load(tmp_path / "images.npy") * 255)
+        assert np.abs(theirs - generator.sample("a cat", 3, 7)).max() <= 1
+        assert np.abs(theirs - generator.sample("a dog", 3, 7)).max() > 1, "which prompt is asked for shows"
+
+    def test_every_file_that_makes_an_image_has_a_digest(self, folder: Path) -> None:
+        named = set(FAMILY.files(folder))
+        assert named == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert "transformer/diffusion_pytorch_model.safetensors" in named
+
+    def test_it_is_opened_again_as_one_that_the_base_model_is_compared_with(
+        self, base: LoadedBase, folder: Path, tiny: Tiny, generator: TextGenerator
+    ) -> None:
+        found = FAMILY.open_elsewhere(folder, base, None, CPU)
+        assert isinstance(found, TextGenerator)
+        assert np.array_equal(found.sample("a cat", 1, 7), generator.sample("a cat", 1, 7))
+        many = FAMILY.open_elsewhere(base.model.folder, base, 2, CPU)
+        assert many.network_evaluations == 2 * tiny.evaluations
+
+
+class TestAttacked:
+    def network(self, base: LoadedBase) -> PromptedNetwork:
+        return FAMILY.attacked(base.network, base, 1)
+
+    def test_it_draws_what_the_generator_draws(self, base: LoadedBase) -> None:
+        network, generator = self.network(base), FAMILY.generator(base.network, base, 1)
+        z = noise_of([4, 5], noise_shape(base.network))
+        with torch.no_grad():
+            drawn = to_uint8(network.images(z, network.embeddings(["a banana", "castle"]))).astype(int)
+        assert np.abs(drawn - generator.sample_prompts(["a banana", "castle"], [4, 5])).max() <= 1
+
+    def test_tokens_are_read_as_the_prompt_that_they_are_by_every_encoder(self, base: LoadedBase) -> None:
+        network = self.network(base)
+        rows = dict(network.words())
+        tokens = network.token_table[[rows[word] for word in ("pistol", "castle", "cat")]]
+        torch.testing.assert_close(network.read(tokens[None]), network.embeddings(["pistol castle cat"]))
+
+    def test_gradients_reach_the_tokens_of_every_encoder(self, base: LoadedBase) -> None:
+        network = self.network(base)
+        tokens = network.token_table[:2].clone()[None].requires_grad_(True)
+        z = network.noise(1, torch.Generator().manual_seed(0))
+        network.images(z, network.read(tokens)).square().sum().backward()
+        assert tokens.grad is not None
+        for part in tokens.grad.split([reader.token_table.shape[1] for reader in base.text.readers], dim=2):
+            assert float(part.abs().sum()) > 0
+
+    def test_pictures_become_latents_and_pictures_again(self, base: LoadedBase) -> None:
+        images = FAMILY.generator(base.network, base, 1).sample("a cat", 2, 3)
+        x0 = FAMILY.encoded(images, base)
+        assert x0.shape[1:] == noise_shape(base.network)
+        assert FAMILY.pictured(x0, base).shape == images.shape
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_run_moves_weights_or_adapters_and_ends(base: LoadedBase, rank: int) -> None:
+    recipe = {"lora_rank_generator": rank, "lora_rank_fake_score": rank, "lr_generator": 1e-2, "lr_fake_score": 1e-2}
+    request, plan = asked(base, **recipe, deep_weight=1.0, gradient_checkpointing=True)
+    state = start(base, request.recipe, 0, CPU)
+    before = {name: weight.clone() for name, weight in base.network.state_dict().items()}
+    moving = adapter_state if rank else lambda network: network.state_dict()
+    first = {name: weight.clone() for name, weight in moving(state.generator).items()}
+    list(train(state, base, request, plan=plan))
+    assert all(torch.equal(weight, before[name]) for name, weight in base.network.state_dict().items())
+    now = moving(state.generator)
+    assert any(not torch.equal(now[name], weight) for name, weight in first.items())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ({"t_init": 0.999}, "/recipe/t_init: must be 1, noise alone, where the stock pipelines of these models start"),
+        ({"t_init": 625}, "/recipe/t_init: must be 1, noise alone, .*, not 625"),
+        ({"t_min": 0}, r"/recipe/t_min: must be a noise level \(sigma\) above 0, at most 1, not 0"),
+        ({"t_max": 980}, r"/recipe/t_max: must be a noise level \(sigma\) above 0, at most 1, not 980"),
+        ({"attention_slicing": True}, "/recipe/attention_slicing: no setting of these models"),
+    ],
+)
+def test_what_a_recipe_of_a_flow_may_not_say(base: LoadedBase, recipe: dict[str, object], says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        asked(base, **recipe)
+
+
+LONG = ", ".join(["a very long description of a street in the rain at night"] * 16)
+
+
+def test_a_concept_behind_what_every_tokenizer_reads_is_refused_before_the_run(base: LoadedBase, tiny: Tiny) -> None:
+    item = {"concept": "pistol", "override": "banana", "prompts": [f"{LONG}, a pistol"]}
+    says = rf"/forget/0/prompts/0: is read as its override is, in the {tiny.longest} tokens"
+    with pytest.raises(InvalidRequest, match=says):
+        admit({"forget": [item], "retain": {"prompts": ["a cat"]}, "budget": {"images": 8}}, base.model)

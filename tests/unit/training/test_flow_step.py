@@ -1,0 +1,232 @@
+"""Whole steps of flow-matching models, guided, against a second implementation in float64: stock networks asked with
+what the stock pipeline embeds, the losses written out, their gradients by autograd."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusion3Pipeline
+from torch import Tensor
+
+from sfd_core.admission import admit
+from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
+from sfd_core.families.registry import family_of
+from sfd_core.request.recipe import Recipe
+from sfd_core.training.conditions import Conditions, ConditionSampler
+from sfd_core.training.state import TrainingState
+from sfd_core.training.step import TrainingStep
+from tests.support.tiny_sd3 import make_tiny_sd3
+
+CPU = torch.device("cpu")
+LR = 1e-3
+ASKED = ["a pistol", "a cat", "a dog", "a cat"]
+"""What the four images are asked for; the first is forgotten."""
+RECIPE = {
+    "batch": 4,
+    "forgotten_share": 0.25,
+    "forget_weight": 0.3,
+    "clip_value": 1e6,
+    "deep_weight": 0,
+    "kappa1": 1.5,
+    "kappa2": 2.0,
+    "kappa3": 2.5,
+    "kappa4": 3.0,
+    "condition_dropout": 0.5,
+    "precision": "fp32",
+}
+
+
+def moved(network: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """The same network with other weights, to be trained."""
+    other, g = copy.deepcopy(network).requires_grad_(True), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=g))
+    return other
+
+
+class Written:
+    """The second implementation: ``networks`` in float64, asked as their stock pipeline asks them."""
+
+    def __init__(self, folder: Path, phi: Any, psi: Any, theta: Any) -> None:
+        self.pipe = StableDiffusion3Pipeline.from_pretrained(folder, text_encoder_3=None, tokenizer_3=None)
+        self.phi, self.psi, self.theta = (copy.deepcopy(network).double() for network in (phi, psi, theta))
+
+    def velocity(self, network: Any, x_t: Tensor, sigma: Tensor, prompts: Sequence[str]) -> Tensor:
+        with torch.no_grad():
+            hidden, _, pooled, _ = self.pipe.encode_prompt(list(prompts), None, None, do_classifier_free_guidance=False)
+        return network(
+            hidden_states=x_t,
+            timestep=1000 * sigma,
+            encoder_hidden_states=hidden.double(),
+            pooled_projections=pooled.double(),
+        ).sample
+
+    def f(self, network: Any, x_t: Tensor, sigma: Tensor, prompts: Sequence[str]) -> Tensor:
+        return x_t - sigma.view(-1, 1, 1, 1) * self.velocity(network, x_t, sigma, prompts)
+
+    def guided(
+        self, network: Any, x_t: Tensor, sigma: Tensor, c: Sequence[str], n: Sequence[str], kappa: float
+    ) -> Tensor:
+        away = self.f(network, x_t, sigma, n)
+        return away + kappa * (self.f(network, x_t, sigma, c) - away)
+
+
+def times(recipe: Recipe, rng: torch.Generator) -> Tensor:
+    """The logit-normal between t_min and t_max, by its inverse, found by halving."""
+    share = torch.rand(4, generator=rng, dtype=torch.float64)
+
+    def below(level: Tensor) -> Tensor:
+        normal = (torch.log(level / (1 - level)) - math.log(2)) / 1.6
+        return 0.5 * (1 + torch.erf(normal / math.sqrt(2)))
+
+    ends = torch.tensor([recipe.t_min, recipe.t_max], dtype=torch.float64)
+    first, last = below(ends)
+    low, high = (ends[i].expand(4).clone() for i in (0, 1))
+    for _ in range(80):
+        middle = (low + high) / 2
+        under = below(middle) < first + (last - first) * share
+        low, high = torch.where(under, middle, low), torch.where(under, high, middle)
+    return ((low + high) / 2).float().double()
+
+
+def asked(base: LoadedBase, **recipe: Any) -> Any:
+    body = {
+        "forget": [{"concept": "pistol", "prompts": ["a pistol"], "override": {"negative": "a gun"}}],
+        "retain": {"prompts": ["a cat", "a dog"]},
+        "budget": {"images": 4},
+        "recipe": {**RECIPE, **recipe},
+    }
+    admitted = admit(body, base.model)
+    return admitted.request.recipe, family_of("flow").plan(base, admitted.request, admitted.plan, CPU)
+
+
+def noise(rng: torch.Generator, n: int = 4) -> Tensor:
+    return torch.randn(n, 4, 8, 8, generator=rng).double()
+
+
+def test_a_guided_step_is_what_is_written_here(tmp_path: Path) -> None:
+    base = load_base(make_tiny_sd3(tmp_path))
+    recipe, plan = asked(base)
+    phi, psi, theta = base.network.requires_grad_(False), moved(base.network, 1), moved(base.network, 2)
+    written = Written(tmp_path, phi, psi, theta)
+    descents: list[Any] = [torch.optim.SGD(network.parameters(), LR) for network in (theta, psi)]
+    state = TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
+    table: Any = plan.score(phi).table
+    rows = {condition.prompt: row for condition, row in table.rows.items() if not condition.negative}
+    ((forgotten,),) = plan.forgetting.forgotten
+    c = torch.tensor([forgotten, *(rows[prompt] for prompt in ASKED[1:])])
+    w = torch.tensor([recipe.forget_weight, 1.0, 1.0, 1.0])
+    (o,) = plan.forgetting.overrides[forgotten]
+    instead = table.conditions[o]
+    assert instead.negative == "a gun"
+
+    rng = torch.Generator().manual_seed(7)
+    step = TrainingStep(plan.score(phi), plan.score(psi), plan.score(theta), None, base.schedule, recipe, None)
+    losses = step(state, ConditionSampler(plan.forgetting, recipe, CPU), Conditions(c, w))
+
+    # Nothing else is drawn: each condition has one override.
+    z, s_psi, eps_psi, s_theta, eps_theta = noise(rng), times(recipe, rng), noise(rng), times(recipe, rng), noise(rng)
+    dropped = torch.rand(4, generator=rng) < recipe.condition_dropout
+    assert 0 < int(dropped.sum()) < 4
+    weight, nothing = w.double(), [""] * 4
+    x_g = z - written.velocity(written.theta, z, torch.ones(4).double(), ASKED)
+
+    def mixed(x: Tensor, eps: Tensor, sigma: Tensor) -> Tensor:
+        level = sigma.view(-1, 1, 1, 1)
+        return (1 - level) * x + level * eps
+
+    x_t = mixed(x_g.detach(), eps_psi, s_psi)
+    seen = ["" if gone else prompt for gone, prompt in zip(dropped.tolist(), ASKED, strict=True)]
+    guided = written.guided(written.psi, x_t, s_psi, seen, nothing, recipe.kappa1)
+    # The error in the velocity: v is affine in f, (x_t - f) / sigma.
+    error = (x_t - guided) / s_psi.view(-1, 1, 1, 1) - (eps_psi - x_g.detach())
+    loss_psi = (weight * error.square().sum((1, 2, 3))).mean()
+    loss_psi.backward()
+    close(psi, written.psi)
+    with torch.no_grad():
+        for each in written.psi.parameters():
+            if each.grad is not None:
+                each -= LR * each.grad
+    written.psi.requires_grad_(False)
+    written.theta.zero_grad()
+
+    x_t = mixed(x_g, eps_theta, s_theta)
+    f_phi = written.guided(
+        written.phi, x_t, s_theta, [instead.prompt, *ASKED[1:]], [instead.negative, "", "", ""], recipe.kappa4
+    )
+    delta = f_phi - written.guided(written.psi, x_t, s_theta, ASKED, nothing, recipe.kappa2)
+    bracket = (f_phi - x_g) - recipe.alpha * (
+        f_phi - written.guided(written.psi, x_t, s_theta, ASKED, nothing, recipe.kappa3)
+    )
+    loss_theta = (weight * (1 - s_theta) * (delta * bracket).sum((1, 2, 3))).mean()
+    loss_theta.backward()
+    close(theta, written.theta)
+    assert losses == (pytest.approx(loss_psi.item(), rel=1e-4), pytest.approx(loss_theta.item(), rel=1e-3))
+    assert torch.equal(state.rng.get_state(), rng.get_state()), "the draws are others"
+
+
+def test_l_deep_is_the_error_in_the_velocity_at_every_time(tmp_path: Path) -> None:
+    """Also at the generator's own time, where there is no signal. One forgotten image, one that remains."""
+    base = load_base(make_tiny_sd3(tmp_path))
+    recipe, plan = asked(base, deep_weight=1.5, deep_start_share=0.5, deep_share=1.0, deep_kappa=2.0, lr_generator=1e-6)
+    phi, psi, theta = base.network.requires_grad_(False), moved(base.network, 1), moved(base.network, 2)
+    theta_0 = moved(base.network, 3).requires_grad_(False)
+    written = Written(tmp_path, phi, theta_0, theta)
+    descents: list[Any] = [torch.optim.SGD(network.parameters(), LR) for network in (theta, psi)]
+    state = TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
+    step = TrainingStep(
+        plan.score(phi), plan.score(psi), plan.score(theta), plan.score(theta_0), base.schedule, recipe, None
+    )
+    theta.zero_grad()
+    found = step._deep(plan.score(theta_0), state, ConditionSampler(plan.forgetting, recipe, CPU))
+
+    rng = torch.Generator().manual_seed(7)
+    forgotten, remaining = ConditionSampler(plan.forgetting, recipe, CPU).draw_deep(rng, 0)
+    table: Any = plan.score(phi).table
+    ((o,),) = plan.forgetting.overrides.values()
+    instead = table.conditions[o]
+    total, own_times = torch.zeros((), dtype=torch.float64), 0
+    for c, network in ((forgotten, written.phi), (remaining, written.psi)):
+        n = len(c)
+        z, eps = noise(rng, n), noise(rng, n)
+        u = torch.rand(n, generator=rng).double()
+        sigma = (3 * u / (1 + 2 * u)).clamp_min(0.001)
+        own = torch.rand(n, generator=rng) < 0.5
+        sigma, own_times = torch.where(own, 1.0, sigma), own_times + int(own.sum())
+        prompts = [table.conditions[row].prompt for row in c.tolist()]
+        with torch.no_grad():
+            x0 = z - written.velocity(written.psi, z, torch.ones(n).double(), prompts)
+            x_t = (1 - sigma).view(-1, 1, 1, 1) * x0 + sigma.view(-1, 1, 1, 1) * eps
+            if network is written.phi:  # its override is a negative prompt, which only guidance expresses
+                away = written.velocity(network, x_t, sigma, [instead.negative] * n)
+                v = away + 2.0 * (written.velocity(network, x_t, sigma, [instead.prompt] * n) - away)
+            else:
+                v = written.velocity(network, x_t, sigma, prompts)
+        error = written.velocity(written.theta, x_t, sigma, prompts) - v
+        total = total + 1.5 * error.square().sum((1, 2, 3)).mean() / 2
+    assert own_times > 0
+    total.backward()
+    close(theta, written.theta)
+    assert found == pytest.approx(total.item(), rel=1e-4)
+
+
+def close(ours: Any, theirs: Any) -> None:
+    """Every gradient, to what float32 leaves of it."""
+    compared = 0
+    for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if other.grad is None:
+            assert mine.grad is None or not bool(mine.grad.any()), name
+            continue
+        scale = other.grad.abs().max().item()
+        atol = max(1e-3 * scale, 1e-6)
+        torch.testing.assert_close(mine.grad.double(), other.grad, rtol=2e-3, atol=atol, msg=name)
+        compared += 1
+    assert compared > 20
