@@ -75,7 +75,7 @@ def measured(work: Path, budget: int, size: str) -> dict[str, Any]:
 def one(generator: Path, budget: int, images: int, forgotten: int) -> dict[str, Any]:
     """Run one evaluation in this process."""
     experiment = demonstration(budget, images_per_concept=images, images_per_forgotten_concept=forgotten)
-    subject, _ = ImageSource.one_step(distil(experiment, generator)), experiment.evaluators
+    subject, _ = ImageSource.of_generator(distil(experiment, generator)), experiment.evaluators
     before = peak_megabytes()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -656,6 +656,10 @@ class Recipe:
     t_min: float
     t_max: float
     """Both losses draw t from t_min..t_max, both included. Paper."""
+    steps: int
+    """The generator draws in so many steps, from ``t_init`` down in even parts, with fresh noise before each but the
+    first. In training their number is drawn anew each step, from one to all, and the last alone has a gradient.
+    Flow-matching models only: SiD-DiT (arXiv 2509.25127), 4. Paper: 1."""
     batch: int
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128 (Stable Diffusion 8 + 8); measured:
     64."""
@@ -948,8 +952,9 @@ class SourceFacts:
     """The source of the images that were measured."""
 
     kind: str
-    """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
-    the base model behind a filter that refuses the label."""
+    """one_step: a one-step generator, what Lethe makes. few_steps: one of a few steps, with fresh noise between them.
+    many_steps: a diffusion model sampled in many steps. refusal: the base model behind a filter that refuses the
+    label."""
     network_evaluations: int
     """Evaluations of the network that one image takes."""
     title: str

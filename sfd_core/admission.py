@@ -24,7 +24,7 @@ from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.reading import read_right_fields
-from sfd_core.request.recipe import Recipe, check_settings, completed
+from sfd_core.request.recipe import Recipe, completed
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
@@ -71,9 +71,11 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
         attempt(lambda: check_probes(evaluation.probes, family.conditions))
         attempt(lambda: _check_evaluation(evaluation, family))
     if recipe is not None:
-        attempt(lambda: check_settings(family.recipe, family.without, recipe))
+        attempt(lambda: family.check_settings(recipe))
         attempt(lambda: family.check_times(recipe, model))
         attempt(lambda: _check_start(recipe, model))
+    if recipe is not None and evaluation is not None:
+        attempt(lambda: _check_attacked(evaluation, recipe))
     if recipe is not None and forget is not None and text:
         attempt(lambda: check_guidance(forget, recipe))
     if recipe is not None and budget is not None:
@@ -121,6 +123,13 @@ def _check_start(recipe: Recipe, model: BaseModel) -> None:
             "say that, or start from base_model"
         )
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
+
+
+def _check_attacked(evaluation: EvaluationPlan, recipe: Recipe) -> None:
+    """Refuse probes of a generator of several steps: they attack what one evaluation of its network draws."""
+    if evaluation.probes and recipe.steps != 1:
+        message = f"they attack generators of one step, and recipe.steps is {recipe.steps}: leave them out"
+        raise InvalidRequest((FieldError("/evaluation/probes", message),))
 
 
 def _check_turns(recipe: Recipe, budget: Budget, concepts: int) -> None:

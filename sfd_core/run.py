@@ -142,7 +142,7 @@ def unlearn(
     began = time.monotonic()
     generator = generator_of(state, base, request.recipe)
     draft: ReportDraft | None = None
-    source, pace = ImageSource.one_step(generator), Pace()
+    source, pace = ImageSource.of_generator(generator), Pace()
     for done, of, draft in examine(source, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
         yield Progress(done, of, time.monotonic() - began, *pace(done, of))
         if should_stop is not None and should_stop.is_set():

@@ -179,7 +179,7 @@ class Subjects:
         return ImageSource.many_steps(sampler, title)
 
     def _distilled(self, of: Experiment, name: str, asked: Asked) -> ImageSource:
-        return ImageSource.one_step(distil(of, self.arguments.work / f"{name}-generator", asked), name)
+        return ImageSource.of_generator(distil(of, self.arguments.work / f"{name}-generator", asked), name)
 
 
 if __name__ == "__main__":

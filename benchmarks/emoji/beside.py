@@ -27,7 +27,7 @@ def beside(experiment: Experiment, job: Job, folder: Path) -> dict[str, Any]:
     began, said_at = time.monotonic(), 0.0
     base, device = experiment.base, experiment.device
     generator, many_steps = distilled_generator(base, device), base_model_sampler(base, device)
-    subject = ImageSource.one_step(generator, "1 step, nothing forgotten")
+    subject = ImageSource.of_generator(generator, "1 step, nothing forgotten")
 
     def say(done: int, of: int) -> None:
         nonlocal said_at

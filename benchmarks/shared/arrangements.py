@@ -67,7 +67,7 @@ class Published:
         for labels, weight in halves:
             c, z, t, eps, w = self._draw(labels, weight)
             with torch.no_grad():
-                x_g = networks.images(z, c)
+                x_g = networks.images([z], c)
             x_t = networks.schedule.add_noise(x_g, eps, t)
             fake_score_loss(networks.schedule.eps_from_x0(networks.psi(x_t, t, c), x_t, t), eps, w).backward()
         torch.nn.utils.clip_grad_value_(networks.psi.network.parameters(), self.recipe.clip_value)
@@ -76,7 +76,7 @@ class Published:
         state.optimizer_generator.zero_grad(set_to_none=True)
         for labels, weight in halves:
             c, z, t, eps, w = self._draw(labels, weight)
-            x_g = networks.images(z, c)
+            x_g = networks.images([z], c)
             x_t = networks.schedule.add_noise(x_g, eps, t)
             f_psi = networks.psi(x_t, t, c)
             f_phi = networks.phi(x_t, t, self.sampler.overrides(c, state.rng))

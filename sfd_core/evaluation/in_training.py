@@ -62,4 +62,5 @@ class QuickEvaluation:
 def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> Generator:
     """Return the averaged generator of a run, as it would be published now: a plain network, with its adapter folded
     in."""
-    return family_of(base.model.family).generator(merged(state.average), base, base.schedule.start(recipe))
+    start, network = base.schedule.start(recipe), merged(state.average)
+    return family_of(base.model.family).generator(network, base, start, recipe.steps)

@@ -64,7 +64,7 @@ class OwnCheck:
         """Check the averaged generator of ``state``. Yields None after every chunk of images, at last the check."""
         began = time.monotonic()
         generator = generator_of(state, self.base, self.request.recipe)
-        source = ImageSource.one_step(generator)
+        source = ImageSource.of_generator(generator)
         found: Measurement | None = None
         made = 0
         for done, _, found in evaluate(  # noqa: B007 - the last one is used

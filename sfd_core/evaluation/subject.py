@@ -18,14 +18,14 @@ from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import family_of
 from sfd_core.families.sampling import ImageSampler, PromptSampler
 
-Kind = Literal["one_step", "many_steps", "refusal"]
+Kind = Literal["one_step", "few_steps", "many_steps", "refusal"]
 
 
 @dataclass(frozen=True)
 class ImageSource:
     """A source of the images that are evaluated. ``sample``: makes its images; ``sample_prompts``: the same by prompt
-    (text to image). ``generator``: the network itself where it makes an image in one step, which is what the probes
-    work on; ``None`` for the others. ``refused``: labels of which a filter makes no image."""
+    (text to image). ``generator``: where the images are those of one. ``refused``: labels of which a filter makes no
+    image."""
 
     kind: Kind
     title: str
@@ -36,9 +36,11 @@ class ImageSource:
     sample_prompts: SamplePrompts | None = None
 
     @classmethod
-    def one_step(cls, generator: Generator, title: str = "one-step generator") -> ImageSource:
+    def of_generator(cls, generator: Generator, title: str | None = None) -> ImageSource:
         by_prompt = generator.sample_prompts if isinstance(generator, PromptSampler) else None
-        return cls("one_step", title, 1, generator.sample_labels, generator, sample_prompts=by_prompt)
+        kind: Kind = "one_step" if (steps := generator.network_evaluations) == 1 else "few_steps"
+        said = title or ("one-step generator" if kind == "one_step" else f"generator of {steps} steps")
+        return cls(kind, said, steps, generator.sample_labels, generator, sample_prompts=by_prompt)
 
     @classmethod
     def many_steps(cls, sampler: ImageSampler, title: str) -> ImageSource:
@@ -82,5 +84,5 @@ def open_generator(
     """
     opened = family_of(base.model.family).open_elsewhere(folder, base, steps, device)
     if isinstance(opened, Generator):
-        return ImageSource.one_step(opened, folder.name)
+        return ImageSource.of_generator(opened, folder.name)
     return ImageSource.many_steps(opened, folder.name)

@@ -11,11 +11,13 @@ from sfd_core.base_model.layout import FolderLayout
 from sfd_core.base_model.manifest import BaseModel, Conditions
 from sfd_core.families.times import check_steps
 from sfd_core.prompts.plan import PromptPlan
-from sfd_core.request.recipe import Recipe
+from sfd_core.request.recipe import Recipe, check_settings
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 NO_NEGATIVE = "supported for text-to-image models only: there are no negative prompts"
 """Why a setting means nothing to models that are asked by class."""
+
+ONE_STEP = {"steps": "supported for flow-matching models only: generators of this family draw in one step"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Description:
     says otherwise. ``budget_images``: the most generated images to train on, unless the request says otherwise.
     ``checked_for_one``: images that a run's own check makes and judges in the time that training takes for one of its
     own, as measured (docs/recipes.md). ``without``: settings of a recipe that mean nothing here and are refused where
-    they are changed, each with the reason. ``check_times``: refuses times that a model does not have.
+    they are changed, each with the reason. ``several_steps``: its generators may draw in more steps than one.
+    ``check_times``: refuses times that a model does not have.
     ``check_plan``: refuses prompts that a model would not tell from their overrides.
     ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
     the pipeline, and of the scheduler in it. ``hubs``: what is fetched of its models on a hub, by the first
@@ -41,6 +44,7 @@ class Description:
     pipelines: tuple[str, ...]
     one_step_scheduler: str = "EulerDiscreteScheduler"
     without: Mapping[str, str] = field(default_factory=dict)
+    several_steps: bool = False
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
     hubs: Sequence[HubLayout] = ()
@@ -50,6 +54,14 @@ class Description:
     def layouts(self) -> Sequence[FolderLayout]:
         """What is read of a folder of such a model, by the first that fits."""
         return (self.folder,) if self.folder is not None else self.hubs
+
+    def check_settings(self, recipe: Recipe) -> None:
+        """Refuse settings of ``recipe`` that would do nothing.
+
+        Raises:
+            InvalidRequest: pointing at each setting, from ``/recipe``.
+        """
+        check_settings(self.recipe, {**({} if self.several_steps else ONE_STEP), **self.without}, recipe)
 
     @property
     def takes_prompts(self) -> bool:

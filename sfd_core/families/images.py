@@ -13,7 +13,18 @@ from torch import Tensor
 
 def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
     """Draw unit noise [n, C, H, W], each image from a CPU generator of its own seed, as stock pipelines do."""
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    return noises_of(seeds, shape, 1)[0]
+
+
+def noises_of(seeds: Sequence[int], shape: tuple[int, int, int], steps: int) -> list[Tensor]:
+    """Draw unit noise [n, C, H, W] for each of ``steps``: the first is :func:`noise_of`, and the same generators go
+    on."""
+    drawn = [[torch.randn(shape, generator=own) for _ in range(steps)] for own in map(_seeded, seeds)]
+    return [torch.stack(list(step)) for step in zip(*drawn, strict=True)]
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def noise_shape(network: Any) -> tuple[int, int, int]:

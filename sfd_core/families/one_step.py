@@ -40,6 +40,16 @@ def load_one_step_scheduler(folder: Path) -> EulerDiscreteScheduler:
     return EulerDiscreteScheduler.from_config(config)
 
 
+def check_one_step(steps: int) -> None:
+    """Refuse a generator of more steps, of a family whose generators make one.
+
+    Raises:
+        ValueError: with the number of them.
+    """
+    if steps != 1:
+        raise ValueError(f"generators of this family draw in one step, not in {steps}")
+
+
 def last_step(scheduler: EulerDiscreteScheduler) -> int:
     """Return the step at which a generator with this scheduler starts: the last that it has."""
     return int(scheduler.config.num_train_timesteps) - 1

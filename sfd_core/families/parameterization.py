@@ -7,6 +7,7 @@ The forward process is ``x_t = a_t x + b_t eps`` with ``eps ~ N(0, I)``. The let
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,6 +41,10 @@ class Parameterization(ABC):
     @abstractmethod
     def start(self, recipe: Recipe) -> float:
         """Return the time at which the generator asks its network: ``t_init``."""
+
+    def asked_at(self, recipe: Recipe) -> Sequence[float]:
+        """Return the times at which the generator asks its network for one image: of the step that it makes."""
+        return (self.start(recipe),)
 
     @abstractmethod
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:

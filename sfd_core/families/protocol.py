@@ -80,7 +80,8 @@ class TrainingPlan:
 
 @runtime_checkable
 class Generator(Protocol):
-    """A one-step generator: what is trained, published, opened again and sampled. ``network``: what it asks once."""
+    """A generator of one step, or a few: what is trained, published, opened again and sampled. ``network``: what it
+    asks, ``network_evaluations`` times an image."""
 
     network: Any
     network_evaluations: int
@@ -92,7 +93,7 @@ class Generator(Protocol):
 
     @property
     def start(self) -> float:
-        """The time at which it asks its network."""
+        """The time at which it asks its network first."""
         ...
 
     def sample_labels(self, labels: Sequence[int], seeds: Sequence[int]) -> Images:
@@ -139,8 +140,13 @@ class Family(Protocol):
         """Plan what a run of ``request`` trains with. ``prompts``: the plan of a model that is asked by prompts."""
         ...
 
-    def generator(self, network: Any, base: LoadedBase, start: float) -> Generator:
-        """Make the generator that is this network, asked once at time ``start``; the network is shared."""
+    def generator(self, network: Any, base: LoadedBase, start: float, steps: int = 1) -> Generator:
+        """Make the generator that is this network, asked first at time ``start`` and ``steps`` times in all; the
+        network is shared.
+
+        Raises:
+            ValueError: for more steps than generators of the family make.
+        """
         ...
 
     def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedNetwork:

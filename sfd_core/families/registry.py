@@ -16,7 +16,7 @@ from sfd_core.base_model.manifest import MANIFEST, BaseModel, read_manifest
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.description import Description
 from sfd_core.request.reading import read
-from sfd_core.request.recipe import Recipe, check_settings, completed
+from sfd_core.request.recipe import Recipe, completed
 
 if TYPE_CHECKING:
     from sfd_core.families.protocol import Family
@@ -88,7 +88,7 @@ def recipe_of(
     """
     described = describe(family)
     recipe = read(Recipe, completed(described.recipe, recommended or {}, changes or {}), "/recipe")
-    check_settings(described.recipe, described.without, recipe)
+    described.check_settings(recipe)
     return recipe
 
 

@@ -25,6 +25,7 @@ def model_card(report: Report, usage: Usage) -> str:
     cost, recipe, generator = report.cost, report.recipe, report.generator
     if cost is None or recipe is None or generator is None:
         raise ValueError("a card is made of the report of a run: this one has no cost, recipe or generator")
+    made = "A one-step generator" if usage.steps == 1 else f"A generator of {usage.steps} steps"
     unlearned = "\n".join(
         f"| {row.concept} | {written_in_words(row.override)} | {_interval(row.accuracy)} | {number(row.n)} |"
         for row in unlearning
@@ -32,12 +33,12 @@ def model_card(report: Report, usage: Usage) -> str:
     return f"""---
 library_name: diffusers
 license: other
-tags: [score-forgetting-distillation, unlearning, one-step]
+tags: [score-forgetting-distillation, unlearning, {"one-step" if usage.steps == 1 else "few-step"}]
 ---
 
 # {base.title} without {", ".join(forgotten)}
 
-A one-step generator, distilled without any data from `{base.name}` (`{base.digest}`) by Score Forgetting
+{made}, distilled without any data from `{base.name}` (`{base.digest}`) by Score Forgetting
 Distillation (arXiv 2409.11219). Licence of the base model: {base.license}.
 
 Verdict: **{report.verdict}** by the thresholds of the request ({json.dumps(dict(report.thresholds))}), measured on
@@ -113,6 +114,11 @@ pipe = {usage.opening}"""
 image = pipe("{example}", generator=torch.Generator().manual_seed(7)).images[0]"""
     forgotten = {item.concept for item in report.forget}
     prompts = [row.prompts[0] for row in asked if row.concept not in forgotten]
+    call = f"pipe({prompts[0]!r}, {', '.join(usage.arguments)}"
+    if usage.steps > 1:
+        return f"""{opened}
+torch.manual_seed(7)  # noise is drawn anew between the steps
+image = {call}).images[0]"""
     return f"""{opened}
 rng = torch.Generator().manual_seed(7)
-image = pipe({prompts[0]!r}, {", ".join(usage.arguments)}, generator=rng).images[0]"""
+image = {call}, generator=rng).images[0]"""

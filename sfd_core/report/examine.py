@@ -84,13 +84,13 @@ def examine(
         InvalidRequest: probes are asked for, and ``source`` takes many steps: they work on one-step generators.
     """
     asked = request.evaluation.probes
-    if asked and source.generator is None:
+    if asked and (source.generator is None or source.generator.network_evaluations != 1):
         message = f"they work on one-step generators; this one takes {source.network_evaluations} steps an image"
         raise InvalidRequest((FieldError("/evaluation/probes", message),))
     measured: Measurement | None = None
     base_model = ImageSource.many_steps(base_sampler_of(base, device), "base model")
     # A filter stands before the network: who is behind it asks the network, and that was not looked at.
-    network = source.generator if source.kind == "one_step" else None
+    network = source.generator if source.kind != "refusal" else None
     own = OwnNetwork.of(network, base, request, plan, device) if network is not None else None
     for done, of, measured in evaluate(  # noqa: B007 - the last one is used
         source.samplers,

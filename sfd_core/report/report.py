@@ -36,9 +36,10 @@ SCHEMA_VERSION: Literal[5] = 5
 class SourceFacts:
     """The source of the images that were measured."""
 
-    kind: Literal["one_step", "many_steps", "refusal"]
-    """one_step: a one-step generator, what Lethe makes. many_steps: a diffusion model sampled in many steps. refusal:
-    the base model behind a filter that refuses the label."""
+    kind: Literal["one_step", "few_steps", "many_steps", "refusal"]
+    """one_step: a one-step generator, what Lethe makes. few_steps: one of a few steps, with fresh noise between them.
+    many_steps: a diffusion model sampled in many steps. refusal: the base model behind a filter that refuses the
+    label."""
     network_evaluations: Count
     """Evaluations of the network that one image takes."""
     title: str

@@ -66,7 +66,7 @@ class Strip:
         shown = [self.concepts.index(row.concept) for row in self.rows]
         labels = [label for label in shown for _ in range(IMAGES)]
         seeds = [seed for label in shown for seed in seeds_of(label, IMAGES)]
-        made = ImageSource.one_step(generator_of(state, self.base, self.request.recipe))
+        made = ImageSource.of_generator(generator_of(state, self.base, self.request.recipe))
         return by_label(made.samplers, self.prompts)(labels, seeds)
 
     def _keep(self, moment: Moment) -> None:

@@ -59,6 +59,10 @@ class Recipe:
     t_min: Time = 38
     t_max: Time = 712
     """Both losses draw t from t_min..t_max, both included. Paper."""
+    steps: Annotated[Whole, Field(ge=1, le=4)] = 1
+    """The generator draws in so many steps, from ``t_init`` down in even parts, with fresh noise before each but the
+    first. In training their number is drawn anew each step, from one to all, and the last alone has a gradient.
+    Flow-matching models only: SiD-DiT (arXiv 2509.25127), 4. Paper: 1."""
     batch: Annotated[Whole, Field(ge=2, le=4096)] = 64
     """Generated images a step, remaining and forgotten together. Paper: 128 + 128 (Stable Diffusion 8 + 8); measured:
     64."""

@@ -3,6 +3,7 @@ of a run does: each takes its share of the images afterwards."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,8 @@ from sfd_core.training.state import TrainingState
 class Draws:
     """One batch of generated images, and one update of either network on them.
 
-    ``c``, ``w``: [B] conditions and their weights. ``z``: [B, C, H, W] unit noise of the images. ``t_psi``,
+    ``c``, ``w``: [B] conditions and their weights. ``z``: unit noise [B, C, H, W] of the images, one for each step that
+    they are drawn in: of as many as the generator makes, any number alike. ``t_psi``,
     ``eps_psi``, ``c_psi``: times [B], noise [B, C, H, W] and conditions [B], some of them dropped, of the fake score's
     loss. ``t_theta``, ``eps_theta``, ``o``: of the generator's loss; ``o`` are overrides, but for those that a judge
     chooses.
@@ -28,7 +30,7 @@ class Draws:
 
     c: Tensor
     w: Tensor
-    z: Tensor
+    z: Sequence[Tensor]
     t_psi: Tensor
     eps_psi: Tensor
     t_theta: Tensor
@@ -47,7 +49,7 @@ class Draws:
     ) -> Draws:
         """Draw what an update of both networks on these ``conditions`` needs."""
         c, w, rng = conditions.c, conditions.w, state.rng
-        z = unit_noise(len(c), state)
+        z = [unit_noise(len(c), state) for _ in range(_steps(recipe, rng))]
         t_psi, eps_psi = schedule.fake_score_times(len(c), recipe, rng).to(c.device), unit_noise(len(c), state)
         t_theta, eps_theta = schedule.generator_times(len(c), recipe, rng).to(c.device), unit_noise(len(c), state)
         c_psi = sampler.some_dropped(c, rng)
@@ -75,6 +77,11 @@ class DeepDraws:
         own = torch.rand(len(c), generator=state.rng) < recipe.deep_start_share
         t = t.masked_fill(own, schedule.start(recipe)).to(c.device)
         return cls(c, z, eps, t, sampler.overrides(c, state.rng))
+
+
+def _steps(recipe: Recipe, rng: torch.Generator) -> int:
+    """In how many steps images are drawn; nothing is drawn where that is always one."""
+    return int(torch.randint(1, recipe.steps + 1, (), generator=rng)) if recipe.steps > 1 else 1
 
 
 def unit_noise(batch: int, state: TrainingState) -> Tensor:

@@ -60,7 +60,7 @@ class TrainingStep:
         state.optimizer_fake_score.zero_grad(set_to_none=True)
         for i in pieces:
             with torch.set_grad_enabled(len(pieces) == 1):
-                x_g = self.images(z[i], c[i])
+                x_g = self.images([step[i] for step in z], c[i])
             kept = x_g if len(pieces) == 1 else None
             x_t = self.schedule.add_noise(x_g.detach(), eps[i], t[i])
             (f_psi,) = self.psi.guided(x_t, t[i], drawn.c_psi[i], self.recipe.kappa1)
@@ -82,7 +82,7 @@ class TrainingStep:
         _train(state.optimizer_fake_score, False)
         state.optimizer_generator.zero_grad(set_to_none=True)
         for i in self._pieces(c):
-            x_g = kept if kept is not None else self.images(z[i], c[i])
+            x_g = kept if kept is not None else self.images([step[i] for step in z], c[i])
             magnitude += x_g.detach().abs().mean().item() * (len(i) / len(c))
             x_t = self.schedule.add_noise(x_g, eps[i], t[i])
             f_psi, f_psi3 = self.psi.guided(x_t, t[i], c[i], recipe.kappa2, recipe.kappa3)
@@ -130,9 +130,21 @@ class TrainingStep:
             loss_half += loss.item()
         return loss_half
 
-    def images(self, z: Tensor, c: Tensor) -> Tensor:
-        """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B]."""
-        return self._one_step(self.theta, z, c)
+    def images(self, z: Sequence[Tensor], c: Tensor) -> Tensor:
+        """Make ``x_g = f_theta(b_tinit z, t_init, c)``; z: [B, C, H, W] unit noise, c: [B].
+
+        With more noise than of one step, what a step makes is noised anew, to the time of the next, which has the
+        gradient alone.
+        """
+        first, *fresh = z
+        times = self.schedule.asked_at(self.recipe)[1:]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not fresh):
+            x_g = self._one_step(self.theta, first, c)
+        for i, (eps, time) in enumerate(zip(fresh, times, strict=False), start=1):
+            t = torch.full((len(eps),), time, device=eps.device)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and i == len(fresh)):
+                x_g = self.theta(self.schedule.add_noise(x_g, eps, t), t, c)
+        return x_g
 
     def _one_step(self, score: Score, z: Tensor, c: Tensor) -> Tensor:
         t = torch.full((len(z),), self.schedule.start(self.recipe), device=z.device)

@@ -1,5 +1,6 @@
 """Jobs on flow-matching models through the whole service, from submission to samples: real api, broker, database,
-worker and sampler, on a tiny model of every pipeline. What is downloaded draws what the endpoint draws, in stock diffusers."""
+worker and sampler, on a tiny model of every pipeline. What is downloaded
+draws what the endpoint draws, in stock diffusers."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from tests.support.waiting import wait_for
 from tests.support.workers import working
 
 WHY = "A model that means nothing: nobody can be harmed by it."
-MODELS = ("sd3", "sd3-with-t5")
+RUNS = [("sd3", 1), ("sd3-with-t5", 4)]
+"""Models, and in how many steps their generators draw."""
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +93,16 @@ def drawn(service: Service, generator: Generator, n: int, seed: int) -> Any:
     return np.stack([np.asarray(Image.open(io.BytesIO(picture))) for picture in pictures])
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_from_submission_to_a_folder_that_stock_diffusers_opens(service: Service, model: str, tmp_path: Path) -> None:
-    report, generator = run(service, model)
+@pytest.mark.parametrize(("model", "steps"), RUNS)
+def test_from_submission_to_a_folder_that_stock_diffusers_opens(
+    service: Service, model: str, steps: int, tmp_path: Path
+) -> None:
+    report, generator = run(service, model, steps=steps)
     assert report.criteria
     assert (report.domain, report.raw["text"]["start"]) == ("object", "distilled")
-    assert report.raw["speed"]["generator_network_evaluations"] == 1
+    assert report.raw["speed"]["generator_network_evaluations"] == steps
+    assert report.raw["subject"]["kind"] == ("one_step" if steps == 1 else "few_steps")
+    assert report.raw["recipe"]["steps"] == steps
     ours = drawn(service, generator, 3, 5)
     assert len({image.tobytes() for image in ours}) == 3
     assert np.array_equal(drawn(service, generator, 1, 7)[0], ours[2])
@@ -105,16 +111,20 @@ def test_from_submission_to_a_folder_that_stock_diffusers_opens(service: Service
     card = (folder / "README.md").read_text("utf-8")
     opening = next(line for line in card.splitlines() if line.startswith("pipe = "))
     call = next(line for line in card.splitlines() if line.startswith("image = "))
-    arguments = call.partition("', ")[2].partition(", generator=rng")[0]
+    arguments = call.partition("', ")[2].partition(").images")[0]
+    assert ("torch.manual_seed(7)" in card) == (steps > 1)
     run_without_our_code(
         f"""
 import numpy, torch
 from diffusers import {opening.partition("pipe = ")[2].partition(".")[0]}
 folder = {str(folder)!r}
 {opening}
-rng = [torch.Generator().manual_seed(5 + i) for i in range(3)]
-images = pipe(["a cat"] * 3, {arguments}, generator=rng, output_type="np").images
-numpy.save({str(tmp_path / "images.npy")!r}, images)
+images = []
+for i in range(3):
+    rng = torch.Generator().manual_seed(5 + i)
+    torch.manual_seed(5 + i)  # for what draws without a generator
+    images.append(pipe("a cat", {arguments}, output_type="np").images[0])
+numpy.save({str(tmp_path / "images.npy")!r}, numpy.stack(images))
 """,
         tmp_path,
     )

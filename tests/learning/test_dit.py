@@ -64,7 +64,7 @@ def test_what_is_published_is_what_was_measured(finished: Finished) -> None:
     files = family_of("dit").files(finished.generator)
     assert finished.report["generator"]["digest"] == digest_of(files)
     again = load_generator(finished.generator)
-    assert ImageSource.one_step(again).generator is again
+    assert ImageSource.of_generator(again).generator is again
     assert again.sample_labels([0, 4], [1, 2]).shape == (2, 16, 16, 3)
 
 

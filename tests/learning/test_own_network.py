@@ -60,7 +60,7 @@ def case(base: LoadedBase, body: Mapping[str, Any], start: float) -> Case:
     generator = family_of(base.model.family).generator(moved(base.network), base, start)
     own = OwnNetwork.of(generator, base, admitted.request, admitted.plan, CPU)
     assert own is not None
-    return Case(base, admitted, own, ImageSource.one_step(generator))
+    return Case(base, admitted, own, ImageSource.of_generator(generator))
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def published(base: LoadedBase, folder: Path) -> Path:
 
 def reported(base: LoadedBase, request: UnlearningRequest, out: Path, **given: Any) -> Mapping[str, Any]:
     """The report of ``base``'s own network asked once, as it is read back from its file."""
-    subject = ImageSource.one_step(TextGenerator.of(base.network, base, T_INIT))
+    subject = ImageSource.of_generator(TextGenerator.of(base.network, base, T_INIT))
     evaluators = Evaluators.load(base.model, CPU, nsfw=nsfw.wanted(request), **given)
     *_, (_, _, examined) = examine(subject, base, evaluators, request, CPU, plan_prompts(request, base.model))
     assert examined is not None

@@ -22,6 +22,7 @@ from sfd_core.families.class_unet.networks import STOCK, Networks
 from sfd_core.families.class_unet.schedulers import OVER_STEPS, Schedulers
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.images import from_uint8, to_uint8
+from sfd_core.families.one_step import check_one_step
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.sampling import Images
 from sfd_core.families.saved import saved_files
@@ -55,7 +56,8 @@ class ClassUnets:
             class_conditions((), concepts),
         )
 
-    def generator(self, network: Any, base: LoadedBase, start: float) -> OneStepGenerator:
+    def generator(self, network: Any, base: LoadedBase, start: float, steps: int = 1) -> OneStepGenerator:
+        check_one_step(steps)
         return OneStepGenerator.of(network, base.schedule, start, base.model)
 
     def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedClassUnet:

@@ -18,6 +18,7 @@ from sfd_core.families.dit.generator import DitGenerator
 from sfd_core.families.dit.loading import LoadedDit, load, load_transformer
 from sfd_core.families.dit.network import DitScore, null_class
 from sfd_core.families.images import from_uint8
+from sfd_core.families.one_step import check_one_step
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.sampling import Images
 from sfd_core.families.saved import saved_files
@@ -48,7 +49,8 @@ class Dit:
             class_conditions((), concepts, dropped),
         )
 
-    def generator(self, network: Any, base: LoadedBase, start: float) -> DitGenerator:
+    def generator(self, network: Any, base: LoadedBase, start: float, steps: int = 1) -> DitGenerator:
+        check_one_step(steps)
         return DitGenerator.of(network, _loaded(base), start)
 
     def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedDit:

@@ -21,6 +21,7 @@ DESCRIPTION = text_description(
     one_step_scheduler="FlowMatchEulerDiscreteScheduler",
     budget_images=12_800,
     checked_for_one=1.7,  # unmeasured: Stable Diffusion's, which is guided over latents too
+    several_steps=True,
     without={"attention_slicing": NO_SLICES},
     check_times=check_sigmas,
 )

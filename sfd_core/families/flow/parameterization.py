@@ -8,6 +8,7 @@ the velocity ``v = eps - x0``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +70,10 @@ class Flow(Parameterization):
         """Return the noise level ``t_init``."""
         return float(recipe.t_init)
 
+    def asked_at(self, recipe: Recipe) -> Sequence[float]:
+        """Return ``sigma_i = t_init (1 - i / n)`` of the recipe's n steps. SiD-DiT."""
+        return [self.start(recipe) * (1 - i / recipe.steps) for i in range(recipe.steps)]
+
     def generator_times(self, n: int, recipe: Recipe, rng: torch.Generator) -> Tensor:
         """Draw ``sigma = sigmoid(N(ln 2, 1.6^2))`` as it is distributed between t_min and t_max."""
         ends = torch.tensor([recipe.t_min, recipe.t_max], dtype=torch.float64)
@@ -94,11 +99,17 @@ class Flow(Parameterization):
         return (self.shift * share / (1 + (self.shift - 1) * share)).clamp_min(1 / self.train_steps)
 
     def one_step_scheduler(self, start: float) -> FlowMatchEulerDiscreteScheduler:
-        """Make one step of Euler's from noise alone, ``z - v``.
+        """Make one step of Euler's from noise alone, ``z - v``, as :meth:`stochastic_scheduler`."""
+        return self.stochastic_scheduler(start, 1)
+
+    def stochastic_scheduler(self, start: float, steps: int) -> FlowMatchEulerDiscreteScheduler:
+        """Make Euler's scheduler whose steps are the generator's, ``x <- (1 - sigma) x0 + sigma eps`` with fresh eps
+        and sigma of 1, 1 - 1/n, ... 1/n. Shifted by nothing they would end at 1/1000: they are stretched to end at 1/n.
 
         Raises:
             ValueError: for a start with signal: stock pipelines begin with noise alone, at sigma 1.
         """
         if start != 1:
             raise ValueError(f"a generator of a flow-matching model starts at sigma 1, not {start:g}")
-        return FlowMatchEulerDiscreteScheduler(self.train_steps, stochastic_sampling=True)
+        last = None if steps == 1 else 1 / steps
+        return FlowMatchEulerDiscreteScheduler(self.train_steps, shift_terminal=last, stochastic_sampling=True)

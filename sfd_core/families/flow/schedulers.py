@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -23,20 +24,28 @@ from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.text.schedulers import Ask, Drawing, TextSchedulers
 
+MOST_STEPS = 4
+"""Of a generator that a recipe may ask for."""
+
 
 class FlowDrawing(Drawing):
-    """A step of Euler's from noise alone. The scheduler says that it is stochastic: with one step nothing is random,
-    and a generator is told from a base model by it."""
+    """Steps of Euler's from noise alone, with fresh noise between them. The scheduler says that it is stochastic, also
+    where one step leaves nothing random: a generator is told from a base model by it."""
 
     start = 1.0
 
-    def __init__(self, scheduler: FlowMatchEulerDiscreteScheduler) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheduler: FlowMatchEulerDiscreteScheduler, steps: int) -> None:
+        self.scheduler, self.steps = scheduler, steps
 
-    def x0(self, ask: Ask, z: Tensor) -> Tensor:
-        self.scheduler.set_timesteps(1, device=z.device)
-        x0: Tensor = z - self.scheduler.sigmas[0] * ask(z, self.scheduler.timesteps[0])
-        return x0
+    def x0(self, ask: Ask, noise: Sequence[Tensor]) -> Tensor:
+        x, *fresh = noise
+        self.scheduler.set_timesteps(self.steps, device=x.device)
+        sigmas = self.scheduler.sigmas
+        for i, t in enumerate(self.scheduler.timesteps):
+            x0: Tensor = x - sigmas[i] * ask(x, t)
+            # What the scheduler does itself, of noise that it draws where nobody can say which.
+            x = (1 - sigmas[i + 1]) * x0 + sigmas[i + 1] * fresh[i] if i < len(fresh) else x0
+        return x
 
 
 def load_flow(folder: Path) -> Flow:
@@ -60,16 +69,21 @@ def load_drawing(folder: Path) -> FlowDrawing:
     if config.get("_class_name") != FlowMatchEulerDiscreteScheduler.__name__:
         raise ModelRefused(f"{path}: _class_name must be {FlowMatchEulerDiscreteScheduler.__name__!r}")
     train_steps, checked = read_flow_scheduler(folder).num_train_timesteps, Checked(config)
-    defaults = FlowMatchEulerDiscreteScheduler().config
-    for name, ours in Flow(train_steps=train_steps).one_step_scheduler(1).config.items():
+    terminals = [None, *(1 / n for n in range(2, MOST_STEPS + 1))]
+    must = f"be null, or 1/n of a generator of n steps, at most {MOST_STEPS}"
+    last = checked.value("shift_terminal", terminals.__contains__, must, None)
+    checked.refuse(path)
+    steps, defaults = terminals.index(last) + 1, FlowMatchEulerDiscreteScheduler().config
+    for name, ours in Flow(train_steps=train_steps).stochastic_scheduler(1, steps).config.items():
         if not name.startswith("_"):
             checked.value(name, partial(eq, ours), f"be {shown(ours)} in a generator", defaults[name])
     checked.refuse(path)
-    return FlowDrawing(FlowMatchEulerDiscreteScheduler.from_config(config))
+    return FlowDrawing(FlowMatchEulerDiscreteScheduler.from_config(config), steps)
 
 
-def _drawing(schedule: Parameterization, start: float) -> FlowDrawing:
-    return FlowDrawing(schedule.one_step_scheduler(start))
+def _drawing(schedule: Parameterization, start: float, steps: int) -> FlowDrawing:
+    assert isinstance(schedule, Flow)  # as load_flow made it
+    return FlowDrawing(schedule.stochastic_scheduler(start, steps), steps)
 
 
 def _ours(folder: Path, base: LoadedBase) -> bool:

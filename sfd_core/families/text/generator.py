@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from sfd_core.base_model.vocabulary import EvaluationPrompts
-from sfd_core.families.images import noise_of, noise_shape
+from sfd_core.families.images import noise_shape, noises_of
 from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
 from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.families.text.schedulers import Drawing
@@ -25,7 +25,7 @@ from sfd_core.families.usage import Usage
 
 
 class TextGenerator(PromptSampler):
-    """Images from one network evaluation each."""
+    """Images from one network evaluation each, or from a few."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class TextGenerator(PromptSampler):
     ) -> None:
         self.network = network.eval()
         self.drawing = drawing
+        self.steps = self.network_evaluations = drawing.steps
         self.text = text
         self.asked = asked
 
@@ -47,13 +48,15 @@ class TextGenerator(PromptSampler):
     @property
     def usage(self) -> Usage:
         """How stock diffusers draws with the folder that it is saved to."""
-        return Usage(self.text.opening, ("num_inference_steps=1", *self.text.arguments))
+        asked = (f"num_inference_steps={self.steps}", *self.text.arguments)
+        return Usage(self.text.opening, asked, self.steps)
 
     @classmethod
-    def of(cls, network: Any, base: LoadedPipeline, start: float) -> TextGenerator:
-        """Make a generator around a network in memory; the network and the text side of ``base`` are shared, not
-        copied."""
-        return cls(network, base.schedulers.drawing(base.schedule, start), base.text, evaluation_prompts(base.model))
+    def of(cls, network: Any, base: LoadedPipeline, start: float, steps: int) -> TextGenerator:
+        """Make a generator of so many steps around a network in memory; the network and the text side of ``base`` are
+        shared, not copied."""
+        drawing = base.schedulers.drawing(base.schedule, start, steps)
+        return cls(network, drawing, base.text, evaluation_prompts(base.model))
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -63,14 +66,17 @@ class TextGenerator(PromptSampler):
             n = len(prompts[i : i + SAMPLE_BATCH])
             # Filled up as OneStepGenerator's batches are: kernels may round differently for other batch sizes.
             filled = [*prompts[i : i + n], *[prompts[i + n - 1]] * (SAMPLE_BATCH - n)]
-            noise = noise_of([*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)], noise_shape(self.network))
+            own = [*seeds[i : i + n], *[seeds[i + n - 1]] * (SAMPLE_BATCH - n)]
+            noise = noises_of(own, noise_shape(self.network), self.steps)
             images.append(self.text.autoencoder.pictures(self._latents(filled, noise))[:n])
         return np.concatenate(images)
 
-    def _latents(self, prompts: Sequence[str], noise: torch.Tensor) -> torch.Tensor:
+    def _latents(self, prompts: Sequence[str], noise: Sequence[torch.Tensor]) -> torch.Tensor:
         device = next(self.network.parameters()).device
         c = self.text.embeddings(prompts).to(device)
-        return self.drawing.x0(lambda x, t: self.text.output(self.network, x, t, c), noise.to(device))
+        z, *fresh = (of_step.to(device) for of_step in noise)
+        between = [self.text.as_pipelines_draw(of_step) for of_step in fresh]
+        return self.drawing.x0(lambda x, t: self.text.output(self.network, x, t, c), [z, *between])
 
     def save(self, folder: Path) -> None:
         """Write a stock pipeline folder: safetensors, configurations, tokenizers."""

@@ -4,7 +4,7 @@ schedulers of diffusers that go with them."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.families.ddim import ddim
 from sfd_core.families.fitting import same_schedule
-from sfd_core.families.one_step import last_step, load_one_step_scheduler
+from sfd_core.families.one_step import check_one_step, last_step, load_one_step_scheduler
 from sfd_core.families.parameterization import Parameterization
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.schedules import load_schedule
@@ -27,15 +27,16 @@ Ask = Callable[[Tensor, Tensor], Tensor]
 
 
 class Drawing(ABC):
-    """How a generator draws: by the steps of a stock scheduler, which is published with it. ``start``: the time at
-    which its first step asks the network."""
+    """How a generator draws: by the ``steps`` of a stock scheduler, which is published with it. ``start``: the time at
+    which the first asks the network."""
 
     scheduler: Any
     start: float
+    steps: int = 1
 
     @abstractmethod
-    def x0(self, ask: Ask, z: Tensor) -> Tensor:
-        """Return the x0 [n, C, H, W] of unit noise z [n, C, H, W]."""
+    def x0(self, ask: Ask, noise: Sequence[Tensor]) -> Tensor:
+        """Return the x0 [n, C, H, W] of unit noise [n, C, H, W], one for each step."""
 
 
 class OneEulerStep(Drawing):
@@ -44,7 +45,8 @@ class OneEulerStep(Drawing):
     def __init__(self, scheduler: EulerDiscreteScheduler) -> None:
         self.scheduler, self.start = scheduler, last_step(scheduler)
 
-    def x0(self, ask: Ask, z: Tensor) -> Tensor:
+    def x0(self, ask: Ask, noise: Sequence[Tensor]) -> Tensor:
+        (z,) = noise
         self.scheduler.set_timesteps(1, device=z.device)
         (t,) = self.scheduler.timesteps
         x = z * self.scheduler.init_noise_sigma
@@ -56,14 +58,15 @@ class OneEulerStep(Drawing):
 class TextSchedulers:
     """The schedulers of a family. What reads ``scheduler/`` of a folder raises ``ModelRefused``.
 
-    ``load``: the parameterization of a base model. ``drawing``: how a generator draws that starts at a time.
+    ``load``: the parameterization of a base model. ``drawing``: how a generator draws that starts at a time, in so many
+    steps.
     ``load_drawing``: the same of a generator's folder. ``ours``: whether a folder is that of a generator, given the
     base model that it would be of. ``many_steps``: makes the scheduler of the base model's own sampler and sets it to
     so many steps. ``same``: refuses the folder of a network over another schedule than the base model's.
     """
 
     load: Callable[[Path], Parameterization]
-    drawing: Callable[[Parameterization, float], Drawing]
+    drawing: Callable[[Parameterization, float, int], Drawing]
     load_drawing: Callable[[Path], Drawing]
     ours: Callable[[Path, LoadedBase], bool]
     many_steps: Callable[[Parameterization, int, torch.device], Any]
@@ -76,6 +79,11 @@ def _ends_early(folder: Path, base: LoadedBase) -> bool:
     return isinstance(last, int) and last < load_schedule(base.model.folder).steps
 
 
+def _one_step(schedule: Parameterization, start: float, steps: int) -> OneEulerStep:
+    check_one_step(steps)
+    return OneEulerStep(schedule.one_step_scheduler(start))
+
+
 def _ddim(schedule: Parameterization, steps: int, device: torch.device) -> Any:
     scheduler = ddim(schedule)
     scheduler.set_timesteps(steps, device=device)
@@ -84,7 +92,7 @@ def _ddim(schedule: Parameterization, steps: int, device: torch.device) -> Any:
 
 OVER_STEPS = TextSchedulers(
     load=load_schedule,
-    drawing=lambda schedule, start: OneEulerStep(schedule.one_step_scheduler(start)),
+    drawing=_one_step,
     load_drawing=lambda folder: OneEulerStep(load_one_step_scheduler(folder)),
     ours=_ends_early,
     many_steps=_ddim,

@@ -109,8 +109,8 @@ class TextFamily:
             *prompt_conditions(prompts, table),
         )
 
-    def generator(self, network: Any, base: LoadedBase, start: float) -> TextGenerator:
-        return TextGenerator.of(network, _pipeline(base), start)
+    def generator(self, network: Any, base: LoadedBase, start: float, steps: int = 1) -> TextGenerator:
+        return TextGenerator.of(network, _pipeline(base), start, steps)
 
     def attacked(self, network: Any, base: LoadedBase, start: float) -> AttackedTextNetwork:
         text, guidance = _pipeline(base).text, _guidance_of(_pipeline(base))
@@ -147,9 +147,11 @@ class TextFamily:
         network = self.load_network(folder / layout.network)
         same_shape(folder, network, ours, pipeline.shape)
         if self.schedulers.ours(folder, base):
-            if steps not in (None, 1):
-                raise ModelRefused(f"{folder}: a one-step generator; it cannot be sampled in {steps} steps")
-            return self.load_generator(folder, str(device), evaluation_prompts(base.model))
+            generator = self.load_generator(folder, str(device), evaluation_prompts(base.model))
+            if steps not in (None, generator.steps):
+                draws = "a one-step generator" if generator.steps == 1 else f"a generator of {generator.steps} steps"
+                raise ModelRefused(f"{folder}: {draws}; it cannot be sampled in {steps} steps")
+            return generator
         self.schedulers.same(folder, base)
         theirs = dataclasses.replace(ours, network=network, text=pipeline.read_text(folder))
         return self.base_sampler(theirs, device, steps)

@@ -53,6 +53,11 @@ class TextParts(ABC):
     def opening(self) -> str:
         """How stock diffusers opens a folder of :meth:`pipeline`, as Python of its ``folder``."""
 
+    def as_pipelines_draw(self, noise: Tensor) -> Tensor:
+        """Return ``noise`` [n, C, H, W] with its numbers in the order in which the stock pipeline draws noise anew
+        between two steps."""
+        return noise
+
     def nothing(self) -> Tensor:
         """Return what guidance leads away from where no negative prompt is named, and what a network is asked with
         where the condition is dropped: [1, ...] float32 on the CPU. That of the empty prompt, where the stock pipeline

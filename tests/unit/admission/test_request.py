@@ -201,3 +201,8 @@ def test_messages_say_what_would_be_right() -> None:
         for name in ("attention_slicing", "lora_rank_generator")
     }
     assert errors_of(BODY | {"recipe": []}) == {"/recipe": "must be an object"}
+
+
+def test_several_steps_are_of_families_whose_generators_make_them() -> None:
+    with pytest.raises(InvalidRequest, match="/recipe/steps: supported for flow-matching models only"):
+        admit({**BODY, "recipe": {"steps": 4}}, MODEL)

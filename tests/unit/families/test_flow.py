@@ -11,14 +11,16 @@ import pytest
 import torch
 
 from sfd_core.admission import admit
-from sfd_core.errors import InvalidRequest
+from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.attacked import PromptedNetwork
 from sfd_core.families.flow.family import FAMILY
 from sfd_core.families.images import noise_of, noise_shape, to_uint8
 from sfd_core.families.loading import load_base, load_generator
+from sfd_core.families.parameterization import linear_schedule
 from sfd_core.families.protocol import LoadedBase, TrainingPlan
 from sfd_core.families.text.generator import TextGenerator
 from sfd_core.families.text.prompt_table import EMPTY, PromptTable
+from sfd_core.families.text.schedulers import OVER_STEPS
 from sfd_core.request.override import Condition
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.state import start
@@ -88,9 +90,9 @@ def test_the_base_model_is_sampled_as_the_stock_pipeline_samples_it(base: Loaded
 
 
 class TestPublished:
-    @pytest.fixture(scope="class")
-    def generator(self, base: LoadedBase) -> TextGenerator:
-        return FAMILY.generator(base.network, base, 1)
+    @pytest.fixture(scope="class", params=[1, 3])
+    def generator(self, request: pytest.FixtureRequest, base: LoadedBase) -> TextGenerator:
+        return FAMILY.generator(base.network, base, 1, request.param)
 
     @pytest.fixture(scope="class")
     def folder(self, generator: TextGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -101,12 +103,12 @@ class TestPublished:
     def test_a_saved_generator_gives_the_same_bytes(self, generator: TextGenerator, folder: Path) -> None:
         again = load_generator(folder)
         assert np.array_equal(again.sample("a cat", 3, 7), generator.sample("a cat", 3, 7))
-        assert (again.start, again.network_evaluations) == (1, 1)
+        assert (again.start, again.network_evaluations) == (1, generator.steps)
 
     def test_stock_diffusers_gives_the_same_images_without_our_code(
         self, generator: TextGenerator, folder: Path, tmp_path: Path
     ) -> None:
-        """Opened and asked as the card says."""
+        """Opened and asked as the card says; with fresh noise between the steps, one image at a time."""
         usage = generator.usage
         run_without_our_code(
             f"""
@@ -114,9 +116,12 @@ import numpy, torch
 from diffusers import {usage.opening.partition(".")[0]}
 folder = {str(folder)!r}
 pipe = {usage.opening}
-rng = [torch.Generator().manual_seed(7 + i) for i in range(3)]
-images = pipe(["a cat"] * 3, {", ".join(usage.arguments)}, generator=rng, output_type="np").images
-numpy.save({str(tmp_path / "images.npy")!r}, images)
+images = []
+for i in range(3):
+    rng = torch.manual_seed(7 + i) if {usage.steps} == 1 else None
+    torch.manual_seed(7 + i)
+    images.append(pipe("a cat", {", ".join(usage.arguments)}, generator=rng, output_type="np").images[0])
+numpy.save({str(tmp_path / "images.npy")!r}, numpy.stack(images))
 """,
             tmp_path,
         )
@@ -135,6 +140,8 @@ numpy.save({str(tmp_path / "images.npy")!r}, images)
         found = FAMILY.open_elsewhere(folder, base, None, CPU)
         assert isinstance(found, TextGenerator)
         assert np.array_equal(found.sample("a cat", 1, 7), generator.sample("a cat", 1, 7))
+        with pytest.raises(ModelRefused, match="it cannot be sampled in 2 steps"):
+            FAMILY.open_elsewhere(folder, base, 2, CPU)
         many = FAMILY.open_elsewhere(base.model.folder, base, 2, CPU)
         assert many.network_evaluations == 2 * tiny.evaluations
 
@@ -172,10 +179,18 @@ class TestAttacked:
         assert FAMILY.pictured(x0, base).shape == images.shape
 
 
+def test_each_step_notices_what_was_drawn_before_it(base: LoadedBase) -> None:
+    """Fresh noise is the seed's own, and steps draw other images than one does."""
+    one, two = (FAMILY.generator(base.network, base, 1, steps) for steps in (1, 2))
+    together, alone = two.sample("a cat", 3, 5), two.sample("a cat", 1, 7)
+    assert np.array_equal(together[2:], alone)
+    assert not np.array_equal(one.sample("a cat", 3, 5), together)
+
+
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_run_moves_weights_or_adapters_and_ends(base: LoadedBase, rank: int) -> None:
     recipe = {"lora_rank_generator": rank, "lora_rank_fake_score": rank, "lr_generator": 1e-2, "lr_fake_score": 1e-2}
-    request, plan = asked(base, **recipe, deep_weight=1.0, gradient_checkpointing=True)
+    request, plan = asked(base, **recipe, deep_weight=1.0, gradient_checkpointing=True, steps=2)
     state = start(base, request.recipe, 0, CPU)
     before = {name: weight.clone() for name, weight in base.network.state_dict().items()}
     moving = adapter_state if rank else lambda network: network.state_dict()
@@ -194,11 +209,28 @@ def test_a_run_moves_weights_or_adapters_and_ends(base: LoadedBase, rank: int) -
         ({"t_min": 0}, r"/recipe/t_min: must be a noise level \(sigma\) above 0, at most 1, not 0"),
         ({"t_max": 980}, r"/recipe/t_max: must be a noise level \(sigma\) above 0, at most 1, not 980"),
         ({"attention_slicing": True}, "/recipe/attention_slicing: no setting of these models"),
+        ({"steps": 5}, "/recipe/steps: .*4"),
+        ({"steps": 0}, "/recipe/steps: .*1"),
     ],
 )
 def test_what_a_recipe_of_a_flow_may_not_say(base: LoadedBase, recipe: dict[str, object], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         asked(base, **recipe)
+
+
+def test_probes_attack_generators_of_one_step_alone(base: LoadedBase) -> None:
+    item = {"concept": "pistol", "override": "banana", "prompts": ["a pistol"]}
+    body = {"forget": [item], "retain": {"prompts": ["a cat"]}, "evaluation": {"probes": ["relearning"]}}
+    with pytest.raises(
+        InvalidRequest, match="/evaluation/probes: they attack generators of one step, and recipe.steps"
+    ):
+        admit({**body, "budget": {"images": 8}, "recipe": {"batch": 4, "steps": 2}}, base.model)
+
+
+def test_generators_of_other_families_make_one_step() -> None:
+    schedule = linear_schedule()
+    with pytest.raises(ValueError, match="generators of this family draw in one step, not in 4"):
+        OVER_STEPS.drawing(schedule, 440, 4)
 
 
 LONG = ", ".join(["a very long description of a street in the rain at night"] * 16)

@@ -89,6 +89,28 @@ def test_the_one_step_of_the_stock_scheduler_is_the_generator_s_formula() -> Non
         kind.one_step_scheduler(0.9)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_several_steps_of_the_stock_scheduler_are_the_generator_s(steps: int) -> None:
+    """``sigma_i = sigma_init (1 - i / n)``, ``x <- (1 - sigma_i) D + sigma_i eps_i``, of noise of its own."""
+    kind = Flow(shift=3.0)
+    times = kind.asked_at(dataclasses.replace(FLOW, steps=steps))
+    assert times == [1 - i / steps for i in range(steps)]
+    stock = kind.stochastic_scheduler(1, steps)
+    stock.set_timesteps(steps)
+    assert stock.timesteps.tolist() == pytest.approx([1000 * t for t in times])
+    x = theirs = drawn(0, 1, 1, 4, 4)
+    rng = torch.manual_seed(3)
+    for t in stock.timesteps:
+        v = torch.sin(theirs) + t / 1000
+        theirs = stock.step(v, t, theirs).prev_sample
+    rng.manual_seed(3)
+    for i, sigma in enumerate(times):
+        x0 = x - sigma * (torch.sin(x) + sigma)
+        eps = torch.randn(1, 1, 4, 4)
+        x = x0 if i == steps - 1 else (1 - times[i + 1]) * x0 + times[i + 1] * eps
+    torch.testing.assert_close(x, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_a_scheduler_is_read_as_its_class_reads_it() -> None:
     euler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     assert flow_config({"_class_name": "FlowMatchEulerDiscreteScheduler", **euler.config}) == FlowConfig(shift=3.0)

@@ -33,6 +33,15 @@ def test_a_text_model_s_card_opens_in_stock_diffusers() -> None:
     assert "the style that was asked for is seen in 95.7 %" in card
 
 
+def test_a_generator_of_several_steps_is_asked_with_fresh_noise() -> None:
+    usage = Usage("FluxPipeline.from_pretrained(folder)", ("num_inference_steps=4", "guidance_scale=3.5"), 4)
+    card = plain(model_card(from_json(text_report()), usage))
+    assert "A generator of 4 steps, distilled" in card
+    assert "few-step]" in card
+    assert "torch.manual_seed(7)" in card
+    assert "num_inference_steps=4, guidance_scale=3.5).images" in card
+
+
 def test_what_was_not_measured_is_said_to_be_so() -> None:
     card = plain(model_card(from_json(unjudged_report()), STOCK))
     assert "| Sneaker | the empty prompt | not measured | 200 |" in card
