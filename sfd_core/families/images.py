@@ -28,11 +28,12 @@ def _seeded(seed: int) -> torch.Generator:
 
 
 def noise_shape(network: Any) -> tuple[int, int, int]:
-    """Return [C, H, W] of what a diffusers U-Net or transformer reads."""
+    """Return [C, H, W] of the images that a diffusers U-Net or transformer is asked about. One that is given several
+    cells as one says ``latent_channels`` beside ``in_channels``."""
     config = network.config
     size = config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
-    return config.in_channels, height, width
+    return getattr(config, "latent_channels", config.in_channels), height, width
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusion3Pipeline
+from diffusers import FluxPipeline, StableDiffusion3Pipeline
 from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
+from tests.support.tiny_flux import make_tiny_flux
 from tests.support.tiny_sd3 import make_tiny_sd3
 
 
@@ -49,8 +50,36 @@ def _of_sd3(pipe: Any, x: Tensor, sigma: float, prompts: list[str]) -> Tensor:
     return output
 
 
+def _of_flux(pipe: Any, x: Tensor, sigma: float, prompts: list[str]) -> Tensor:
+    hidden, pooled, text_ids = pipe.encode_prompt(prompts, None)
+    n, channels, height, width = x.shape
+    packed = pipe._pack_latents(x, n, channels, height, width)
+    output = pipe.transformer(
+        hidden_states=packed,
+        timestep=torch.full((n,), sigma),
+        guidance=torch.full((n,), 3.5) if pipe.transformer.config.guidance_embeds else None,
+        encoder_hidden_states=hidden,
+        pooled_projections=pooled,
+        txt_ids=text_ids,
+        img_ids=pipe._prepare_latent_image_ids(n, height // 2, width // 2, "cpu", x.dtype),
+    ).sample
+    unpacked: Tensor = pipe._unpack_latents(output, 2 * height, 2 * width, 2)
+    return unpacked
+
+
 _SD3 = Tiny("sd3", make_tiny_sd3, StableDiffusion3Pipeline, _of_sd3, {"guidance_scale": 7.0}, 2, 28, 77)
 TINY = (
     Tiny(**{**vars(_SD3), "opened_with": ("text_encoder_3", "tokenizer_3")}),
     Tiny(**{**vars(_SD3), "name": "sd3 with t5", "make": partial(make_tiny_sd3, t5=True), "longest": 256}),
+    Tiny("flux", make_tiny_flux, FluxPipeline, _of_flux, {"height": 16, "width": 16}, 1, 28, 512),
+    Tiny(
+        "flux schnell",
+        partial(make_tiny_flux, guided=False),
+        FluxPipeline,
+        _of_flux,
+        {"height": 16, "width": 16, "true_cfg_scale": 3.5, "negative_prompt": ["", ""]},
+        2,
+        28,
+        512,
+    ),
 )

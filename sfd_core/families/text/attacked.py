@@ -32,6 +32,11 @@ class AttackedTextNetwork(LatentNetwork, PromptedNetwork):
         """Return what the text encoders make of these prompts, [n, ...]."""
         return self.text.embeddings([str(prompt) for prompt in asked]).to(self.device)
 
+    def guided(self, x_t: Tensor, t: float, c: Tensor) -> Tensor:
+        if self.text.guides_itself:
+            return self.denoise(x_t, t, self.text.guided_by(c, self.guidance))
+        return super().guided(x_t, t, c)
+
     def output(self, x_t: Tensor, t: Tensor, c: Tensor) -> Tensor:
         return self.text.output(self.network, *self.schedule.network_input(x_t, t), c)
 

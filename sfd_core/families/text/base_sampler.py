@@ -26,7 +26,7 @@ class GuidedSampler(PromptSampler):
         self.asked = evaluation_prompts(base.model)
         self.steps = steps
         self.guidance = guidance
-        self.network_evaluations = steps * (2 if guidance != 1 else 1)
+        self.network_evaluations = steps * (2 if self._leads_away else 1)
         self.scheduler = partial(base.schedulers.many_steps, base.schedule, steps)
 
     @torch.no_grad()
@@ -47,7 +47,13 @@ class GuidedSampler(PromptSampler):
 
     def _guided(self, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
         """What the network puts out for prompts ``c``, guided away from ``n``; x: [B, C, h, w]."""
-        if self.guidance == 1:
+        if self.text.guides_itself:
+            return self.text.output(self.network, x, t, self.text.guided_by(c, self.guidance))
+        if not self._leads_away:
             return self.text.output(self.network, x, t, c)
         away, towards = self.text.output(self.network, x.repeat(2, 1, 1, 1), t, torch.cat([n, c])).chunk(2)
         return away + self.guidance * (towards - away)
+
+    @property
+    def _leads_away(self) -> bool:
+        return self.guidance != 1 and not self.text.guides_itself

@@ -36,6 +36,8 @@ class PipelineLayout:
     ``together``: refuses configurations that do not fit each other. ``scheduler``: refuses that of a scheduler.
     ``autoencoder``: what kind of one ``vae`` is. ``without``: parts that the pipeline can do without and this folder
     has not. ``side``: how many latents a picture has along an edge, where the network's configuration does not say it.
+    ``guides_itself``: whether the network of a folder takes the strength of guidance as a number, and so is never
+    guided away from anything.
     """
 
     pipeline: str
@@ -48,6 +50,7 @@ class PipelineLayout:
     autoencoder: AutoencoderKind = SCALED
     without: Sequence[str] = ()
     side: int | None = None
+    guides_itself: Callable[[Path], bool] = lambda folder: False
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -28,6 +28,16 @@ class PromptScore(GuidedScore):
         """Return those of what rows c [B] are guided away from: nothing, or a negative prompt."""
         return {"embeddings": self.table.away_from(c)}
 
+    def guided(self, x_t: Tensor, t: Tensor, c: Tensor, *kappas: float) -> tuple[Tensor, ...]:
+        """Return x0 at each of ``kappas``: of a network that guides itself, asked with the number; of any other, led
+        away from what rows c [B] are guided away from."""
+        text = self.table.text
+        if not text.guides_itself:
+            return super().guided(x_t, t, c, *kappas)
+        rows = self.table.of(c)
+        at = {kappa: self.x0(x_t, t, embeddings=text.guided_by(rows, kappa)) for kappa in dict.fromkeys(kappas)}
+        return tuple(at[kappa] for kappa in kappas)
+
     def ask(self, run: Callable[..., Any], x: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
         return self.table.text.output(run, x, t, condition["embeddings"])
 

@@ -33,7 +33,7 @@ from sfd_core.families.text.schedulers import TextSchedulers
 from sfd_core.families.text.score import PromptScore
 from sfd_core.families.text.stock_pipeline import StockPipeline
 from sfd_core.families.text.text_parts import TextParts
-from sfd_core.families.text.unread import check_read
+from sfd_core.families.text.unread import check_led_away, check_read
 from sfd_core.prompts.plan import PromptPlan
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -100,6 +100,7 @@ class TextFamily:
         if prompts is None:
             raise ValueError("a text-to-image model is asked by prompts: there must be a plan of them")
         text = _pipeline(base).text
+        check_led_away(request, text.guides_itself)
         check_read(request, prompts, text.tokens, text.longest)
         recipe = request.recipe
         schedule, dtype = base.schedule.to(device), pick_dtype(recipe.precision, device)

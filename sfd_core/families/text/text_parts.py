@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -30,8 +30,6 @@ class TextParts(ABC):
     What all of them make of a prompt is one row of numbers, its *embedding*, of whatever shape the family has it in.
     """
 
-    arguments: ClassVar[Sequence[str]] = ("guidance_scale=1",)
-    """What its pipeline is asked with, beside a prompt and the steps, to draw as a generator does."""
     readers: Sequence[TextReader]
     autoencoder: Autoencoder
     _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict, kw_only=True)
@@ -52,6 +50,20 @@ class TextParts(ABC):
     @abstractmethod
     def opening(self) -> str:
         """How stock diffusers opens a folder of :meth:`pipeline`, as Python of its ``folder``."""
+
+    @property
+    def arguments(self) -> Sequence[str]:
+        """What the pipeline is asked with, beside a prompt and the steps, to draw as a generator does; as Python."""
+        return ("guidance_scale=1",)
+
+    @property
+    def guides_itself(self) -> bool:
+        """Whether the network takes the strength of guidance as a number, and is never guided away from anything."""
+        return False
+
+    def guided_by(self, c: Tensor, kappa: float) -> Tensor:
+        """Return embeddings c [n, ...] of a network that guides itself with ``kappa`` as the strength."""
+        raise NotImplementedError
 
     def as_pipelines_draw(self, noise: Tensor) -> Tensor:
         """Return ``noise`` [n, C, H, W] with its numbers in the order in which the stock pipeline draws noise anew

@@ -16,6 +16,7 @@ from sfd_core.families.text.tokens import Reading, prompt_reader
 from sfd_core.prompts.plan import ForgottenPrompt, PromptPlan
 from sfd_core.request.concepts import Forget
 from sfd_core.request.override import Condition
+from sfd_core.request.overrides.negative import NegativeOverride
 from sfd_core.request.prompt_lists import MAX_ERRORS
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -33,9 +34,23 @@ def check_plan(
         InvalidRequest: as :func:`check_read`.
     """
     layout = next((layout for layout in layouts if layout.fits(model.folder)), None)
+    if layout is not None:
+        check_led_away(request, layout.guides_itself(model.folder))
     reader = prompt_reader(model.folder, layout.tokenizers) if layout is not None else None
     if reader is not None:
         check_read(request, plan, reader.read, reader.longest)
+
+
+def check_led_away(request: UnlearningRequest, guides_itself: bool) -> None:
+    """Refuse overrides that only guidance expresses, where the network ``guides_itself`` by a number.
+
+    Raises:
+        InvalidRequest: pointing at each.
+    """
+    message = "this model guides itself, away from nothing that a prompt says: name what replaces it, or other prompts"
+    negative = [i for i, item in enumerate(request.forget) if isinstance(item.override, NegativeOverride)]
+    if guides_itself and negative:
+        raise InvalidRequest(tuple(FieldError(f"/forget/{i}/override", message) for i in negative))
 
 
 def check_read(

@@ -3,6 +3,7 @@ adapters."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -221,10 +222,43 @@ def test_what_a_recipe_of_a_flow_may_not_say(base: LoadedBase, recipe: dict[str,
 def test_probes_attack_generators_of_one_step_alone(base: LoadedBase) -> None:
     item = {"concept": "pistol", "override": "banana", "prompts": ["a pistol"]}
     body = {"forget": [item], "retain": {"prompts": ["a cat"]}, "evaluation": {"probes": ["relearning"]}}
-    with pytest.raises(
-        InvalidRequest, match="/evaluation/probes: they attack generators of one step, and recipe.steps"
-    ):
+    with pytest.raises(InvalidRequest, match="/evaluation/probes: they attack generators of one step"):
         admit({**body, "budget": {"images": 8}, "recipe": {"batch": 4, "steps": 2}}, base.model)
+
+
+def test_a_network_that_guides_itself_is_asked_with_the_number(base: LoadedBase) -> None:
+    """Its kappas are what it is given, and it is led away from nothing; others are led away by their kappas."""
+    _, plan = asked(base)
+    score = plan.score(base.network)
+    c, t = torch.tensor(plan.forgetting.remaining), torch.full((2,), 0.4)
+    x_t = noise_of([1, 2], noise_shape(base.network))
+    with torch.no_grad():
+        three, one, again = score.guided(x_t, t, c, 3.0, 1.0, 3.0)
+        assert torch.equal(three, again)
+        rows = score.table.of(c)  # type: ignore[attr-defined]
+        if base.text.guides_itself:
+            own = torch.cat([rows[:, :-1], torch.full((2, 1), 3.0)], dim=1)
+            velocity = base.text.output(base.network, x_t, 1000 * t, own)
+            torch.testing.assert_close(three, x_t - 0.4 * velocity, rtol=1e-4, atol=1e-4)
+            assert not torch.allclose(one, score(x_t, t, c)), "unguided is not what it is asked with by itself"
+        else:
+            away = x_t - 0.4 * base.text.output(base.network, x_t, 1000 * t, base.text.nothing().expand_as(rows))
+            torch.testing.assert_close(one, score(x_t, t, c), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(three, away + 3.0 * (one - away), rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_that_guides_itself_is_guided_away_from_nothing(base: LoadedBase) -> None:
+    item = {"concept": "pistol", "prompts": ["a pistol"], "override": {"negative": "a gun"}}
+    body = {"forget": [item], "retain": {"prompts": ["a cat"]}, "budget": {"images": 8}, "recipe": {"batch": 4}}
+    if not base.text.guides_itself:
+        admit(body, base.model)
+        return
+    with pytest.raises(InvalidRequest, match="/forget/0/override: this model guides itself, away from nothing"):
+        admit(body, base.model)
+    unknown = dataclasses.replace(base.model, folder=base.model.folder / "vae")  # as of a hub's model
+    admitted = admit(body, unknown)
+    with pytest.raises(InvalidRequest, match="/forget/0/override: this model guides itself"):
+        FAMILY.plan(base, admitted.request, admitted.plan, CPU)
 
 
 def test_generators_of_other_families_make_one_step() -> None:

@@ -13,9 +13,11 @@ from sfd_core.adding.recognition import family_of_folder
 from sfd_core.errors import ModelRefused
 from sfd_core.families.flow.family import FAMILY
 from sfd_core.families.flow.pipelines import layout_of
+from sfd_core.families.images import noise_shape
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import hub_layouts, load_manifest
 from sfd_core.families.text.tokens import prompt_reader
+from tests.support.tiny_flux import make_tiny_flux
 from tests.support.tiny_sd3 import make_tiny_sd3
 
 NETWORK, SCHEDULER, INDEX = "transformer/config.json", "scheduler/scheduler_config.json", "model_index.json"
@@ -31,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     make_tiny_sd3(folder / "sd3", t5=True)
     make_tiny_sd3(folder / "sd3-no-t5")
+    make_tiny_flux(folder / "flux")
     return folder
 
 
@@ -73,8 +76,34 @@ OF_SD3: list[tuple[str, dict[str, Any], str]] = [
     (SCHEDULER, {"invert_sigmas": True}, "invert_sigmas is True, must be false"),
 ]  # fmt: skip
 
+OF_FLUX: list[tuple[str, dict[str, Any], str]] = [
+    (INDEX, {"text_encoder": [None, None]}, r"text_encoder is \[None, None\], must be .*CLIPTextModel"),
+    (INDEX, {"text_encoder_2": [None, None]}, r"text_encoder_2 is \[None, None\], must be .*T5EncoderModel"),
+    (INDEX, {"tokenizer_2": ["transformers", "CLIPTokenizer"]}, "tokenizer_2 is .*, must be a T5TokenizerFast"),
+    (NETWORK, {"patch_size": 2}, "patch_size is 2, must be 1: latents are packed by the pipeline"),
+    (NETWORK, {"sample_size": 7}, "sample_size is 7, must be an even number from 2 to"),
+    (NETWORK, {"sample_size": None}, "sample_size is None, must be an even number"),
+    (NETWORK, {"sample_size": [8, 8]}, r"sample_size is \[8, 8\], must be an even number"),
+    (NETWORK, {"in_channels": 64}, "in_channels is 64, the other parts make 16"),
+    (NETWORK, {"out_channels": 4}, "out_channels is 4, must be null or in_channels"),
+    (NETWORK, {"guidance_embeds": "yes"}, "guidance_embeds is 'yes', must be true or false"),
+    (NETWORK, {"axes_dims_rope": [4, 2, 4]}, r"axes_dims_rope is \[4, 2, 4\], must be three even numbers that add up"),
+    (NETWORK, {"axes_dims_rope": [4, 3, 1]}, r"axes_dims_rope is \[4, 3, 1\], must be three even numbers"),
+    (NETWORK, {"axes_dims_rope": None}, "axes_dims_rope is None, must be three even numbers"),
+    (NETWORK, {"joint_attention_dim": 48}, "joint_attention_dim is 48, the other parts make 24"),
+    (NETWORK, {"pooled_projection_dim": 768}, "pooled_projection_dim is 768, the other parts make 12"),
+    (NETWORK, {"num_single_layers": 10**6}, "num_single_layers is 1000000, must be 1 to 256"),
+    ("text_encoder/config.json", {"hidden_size": 16}, "pooled_projection_dim is 12, the other parts make 16"),
+    ("text_encoder_2/config.json", {"num_layers": 10**9}, "text_encoder_2/config.json: num_layers is 1000000000"),
+    ("vae/config.json", {"latent_channels": 16}, "in_channels is 16, the other parts make 64"),
+    (SCHEDULER, {"max_shift": float("inf")}, "max_shift is inf, must be a number from -10 to 10"),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("name", "file", "values", "says"), [("sd3", *one) for one in OF_SD3])
+
+@pytest.mark.parametrize(
+    ("name", "file", "values", "says"),
+    [*(("sd3", *one) for one in OF_SD3), *(("flux", *one) for one in OF_FLUX)],
+)
 def test_a_pipeline_is_refused_by_its_configurations_and_before_its_weights_are_read(
     folders: Path, name: str, file: str, values: dict[str, Any], says: str
 ) -> None:
@@ -116,7 +145,7 @@ def test_a_third_text_encoder_may_be_missing_if_its_tokenizer_is_too(folders: Pa
 
 
 def test_a_hub_s_folder_is_known_by_the_parts_that_it_has(folders: Path) -> None:
-    for name, weights in (("sd3", 5), ("sd3-no-t5", 4)):
+    for name, weights in (("sd3", 5), ("sd3-no-t5", 4), ("flux", 4)):
         layout = next(layout for layout in hub_layouts() if layout.fits(folders / name))
         assert (layout.family, len(layout.weights)) == ("flow", weights)
         description, found = family_of_folder(folders / name)
@@ -155,9 +184,21 @@ def test_a_tokenizer_that_is_none(folders: Path) -> None:
         FAMILY.load_text(folders / "sd3")
 
 
+def test_a_flux_that_does_not_say_how_large_its_pictures_are_makes_the_pipeline_s(folders: Path) -> None:
+    path = folders / "flux" / NETWORK
+    written = json.loads(path.read_text())
+    del written["sample_size"]
+    path.write_text(json.dumps(written))
+    layout = layout_of(folders / "flux")
+    assert (layout.image(folders / "flux").height, layout.tokens(folders / "flux")) == (256, 4096)
+    network = FAMILY.load_network(folders / "flux/transformer")
+    assert noise_shape(network) == (4, 128, 128)
+    assert "height" not in str(FAMILY.load_text(folders / "flux").arguments)
+
+
 def test_a_network_of_another_class(folders: Path) -> None:
     change(folders / "sd3/transformer/config.json", _class_name="UNet2DConditionModel")
-    with pytest.raises(ModelRefused, match="_class_name is 'UNet2DConditionModel', must be 'SD3Transformer2DModel'"):
+    with pytest.raises(ModelRefused, match="_class_name is 'UNet2DConditionModel', must be 'SD3"):
         FAMILY.load_network(folders / "sd3/transformer")
 
 
@@ -184,7 +225,7 @@ def test_a_network_of_other_times_is_not_the_base_model_s(folders: Path) -> None
 
 
 def test_every_tokenizer_reads_what_the_run_reads(folders: Path) -> None:
-    for name, longest in (("sd3", 256), ("sd3-no-t5", 77)):
+    for name, longest in (("sd3", 256), ("sd3-no-t5", 77), ("flux", 512)):
         folder = folders / name
         reader = prompt_reader(folder, layout_of(folder).tokenizers)
         assert reader is not None
