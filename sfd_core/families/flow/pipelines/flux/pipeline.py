@@ -1,5 +1,5 @@
-"""FLUX.1: one of CLIP's text encoders, whose pooled state alone is asked for, and a T5. Latents two by two are one token,
-and the strength of guidance is a number that the network is given."""
+"""FLUX.1: one of CLIP's text encoders, whose pooled state alone is asked for, and a T5. Latents two by two are one
+token, and the strength of guidance is a number that the network is given."""
 
 from __future__ import annotations
 
