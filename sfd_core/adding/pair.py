@@ -20,8 +20,7 @@ def pair_folders(model: BaseModel) -> tuple[str, ...]:
     """Return the folders of a model that are its pair's alone: a fake score may be the base model's own network."""
     if model.distilled is None:
         return ()
-    layout = describe(model.family).layout
-    own = {str(PurePath(file).parent) for file in layout.weights} if layout is not None else set()
+    own = {str(PurePath(file).parent) for layout in describe(model.family).layouts for file in layout.weights}
     return tuple(folder for folder in (model.distilled.generator, model.distilled.fake_score) if folder not in own)
 
 
