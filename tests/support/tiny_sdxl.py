@@ -3,7 +3,6 @@ text encoders of other widths and another token to fill up with, as published on
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DC
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.registry import load_manifest
-from tests.support.tiny_parts import digests, made_up_reference, untrained_judge
-from tests.support.tiny_text_model import (
-    OBJECTS,
-    STYLES,
-    Prediction,
-    clip_tokenizer,
-    domains_of,
-    tiny_autoencoder,
-    vocabulary_of,
-)
+from tests.support.tiny_text_model import Prediction, clip_tokenizer, tiny_autoencoder, write_text_model
 
 WIDTHS = 16, 24
 """Of the two text encoders' states."""
@@ -40,35 +29,10 @@ def make_tiny_sdxl(
 ) -> BaseModel:
     """Write the model into ``folder`` and read its manifest. Seeded: the same bytes every time. ``domains``: as of
     :func:`tests.support.tiny_text_model.make_tiny_text_model`; ``zeros``: its ``force_zeros_for_empty_prompt``."""
-    known = {"object": OBJECTS, "style": STYLES}
+    said = {"name": name, "title": "Noise by words, of two encoders", "family": "sdxl"}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        pipeline = _pipeline(prediction_type, zeros)
-        judges = {domain: untrained_judge(3, names) for domain, names in known.items()}
-    pipeline.save_pretrained(folder)
-    if domains:
-        (folder / "vocabulary.json").write_text(json.dumps(vocabulary_of()))
-        for domain, judge in judges.items():
-            judge.save_pretrained(folder / f"judge-{domain}")
-        for domain, names in known.items():
-            made_up_reference(names).save(folder / f"reference-{domain}.safetensors")
-        for part in ("generator", "fake_score"):
-            pipeline.unet.save_pretrained(folder / "distilled" / part)
-    files = digests(folder)
-    manifest = {
-        "schema_version": 1,
-        "name": name,
-        "title": "Noise by words, of two encoders",
-        "family": "sdxl",
-        "license": "CC0-1.0",
-        "data": "none",
-        "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
-        "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
-        **(domains_of(files, known) if domains else {}),
-        "files": files,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return load_manifest(folder)
+        return write_text_model(folder, _pipeline(prediction_type, zeros), said, domains=domains)
 
 
 def _pipeline(prediction_type: Prediction, zeros: bool) -> StableDiffusionXLPipeline:

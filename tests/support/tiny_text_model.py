@@ -53,26 +53,38 @@ def make_tiny_text_model(
     distilled pair (the teacher's own weights); without, it is a plain pipeline of which nothing else is known.
     ``more_objects``: words for the vocabulary. ``apart``: see :func:`tests.support.tiny_parts.made_up_reference`.
     """
-    known = {"object": (*OBJECTS, *more_objects), "style": STYLES}
+    said = {"name": name, "title": "Noise by words", "family": "stable_diffusion"}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = _pipeline(prediction_type)
-        judges = {domain: untrained_judge(3, names) for domain, names in known.items()}
+        return write_text_model(folder, pipeline, said, domains=domains, more_objects=more_objects, apart=apart)
+
+
+def write_text_model(
+    folder: Path,
+    pipeline: Any,
+    said: Mapping[str, str],
+    *,
+    domains: bool,
+    more_objects: Sequence[str] = (),
+    apart: float = 0.0,
+) -> BaseModel:
+    """Write a stock ``pipeline`` with a U-Net into ``folder``, its manifest beside it, and read that. ``said``: the
+    manifest's ``name``, ``title`` and ``family``; the rest as of :func:`make_tiny_text_model`. Its judges are drawn
+    from torch's generator as it is."""
+    known = {"object": (*OBJECTS, *more_objects), "style": STYLES}
     pipeline.save_pretrained(folder)
     if domains:
         (folder / "vocabulary.json").write_text(json.dumps(vocabulary_of(more_objects)))
-        for domain, judge in judges.items():
-            judge.save_pretrained(folder / f"judge-{domain}")
         for domain, names in known.items():
+            untrained_judge(3, names).save_pretrained(folder / f"judge-{domain}")
             made_up_reference(names, apart).save(folder / f"reference-{domain}.safetensors")
         for part in ("generator", "fake_score"):
             pipeline.unet.save_pretrained(folder / "distilled" / part)
     files = digests(folder)
     manifest = {
         "schema_version": 1,
-        "name": name,
-        "title": "Noise by words",
-        "family": "stable_diffusion",
+        **said,
         "license": "CC0-1.0",
         "data": "none",
         "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
