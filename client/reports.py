@@ -284,7 +284,8 @@ class DomainAccuracy:
     generator: Interval
     """Share of the generator's images in which the domain's judge sees what was asked."""
     base_model: Interval
-    """The same of the base model, measured once over all its concepts and stored with it."""
+    """The same of the base model, measured once over all its concepts and stored with it; where it was not, on images
+    of this evaluation."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...] = ()

@@ -225,7 +225,7 @@ def _own_check(
 ) -> OwnCheck | None:
     """What checks the run, where it is to end once it passes and a judge can look while it trains, at images beside
     which the base model's own are known."""
-    if request.budget.until != "pass" or not isinstance(evaluators.judge, ImageJudge) or evaluators.reference is None:
+    if request.budget.until != "pass" or not isinstance(evaluators.judge, ImageJudge) or not evaluators.has_references:
         return None
     return OwnCheck(base, evaluators, request, plan, where)
 

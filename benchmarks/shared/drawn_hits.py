@@ -127,6 +127,7 @@ def _in_domains(
     """As many of the base model's stored images in each other domain; a share of them show its next concept."""
     found = {}
     for other in others:
+        assert other.reference is not None  # bundled models ship theirs
         part, concepts = other.reference.base_model, len(other.model.concepts)
         chosen = rng.integers(0, len(part.labels), len(images.seen))
         asked, at = part.labels[chosen], rng.random(len(chosen))

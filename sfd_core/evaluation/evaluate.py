@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfd_core.evaluation.concept_images import SEEDS_A_CONCEPT, Judgements, judge_samples
 from sfd_core.evaluation.criteria import CRITERIA, complete
@@ -21,6 +22,7 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.evidence import Answer, Evidence, Setting
 from sfd_core.evaluation.features import FeatureExtractor
 from sfd_core.evaluation.further_images import ask
+from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.own_network import OwnNetwork
 from sfd_core.evaluation.parts import Parts, PartsOnDemand
 from sfd_core.evaluation.questions import Sample, Samplers, by_label
@@ -70,9 +72,9 @@ def evaluate(
     """Evaluate ``sample`` for ``request``. Yields (images done, of, None), at last (of, of, what was measured).
 
     ``plan``: the prompts of a text-to-image model, as admission made them. ``base_model``: makes reference images where
-    it ships none (of a judge, or of an extractor's features), and says which paraphrases it knows; a text-to-image
-    model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``: forgotten labels
-    of which a filter makes no image.
+    it ships none (of a judge, of another domain's, or of an extractor's features), and says which paraphrases it knows;
+    a text-to-image model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``:
+    forgotten labels of which a filter makes no image.
     ``seed_offset``: other images than the report's own, for repeated evaluations of one generator.
     """
     ours, theirs = _samplers(sample), None if base_model is None else _samplers(base_model)
@@ -97,6 +99,7 @@ def evaluate(
             evaluators.judge_alone(),
             second_judge=evaluators.second_judge,
             extractors=_without_reference(evaluators),
+            others=tuple(other for other in evaluators.others if other.reference is None),
         )
         seen = Judgements({})
         images = by_label(theirs, evaluators.prompts)
@@ -162,10 +165,11 @@ def _references_needed(
     evaluators: Evaluators, counts: Mapping[int, int], forgotten: Sequence[int], most: int
 ) -> dict[int, int]:
     """Images by label that the base model has to make as a reference: of every concept where the judge has none, of
-    the remaining ones where only an extractor has none."""
+    the remaining ones where only an extractor or another domain's judge has none."""
     if evaluators.judge is not None and evaluators.reference is None:
         return {label: min(n, most) for label, n in counts.items()}
-    return {label: n for label, n in counts.items() if label not in forgotten} if _without_reference(evaluators) else {}
+    lacking = _without_reference(evaluators) or any(other.reference is None for other in evaluators.others)
+    return {label: n for label, n in counts.items() if label not in forgotten} if lacking else {}
 
 
 def _with_own_references(evaluators: Evaluators, base_model: Judgements, counts: Mapping[int, int]) -> Evaluators:
@@ -178,16 +182,36 @@ def _with_own_references(evaluators: Evaluators, base_model: Judgements, counts:
         made[extractor.name] = FeatureReference(extractor.name, features[:0], labels[:0], features, labels)
     reference = evaluators.reference
     if evaluators.judge is not None and reference is None:
-        seen = [base_model.by_label[label].judgement for label in counts]
-        probabilities = np.concatenate([judgement.probabilities for judgement in seen])
-        confidence = probabilities[np.arange(len(labels)), labels]
-        seconds = [second for label in counts if (second := base_model.by_label[label].second) is not None]
-        own = ReferenceSet(
-            base_model.features(list(counts)),
-            labels,
-            probabilities.argmax(axis=1),
-            confidence,
-            np.concatenate([second.seen for second in seconds]) if seconds else None,
-        )
-        reference = Reference(own.only([]), own)
-    return dataclasses.replace(evaluators, references={**evaluators.references, **made}, reference=reference)
+        seen = [base_model.by_label[label] for label in counts]
+        reference = _own_reference(labels, [one.judgement for one in seen], [one.second for one in seen])
+    others = tuple(
+        dataclasses.replace(other, reference=_in_other_domain(base_model, list(counts), str(other.model.domain)))
+        if other.reference is None
+        else other
+        for other in evaluators.others
+    )
+    references = {**evaluators.references, **made}
+    return dataclasses.replace(evaluators, references=references, reference=reference, others=others)
+
+
+def _in_other_domain(base_model: Judgements, labels: Sequence[int], domain: str) -> Reference:
+    """Of images that were asked for ``labels``, by what they were asked to show in another domain."""
+    seen = [base_model.by_label[label].others[domain] for label in labels]
+    asked = np.concatenate([one.asked for one in seen])
+    return _own_reference(asked, [one.judgement for one in seen], [one.second for one in seen])
+
+
+def _own_reference(
+    labels: NDArray[np.int64], judged: Sequence[Judgement], by_second: Sequence[Judgement | None]
+) -> Reference:
+    """A reference of the base model's own images alone: what was asked, and what the judges see, a piece at a time."""
+    probabilities = np.concatenate([judgement.probabilities for judgement in judged])
+    seconds = [second.seen for second in by_second if second is not None]
+    own = ReferenceSet(
+        np.concatenate([judgement.features for judgement in judged]),
+        labels,
+        probabilities.argmax(axis=1),
+        probabilities[np.arange(len(labels)), labels],
+        np.concatenate(seconds) if seconds else None,
+    )
+    return Reference(own.only([]), own)

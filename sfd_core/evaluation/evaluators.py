@@ -40,11 +40,11 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class OtherDomain:
     """The judges of what an image shows in another domain than that of what is forgotten. ``model``: seen in it;
-    ``second_judge``: None where that domain has one judge."""
+    ``reference``: None as of :class:`Evaluators`; ``second_judge``: None where that domain has one judge."""
 
     model: BaseModel
     judge: ImageJudge
-    reference: Reference
+    reference: Reference | None
     second_judge: ImageJudge | None = None
 
 
@@ -128,6 +128,11 @@ class Evaluators:
             judge = ClipJudge(self.clip, [photo_of(c) if c in named else (c,) for c in model.concepts])
         return dataclasses.replace(self, model=model, judge=judge, prompts=prompts)
 
+    @property
+    def has_references(self) -> bool:
+        """Whether the base model's own images are known to every judge that decides, so that none have to be made."""
+        return self.reference is not None and all(other.reference is not None for other in self.others)
+
     def judge_alone(self) -> Evaluators:
         """Return the judge alone: what the quick evaluations in training need."""
         return dataclasses.replace(
@@ -176,10 +181,8 @@ class Evaluators:
 
 
 def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
-    if view.judge is None or view.reference is None:
-        raise ModelRefused(f"{view.folder}: domain {view.domain!r} has no judge or no reference statistics")
-    judge, second = ImageJudge.load(view, device), _second_judge(view, device)
-    return OtherDomain(view, judge, Reference.load(view.folder / view.reference), second)
+    reference = Reference.load(view.folder / view.reference) if view.reference else None
+    return OtherDomain(view, ImageJudge.load(view, device), reference, _second_judge(view, device))
 
 
 def _second_judge(model: BaseModel, device: torch.device | str) -> ImageJudge | None:

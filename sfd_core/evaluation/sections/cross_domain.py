@@ -37,7 +37,8 @@ class DomainAccuracy:
     generator: Interval
     """Share of the generator's images in which the domain's judge sees what was asked."""
     base_model: Interval
-    """The same of the base model, measured once over all its concepts and stored with it."""
+    """The same of the base model, measured once over all its concepts and stored with it; where it was not, on images
+    of this evaluation."""
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...]
@@ -63,7 +64,11 @@ class CrossDomain:
 
 def measure(evidence: Evidence) -> CrossDomain:
     """Measure a row for each other domain. The base model's side is that domain's own reference: images of every
-    concept, whatever they were asked for in this one."""
+    concept, whatever they were asked for in this one.
+
+    Raises:
+        ValueError: for a domain without reference statistics.
+    """
     return CrossDomain(tuple(_row(other, evidence) for other in evidence.evaluators.others) or None)
 
 
@@ -76,6 +81,8 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
     ours = [evidence.judgements.by_label[label].others[name] for label in evidence.kept]
     asked = np.concatenate([part.asked for part in ours])
     right = np.concatenate([part.judgement.seen for part in ours]) == asked
+    if other.reference is None:
+        raise ValueError(f"no reference statistics of the domain {name}: none are shipped, and none were made")
     reference = other.reference.base_model
     theirs = reference.seen == reference.labels
     first = AccuracyView.of(rate(right), rate(theirs))

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from sfd_core.admission import admit
-from sfd_core.evaluation.evaluate import Measurement, Samplers, evaluate
+from sfd_core.base_model.vocabulary import EvaluationPrompts
+from sfd_core.evaluation.concept_images import seeds_of
+from sfd_core.evaluation.evaluate import REFERENCE_SEEDS, Measurement, Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.reference import Reference
@@ -29,7 +31,7 @@ from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.measured import as_report
-from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, Painter, evaluators, model
+from tests.support.painter import AMOUNTS, NOTHING, OBJECTS, VOCABULARY, Painter, evaluators, model
 from tests.support.tiny_model import make_tiny_model
 
 EVERY_WORD = dict.fromkeys(OBJECTS[2].words, "banana")
@@ -312,6 +314,44 @@ def test_a_reference_that_is_made_on_the_spot_knows_the_second_judge_too() -> No
     assert made.base_model.second_seen.tolist() == made.base_model.seen.tolist()
     (reason,) = [c.reason for c in result.criteria if c.name == "unlearning_accuracy"]
     assert "(by the first judge; by the second judge" in reason
+
+
+def unmeasured_styles(looking: Evaluators) -> Evaluators:
+    """The same, where the base model's own images were not judged by what they show of styles."""
+    return dataclasses.replace(looking, others=tuple(dataclasses.replace(o, reference=None) for o in looking.others))
+
+
+@pytest.mark.parametrize(("style", "decision"), [(None, "pass"), (AMOUNTS["style"][0], "fail")])
+def test_another_domain_that_was_not_measured_is_looked_at_on_the_spot(style: int | None, decision: str) -> None:
+    """On the base model's images of what remains, at other seeds than the generator's."""
+    result = measured(Painter(EVERY_WORD, style=style), unmeasured_styles(evaluators()))
+    assert decisions(as_report(result))["cross_domain_accuracy_drop"] == decision
+    (row,) = as_report(result)["cross_domain"]
+    assert (row["base_model"]["value"], row["base_model"]["n"]) == (1, 3 * 60)
+    (made,) = result.evaluators.others
+    assert made.reference is not None
+    assert len(made.reference.real.labels) == 0
+    seeds = [seed + REFERENCE_SEEDS for label in (0, 1, 3) for seed in seeds_of(label, 60)]
+    labels = np.repeat([0, 1, 3], 60)
+    prompts = EvaluationPrompts(VOCABULARY, "object")
+    asked = [prompts.asked(int(k), seed).others["style"] for k, seed in zip(labels, seeds, strict=True)]
+    assert made.reference.base_model.labels.tolist() == asked
+    assert not unmeasured_styles(evaluators()).has_references
+
+
+def test_neither_domain_was_measured_and_the_second_judges_look_too() -> None:
+    looking = dataclasses.replace(unmeasured_styles(by_two()), reference=None)
+    report = as_report(measured(_Marking(EVERY_WORD), looking))
+    assert decisions(report)["cross_domain_accuracy_drop"] == "pass"
+    (row,) = report["cross_domain"]
+    assert row["second_judge"]["base_model"] == row["base_model"]
+
+
+def test_another_domain_that_nothing_was_measured_in_is_no_row_of_nothing() -> None:
+    asked, looking, painter = request(), unmeasured_styles(evaluators()), Painter(EVERY_WORD)
+    makes = Samplers(painter.sample_labels, painter.sample_prompts)
+    with pytest.raises(ValueError, match="no reference statistics of the domain style"):
+        list(evaluate(makes, looking, asked, plan=plan_prompts(asked, looking.model)))
 
 
 @dataclass(frozen=True)
