@@ -114,17 +114,17 @@ def by_domain(given: Sequence[str], option: str) -> dict[str, Path]:
     return found
 
 
-def seen_in(model: BaseModel, given: Mapping[str, Path], option: str) -> list[tuple[BaseModel, Path | None]]:
-    """Return ``model`` as seen in each of its domains that is judged, or as it is, with what is given of each.
+def of_domains(model: BaseModel, given: Mapping[str, Path], option: str) -> dict[str | None, Path | None]:
+    """Return what is given of each of the model's domains that is judged, or of the model as it is (None).
 
     Raises:
         typer.BadParameter: for a domain that it does not have, or a folder that could be of several.
     """
     domains = tuple(model.domains)
     if not domains:
-        if of_domains := sorted(name for name in given if name):
-            raise typer.BadParameter(f"{model.name} has no domain {', '.join(of_domains)}", param_hint=option)
-        return [(model, given.get(""))]
+        if named := sorted(name for name in given if name):
+            raise typer.BadParameter(f"{model.name} has no domain {', '.join(named)}", param_hint=option)
+        return {None: given.get("")}
     if "" in given and len(domains) == 1:
         given = {domains[0]: given[""], **{name: folder for name, folder in given.items() if name}}
     for name in given:
@@ -133,7 +133,15 @@ def seen_in(model: BaseModel, given: Mapping[str, Path], option: str) -> list[tu
             raise typer.BadParameter(said, param_hint=option)
         if name not in domains:
             raise typer.BadParameter(unknown("domain", name, domains), param_hint=option)
-    return [(model.view(name), given.get(name)) for name in domains]
+    return {name: given.get(name) for name in domains}
+
+
+def seen_in(model: BaseModel, domain: str | None) -> BaseModel:
+    """Return ``model`` as it lies in its folder now, seen in ``domain``."""
+    from sfd_core.families.registry import load_manifest
+
+    now = load_manifest(model.folder)
+    return now if domain is None else now.view(domain)
 
 
 def concepts_in(text: str | None) -> tuple[str, ...]:

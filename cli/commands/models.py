@@ -174,7 +174,7 @@ def measure(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Measure a model once: its own images as its judges see them, and its judges on real images."""
-    from cli.added_models import by_domain, say_prospects, seen_in, to_change
+    from cli.added_models import by_domain, of_domains, say_prospects, seen_in, to_change
     from cli.console import console
     from cli.run_view import RunView
     from jobs.settings import load_settings
@@ -185,13 +185,12 @@ def measure(
 
     settings = load_settings()
     model = to_change(name, settings)
-    views = seen_in(model, by_domain(real or (), "--real"), "--real")
-    pictures = [
-        read_real_images(folder, view.concepts, view.image, real_images) if folder is not None else None
-        for view, folder in views
-    ]
-    for (view, _), read in zip(views, pictures, strict=True):
-        measured = None
+    pictures = {}
+    for domain, folder in of_domains(model, by_domain(real or (), "--real"), "--real").items():
+        concepts = seen_in(model, domain).concepts
+        pictures[domain] = None if folder is None else read_real_images(folder, concepts, model.image, real_images)
+    for domain, read in pictures.items():
+        view, measured = seen_in(model, domain), None  # the domain before it changed the folder
         with RunView(console()) as shown:
             shown.phase("measuring")
             for done, of, measured in measure_model(view, read, images, pick_device(device)):  # noqa: B007
@@ -199,7 +198,7 @@ def measure(
         assert measured is not None
         keep(view, measured)
         for line in measured.lines(view.concepts):
-            typer.echo(f"{view.domain}: {line}" if view.domain else line)
+            typer.echo(f"{domain}: {line}" if domain else line)
     say_prospects(load_manifest(model.folder), settings)
 
 

@@ -17,7 +17,7 @@ from sfd_core.families.registry import load_manifest
 from tests.cli.conftest import Command
 from tests.cli.service import Service
 from tests.support.foreign import CARS, save_class_model, save_classifier, save_pictures
-from tests.support.tiny_text_model import OBJECTS, make_tiny_text_model
+from tests.support.tiny_text_model import OBJECTS, STYLES, VOCABULARY, make_tiny_text_model
 
 Run = Callable[..., Result]
 
@@ -109,6 +109,36 @@ def test_a_text_model_in_three_commands_too(lethe_here: Run, home: Path) -> None
         measured = lethe_here("models", "measure", "things", "--real", "photos", "--images", "6")
         assert measured.exit_code == 0, measured.stderr
         assert "of 12 real images" in measured.stdout
+
+
+def test_a_text_model_of_two_domains_is_judged_and_measured_in_each(lethe_here: Run, home: Path) -> None:
+    make_tiny_text_model(home / "things")
+    (home / "things/manifest.json").unlink()
+    save_classifier(home / "of-objects", OBJECTS)
+    save_classifier(home / "of-styles", STYLES)
+    (home / "words.json").write_text(json.dumps(VOCABULARY))
+    judges = ("--judge", "object=of-objects", "--judge", "style=of-styles")
+    added = lethe_here("models", "add", "things", "--vocabulary", "words.json", *judges, "--steps", "2")
+    assert added.exit_code == 0, added.stderr
+    request = {
+        "base_model": "things",
+        "forget": [{"concept": "pistol", "override": "banana"}],
+        "budget": {"images": 8},
+        "recipe": {"batch": 4},
+        "evaluation": {"images_per_concept": 6, "images_per_forgotten_concept": 6},
+    }
+    (home / "few.json").write_text(json.dumps(request))
+    run = lethe_here("unlearn", "--file", "few.json", "--out", "out")
+    assert run.exit_code == 1, run.stderr  # a network that has learnt nothing does not pass
+    report = json.loads((home / "out/generator/evaluation/report.json").read_text())
+    assert [row["domain"] for row in report["cross_domain"]] == ["style"]
+    for images in ("2", "3"):  # again, other images take the place of those before
+        measured = lethe_here("models", "measure", "things", "--images", images)
+        assert measured.exit_code == 0, measured.stderr
+        assert "object: the model's own images" in measured.stdout
+        assert "style: the model's own images" in measured.stdout
+        assert len(list((home / ".lethe/models/things").glob("reference-*"))) == 2
+    assert lethe_here("models", "check", "things").exit_code == 0
 
 
 def test_folders_by_domain(lethe_here: Run, home: Path) -> None:
