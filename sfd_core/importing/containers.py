@@ -120,13 +120,13 @@ def read_pickle(data: memoryview, at: str) -> Any:
     machine = Machine(data, 0, at, _Numbers(len(data), at).make, partial(_nothing_outside, at))
     found = machine.run()
     if _is(found, MAGIC):
-        return _older(data, machine.position, at)
+        return _older(data, machine.reader.position, at)
     _ended(machine)
     return found
 
 
 def _ended(machine: Machine) -> None:
-    if left := len(machine.data) - machine.position:
+    if left := len(machine.reader.data) - machine.reader.position:
         raise ModelRefused(f"{machine.at}: {left} bytes follow after the end of its pickle")
 
 
@@ -158,7 +158,7 @@ class _Numbers:
         at = f"{self.at}: numbers within it"
         machine = Machine(inner, 0, at, partial(made, at=at), partial(_nothing_outside, at))
         found = machine.run()
-        found = _older(inner, machine.position, at) if _is(found, MAGIC) else None
+        found = _older(inner, machine.reader.position, at) if _is(found, MAGIC) else None
         if not isinstance(found, Tensor):
             raise ModelRefused(f"{at}: not a storage as torch writes one")
         return found
@@ -188,7 +188,7 @@ def _older(data: memoryview, position: int, at: str) -> Any:
     for _ in range(4):
         machine = Machine(data, position, at, partial(made, at=at), fetch)
         parts.append(machine.run())
-        position = machine.position
+        position = machine.reader.position
     version, system, found, keys = parts
     if not _is(version, OLDER_PROTOCOL) or not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ModelRefused(f"{at}: not torch's older form of protocol {OLDER_PROTOCOL} and little-endian")

@@ -2,25 +2,22 @@
 no way to import, to look up or to call. What a pickle asks to be made becomes a tensor, a plain container or a
 :class:`~sfd_core.importing.inert.Record` of it; a name that is none of :mod:`sfd_core.importing.names` is refused.
 
-Opcodes are those of protocol 2 to 5 (``pickletools`` describes each); of every length and number is held that it can be
-before anything is allocated for it.
+Opcodes are those of protocol 2 to 5 (``pickletools`` describes each).
 """
 
 from __future__ import annotations
 
 import pickletools
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from sfd_core.errors import ModelRefused
 from sfd_core.importing.inert import Name, PersistentId, Record
 from sfd_core.importing.names import CONTAINERS, SETS, is_read, said
+from sfd_core.importing.reader import MAX_NAME, Reader
 
 MAX_STEPS = 5_000_000
 MAX_STACK = 1 << 20
-MAX_TEXT = 16 << 20
-MAX_NAME = 1000
 MAX_NUMBER_BYTES = 64
 PROTOCOLS = range(2, 6)
 _MARK = object()
@@ -33,11 +30,11 @@ Fetch = Callable[[PersistentId], Any]
 
 
 class Machine:
-    """One pickle in ``data``, from ``start`` on. ``at``: how messages name the file. After :meth:`run`, ``position`` is
-    where the pickle ended."""
+    """One pickle in ``data``, from ``start`` on. ``at``: how messages name the file. After :meth:`run`, the ``reader``
+    is where the pickle ended."""
 
     def __init__(self, data: memoryview, start: int, at: str, make: Make, fetch: Fetch) -> None:
-        self.data, self.position, self.at = data, start, at
+        self.reader, self.at = Reader(data, start, at), at
         self.make, self.fetch = make, fetch
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -53,7 +50,7 @@ class Machine:
             raise ModelRefused(f"{self.at}: no pickle of protocol {PROTOCOLS[0]} to {PROTOCOLS[-1]} begins here")
         while True:
             self._spend(1)
-            code = self._byte()
+            code = self.reader.byte()
             if code == _STOP:
                 return self._pop()
             step = _STEPS.get(code)
@@ -61,75 +58,35 @@ class Machine:
                 raise ModelRefused(f"{self.at}: holds the opcode {_name_of(code)}, which no checkpoint needs")
             step(self)
             if len(self.stack) > MAX_STACK:
-                raise self._refuse(f"more than {MAX_STACK} values are on its stack")
+                raise self.reader.refused(f"more than {MAX_STACK} values are on its stack")
 
     def _spend(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:
-            raise self._refuse(f"it has more than {MAX_STEPS} steps")
+            raise self.reader.refused(f"it has more than {MAX_STEPS} steps")
 
     def _starts_as_protocol(self) -> bool:
-        first = bytes(self.data[self.position : self.position + 2])
+        data, start = self.reader.data, self.reader.position
+        first = bytes(data[start : start + 2])
         return len(first) == 2 and first[0] == 0x80 and first[1] in PROTOCOLS
-
-    def _refuse(self, why: str) -> ModelRefused:
-        return ModelRefused(f"{self.at}: not a readable pickle: {why} (at byte {self.position})")
-
-    # What is read from the data
-
-    def _take(self, n: int) -> memoryview:
-        if n < 0 or n > len(self.data) - self.position:
-            raise self._refuse(f"it ends early or says that {n} bytes follow where they do not")
-        piece = self.data[self.position : self.position + n]
-        self.position += n
-        return piece
-
-    def _byte(self) -> int:
-        return self._take(1)[0]
-
-    def _number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
-    def _text(self, form: str) -> str:
-        return self._decoded(self._sized(form, MAX_TEXT))
-
-    def _sized(self, form: str, most: int | None = None) -> memoryview:
-        n = self._number(form)
-        if most is not None and n > most:
-            raise self._refuse(f"{n} bytes of text or of one number, {most} are read")
-        return self._take(n)
-
-    def _decoded(self, piece: memoryview) -> str:
-        try:
-            return bytes(piece).decode()
-        except UnicodeDecodeError:
-            raise self._refuse("it holds text that is not UTF-8") from None
-
-    def _line(self) -> str:
-        """Text up to a line's end."""
-        near = bytes(self.data[self.position : self.position + MAX_NAME + 1])
-        end = near.find(b"\n")
-        if end < 0:
-            raise self._refuse(f"a name has no end within {MAX_NAME} bytes")
-        return self._decoded(self._take(end + 1)[:end])
 
     # The stack
 
     def _pop(self) -> Any:
         if not self.stack:
-            raise self._refuse("it takes more from its stack than there is")
+            raise self.reader.refused("it takes more from its stack than there is")
         return self.stack.pop()
 
     def _value(self) -> Any:
         """Pop what must not be a mark."""
         value = self._pop()
         if value is _MARK:
-            raise self._refuse("it takes a mark for a value")
+            raise self.reader.refused("it takes a mark for a value")
         return value
 
     def _top(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
-            raise self._refuse("there is nothing on its stack")
+            raise self.reader.refused("there is nothing on its stack")
         return self.stack[-1]
 
     def _since_mark(self) -> list[Any]:
@@ -138,13 +95,13 @@ class Machine:
                 found = self.stack[i + 1 :]
                 del self.stack[i:]
                 return found
-        raise self._refuse("it looks for a mark that was never set")
+        raise self.reader.refused("it looks for a mark that was never set")
 
     # What a pickle asks for
 
     def _named(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise self._refuse("a name is not text")
+            raise self.reader.refused("a name is not text")
         path = f"{module}.{name}"
         if not is_read(path):
             raise ModelRefused(
@@ -156,7 +113,7 @@ class Machine:
 
     def _make(self, arguments: Any, name: Any) -> None:
         if not isinstance(name, Name) or not isinstance(arguments, tuple):
-            raise self._refuse("it calls what is no name, or with what is no tuple")
+            raise self.reader.refused("it calls what is no name, or with what is no tuple")
         if name.path in CONTAINERS or name.path in SETS:
             self.stack.append(self._container(name.path, arguments))
         else:
@@ -165,21 +122,21 @@ class Machine:
     def _container(self, path: str, arguments: tuple[Any, ...]) -> Any:
         given = arguments[0] if arguments else ()
         if len(arguments) > 1 or not isinstance(given, list | tuple):
-            raise self._refuse(f"{path} is made of what it is not made of")
+            raise self.reader.refused(f"{path} is made of what it is not made of")
         self._spend(len(given))
         if path in SETS:
             return {self._key(item) for item in given}
         if path == "torch.Size":
             return tuple(given)
         if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
-            raise self._refuse(f"{path} is made of what are no pairs")
+            raise self.reader.refused(f"{path} is made of what are no pairs")
         return {self._key(key): value for key, value in given}
 
     def _key(self, key: Any) -> Any:
         """A key that is looked at in bounded time: tuples within tuples are not."""
         flat = key if isinstance(key, tuple) else (key,)
         if len(flat) > MAX_NAME or not all(isinstance(part, _KEYS) for part in flat):
-            raise self._refuse("a key is no text, no number and no tuple of these")
+            raise self.reader.refused("a key is no text, no number and no tuple of these")
         return key
 
     def _build(self) -> None:
@@ -187,27 +144,27 @@ class Machine:
         if isinstance(made, Record):
             made.state = state
         elif not isinstance(made, dict):  # the state of an OrderedDict is torch's note of versions
-            raise self._refuse("it gives a state to what has none")
+            raise self.reader.refused("it gives a state to what has none")
 
     def _extend(self, found: list[Any]) -> None:
         made = self._top()
         target = made.items if isinstance(made, Record) else made
         if not isinstance(target, list):
-            raise self._refuse("it appends to what is no list")
+            raise self.reader.refused("it appends to what is no list")
         target.extend(found)
 
     def _update(self, found: list[Any]) -> None:
         made = self._top()
         target = made.entries if isinstance(made, Record) else made
         if not isinstance(target, dict) or len(found) % 2:
-            raise self._refuse("it sets items of what is no dict, or one without a value")
+            raise self.reader.refused("it sets items of what is no dict, or one without a value")
         for key, value in zip(found[::2], found[1::2], strict=True):
             target[self._key(key)] = value
 
     def _add(self, found: list[Any]) -> None:
         made = self._top()
         if not isinstance(made, set):
-            raise self._refuse("it adds to what is no set")
+            raise self.reader.refused("it adds to what is no set")
         made.update(self._key(item) for item in found)
 
     def _dict(self, found: list[Any]) -> None:
@@ -219,7 +176,7 @@ class Machine:
 
     def _recall(self, index: int) -> None:
         if index not in self.memo:
-            raise self._refuse(f"it recalls value {index}, which it has not stored")
+            raise self.reader.refused(f"it recalls value {index}, which it has not stored")
         self.stack.append(self.memo[index])
 
     def _pair(self) -> tuple[Any, Any]:
@@ -229,7 +186,7 @@ class Machine:
     def _new_with_keywords(self) -> None:
         keywords = self._value()
         if keywords != {}:
-            raise self._refuse("an object is made with keywords")
+            raise self.reader.refused("an object is made with keywords")
         self._make(self._value(), self._value())
 
     def _tuple(self, n: int) -> None:
@@ -240,8 +197,8 @@ class Machine:
         self.stack.append(int.from_bytes(piece, "little", signed=True))
 
     def _protocol(self) -> None:
-        if self._byte() not in PROTOCOLS:
-            raise self._refuse("a protocol that is not read")
+        if self.reader.byte() not in PROTOCOLS:
+            raise self.reader.refused("a protocol that is not read")
 
     def _pop_any(self) -> None:
         self._pop()
@@ -259,7 +216,7 @@ def _push(value: Any) -> Callable[[Machine], None]:
 _STOP = ord(".")
 _WRITTEN: dict[str, Callable[[Machine], Any]] = {
     "\x80": Machine._protocol,
-    "\x95": lambda m: m._take(8),  # a frame: only how the file is read ahead
+    "\x95": lambda m: m.reader.take(8),  # a frame: only how the file is read ahead
     "(": _push(_MARK),
     "0": Machine._pop_any,
     "1": Machine._since_mark,
@@ -267,21 +224,21 @@ _WRITTEN: dict[str, Callable[[Machine], Any]] = {
     "N": _push(None),
     "\x88": _push(True),
     "\x89": _push(False),
-    "J": lambda m: m.stack.append(m._number("<i")),
-    "K": lambda m: m.stack.append(m._byte()),
-    "M": lambda m: m.stack.append(m._number("<H")),
-    "\x8a": lambda m: m._whole(m._sized("<B", MAX_NUMBER_BYTES)),
-    "\x8b": lambda m: m._whole(m._sized("<I", MAX_NUMBER_BYTES)),
-    "G": lambda m: m.stack.append(m._number(">d")),
-    "\x8c": lambda m: m.stack.append(m._text("<B")),
-    "X": lambda m: m.stack.append(m._text("<I")),
-    "\x8d": lambda m: m.stack.append(m._text("<Q")),
-    "U": lambda m: m.stack.append(m._text("<B")),
-    "T": lambda m: m.stack.append(m._text("<I")),
-    "C": lambda m: m.stack.append(m._sized("<B")),
-    "B": lambda m: m.stack.append(m._sized("<I")),
-    "\x8e": lambda m: m.stack.append(m._sized("<Q")),
-    "\x96": lambda m: m.stack.append(m._sized("<Q")),
+    "J": lambda m: m.stack.append(m.reader.number("<i")),
+    "K": lambda m: m.stack.append(m.reader.byte()),
+    "M": lambda m: m.stack.append(m.reader.number("<H")),
+    "\x8a": lambda m: m._whole(m.reader.sized("<B", MAX_NUMBER_BYTES)),
+    "\x8b": lambda m: m._whole(m.reader.sized("<I", MAX_NUMBER_BYTES)),
+    "G": lambda m: m.stack.append(m.reader.number(">d")),
+    "\x8c": lambda m: m.stack.append(m.reader.text("<B")),
+    "X": lambda m: m.stack.append(m.reader.text("<I")),
+    "\x8d": lambda m: m.stack.append(m.reader.text("<Q")),
+    "U": lambda m: m.stack.append(m.reader.text("<B")),
+    "T": lambda m: m.stack.append(m.reader.text("<I")),
+    "C": lambda m: m.stack.append(m.reader.sized("<B")),
+    "B": lambda m: m.stack.append(m.reader.sized("<I")),
+    "\x8e": lambda m: m.stack.append(m.reader.sized("<Q")),
+    "\x96": lambda m: m.stack.append(m.reader.sized("<Q")),
     "]": lambda m: m.stack.append([]),
     ")": _push(()),
     "}": lambda m: m.stack.append({}),
@@ -298,12 +255,12 @@ _WRITTEN: dict[str, Callable[[Machine], Any]] = {
     "\x85": lambda m: m._tuple(1),
     "\x86": lambda m: m._tuple(2),
     "\x87": lambda m: m._tuple(3),
-    "h": lambda m: m._recall(m._byte()),
-    "j": lambda m: m._recall(m._number("<I")),
-    "q": lambda m: m._store(m._byte()),
-    "r": lambda m: m._store(m._number("<I")),
+    "h": lambda m: m._recall(m.reader.byte()),
+    "j": lambda m: m._recall(m.reader.number("<I")),
+    "q": lambda m: m._store(m.reader.byte()),
+    "r": lambda m: m._store(m.reader.number("<I")),
     "\x94": lambda m: m._store(len(m.memo)),
-    "c": lambda m: m._named(m._line(), m._line()),
+    "c": lambda m: m._named(m.reader.line(), m.reader.line()),
     "\x93": lambda m: m._named(*m._pair()),
     "R": lambda m: m._make(m._value(), m._value()),
     "\x81": lambda m: m._make(m._value(), m._value()),
