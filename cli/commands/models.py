@@ -173,18 +173,22 @@ def measure(
     real_images: Annotated[int, typer.Option(min=2, help="Real ones that are read, a concept, at most.")] = 1000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
-    """Measure a model once: its own images as its judges see them, and its judges on real images."""
+    """Measure a model once: its own images as its judges see them, and its judges on real images. Where Inception's
+    weights are given (LETHE_INCEPTION_WEIGHTS), its features of both too."""
     from cli.added_models import by_domain, of_domains, say_prospects, seen_in, to_change
     from cli.console import console
     from cli.run_view import RunView
     from jobs.settings import load_settings
     from sfd_core.adding.measuring import keep, measure_model
     from sfd_core.adding.real_images import read_real_images
+    from sfd_core.evaluation.features import Inception
     from sfd_core.families.device import pick_device
     from sfd_core.families.registry import load_manifest
 
     settings = load_settings()
     model = to_change(name, settings)
+    where, weights = pick_device(device), settings.inception_weights
+    extractors = [Inception(weights, where)] if weights is not None else []
     pictures = {}
     for domain, folder in of_domains(model, by_domain(real or (), "--real"), "--real").items():
         concepts = seen_in(model, domain).concepts
@@ -193,7 +197,7 @@ def measure(
         view, measured = seen_in(model, domain), None  # the domain before it changed the folder
         with RunView(console()) as shown:
             shown.phase("measuring")
-            for done, of, measured in measure_model(view, read, images, pick_device(device)):  # noqa: B007
+            for done, of, measured in measure_model(view, read, images, where, extractors):  # noqa: B007
                 shown.progress({"images": done, "of": of})
         assert measured is not None
         keep(view, measured)

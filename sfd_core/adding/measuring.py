@@ -1,11 +1,13 @@
 """What is measured of a base model once and kept with it: its own images as its judges see them, real images, and how
-often the judges are right on these. Of a text-to-image model that is of one domain of its vocabulary at a time."""
+often the judges are right on these; features of both where further networks look. Of a text-to-image model that is of
+one domain of its vocabulary at a time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,9 +19,10 @@ from sfd_core.adding.writing import changing, judge_entry
 from sfd_core.base_model.manifest import BaseModel, file_sha256
 from sfd_core.display.numbers import percent
 from sfd_core.errors import ModelRefused
+from sfd_core.evaluation.features import FeatureExtractor, fd_name
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.metrics import frechet_distance, halves, images_needed
-from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import family_of
 
@@ -43,11 +46,13 @@ class Sampler(Protocol):
 @dataclass(frozen=True)
 class Measured:
     """The measurements of a base model. ``reference``: as it is kept; ``judges``: by "judge" and "second_judge", the
-    figures on real images, where there were any; ``figures``: of the base model itself."""
+    figures on real images, where there were any; ``figures``: of the base model itself; ``features``: by the name of
+    their extractor."""
 
     reference: Reference
     judges: Mapping[str, Mapping[str, Any]]
     figures: Mapping[str, Any]
+    features: Mapping[str, FeatureReference] = field(default_factory=dict)
 
     def lines(self, concepts: Sequence[str]) -> Iterator[str]:
         """Say it in sentences, one a line."""
@@ -58,6 +63,9 @@ class Measured:
         if "fd_against_real" in self.figures:
             real, floor = self.figures["fd_against_real"], self.figures["fd_floor_real"]
             yield f"Frechet distance to real images: {real}; of two halves of these: {floor}"
+        for name, found in self.features.items():
+            sides = f"{len(found.base_model)} images of its own, {len(found.real)} real ones"
+            yield f"features by {name} ({sides}): a distance on them is called {fd_name(name, found.weights)}"
 
 
 def _percents(of: Mapping[str, Any], concepts: Sequence[str]) -> str:
@@ -127,6 +135,12 @@ class OwnImages:
         """Return what ``judges`` see in them."""
         return judges.look(np.concatenate(self.images), np.concatenate(self.labels))
 
+    def features_by(self, extractor: FeatureExtractor, real: RealImages | None) -> FeatureReference:
+        """Return the features of them, and of ``real`` ones where there are any."""
+        own, labels = extractor.extract(np.concatenate(self.images)), np.concatenate(self.labels)
+        others = (own[:0], labels[:0]) if real is None else (extractor.extract(real.images), real.labels)
+        return FeatureReference(extractor.name, *others, own, labels, extractor.digest)
+
 
 def figures_of(own: ReferenceSet, real: ReferenceSet, concepts: int, steps: int, seconds: float) -> dict[str, Any]:
     """Return what a manifest says of a base model's own images. ``steps``: network evaluations of each; ``seconds``:
@@ -148,11 +162,15 @@ def figures_of(own: ReferenceSet, real: ReferenceSet, concepts: int, steps: int,
 
 
 def measure_model(
-    model: BaseModel, real: RealImages | None, each: int, device: torch.device | str = "cpu"
+    model: BaseModel,
+    real: RealImages | None,
+    each: int,
+    device: torch.device | str = "cpu",
+    extractors: Sequence[FeatureExtractor] = (),
 ) -> Iterator[tuple[int, int, Measured | None]]:
     """Measure ``model`` on ``each`` of its own images a concept, and its judges on ``real`` ones; a text-to-image model
-    as it is seen in one domain, asked by an evaluation's prompts. Yields (images drawn, of, None), at last (of, of,
-    what was measured).
+    as it is seen in one domain, asked by an evaluation's prompts. ``extractors``: whose features are kept beside the
+    judge's. Yields (images drawn, of, None), at last (of, of, what was measured).
 
     Raises:
         ModelRefused: for a model that has no judge of its concepts, or does not load.
@@ -172,24 +190,40 @@ def measure_model(
         tried["judge"] = on_real(seen.seen, seen.labels, concepts)
         if seen.second_seen is not None:
             tried["second_judge"] = on_real(seen.second_seen, seen.labels, concepts)
-    yield of, of, Measured(Reference(seen, made), tried, figures_of(made, seen, concepts, sampler.steps, own.seconds))
+    figures = figures_of(made, seen, concepts, sampler.steps, own.seconds)
+    features = {extractor.name: own.features_by(extractor, real) for extractor in extractors}
+    yield of, of, Measured(Reference(seen, made), tried, figures, features)
 
 
 def keep(model: BaseModel, measured: Measured) -> None:
     """Write what was measured into the folder of ``model``, for the domain that it is seen in: the manifest names the
-    new file once it is there, and until then the old one."""
-    partial = model.folder / ".reference.safetensors"
-    measured.reference.save(partial)
+    new files once they are there, and until then the old ones. Features that nobody measured again stay."""
     of = f"-{model.domain}" if model.domain is not None else ""
-    name = f"reference{of}-{file_sha256(partial)[:8]}.safetensors"
-    partial.rename(model.folder / name)
+    name = _placed(model.folder, f"reference{of}", measured.reference.save)
+    features = {
+        extractor: _placed(model.folder, f"features-{extractor.lower()}{of}", found.save)
+        for extractor, found in measured.features.items()
+    }
+    new = {file: file_sha256(model.folder / file) for file in (name, *features.values())}
     with changing(model.folder) as raw:
         about = raw if model.domain is None else raw["domains"][model.domain]
-        before = about.get("reference")
-        raw["files"] = {n: d for n, d in raw["files"].items() if n != before} | {name: file_sha256(model.folder / name)}
+        known = about.get("features", {})
+        before = {about.get("reference"), *(file for extractor, file in known.items() if extractor in features)}
+        raw["files"] = {n: d for n, d in raw["files"].items() if n not in before} | new
         about |= {"reference": name, "teacher": {**about["teacher"], **measured.figures}}
+        if features:
+            about["features"] = {**known, **features}
         for part, info in (("judge", model.judge), ("second_judge", model.second_judge)):
             if info is not None and part in measured.judges:
                 about[part] = judge_entry(info.name, info.folder, measured.judges[part], raw["files"])
-    if before is not None and before != name:
-        (model.folder / before).unlink(missing_ok=True)
+    for old in before - {None, *new}:
+        (model.folder / old).unlink(missing_ok=True)
+
+
+def _placed(folder: Path, stem: str, save: Callable[[Path], None]) -> str:
+    """Save a file whose name ends with its own digest; returns that name."""
+    partial = folder / f".{stem}.safetensors"
+    save(partial)
+    name = f"{stem}-{file_sha256(partial)[:8]}.safetensors"
+    partial.rename(folder / name)
+    return name

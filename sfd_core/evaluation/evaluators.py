@@ -107,7 +107,7 @@ class Evaluators:
             _second_judge(model, device),
             tuple(extractors),
             {
-                extractor.name: FeatureReference.load(model.folder / model.features[extractor.name])
+                extractor.name: _features(model, extractor)
                 for extractor in extractors
                 if extractor.name in model.features
             },
@@ -183,6 +183,17 @@ class Evaluators:
 def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
     reference = Reference.load(view.folder / view.reference) if view.reference else None
     return OtherDomain(view, ImageJudge.load(view, device), reference, _second_judge(view, device))
+
+
+def _features(model: BaseModel, extractor: FeatureExtractor) -> FeatureReference:
+    path = model.folder / model.features[extractor.name]
+    reference = FeatureReference.load(path)
+    if reference.weights and reference.weights != extractor.digest:
+        raise ModelRefused(
+            f"{path}: features by weights of {extractor.name} with the digest {reference.weights}, those given have "
+            f"{extractor.digest}: give the same, or measure the model again"
+        )
+    return reference
 
 
 def _second_judge(model: BaseModel, device: torch.device | str) -> ImageJudge | None:

@@ -84,13 +84,15 @@ class Reference:
 @dataclass(frozen=True)
 class FeatureReference:
     """Features of real images and of the base model's samples by another extractor than the judge. ``real``: [n, F]
-    with ``real_labels`` [n]; ``base_model``: [m, F] with ``base_model_labels`` [m]."""
+    with ``real_labels`` [n]; ``base_model``: [m, F] with ``base_model_labels`` [m]. ``weights``: the digest of those
+    that made them; empty where the file does not say."""
 
     extractor: str
     real: NDArray[np.float32]
     real_labels: NDArray[np.int64]
     base_model: NDArray[np.float32]
     base_model_labels: NDArray[np.int64]
+    weights: str = ""
 
     def only(self, labels: Sequence[int]) -> FeatureReference:
         """Return the images of these concepts."""
@@ -101,31 +103,34 @@ class FeatureReference:
             self.real_labels[real],
             self.base_model[base_model],
             self.base_model_labels[base_model],
+            self.weights,
         )
 
     def save(self, path: Path) -> None:
-        """Write the file; features are kept in half precision, the extractor's name in the header."""
+        """Write the file; features are kept in half precision, the extractor's name and weights in the header."""
         tensors = {
             "real": torch.from_numpy(self.real).half().contiguous(),
             "real_labels": torch.from_numpy(self.real_labels).to(torch.int16),
             "teacher": torch.from_numpy(self.base_model).half().contiguous(),
             "teacher_labels": torch.from_numpy(self.base_model_labels).to(torch.int16),
         }
-        save_file(tensors, path, metadata={"extractor": self.extractor})
+        said = {"extractor": self.extractor} | ({"weights": self.weights} if self.weights else {})
+        save_file(tensors, path, metadata=said)
 
     @classmethod
     def load(cls, path: Path) -> FeatureReference:
         """Read the file. Raises ``ModelRefused``."""
         try:
             with safe_open(path, framework="pt") as file:
-                extractor = (file.metadata() or {})["extractor"]
+                said = file.metadata() or {}
             tensors = load_file(path)
             return cls(
-                extractor,
+                said["extractor"],
                 tensors["real"].float().numpy(),
                 tensors["real_labels"].long().numpy(),
                 tensors["teacher"].float().numpy(),
                 tensors["teacher_labels"].long().numpy(),
+                said.get("weights", ""),
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ModelRefused(f"{path}: not a file of reference features: {error}") from None

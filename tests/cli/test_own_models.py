@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from cli.added_models import by_domain
 from cli.main import app
 from client import Lethe
+from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
+from sfd_core.evaluation.inception import InceptionV3
 from sfd_core.families.registry import load_manifest
 from tests.cli.conftest import Command
 from tests.cli.service import Service
@@ -139,6 +142,23 @@ def test_a_text_model_of_two_domains_is_judged_and_measured_in_each(lethe_here: 
         assert "style: the model's own images" in measured.stdout
         assert len(list((home / ".lethe/models/things").glob("reference-*"))) == 2
     assert lethe_here("models", "check", "things").exit_code == 0
+
+
+def test_features_of_inception_where_its_weights_are_given(
+    lethe_here: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(InceptionV3().state_dict(), home / "inception.pth")
+    monkeypatch.setenv("LETHE_INCEPTION_WEIGHTS", str(home / "inception.pth"))
+    assert lethe_here("models", "add", "cars", "--judge", "classifier", "--steps", "2").exit_code == 0
+    few = ("--images", "2", "--real-images", "2")
+    measured = lethe_here("models", "measure", "cars", "--real", "pictures", *few)
+    assert measured.exit_code == 0, measured.stderr
+    said = "features by Inception-2048 (6 images of its own, 6 real ones): a distance on them is called FD-Inception"
+    assert said in measured.stdout, "which is no FID: these are no published weights"
+    model = load_manifest(home / ".lethe/models/cars")
+    given = GivenWeights(inception=home / "inception.pth")
+    assert list(Evaluators.load(model, given=given).references) == ["Inception-2048"]
+    assert lethe_here("models", "check", "cars").exit_code == 0
 
 
 def test_folders_by_domain(lethe_here: Run, home: Path) -> None:

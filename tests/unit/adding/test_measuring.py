@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from sfd_core.adding.add import add_model
@@ -15,7 +16,7 @@ from sfd_core.adding.real_images import read_real_images
 from sfd_core.adding.said import Said
 from sfd_core.base_model.manifest import BaseModel, ImageFormat
 from sfd_core.errors import ModelRefused
-from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.evaluation.reference import FeatureReference, Reference, ReferenceSet
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import family_of, load_manifest
 from tests.support.foreign import CARS, save_class_model, save_classifier, save_pictures
@@ -79,6 +80,54 @@ def test_measured_again_without_real_images_the_judge_keeps_its_accuracy(model: 
     assert again.reference is not None
     assert len(Reference.load(again.folder / again.reference).real.labels) == 0
     assert {path.name for path in again.folder.glob("reference-*")} == {again.reference}
+    load_base(again)
+
+
+class _Corners:
+    """Features that are known: the pixels of three corners."""
+
+    name, digest = "Inception-2048", "sha256:" + "1" * 64
+
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return images[:, [0, 0, -1], [0, -1, 0]].reshape(len(images), -1).astype(np.float32)
+
+
+def featured(model: BaseModel, real: Path | None) -> BaseModel:
+    pictures = None if real is None else read_real_images(real, model.concepts, model.image, 100)
+    (*_, (_, _, measured)) = measure_model(model, pictures, EACH, extractors=[_Corners()])
+    assert measured is not None
+    assert any("a distance on them is called FD-Inception-2048" in line for line in measured.lines(model.concepts))
+    keep(model, measured)
+    return load_manifest(model.folder)
+
+
+def test_features_of_another_network_are_kept_beside_the_judge_s(model: BaseModel, tmp_path: Path) -> None:
+    save_pictures(tmp_path / "real", each=5)
+    after = featured(model, tmp_path / "real")
+    load_base(after)
+    kept = FeatureReference.load(after.folder / after.features["Inception-2048"])
+    labels = np.repeat(np.arange(3), EACH)
+    sampler = family_of("class_unet").base_sampler(load_base(after), "cpu", STEPS)
+    own = sampler.sample_labels(labels.tolist(), range(FIRST_SEED, FIRST_SEED + len(labels)))
+    assert np.array_equal(kept.base_model, _Corners().extract(own))
+    assert kept.base_model_labels.tolist() == labels.tolist()
+    real = read_real_images(tmp_path / "real", after.concepts, after.image, 100)
+    assert np.array_equal(kept.real, _Corners().extract(real.images))
+    assert kept.real_labels.tolist() == real.labels.tolist()
+    assert kept.weights == kept.only([0]).weights == _Corners.digest
+
+
+def test_features_that_are_not_measured_again_stay_and_others_take_their_place(
+    model: BaseModel, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "real")
+    first = featured(model, tmp_path / "real")
+    alone = measure(first)
+    assert alone.features == first.features
+    again = featured(alone, None)
+    assert again.features != first.features
+    assert len(FeatureReference.load(again.folder / again.features["Inception-2048"]).real) == 0
+    assert [path.name for path in again.folder.glob("features-*")] == list(again.features.values())
     load_base(again)
 
 

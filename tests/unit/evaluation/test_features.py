@@ -185,6 +185,20 @@ def test_features_of_inception_take_its_weights(weights: Path, tmp_path: Path) -
         Evaluators.load(dataclasses.replace(model, features={"Other-12": "a.safetensors"}))
 
 
+def test_features_by_other_weights_than_those_given_are_refused(weights: Path, tmp_path: Path) -> None:
+    """A distance between features of two networks says nothing. Files from before say nothing of their weights."""
+    model = dataclasses.replace(make_tiny_model(tmp_path), features={Inception.name: "features.safetensors"})
+    parts = [part for _ in range(2) for part in (rows(8), np.arange(8) % 4)]
+    digest = Inception(weights).digest
+    for said in ("", digest):
+        FeatureReference(Inception.name, *parts, said).save(tmp_path / "features.safetensors")
+        (found,) = Evaluators.load(model, given=GivenWeights(inception=weights)).references.values()
+        assert found.weights == said
+    FeatureReference(Inception.name, *parts, "sha256:other").save(tmp_path / "features.safetensors")
+    with pytest.raises(ModelRefused, match=f"with the digest sha256:other, those given have {digest}: give the same"):
+        Evaluators.load(model, given=GivenWeights(inception=weights))
+
+
 def rows(n: int) -> NDArray[np.float32]:
     return np.zeros((n, 2048), np.float32)
 
