@@ -22,10 +22,11 @@ DECODED_TOGETHER = 2**20
 
 @dataclass
 class Autoencoder:
-    """An ``AutoencoderKL``: frozen, in evaluation mode, shared by everything of a run. Latents are as a network has
-    them, scaled by ``scaling_factor`` after ``shift_factor`` was taken from them."""
+    """An ``AutoencoderKL``, or in a class of its own another of diffusers': frozen, in evaluation mode, shared by
+    everything of a run. Latents are as a network has them, scaled by ``scaling_factor`` after ``shift_factor`` was taken
+    from them."""
 
-    vae: AutoencoderKL
+    vae: Any
 
     def to(self, device: torch.device | str) -> Autoencoder:
         """Move the network to ``device``."""
@@ -54,14 +55,22 @@ class Autoencoder:
         """Encode ``images`` [n, 3, H, W] in [-1, 1] to latents [n, C, h, w] float32: the mode of each, so that an image
         always has the same."""
         pieces = images.to(self.vae.device, self.vae.dtype).split(max(1, DECODED_TOGETHER // images[0, 0].numel()))
-        found: Tensor = torch.cat([self.vae.encode(piece).latent_dist.mode() for piece in pieces]).float()
+        found = torch.cat([self._encoded(piece) for piece in pieces]).float()
         return (found - self._shift) * float(self.vae.config.scaling_factor)
 
     def together(self, cells: int) -> int:
         """Count the pictures of so many cells of latents that are decoded at a time: the autoencoder halves both edges
         between any two blocks."""
-        config: Any = self.vae.config
-        return max(1, DECODED_TOGETHER // int(cells * 4 ** (len(config.block_out_channels) - 1)))
+        return max(1, DECODED_TOGETHER // int(cells * 4 ** (self._blocks - 1)))
+
+    def _encoded(self, images: Tensor) -> Tensor:
+        """What the network itself makes of images, not scaled yet."""
+        found: Tensor = self.vae.encode(images).latent_dist.mode()
+        return found
+
+    @property
+    def _blocks(self) -> int:
+        return len(self.vae.config.block_out_channels)
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         scaled: Tensor = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
@@ -72,14 +81,20 @@ class Autoencoder:
         return float(getattr(self.vae.config, "shift_factor", None) or 0)
 
 
-def load_autoencoder(folder: Path, kind: AutoencoderKind = SCALED) -> Autoencoder:
-    """Load the ``vae/`` of a pipeline's folder, of this ``kind``, in float32 on the CPU.
+def load_autoencoder(
+    folder: Path,
+    kind: AutoencoderKind = SCALED,
+    network: type[Any] = AutoencoderKL,
+    made: type[Autoencoder] = Autoencoder,
+) -> Autoencoder:
+    """Load the ``vae/`` of a pipeline's folder, of this ``kind`` and class ``network``, in float32 on the CPU, and make
+    ``made`` of it.
 
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
     kind.check(folder)
-    vae = load_pretrained(AutoencoderKL, folder / "vae", WEIGHTS)
+    vae = load_pretrained(network, folder / "vae", WEIGHTS)
     # Convolutions over whole pictures are what an autoencoder does: faster with the channels last.
     vae = vae.to(memory_format=torch.channels_last)
-    return Autoencoder(vae.eval().requires_grad_(False))
+    return made(vae.eval().requires_grad_(False))

@@ -17,6 +17,17 @@ from sfd_core.errors import ModelRefused
 MAX_BLOCKS = 8
 
 
+def check_blocks(checked: Checked, name: str) -> None:
+    """Check the field ``name``, which lists how many channels each block of an autoencoder has."""
+    checked.value(
+        name,
+        lambda v: (
+            isinstance(v, list) and 1 <= len(v) <= MAX_BLOCKS and all(is_whole(c) and 1 <= c <= MAX_NUMBER for c in v)
+        ),
+        f"be 1 to {MAX_BLOCKS} whole numbers from 1 to {MAX_NUMBER}",
+    )
+
+
 def check_autoencoder(folder: Path, shifted: bool = False) -> None:
     """Check ``vae/config.json``: an autoencoder of RGB pictures whose latents are divided by ``scaling_factor`` to be
     decoded, and by nothing else changed, but for a ``shift_factor`` that is added where the pipeline has them
@@ -27,13 +38,7 @@ def check_autoencoder(folder: Path, shifted: bool = False) -> None:
     """
     path = folder / "vae" / "config.json"
     checked = Checked(read_config(path))
-    checked.value(
-        "block_out_channels",
-        lambda v: (
-            isinstance(v, list) and 1 <= len(v) <= MAX_BLOCKS and all(is_whole(c) and 1 <= c <= MAX_NUMBER for c in v)
-        ),
-        f"be 1 to {MAX_BLOCKS} whole numbers from 1 to {MAX_NUMBER}",
-    )
+    check_blocks(checked, "block_out_channels")
     checked.positive("scaling_factor", 0.18215)  # what AutoencoderKL has where its folder says nothing
     if shifted:
         checked.value("shift_factor", lambda v: v is None or (is_number(v) and math.isfinite(v)), "be a number", None)

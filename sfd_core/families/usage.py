@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Usage:
-    """``opening``: opens a generator's ``folder``. ``arguments``: what an image is asked for with, beside what is asked
-    for. ``steps``: in how many it is drawn; noise is drawn anew between two of them."""
+    """The calls of one generator. ``opening``: opens its ``folder``. ``arguments``: what an image is asked for with,
+    beside what is asked for. ``steps``: in how many it is drawn; noise is drawn anew between two of them."""
 
     opening: str
     arguments: Sequence[str] = ()

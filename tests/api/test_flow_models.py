@@ -25,7 +25,7 @@ from tests.support.waiting import wait_for
 from tests.support.workers import working
 
 WHY = "A model that means nothing: nobody can be harmed by it."
-RUNS = [("sd3", 1), ("sd3-with-t5", 4), ("flux", 2)]
+RUNS = [("sd3", 1), ("sd3-with-t5", 4), ("flux", 2), ("sana", 1)]
 """Models, and in how many steps their generators draw."""
 
 
@@ -35,12 +35,14 @@ def settings(
 ) -> Iterator[Settings]:
     """Settings with a tiny model of every pipeline."""
     from tests.support.tiny_flux import make_tiny_flux
+    from tests.support.tiny_sana import make_tiny_sana
     from tests.support.tiny_sd3 import make_tiny_sd3
 
     folder: Path = tmp_path_factory.mktemp("flow")
     make_tiny_sd3(folder / "models" / "sd3", "sd3", domains=True)
     make_tiny_sd3(folder / "models" / "sd3-with-t5", "sd3-with-t5", t5=True, domains=True)
     make_tiny_flux(folder / "models" / "flux", "flux", domains=True)
+    make_tiny_sana(folder / "models" / "sana", "sana", domains=True)
     with new_database() as database_url:
         yield Settings(
             database_url=database_url,

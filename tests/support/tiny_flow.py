@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import FluxPipeline, StableDiffusion3Pipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, SanaPipeline, StableDiffusion3Pipeline
 from torch import Tensor
 
 from sfd_core.base_model.manifest import BaseModel
 from tests.support.tiny_flux import make_tiny_flux
+from tests.support.tiny_sana import make_tiny_sana
 from tests.support.tiny_sd3 import make_tiny_sd3
 
 
@@ -67,6 +69,15 @@ def _of_flux(pipe: Any, x: Tensor, sigma: float, prompts: list[str]) -> Tensor:
     return unpacked
 
 
+def _of_sana(pipe: Any, x: Tensor, sigma: float, prompts: list[str]) -> Tensor:
+    default = inspect.signature(type(pipe).__call__).parameters["complex_human_instruction"].default
+    hidden, mask, _, _ = pipe.encode_prompt(prompts, False, complex_human_instruction=default)
+    t = torch.full((len(x),), 1000 * sigma)
+    output: Tensor = pipe.transformer(x, encoder_hidden_states=hidden, encoder_attention_mask=mask, timestep=t).sample
+    return output
+
+
+_OF_SANA = {"height": 32, "width": 32, "use_resolution_binning": False}
 _SD3 = Tiny("sd3", make_tiny_sd3, StableDiffusion3Pipeline, _of_sd3, {"guidance_scale": 7.0}, 2, 28, 77)
 TINY = (
     Tiny(**{**vars(_SD3), "opened_with": ("text_encoder_3", "tokenizer_3")}),
@@ -81,5 +92,15 @@ TINY = (
         2,
         28,
         512,
+    ),
+    Tiny(
+        "sana",
+        partial(make_tiny_sana, scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0)),
+        SanaPipeline,
+        _of_sana,
+        {"guidance_scale": 4.5, **_OF_SANA},
+        2,
+        20,
+        300,
     ),
 )

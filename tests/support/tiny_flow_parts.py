@@ -19,8 +19,8 @@ WIDTH = 24
 WORDS = ("a", "cat", "dog", "gun", *OBJECTS, *STYLES)
 
 
-def write_flow_model(folder: Path, name: str, pipeline: Any, domains: bool) -> BaseModel:
-    """Save ``pipeline`` into ``folder`` and write its manifest."""
+def write_flow_model(folder: Path, name: str, pipeline: Any, domains: bool, side: int = 16) -> BaseModel:
+    """Save ``pipeline``, whose pictures have ``side`` x ``side`` pixels, into ``folder`` and write its manifest."""
     known = {"object": OBJECTS, "style": STYLES}
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -43,7 +43,7 @@ def write_flow_model(folder: Path, name: str, pipeline: Any, domains: bool) -> B
         "family": "flow",
         "license": "CC0-1.0",
         "data": "none",
-        "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
+        "image": {"channels": 3, "height": side, "width": side, "patch": 1},
         "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
         **said,
         "files": files,

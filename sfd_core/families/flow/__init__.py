@@ -1,5 +1,5 @@
-"""Flow-matching transformers: ``StableDiffusion3Pipeline``. They predict velocities over latents and are asked by
-prompts."""
+"""Flow-matching transformers: ``StableDiffusion3Pipeline``, ``FluxPipeline``, ``SanaPipeline``. They predict velocities
+over latents and are asked by prompts."""
 
 from __future__ import annotations
 

@@ -62,11 +62,5 @@ class AttackedTextNetwork(LatentNetwork, PromptedNetwork):
         """By word, its row of each of the encoders' tables; in the order of the first tokenizer's numbers: a search
         must not depend on the order of a dictionary."""
         known = list(self.text.readers[0].words())
-        read = [_as_one(known, reader.tokenizer) for reader in self.text.readers]
+        read = [reader.as_one(known) for reader in self.text.readers]
         return {word: [own[word] for own in read] for word in known if all(word in own for own in read)}
-
-
-def _as_one(words: Sequence[str], tokenizer: Any) -> dict[str, int]:
-    """Those of ``words`` that are read as one token, each with its number."""
-    read = zip(words, tokenizer(words, add_special_tokens=False).input_ids, strict=True)
-    return {word: ids[0] for word, ids in read if len(ids) == 1 and ids[0] != tokenizer.unk_token_id}

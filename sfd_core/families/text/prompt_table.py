@@ -22,23 +22,29 @@ TOGETHER = 256
 
 class PromptTable:
     """The embeddings of every condition of a run, as rows. ``text``: what reads them. ``conditions``: by row.
-    ``embeddings``: [prompts + 1, ...], what nothing is asked by last, kept on the CPU in ``dtype``: SD 1.5's are 118 kB
-    a prompt in bf16, too much for a GPU that trains. ``positive``, ``negative``: [rows], the prompt of a row and the
-    one that it is guided away from (nothing, if its condition names none)."""
+    ``embeddings``: [prompts + 1, ...], what is led away from behind what is asked, what nothing is asked by last, kept
+    on the CPU in ``dtype``: SD 1.5's are 118 kB a prompt in bf16, too much for a GPU that trains. ``positive``,
+    ``negative``: [rows], the prompt of a row and the one that it is guided away from (nothing, if its condition names
+    none)."""
 
     def __init__(self, conditions: Iterable[Condition], text: TextParts, dtype: torch.dtype = torch.float32) -> None:
         self.text = text
         asked = tuple(dict.fromkeys(conditions))
         self.conditions = (Condition(""), *asked)
         self.rows = {condition: row for row, condition in enumerate(asked, start=1)}
-        prompts = list(dict.fromkeys(prompt for c in self.conditions for prompt in (c.prompt, c.negative)))
-        at = {prompt: i for i, prompt in enumerate(prompts)}
-        pieces = (prompts[i : i + TOGETHER] for i in range(0, len(prompts), TOGETHER))
-        embeddings = [text.embeddings(some).to(dtype) for some in pieces]
+        prompts = list(dict.fromkeys(c.prompt for c in asked))
+        away = list(dict.fromkeys(c.negative for c in asked if c.negative))
+        embeddings = [
+            read(some[i : i + TOGETHER]).to(dtype)
+            for read, some in ((text.embeddings, prompts), (text.led_away, away))
+            for i in range(0, len(some), TOGETHER)
+        ]
         self.embeddings = torch.cat([*embeddings, text.nothing().to(dtype)])
-        self._nothing = len(prompts)
+        self._nothing = len(prompts) + len(away)
+        at = {prompt: i for i, prompt in enumerate(prompts)}
         self.positive = torch.tensor([self._nothing, *(at[c.prompt] for c in asked)])
-        self.negative = torch.tensor([self._nothing, *(at[c.negative] if c.negative else self._nothing for c in asked)])
+        led = {prompt: i for i, prompt in enumerate(away, start=len(prompts))}
+        self.negative = torch.tensor([self._nothing, *(led.get(c.negative, self._nothing) for c in asked)])
 
     def of(self, c: Tensor) -> Tensor:
         """Return the embeddings [B, ...] on the device of the rows ``c`` [B]."""

@@ -37,6 +37,15 @@ class TextReader:
         return self.length or int(self.tokenizer.model_max_length)
 
     @property
+    def places(self) -> int:
+        """How many tokens the encoder is given, with those that fill a prompt up."""
+        return self.longest
+
+    def said(self, prompts: Sequence[str]) -> list[str]:
+        """Return what the tokenizer is given of ``prompts``."""
+        return list(prompts)
+
+    @property
     def token_table(self) -> Tensor:
         """The vectors of all tokens that the encoder knows: [V, D]."""
         table: Tensor = self.encoder.get_input_embeddings().weight
@@ -46,6 +55,11 @@ class TextReader:
         """Return the tokens that are whole words, with their numbers and in the order of these."""
         tokens = sorted(self.tokenizer.get_vocab().items(), key=lambda pair: pair[1])
         return {match[1]: number for token, number in tokens if (match := self.word.fullmatch(token))}
+
+    def as_one(self, words: Sequence[str]) -> Mapping[str, int]:
+        """Return those of ``words`` that are read as one token wherever they stand, each with its number."""
+        read = zip(words, self.tokenizer(list(words), add_special_tokens=False).input_ids, strict=True)
+        return {word: ids[0] for word, ids in read if len(ids) == 1 and ids[0] != self.tokenizer.unk_token_id}
 
     def tokens(self, prompts: Sequence[str]) -> list[tuple[int, ...]]:
         """Return the tokens that are read of each prompt."""
@@ -63,9 +77,8 @@ class TextReader:
     def states(self, prompts: Sequence[str]) -> Any:
         """Return what the encoder makes of ``prompts``, padded to their longest as stock pipelines do: its own output,
         of n prompts."""
-        read = self.tokenizer(
-            list(prompts), padding="max_length", max_length=self.longest, truncation=True, return_tensors="pt"
-        )
+        said = self.said(prompts)
+        read = self.tokenizer(said, padding="max_length", max_length=self.places, truncation=True, return_tensors="pt")
         return self._states(read.input_ids, read.attention_mask)
 
     def states_of_tokens(self, tokens: Tensor) -> Any:
@@ -73,22 +86,23 @@ class TextReader:
         flow into these."""
         searches, each = tokens.shape[:2]
         begin, end = self._around()
-        fill = self.tokenizer("", padding="max_length", max_length=self.longest).input_ids[-1]
+        fill = self.tokenizer("", padding="max_length", max_length=self.places).input_ids[-1]
         # The searched places repeat the token of the start, of which no encoder takes the end for its own.
         searched = slice(len(begin), len(begin) + each)
-        ids = torch.full((searches, self.longest), fill)
+        ids = torch.full((searches, self.places), fill)
         said = [*begin, *[(begin or [fill])[-1]] * each, *end]
         ids[:, : len(said)] = torch.tensor(said)
 
-        def put(_: Any, __: Any, found: Tensor) -> Tensor:
-            return torch.cat([found[:, : searched.start], tokens, found[:, searched.stop :]], dim=1)
+        def put(module: Any, _: Any, found: Tensor) -> Tensor:
+            scaled = tokens * getattr(module, "embed_scale", 1)  # as a Gemma looks its tokens up
+            return torch.cat([found[:, : searched.start], scaled, found[:, searched.stop :]], dim=1)
 
         table = self.encoder.get_input_embeddings().weight
         # A T5 looks tokens up in another module than the one that it names, of the same weights.
         asked = [module for module in self.encoder.modules() if getattr(module, "weight", None) is table]
         hooks = [module.register_forward_hook(put) for module in asked]
         try:
-            return self._states(ids, (torch.arange(self.longest) < len(said)).expand(searches, -1))
+            return self._states(ids, (torch.arange(self.places) < len(said)).expand(searches, -1))
         finally:
             for hook in hooks:
                 hook.remove()

@@ -27,8 +27,8 @@ Ask = Callable[[Tensor, Tensor], Tensor]
 
 
 class Drawing(ABC):
-    """How a generator draws: by the ``steps`` of a stock scheduler, which is published with it. ``start``: the time at
-    which the first asks the network."""
+    """The drawing of a generator, by the ``steps`` of a stock scheduler, which is published with it. ``start``: the
+    time at which the first asks the network."""
 
     scheduler: Any
     start: float

@@ -83,6 +83,11 @@ class TextParts(ABC):
         self.autoencoder.to(device)
         return self
 
+    def led_away(self, prompts: Sequence[str]) -> Tensor:
+        """Return the embeddings of prompts that guidance leads away from: those of any, where the stock pipeline reads
+        them as it reads others."""
+        return self.embeddings(prompts)
+
     @torch.no_grad()
     def embeddings(self, prompts: Sequence[str]) -> Tensor:
         """Return the embeddings of ``prompts``, as the stock pipeline makes them: [n, ...] float32 on the CPU."""

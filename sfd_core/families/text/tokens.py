@@ -35,13 +35,15 @@ _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\
 class PromptTokenizer:
     """A tokenizer. ``longest``: tokens that are read of a prompt, with those of its start and end."""
 
-    def __init__(self, tokenizer: Any, longest: int) -> None:
+    def __init__(self, tokenizer: Any, longest: int, small: bool = False) -> None:
         self._tokenizer = tokenizer
         self.longest = longest
+        self._small = small
 
     def read(self, prompts: Sequence[str]) -> list[Tokens]:
         """Return the tokens that are read of each prompt: those that do not fit are cut off its end."""
-        return [tuple(self._tokenizer.encode(prompt).ids) for prompt in prompts]
+        said = [prompt.lower().strip() for prompt in prompts] if self._small else prompts
+        return [tuple(self._tokenizer.encode(prompt).ids) for prompt in said]
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,18 @@ def t5_tokenizer(longest: int) -> TokenizerKind:
     return TokenizerKind(("T5TokenizerFast", "T5Tokenizer"), partial(_whole, longest))
 
 
-def _whole(longest: int, folder: Path) -> PromptTokenizer:
-    """A tokenizer that ``tokenizer.json`` has all of."""
+def gemma_tokenizer(longest: int) -> TokenizerKind:
+    """Return the kind of a Gemma's tokenizer, of which a pipeline reads so many tokens, of prompts in small letters."""
+    return TokenizerKind(("GemmaTokenizerFast", "GemmaTokenizer"), partial(_whole, longest, small=True))
+
+
+def _whole(longest: int, folder: Path, small: bool = False) -> PromptTokenizer:
+    """A tokenizer that ``tokenizer.json`` has all of. ``small``: its prompts are read in small letters."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / _WHOLE))
     tokenizer.enable_truncation(longest)
-    return PromptTokenizer(tokenizer, longest)
+    return PromptTokenizer(tokenizer, longest, small)
 
 
 def _text(token: Any) -> str:

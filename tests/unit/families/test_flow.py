@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import SanaPipeline
 
 from sfd_core.admission import admit
 from sfd_core.errors import InvalidRequest, ModelRefused
@@ -74,9 +75,21 @@ def test_guidance_leads_away_from_the_empty_prompt_or_a_named_one(base: LoadedBa
     cat, led = Condition("a cat"), Condition("a cat", negative="a dog")
     table = PromptTable([cat, led], base.text)
     away = table.away_from(torch.tensor([table.rows[cat], table.rows[led], EMPTY]))
-    empty, named = base.text.nothing()[0], base.text.embeddings(["a dog"])[0]
+    empty, named = base.text.nothing()[0], base.text.led_away(["a dog"])[0]
     assert torch.equal(away, torch.stack([empty, named, empty]))
     assert not torch.equal(empty, named)
+
+
+def test_what_is_led_away_from_is_read_as_the_stock_pipeline_reads_it(base: LoadedBase, stock: Any) -> None:
+    """SANA alone reads it otherwise than what is asked for: without its instruction."""
+    if not isinstance(stock, SanaPipeline):
+        assert torch.equal(base.text.led_away(["a dog"]), base.text.embeddings(["a dog"]))
+        return
+    with torch.no_grad():
+        _, _, hidden, mask = stock.encode_prompt(["a cat"], negative_prompt=["a dog"])
+    led = base.text.led_away(["a dog"])
+    torch.testing.assert_close(led, torch.cat([hidden.flatten(1), mask.float()], dim=1))
+    assert not torch.equal(led, base.text.embeddings(["a dog"]))
 
 
 def test_the_base_model_is_sampled_as_the_stock_pipeline_samples_it(base: LoadedBase, tiny: Tiny, stock: Any) -> None:

@@ -12,12 +12,14 @@ import pytest
 from sfd_core.adding.recognition import family_of_folder
 from sfd_core.errors import ModelRefused
 from sfd_core.families.flow.family import FAMILY
+from sfd_core.families.flow.parameterization import Flow
 from sfd_core.families.flow.pipelines import layout_of
 from sfd_core.families.images import noise_shape
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.registry import hub_layouts, load_manifest
 from sfd_core.families.text.tokens import prompt_reader
 from tests.support.tiny_flux import make_tiny_flux
+from tests.support.tiny_sana import make_tiny_sana
 from tests.support.tiny_sd3 import make_tiny_sd3
 
 NETWORK, SCHEDULER, INDEX = "transformer/config.json", "scheduler/scheduler_config.json", "model_index.json"
@@ -34,6 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_tiny_sd3(folder / "sd3", t5=True)
     make_tiny_sd3(folder / "sd3-no-t5")
     make_tiny_flux(folder / "flux")
+    make_tiny_sana(folder / "sana")
     return folder
 
 
@@ -99,10 +102,54 @@ OF_FLUX: list[tuple[str, dict[str, Any], str]] = [
     (SCHEDULER, {"max_shift": float("inf")}, "max_shift is inf, must be a number from -10 to 10"),
 ]  # fmt: skip
 
+FLOWS = "FlowMatchEulerDiscreteScheduler"
+OF_SANA: list[tuple[str, dict[str, Any], str]] = [
+    (INDEX, {"text_encoder": ["transformers", "Gemma2ForCausalLM"]}, "text_encoder is .*, must be .*Gemma2Model"),
+    (INDEX, {"tokenizer": ["transformers", "T5Tokenizer"]}, "tokenizer is .*, must be a GemmaTokenizerFast"),
+    (INDEX, {"vae": ["diffusers", "AutoencoderKL"]}, "vae is .*, must be .*AutoencoderDC"),
+    (NETWORK, {"sample_size": None}, "sample_size is None, must be 1 to"),
+    (NETWORK, {"sample_size": [8, 8]}, r"sample_size is \[8, 8\], must be 1 to"),
+    (NETWORK, {"patch_size": 3}, "sample_size is 8, must be a multiple of patch_size, 3"),
+    (NETWORK, {"sample_size": 4}, "sample_size makes pictures of 16 pixels, must make a multiple of 32"),
+    (NETWORK, {"interpolation_scale": 1}, "interpolation_scale is 1, must be null: the places of patches"),
+    (NETWORK, {"guidance_embeds": True}, "guidance_embeds is True, must be false: a SanaPipeline hands no such number"),
+    (NETWORK, {"timestep_scale": 0}, "timestep_scale is 0, must be a finite number above 0"),
+    (NETWORK, {"cross_attention_dim": 24}, "cross_attention_dim is 24, must be 16, the tokens' width"),
+    (NETWORK, {"in_channels": 32}, "in_channels is 32, the other parts make 4"),
+    (NETWORK, {"out_channels": 8}, "out_channels is 8, the other parts make 4"),
+    (NETWORK, {"out_channels": True}, "out_channels is True, must be null or whole"),
+    (NETWORK, {"caption_channels": 2304}, "caption_channels is 2304, the other parts make 24"),
+    ("text_encoder/config.json", {"hidden_size": 32}, "caption_channels is 24, the other parts make 32"),
+    ("text_encoder/config.json", {"hidden_size": 0}, "hidden_size is 0, must be 1 to"),
+    ("text_encoder/config.json", {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
+    ("vae/config.json", {"encoder_block_out_channels": []}, r"encoder_block_out_channels is \[\], must be 1 to 8"),
+    ("vae/config.json", {"scaling_factor": None}, "scaling_factor is None, must be a finite number above 0"),
+    ("vae/config.json", {"in_channels": 1}, "in_channels is 1, must be 3: pictures are RGB"),
+    (SCHEDULER, {"use_flow_sigmas": False}, "use_flow_sigmas is False, must be true in a flow-matching model"),
+    (SCHEDULER, {"prediction_type": "epsilon"}, "prediction_type is 'epsilon', must be 'flow_prediction'"),
+]  # fmt: skip
+
+
+def test_a_shift_by_the_size_of_the_picture_is_nothing_that_sana_hands_on(folders: Path) -> None:
+    change(folders / "sana" / SCHEDULER, _class_name=FLOWS, use_dynamic_shifting=True)
+    change(folders / "sana" / INDEX, scheduler=["diffusers", FLOWS])
+    with pytest.raises(ModelRefused, match="use_dynamic_shifting is True, must be false: a SanaPipeline does not say"):
+        FAMILY.load_text(folders / "sana")
+
+
+def test_a_sana_with_the_solver_that_it_comes_with_is_sampled_by_euler_s(folders: Path) -> None:
+    base = load_base(load_manifest(folders / "sana"))
+    assert base.schedule == Flow(shift=3.0)
+    assert FAMILY.base_sampler(base, "cpu", 2).sample_prompts(["a cat"], [1]).shape == (1, 32, 32, 3)
+
 
 @pytest.mark.parametrize(
     ("name", "file", "values", "says"),
-    [*(("sd3", *one) for one in OF_SD3), *(("flux", *one) for one in OF_FLUX)],
+    [
+        *(("sd3", *one) for one in OF_SD3),
+        *(("flux", *one) for one in OF_FLUX),
+        *(("sana", *one) for one in OF_SANA),
+    ],
 )
 def test_a_pipeline_is_refused_by_its_configurations_and_before_its_weights_are_read(
     folders: Path, name: str, file: str, values: dict[str, Any], says: str
@@ -145,7 +192,7 @@ def test_a_third_text_encoder_may_be_missing_if_its_tokenizer_is_too(folders: Pa
 
 
 def test_a_hub_s_folder_is_known_by_the_parts_that_it_has(folders: Path) -> None:
-    for name, weights in (("sd3", 5), ("sd3-no-t5", 4), ("flux", 4)):
+    for name, weights in (("sd3", 5), ("sd3-no-t5", 4), ("flux", 4), ("sana", 3)):
         layout = next(layout for layout in hub_layouts() if layout.fits(folders / name))
         assert (layout.family, len(layout.weights)) == ("flow", weights)
         description, found = family_of_folder(folders / name)
@@ -225,7 +272,7 @@ def test_a_network_of_other_times_is_not_the_base_model_s(folders: Path) -> None
 
 
 def test_every_tokenizer_reads_what_the_run_reads(folders: Path) -> None:
-    for name, longest in (("sd3", 256), ("sd3-no-t5", 77), ("flux", 512)):
+    for name, longest in (("sd3", 256), ("sd3-no-t5", 77), ("flux", 512), ("sana", 300)):
         folder = folders / name
         reader = prompt_reader(folder, layout_of(folder).tokenizers)
         assert reader is not None

@@ -15,7 +15,7 @@ from sfd_core.families.text.layout import PipelineLayout, fitting
 if TYPE_CHECKING:
     from sfd_core.families.text.stock_pipeline import StockPipeline
 
-NAMES = ("sd3", "flux")
+NAMES = ("sd3", "flux", "sana")
 
 
 @dataclass(frozen=True, kw_only=True)
