@@ -23,8 +23,8 @@ DECODED_TOGETHER = 2**20
 @dataclass
 class Autoencoder:
     """An ``AutoencoderKL``, or in a class of its own another of diffusers': frozen, in evaluation mode, shared by
-    everything of a run. Latents are as a network has them, scaled by ``scaling_factor`` after ``shift_factor`` was taken
-    from them."""
+    everything of a run. Latents are as a network has them, scaled by ``scaling_factor`` after ``shift_factor`` was
+    taken from them."""
 
     vae: Any
 
