@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import torch
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.registry import load_manifest
-from tests.support.tiny_parts import digests, made_up_reference, untrained_judge
-from tests.support.tiny_text_model import OBJECTS, STYLES, domains_of, vocabulary_of
+from tests.support.tiny_text_model import OBJECTS, STYLES, write_text_model
 
 WIDTH = 24
 """Of the states of a T5, and of what networks are asked with."""
@@ -21,38 +18,10 @@ WORDS = ("a", "cat", "dog", "gun", *OBJECTS, *STYLES)
 
 def write_flow_model(folder: Path, name: str, pipeline: Any, domains: bool, side: int = 16) -> BaseModel:
     """Save ``pipeline``, whose pictures have ``side`` x ``side`` pixels, into ``folder`` and write its manifest."""
-    known = {"object": OBJECTS, "style": STYLES}
+    said = {"name": name, "title": "Noise by words, of a flow", "family": "flow"}
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        judges = {domain: untrained_judge(3, names) for domain, names in known.items()}
-    pipeline.save_pretrained(folder)
-    if domains:
-        (folder / "vocabulary.json").write_text(json.dumps(vocabulary_of()))
-        for domain, judge in judges.items():
-            judge.save_pretrained(folder / f"judge-{domain}")
-        for domain, names in known.items():
-            made_up_reference(names).save(folder / f"reference-{domain}.safetensors")
-        for part in ("generator", "fake_score"):
-            pipeline.transformer.save_pretrained(folder / "distilled" / part)
-    files = digests(folder)
-    said = domains_of(files, known) | {"distilled": {**_PAIR, "t_init": 1}} if domains else {}
-    manifest = {
-        "schema_version": 1,
-        "name": name,
-        "title": "Noise by words, of a flow",
-        "family": "flow",
-        "license": "CC0-1.0",
-        "data": "none",
-        "image": {"channels": 3, "height": side, "width": side, "patch": 1},
-        "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
-        **said,
-        "files": files,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return load_manifest(folder)
-
-
-_PAIR = {"generator": "distilled/generator", "fake_score": "distilled/fake_score"}
+        return write_text_model(folder, pipeline, said, domains=domains, network="transformer", side=side, t_init=1)
 
 
 def clip_config(tokenizer: CLIPTokenizer, width: int, pooled: int) -> CLIPTextConfig:

@@ -68,10 +68,14 @@ def write_text_model(
     domains: bool,
     more_objects: Sequence[str] = (),
     apart: float = 0.0,
+    network: str = "unet",
+    side: int = 16,
+    t_init: float = T_INIT,
 ) -> BaseModel:
-    """Write a stock ``pipeline`` with a U-Net into ``folder``, its manifest beside it, and read that. ``said``: the
-    manifest's ``name``, ``title`` and ``family``; the rest as of :func:`make_tiny_text_model`. Its judges are drawn
-    from torch's generator as it is."""
+    """Write a stock ``pipeline`` into ``folder``, its manifest beside it, and read that. ``said``: the manifest's
+    ``name``, ``title`` and ``family``; ``network``: its part that is trained; ``side``: of its pictures, in pixels;
+    ``t_init``: of its distilled pair; the rest as of :func:`make_tiny_text_model`. Its judges are drawn from torch's
+    generator as it is."""
     known = {"object": (*OBJECTS, *more_objects), "style": STYLES}
     pipeline.save_pretrained(folder)
     if domains:
@@ -80,16 +84,16 @@ def write_text_model(
             untrained_judge(3, names).save_pretrained(folder / f"judge-{domain}")
             made_up_reference(names, apart).save(folder / f"reference-{domain}.safetensors")
         for part in ("generator", "fake_score"):
-            pipeline.unet.save_pretrained(folder / "distilled" / part)
+            getattr(pipeline, network).save_pretrained(folder / "distilled" / part)
     files = digests(folder)
     manifest = {
         "schema_version": 1,
         **said,
         "license": "CC0-1.0",
         "data": "none",
-        "image": {"channels": 3, "height": 16, "width": 16, "patch": 1},
+        "image": {"channels": 3, "height": side, "width": side, "patch": 1},
         "recipe": {"batch": 4, "lr_generator": 1e-4, "lr_fake_score": 3e-4, "evaluate_every": 2},
-        **(domains_of(files, known) if domains else {}),
+        **(domains_of(files, known, t_init) if domains else {}),
         "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -180,7 +184,7 @@ def vocabulary_of(more_objects: Sequence[str] = ()) -> dict[str, Any]:
     return written
 
 
-def domains_of(files: dict[str, str], known: Mapping[str, Sequence[str]]) -> dict[str, object]:
+def domains_of(files: dict[str, str], known: Mapping[str, Sequence[str]], t_init: float = T_INIT) -> dict[str, object]:
     """What a manifest says of the domains ``known`` and the distilled pair."""
     return {
         "vocabulary": "vocabulary.json",
@@ -192,5 +196,5 @@ def domains_of(files: dict[str, str], known: Mapping[str, Sequence[str]]) -> dic
             }
             for domain, names in known.items()
         },
-        "distilled": {"generator": "distilled/generator", "fake_score": "distilled/fake_score", "t_init": T_INIT},
+        "distilled": {"generator": "distilled/generator", "fake_score": "distilled/fake_score", "t_init": t_init},
     }
