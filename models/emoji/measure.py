@@ -210,7 +210,7 @@ def measure_teacher(base: LoadedPipeline, each: int) -> dict[str, Any]:
 def measure_distilled(base: LoadedPipeline, each: int) -> dict[str, Any]:
     """Measure the one-step generator that has forgotten nothing, at other seeds than the teacher's."""
     unet = load_unet(HERE / "distilled/generator", UNet2DConditionModel)
-    generator = TextGenerator.of(unet, base, RECIPE.t_init, steps=1)
+    generator = TextGenerator.of(unet, base, RECIPE.t_init)
     first_seed = FIRST_SEED + 100_000_000
     made, seconds = made_pictures(generator.sample_prompts, base, each, first_seed, "generator, 1 step")
     extractor = EffLite0()

@@ -52,7 +52,7 @@ class TextGenerator(PromptSampler):
         return Usage(self.text.opening, asked, self.steps)
 
     @classmethod
-    def of(cls, network: Any, base: LoadedPipeline, start: float, steps: int) -> TextGenerator:
+    def of(cls, network: Any, base: LoadedPipeline, start: float, steps: int = 1) -> TextGenerator:
         """Make a generator of so many steps around a network in memory; the network and the text side of ``base`` are
         shared, not copied."""
         drawing = base.schedulers.drawing(base.schedule, start, steps)
