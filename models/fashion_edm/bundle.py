@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.fashion.bundle import Bundle
 from models.fashion.distil import RECIPE as OF_FASHION
+from models.fashion.distil import RECOMMENDED
 from sfd_core.families.registry import recipe_of
 
 FAR = 1.4
@@ -30,4 +31,5 @@ FASHION_EDM = Bundle(
     20,
     dataclasses.replace(recipe_of("edm"), **{name: getattr(OF_FASHION, name) for name in _SHARED}),
     away_from,
+    recommended=RECOMMENDED,
 )
