@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from sfd_core.base_model.manifest import BaseModel
@@ -58,16 +59,19 @@ def _of(model: BaseModel, clip: bool) -> Prospects:
 
 
 def _real(model: BaseModel) -> tuple[int, int]:
-    """Real images among the reference statistics of ``model``, and features of each."""
+    """Real images of what remains among the reference statistics of ``model``, whichever one concept is forgotten at
+    most, and features of each."""
     if model.reference is None:
         return 0, 0
     path = model.folder / model.reference
     try:
         with safe_open(path, framework="np") as file:
-            images, features = file.get_slice("real.features").get_shape()
+            _, features = file.get_slice("real.features").get_shape()
+            labels = file.get_tensor("real.labels").astype(np.int64)
+        of_each = np.bincount(labels, minlength=len(model.concepts))
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelRefused(f"{path}: not a file of reference statistics: {error}") from None
-    return images, features
+    return int(of_each.sum() - of_each.min()), features
 
 
 def _notes(model: BaseModel, clip: bool) -> Iterator[str]:

@@ -59,6 +59,8 @@ def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> s
         return "it holds an adapter, which is no model by itself: merge it into its base model and save that"
     if within:
         return f"it has no {INDEX} and its networks are {', '.join(within)}"
+    if (folder / "config.json").is_file():
+        return "its config.json names no network of diffusers; an image classifier is given beside a model, by --judge"
     if any(folder.glob("*.safetensors")):
         return "it holds weights without a configuration: name the one .safetensors file itself"
     return f"it has neither {INDEX} nor a network's config.json in a folder of its own"

@@ -27,7 +27,7 @@ from sfd_core.adding.add import add_model
 from sfd_core.adding.said import Said
 from sfd_core.errors import ModelRefused
 from sfd_core.families.loading import load_base
-from tests.support.foreign import save_class_model
+from tests.support.foreign import save_class_model, save_classifier
 from tests.support.tiny_text_model import make_tiny_text_model
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -137,6 +137,11 @@ def network_alone(folder: Path) -> None:
     without("unet", "scheduler")(folder)
 
 
+def a_classifier(folder: Path) -> None:
+    without("unet", "scheduler")(folder)
+    save_classifier(folder)
+
+
 def transformer_alone(folder: Path) -> None:
     without("unet", "scheduler")(folder)
     (folder / "config.json").write_text(json.dumps({"_class_name": "DiTTransformer2DModel"}))
@@ -233,6 +238,7 @@ CLASS_FOLDERS = (
     Row("no weights", without(UNET), "nor a variant of it, nor an index"),
     Row("no scheduler", without("scheduler"), "scheduler_config.json: no such file"),
     Row("a network alone", network_alone, "a UNet2DModel, and nothing else: put its files into unet/"),
+    Row("a classifier", a_classifier, "an image classifier is given beside a model, by --judge"),
     Row("a transformer alone", transformer_alone, "a DiTTransformer2DModel, and nothing else: name the folder of the"),
     Row("nothing", without("unet", "scheduler"), "neither model_index.json nor a network's config.json"),
     Row(

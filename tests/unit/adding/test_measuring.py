@@ -71,6 +71,17 @@ def test_what_is_kept_is_what_the_sampler_draws_and_the_judges_see(model: BaseMo
     assert not any("no real images" in note for one in prospects(after) for note in one.notes)
 
 
+@pytest.mark.parametrize(("each", "possible"), [(6, False), (9, True)])
+def test_real_images_of_what_is_forgotten_count_for_no_distance(
+    each: int, possible: bool, model: BaseModel, tmp_path: Path
+) -> None:
+    """The judge has 8 features, so a distance takes 18 of them: three times 6 are 18, and 12 once one is forgotten."""
+    save_pictures(tmp_path / "real", each=each)
+    (one,) = prospects(measure(model, tmp_path / "real"))
+    why = "a Frechet distance takes 18 real images of remaining concepts; the base model's reference has 12"
+    assert one.undecided == ({} if possible else {"frechet_distance_ratio": why})
+
+
 def test_measured_again_without_real_images_the_judge_keeps_its_accuracy(model: BaseModel, tmp_path: Path) -> None:
     save_pictures(tmp_path / "real")
     first = measure(model, tmp_path / "real")
