@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -157,9 +157,13 @@ class _Blank:
     """Embeddings of the right shape: what they hold is nothing to their size."""
 
     width: int
+    guides_itself: ClassVar[bool] = False
 
     def embeddings(self, prompts: Sequence[str]) -> Tensor:
         return torch.zeros(len(prompts), TOKENS, self.width)
+
+    def led_away(self, prompts: Sequence[str]) -> Tensor:
+        return self.embeddings(prompts)
 
     def nothing(self) -> Tensor:
         return self.embeddings([""])

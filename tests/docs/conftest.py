@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from diffusers import EDMEulerScheduler
 
 from jobs.record.signing import public_pem
 from tests.cli.service import CONCEPTS, free_port
@@ -78,6 +79,8 @@ def checkout() -> Iterator[Path]:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "recipes").symlink_to(ROOT / "recipes")
     make_tiny_model(folder / "models/fashion", "fashion", CONCEPTS, apart=3.0)
+    edm = EDMEulerScheduler()
+    make_tiny_model(folder / "models/fashion_edm", "fashion-edm", CONCEPTS, 3.0, family="edm", scheduler=edm)
     make_tiny_text_model(folder / "models/emoji", "emoji", domains=True, more_objects=["bomb"], apart=3.0)
     make_tiny_text_model(folder / "plain-models/plain", "plain")
     (folder / "models/plain").symlink_to(folder / "plain-models/plain")

@@ -63,7 +63,7 @@ def test_a_check_asks_for_its_own(tiny: BaseModel, monkeypatch: pytest.MonkeyPat
         asked.extend(seeds)
         return np.zeros((len(labels), 8, 8), np.uint8)
 
-    monkeypatch.setattr(own_check.ImageSource, "one_step", lambda _: SimpleNamespace(samplers=Samplers(sample)))
+    monkeypatch.setattr(own_check.ImageSource, "of_generator", lambda _: SimpleNamespace(samplers=Samplers(sample)))
     list(check(start(base, request.recipe, 0, torch.device("cpu"))))
     assert len(asked) == check.images
     assert min(asked) >= seeds_of(0, 1)[0] + CHECK_SEEDS
