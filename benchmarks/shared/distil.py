@@ -14,6 +14,8 @@ from benchmarks.shared.experiment import Experiment, bundled
 from benchmarks.shared.page import keep_commit
 from cli.demo_run import SEED, SNEAKERS
 from sfd_core.families.class_unet.generator import OneStepGenerator
+from sfd_core.request.concepts import Budget
+from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 ((FORGOTTEN, OVERRIDE),) = SNEAKERS.forget.items()
@@ -38,8 +40,11 @@ def forgetting(request: UnlearningRequest) -> UnlearningRequest:
 
 
 def forgetting_in_one_step(request: UnlearningRequest) -> UnlearningRequest:
-    """Return what makes it forget in its one step, by a network that was never told to forget otherwise."""
-    return dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, deep_weight=0))
+    """Return what makes it forget in its one step, by a network that still knows behind it: the paper's losses alone,
+    by a class model's own recipe, from the base model, on half as many images again. What `fashion` recommends for its
+    first stage forgets at other times too, without the loss that is for them."""
+    recipe = Recipe(deep_weight=0, start="base_model")
+    return dataclasses.replace(request, recipe=recipe, budget=Budget(request.budget.images * 25 // 16))
 
 
 def remembering(request: UnlearningRequest) -> UnlearningRequest:
