@@ -64,7 +64,7 @@ def lacking(material: Material) -> str | None:
     if not material.real:
         return (
             "there are no real images to measure a Frechet distance to: the base model ships no reference of any "
-            "(docs/base-models.md says how to add one)"
+            "(`lethe models measure NAME --real FOLDER` adds one)"
         )
     if material.real // 2 <= material.features:
         return (
