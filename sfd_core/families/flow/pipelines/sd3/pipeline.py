@@ -17,6 +17,7 @@ from transformers import CLIPTextModelWithProjection
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.safe_files import load_network
 from sfd_core.families.flow.pipelines import layout_of
+from sfd_core.families.flow.pipelines.sd3.empty_tokens import OneForMany
 from sfd_core.families.flow.pipelines.sd3.layout import CLIPS, LAYOUTS, T5_ENCODER, T5_TOKENS
 from sfd_core.families.flow.shifted import load_shifted_autoencoder
 from sfd_core.families.text.clip_reader import load_clip, same_length
@@ -56,15 +57,16 @@ class Sd3Text(TextParts):
     def output(self, network: Callable[..., Any], x: Tensor, t: Tensor, c: Tensor) -> Tensor:
         asked = self._packing.apart(c)
         hidden = F.pad(asked[HIDDEN], (0, self.joint - asked[HIDDEN].shape[-1]))
-        # What a T5 would have made, where there is none, is zeros to the stock pipeline.
-        further = asked.get(OF_T5)
+        alike, further = 1, asked.get(OF_T5)
         if further is None:
-            further = hidden.new_zeros(len(hidden), T5_TOKENS, self.joint)
+            # What a T5 would have made, where there is none, is zeros to the stock pipeline.
+            alike, further = T5_TOKENS, hidden.new_zeros(len(hidden), 1, self.joint)
         output: Tensor = network(
             hidden_states=x,
             timestep=t.expand(len(x)),
             encoder_hidden_states=torch.cat([hidden, further], dim=1),
             pooled_projections=asked[POOLED],
+            joint_attention_kwargs={"alike": alike},
             return_dict=False,
         )[0]
         return output
@@ -95,7 +97,9 @@ class Sd3Text(TextParts):
 
 
 def _load_network(folder: Path) -> Any:
-    return load_network(folder, SD3Transformer2DModel, read_config(folder / "config.json")).eval()
+    network = load_network(folder, SD3Transformer2DModel, read_config(folder / "config.json")).eval()
+    network.set_attn_processor(OneForMany())
+    return network
 
 
 def _read_text(folder: Path) -> Sd3Text:

@@ -1,0 +1,1 @@
+"""The bundled flow-matching base model, and the scripts that made it."""
