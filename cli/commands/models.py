@@ -231,6 +231,8 @@ def distil(
             left = max(0, images - step.images) / max(speed, 1e-9)
             view.progress({"images": step.images, "of": images, "images_per_second": speed, "eta_seconds": left})
     typer.echo(f"{model.name} has a first stage: its jobs start from it (recipe start=base_model: as before)")
+    if changes:
+        typer.echo(f"and have what it was made with, unless they say otherwise: {', '.join(recipe or ())}")
 
 
 @app.command()

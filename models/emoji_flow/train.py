@@ -33,7 +33,7 @@ from sfd_core.families.text.text_parts import TextParts
 HERE = Path(__file__).parent
 EMOJI = HERE.parent / "emoji"
 SEED, BATCH, LOGGED = 0, 64, 200
-STEPS, WARMUP, LEARNING_RATE, EMA = 16_000, 300, 6e-4, 0.999
+STEPS, WARMUP, LEARNING_RATE, EMA = 10_000, 300, 6e-4, 0.999
 SPREAD = 1.3
 """Of the logits of sigma, whose mean is 0; Stable Diffusion 3 has 1. A generator of one step is asked at 1."""
 ROUND = 1

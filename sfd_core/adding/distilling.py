@@ -72,7 +72,7 @@ def distil_model(
     model: BaseModel, images: int, work: Path, device: str = "auto", changes: dict[str, Any] | None = None
 ) -> Iterator[StepResult]:
     """Distil ``model`` and enter the pair in its manifest, yielding after each step. ``changes``: of the recipe
-    that its jobs have.
+    that its jobs have, and have from then on: they go on where it ends.
 
     Raises:
         InvalidRequest: for changes that are no recipe's.
@@ -93,7 +93,8 @@ def distil_model(
         yield step
     assert state is not None
     made = state
-    enter_pair(model, lambda partial: save_pair(made, partial), recipe.t_init)
+    kept = {name: value for name, value in (changes or {}).items() if name != "start"}
+    enter_pair(model, lambda partial: save_pair(made, partial), recipe.t_init, recipe=kept)
     shutil.rmtree(folder, ignore_errors=True)
 
 

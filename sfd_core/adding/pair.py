@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 from sfd_core.adding.writing import changing
 from sfd_core.base_model.manifest import BaseModel, file_sha256
@@ -24,11 +25,18 @@ def pair_folders(model: BaseModel) -> tuple[str, ...]:
     return tuple(folder for folder in (model.distilled.generator, model.distilled.fake_score) if folder not in own)
 
 
-def enter_pair(model: BaseModel, fill: Callable[[Path], None], t_init: float, own: str = "") -> str:
+def enter_pair(
+    model: BaseModel,
+    fill: Callable[[Path], None],
+    t_init: float,
+    own: str = "",
+    recipe: Mapping[str, Any] | None = None,
+) -> str:
     """Keep a pair with ``model``, in place of an earlier one. Returns its folder's name.
 
     ``fill``: writes ``generator/`` and ``fake_score/`` into a folder, and raises where they are not to be kept; one
-    that it leaves out is the model's network ``own``. ``t_init``: when the generator is asked.
+    that it leaves out is the model's network ``own``. ``t_init``: when the generator is asked. ``recipe``: settings that
+    it was made with and that its jobs should have too, beside those that the model recommends already.
 
     Raises:
         ModelRefused: where another process is at work on the models beside it.
@@ -48,6 +56,8 @@ def enter_pair(model: BaseModel, fill: Callable[[Path], None], t_init: float, ow
             raw["files"] |= {f"{name}/{file}": digest for file, digest in digests.items()}
             raw["distilled"] = {part: f"{name}/{part}" if _has(digests, part) else own for part in PAIR}
             raw["distilled"]["t_init"] = t_init
+            if recipe:
+                raw["recipe"] = raw.get("recipe", {}) | dict(recipe)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     for left in before:

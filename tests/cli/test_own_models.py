@@ -234,7 +234,10 @@ def test_distil(lethe_here: Run, home: Path) -> None:
     done = lethe_here("models", "distil", "cars", "--images", "16", "--recipe", "batch=8")
     assert done.exit_code == 0, done.stderr
     assert "cars has a first stage" in done.stdout
-    assert load_manifest(home / ".lethe/models/cars").distilled is not None
+    assert "unless they say otherwise: batch=8" in done.stdout
+    model = load_manifest(home / ".lethe/models/cars")
+    assert model.distilled is not None
+    assert model.recipe == {"batch": 8}
 
 
 def test_a_service_that_runs_has_the_model_at_once(run: Command, api: Service, lethe: Lethe, home: Path) -> None:

@@ -48,6 +48,15 @@ def test_a_job_starts_from_the_pair(tmp_path: Path) -> None:
     assert list((tmp_path / "work").glob("*")) == []
 
 
+def test_its_jobs_have_the_settings_that_it_was_made_with(tmp_path: Path) -> None:
+    model = added(tmp_path)
+    list(distil_model(model, 8, tmp_path / "work", "cpu", {**RECIPE, "start": "distilled"}))
+    after = load_manifest(model.folder)
+    assert after.recipe == RECIPE
+    list(distil_model(after, 8, tmp_path / "work", "cpu", {"ema": 0.5}))
+    assert load_manifest(model.folder).recipe == {**RECIPE, "ema": 0.5}
+
+
 def test_interrupted_it_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfd_core.adding.distilling.SECONDS", 0.0)
     whole, stopped = added(tmp_path, "whole"), added(tmp_path, "stopped")
