@@ -2,7 +2,7 @@
 
 Without its T5, Stable Diffusion 3 is asked with 256 tokens of zeros behind those of CLIP. A network has no places for
 tokens of text, so what is alike when it comes in is alike in every block: one of them, whose weight in each softmax is
-256 times as large, gives what all would, and gradients too. Small networks train eight times as fast.
+256 times as large, gives what all would, and gradients too. A small model then has a sixth of the tokens to work on.
 """
 
 from __future__ import annotations
