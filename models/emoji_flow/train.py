@@ -20,7 +20,7 @@ import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from rich.progress import track
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from models.emoji.train_teacher import AUGMENTATIONS, asked, latents_of
 from models.emoji.training import Training, warm_cosine
@@ -71,7 +71,7 @@ def build_transformer() -> SD3Transformer2DModel:
         pos_embed_max_size=4,
     )
     for name, weight in transformer.named_parameters():
-        if ".linear." in name and "norm" in name or name.startswith("proj_out"):
+        if (".linear." in name and "norm" in name) or name.startswith("proj_out"):
             torch.nn.init.zeros_(weight)
     transformer.set_attn_processor(OneForMany())
     return transformer
@@ -81,19 +81,13 @@ def build_pipeline(transformer: SD3Transformer2DModel) -> StableDiffusion3Pipeli
     """Build the stock pipeline of the network and all that is not trained."""
     tokenizer = CLIPTokenizer.from_pretrained(EMOJI / "tokenizer", model_max_length=TOKENS)
     first, second = build_text_encoder(WIDTH), build_text_encoder(SECOND)
-    missing = first.load_state_dict(
-        CLIPTextModelWithProjection.from_pretrained(EMOJI / "text_encoder").state_dict() | _projection(first)
-    )
-    assert not missing.missing_keys and not missing.unexpected_keys
+    trained = CLIPTextModel.from_pretrained(EMOJI / "text_encoder").state_dict()
+    first.load_state_dict(trained | {"text_projection.weight": first.text_projection.weight})
     vae = AutoencoderKL.from_pretrained(EMOJI / "vae")
     vae.register_to_config(shift_factor=0.0)
     scheduler = FlowMatchEulerDiscreteScheduler()
     parts = (first.half(), tokenizer, second.half(), tokenizer, None, None)
     return StableDiffusion3Pipeline(transformer.half(), scheduler, vae, *parts)
-
-
-def _projection(encoder: CLIPTextModelWithProjection) -> dict[str, Tensor]:
-    return {"text_projection.weight": encoder.text_projection.weight}
 
 
 def save(pipeline: StableDiffusion3Pipeline, folder: Path) -> None:

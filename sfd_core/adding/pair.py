@@ -35,8 +35,8 @@ def enter_pair(
     """Keep a pair with ``model``, in place of an earlier one. Returns its folder's name.
 
     ``fill``: writes ``generator/`` and ``fake_score/`` into a folder, and raises where they are not to be kept; one
-    that it leaves out is the model's network ``own``. ``t_init``: when the generator is asked. ``recipe``: settings that
-    it was made with and that its jobs should have too, beside those that the model recommends already.
+    that it leaves out is the model's network ``own``. ``t_init``: when the generator is asked. ``recipe``: settings
+    that it was made with and that its jobs should have too, beside those that the model recommends already.
 
     Raises:
         ModelRefused: where another process is at work on the models beside it.

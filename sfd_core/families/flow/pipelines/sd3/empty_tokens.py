@@ -38,7 +38,7 @@ class OneForMany:
         if alike > 1 and encoder_hidden_states is not None:
             weight = F.pad(query.new_full((1, 1, 1, 1), math.log(alike)), (key.shape[2] - 1, 0))
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=weight).transpose(1, 2).flatten(2)
-        image = attn.to_out[1](attn.to_out[0](mixed[:, : hidden_states.shape[1]]))
+        image: Tensor = attn.to_out[1](attn.to_out[0](mixed[:, : hidden_states.shape[1]]))
         if encoder_hidden_states is None:
             return image
         text = mixed[:, hidden_states.shape[1] :]
