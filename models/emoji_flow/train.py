@@ -20,7 +20,7 @@ import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from rich.progress import track
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from models.emoji.train_teacher import AUGMENTATIONS, asked, latents_of
 from models.emoji.training import Training, warm_cosine
@@ -81,7 +81,7 @@ def build_pipeline(transformer: SD3Transformer2DModel) -> StableDiffusion3Pipeli
     """Build the stock pipeline of the network and all that is not trained."""
     tokenizer = CLIPTokenizer.from_pretrained(EMOJI / "tokenizer", model_max_length=TOKENS)
     first, second = build_text_encoder(WIDTH), build_text_encoder(SECOND)
-    trained = CLIPTextModel.from_pretrained(EMOJI / "text_encoder").state_dict()
+    trained = CLIPTextModelWithProjection.from_pretrained(EMOJI / "text_encoder").state_dict()
     first.load_state_dict(trained | {"text_projection.weight": first.text_projection.weight})
     vae = AutoencoderKL.from_pretrained(EMOJI / "vae")
     vae.register_to_config(shift_factor=0.0)
