@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from api import logs
+from api.connections import PATIENCE, Patience, connections
 from api.main import create_app
 from api.services import Services
 from jobs.settings import SettingsError, load_settings
@@ -18,6 +22,10 @@ GRACE_SECONDS = 8
 """For requests that are being answered when a stop is asked for."""
 KEEP_ALIVE_SECONDS = 30
 """For a connection that asks nothing."""
+
+
+DESCRIPTORS = 65_536
+"""Open files and connections that are asked of the system."""
 
 
 class Server(uvicorn.Server):
@@ -38,12 +46,18 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(app: FastAPI, host: str, port: int) -> Server:
-    """Make the server of ``app``, not started. It says nothing of itself, and logs through ``api.logs``."""
+def make_server(
+    app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = (), patience: Patience = PATIENCE
+) -> Server:
+    """Make the server of ``app``, not started. It says nothing of itself, and logs through ``api.logs``.
+    ``trusted_proxies``: addresses or networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=connections(patience),
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -63,9 +77,18 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level, settings.log_format)
-    server = make_server(create_app(settings), settings.host, settings.port)
+    os.umask(0o077)
+    _raise_descriptors()
+    server = make_server(create_app(settings), settings.host, settings.port, settings.trusted_proxies)
     server.run()
     return 0 if server.started else 1
+
+
+def _raise_descriptors() -> None:
+    """Allow as many open connections as the system does: a shell's usual 1024 are few for a server of streams."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, wanted), most))
 
 
 if __name__ == "__main__":

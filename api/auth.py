@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: API keys as bearer tokens, or in the dashboard's cookie.
+"""Who asks, and whether they may: by an API key as bearer token, or by a session of the dashboard in its cookie.
 
 With ``LETHE_AUTH=none`` everybody on this machine is the tenant ``default`` and may do everything. Then the browser is
 the one stranger: any web page can make it send requests to a local address, so a request that a browser marks as
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -23,12 +23,12 @@ from starlette.concurrency import run_in_threadpool
 
 from api.problems import Problem
 from jobs.errors import InvalidKey
-from jobs.keys import ApiKey, Scope
+from jobs.keys import ApiKey, Scope, allowed
 from jobs.settings import is_loopback
 
 COOKIE = "lethe_session"
-"""Holds the API key itself: HttpOnly and SameSite=Strict, so no script reads it and no other site sends it. Looked up
-at every request like a bearer token, so revoking the key ends the session."""
+"""Holds the token of a session (``jobs.sessions``): HttpOnly and SameSite=Strict, so no script reads it and no other
+site sends it. Looked up at every request, as a bearer token is, so signing out or revoking the key ends the session."""
 REMEMBER_SECONDS = 2.0
 """For how long a key that was found good is not looked up again: the most that a revocation can lag."""
 _REMEMBER_KEYS = 1000
@@ -36,21 +36,29 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
+class Credential:
+    """The secret that somebody shows: an API key, or the token of a session."""
+
+    kind: Literal["key", "session"]
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Identity:
-    """The one who asks. ``secret`` is the key as it was sent, to be checked again while a stream is open."""
+    """The one who asks. ``shown``: what with, to be checked again while a stream is open. ``key``: the API key behind
+    it."""
 
     tenant: str
     scopes: frozenset[str]
-    name: str | None = None
-    key_id: str | None = None
-    secret: str | None = None
+    key: ApiKey | None = None
+    shown: Credential | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Return whether this identity has the scope; ``admin`` has all."""
-        return scope in self.scopes or "admin" in self.scopes
+        """Return whether this identity has the scope."""
+        return allowed(self.scopes, scope)
 
 
-ANYBODY = Identity("default", frozenset({"admin"}))
+ANYBODY = Identity("default", frozenset({"admin", "metrics"}))
 """Who everybody is with ``LETHE_AUTH=none``."""
 
 
@@ -59,12 +67,15 @@ class Authenticator:
 
     Args:
         keys: whether API keys are needed.
-        look_up: asks the store for a key by its secret; raises ``InvalidKey``.
+        look_up: by kind of credential, asks the store for the API key behind a secret; raises ``InvalidKey``.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, keys: bool, look_up: Callable[[str], ApiKey], clock: Callable[[], float] = time.monotonic
+        self,
+        keys: bool,
+        look_up: Mapping[str, Callable[[str], ApiKey]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keys = keys
         self._look_up = look_up
@@ -72,24 +83,23 @@ class Authenticator:
         self._good: dict[bytes, tuple[float, Identity]] = {}
         self._lock = threading.Lock()
 
-    def identify(self, secret: str) -> Identity:
-        """Find whose key this is. Asks the database at most every ``REMEMBER_SECONDS`` for one key.
+    def identify(self, shown: Credential) -> Identity:
+        """Find whose this is. Asks the database at most every ``REMEMBER_SECONDS`` for one credential.
 
         Raises:
             Problem: ``unauthenticated``.
         """
-        digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
-        now = self._clock()
+        digest, now = _digest(shown), self._clock()
         known = self._good.get(digest)
         if known is not None and known[0] > now:
             return known[1]
         try:
-            key = self._look_up(secret)
+            key = self._look_up[shown.kind](shown.secret)
         except InvalidKey as error:
             with self._lock:
                 self._good.pop(digest, None)
             raise Problem("unauthenticated", error.message) from None
-        identity = Identity(key.tenant, frozenset(key.scopes), key.name, key.id, secret)
+        identity = Identity(key.tenant, frozenset(key.scopes), key, shown)
         with self._lock:
             if len(self._good) >= _REMEMBER_KEYS:
                 self._good = {kept: value for kept, value in self._good.items() if value[0] > now}
@@ -97,12 +107,17 @@ class Authenticator:
                 self._good[digest] = (now + REMEMBER_SECONDS, identity)
         return identity
 
+    def forget(self, shown: Credential) -> None:
+        """Look this credential up again the next time: it has ended."""
+        with self._lock:
+            self._good.pop(_digest(shown), None)
+
     def still(self, identity: Identity, scope: Scope) -> bool:
         """Return whether an identity that was let in would be let in now."""
         if not self.keys:
             return True
         try:
-            return self.identify(identity.secret or "").may(scope)
+            return identity.shown is not None and self.identify(identity.shown).may(scope)
         except Problem:
             return False
         except (DBAPIError, PoolTimeout):
@@ -118,14 +133,24 @@ class Authenticator:
             refuse_other_names(request)
             refuse_other_sites(request)
             return ANYBODY
-        secret = bearer
-        if secret is None and (secret := request.cookies.get(COOKIE)) is not None:
+        shown = None if bearer is None else Credential("key", bearer)
+        if shown is None and (shown := session_of(request)) is not None:
             refuse_other_sites(request)
-        if secret is None:
+        if shown is None:
             raise Problem("unauthenticated", "send an API key as `Authorization: Bearer lethe_...`")
-        identity = await run_in_threadpool(self.identify, secret)
-        request.state.key_id = identity.key_id
+        identity = await run_in_threadpool(self.identify, shown)
+        request.state.key_id = identity.key.id if identity.key else None
         return identity
+
+
+def session_of(request: Request) -> Credential | None:
+    """Return the session that a browser's cookie names."""
+    token = request.cookies.get(COOKIE)
+    return None if token is None else Credential("session", token)
+
+
+def _digest(shown: Credential) -> bytes:
+    return hashlib.sha256(f"{shown.kind} {shown.secret}".encode("utf-8", "replace")).digest()
 
 
 def refuse_other_sites(request: Request) -> None:
@@ -186,3 +211,4 @@ class Require:
 Reader = Annotated[Identity, Depends(Require("read"))]
 Submitter = Annotated[Identity, Depends(Require("submit"))]
 Administrator = Annotated[Identity, Depends(Require("admin"))]
+Watcher = Annotated[Identity, Depends(Require("metrics"))]

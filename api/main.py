@@ -16,13 +16,14 @@ from starlette.responses import Response
 
 from api import dashboard, description, problems
 from api.auth import Authenticator
+from api.brake import Brake
 from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
 from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas
 from api.services import Services
-from jobs import keys, watching
+from jobs import keys, sessions, watching
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import make_engine
@@ -87,7 +88,11 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         artifacts=ArtifactStore(settings.artifacts_url),
         broker=broker,
         dispatcher=Dispatcher(engine, broker),
-        authenticator=Authenticator(settings.auth == "keys", partial(keys.authenticate, engine)),
+        authenticator=Authenticator(
+            settings.auth == "keys",
+            {"key": partial(keys.authenticate, engine), "session": partial(sessions.authenticate, engine)},
+        ),
+        sign_ins=Brake(),
         signer=settings.signer(),
         trusted_keys=settings.trusted_keys(),
         metrics=metrics,

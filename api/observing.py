@@ -31,6 +31,9 @@ _HEADERS = {
 """On every answer that does not set its own: pages and reports bring their own, wider Content-Security-Policy."""
 
 
+_CLOSE = {"Connection": "close"}
+
+
 class Observing:
     """The outermost layer of the application."""
 
@@ -87,7 +90,8 @@ class Observing:
 
 class BodyLimit:
     """A limit on bodies: it refuses one of more than ``MAX_BODY_BYTES`` before it is read whole, whether or not its
-    length is declared."""
+    length is declared, and one whose length is said in two ways: what comes between might read it in the other, and
+    take the rest for a request of its own (RFC 9112, 6.3)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -98,7 +102,14 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         too_large = problems.Problem("too_large", f"a body may have {MAX_BODY_BYTES} bytes", limit=MAX_BODY_BYTES)
-        declared = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            twice = problems.Problem(
+                "malformed", "the body's length is said twice: send Content-Length or Transfer-Encoding", headers=_CLOSE
+            )
+            await twice.response()(scope, receive, send)
+            return
+        declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
             await too_large.response()(scope, receive, send)
             return

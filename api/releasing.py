@@ -66,6 +66,6 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
 
 def _named(who: Identity) -> str:
     """Who it was, as a person and as a program can tell: a key's name may be given twice, its id is not."""
-    if who.key_id is None:
+    if who.key is None:
         return "anybody on the service's machine (it asks for no API key)"
-    return f"{who.name} ({who.key_id})"
+    return f"{who.key.name} ({who.key.id})"

@@ -14,6 +14,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from sqlalchemy import Engine
 
 from api.auth import Authenticator
+from api.brake import Brake
 from api.feed import Feed
 from api.metrics import Metrics
 from jobs.artifacts import ArtifactStore
@@ -32,6 +33,7 @@ class Services:
     ``signer`` signs the record of a generator that is released; ``None``: such a record is unsigned.
     ``trusted_keys``: of the records that may be released, the signer's own and retired ones.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
+    ``sign_ins``: the brake on keys that are guessed at the dashboard's sign-in.
     ``schema_seen`` is set once the database was found to have this version's schema.
     """
 
@@ -44,6 +46,7 @@ class Services:
     broker: Broker
     dispatcher: Dispatcher
     authenticator: Authenticator
+    sign_ins: Brake
     signer: CryptoSigner | None
     trusted_keys: Sequence[SSlibKey]
     metrics: Metrics

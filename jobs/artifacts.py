@@ -143,8 +143,6 @@ def _beside(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".new-", delete=False) as stream:
         temporary = Path(stream.name)
         try:
-            # As an ordinary file would be: another user may serve what this one stored.
-            os.chmod(stream.fileno(), 0o644)
             yield temporary, stream
         finally:
             temporary.unlink(missing_ok=True)

@@ -8,25 +8,28 @@ be checked against the table itself, so that a revocation holds from the next re
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy import Engine, Row, Select, func, insert, select, update
 
 from jobs.errors import InvalidKey, KeyNotFound
 from jobs.ids import is_id, new_id
 from jobs.schema import api_keys
 
-Scope = Literal["submit", "read", "admin"]
+Scope = Literal["submit", "read", "admin", "metrics"]
+"""``admin`` is everything within a tenant; ``metrics`` are the whole service's, and nobody's beside."""
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 SECRET_PREFIX = "lethe_"
 """What secret scanners can look for."""
 _SECRET_BYTES = 30  # 40 characters
 _SHOWN = len(SECRET_PREFIX) + 6
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LAST_USED_PRECISION = timedelta(minutes=1)
 
 
@@ -47,7 +50,12 @@ class ApiKey:
 
     def allows(self, scope: Scope) -> bool:
         """Return whether the key may be used for ``scope``."""
-        return scope in self.scopes or "admin" in self.scopes
+        return allowed(self.scopes, scope)
+
+
+def allowed(scopes: frozenset[str], scope: Scope) -> bool:
+    """Return whether a key with ``scopes`` may be used for ``scope``."""
+    return scope in scopes or ("admin" in scopes and scope != "metrics")
 
 
 def create(
@@ -56,8 +64,14 @@ def create(
     """Make a key. The second value is its secret, which cannot be had again.
 
     Raises:
-        ValueError: for no scope or an unknown one, or an ``expires_at`` without a time zone.
+        ValueError: for a tenant or a name that is none, no scope or an unknown one, or an ``expires_at`` without a time
+            zone.
     """
+    if not _TENANT.fullmatch(tenant):
+        what = "1 to 64 letters, digits, '.', '_', '@' and '-', the first a letter or digit"
+        raise ValueError(f"a tenant has {what}, not {tenant[:80]!r}")
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise ValueError(f"a key's name has 1 to 100 characters, none of them a line end, not {name[:120]!r}")
     wanted = frozenset(scopes)
     if not wanted or wanted - SCOPES:
         raise ValueError(
@@ -71,7 +85,7 @@ def create(
         "tenant": tenant,
         "name": name,
         "prefix": secret[:_SHOWN],
-        "key_sha256": _digest(secret),
+        "key_sha256": digest(secret),
         "scopes": sorted(wanted),
         "expires_at": expires_at,
     }
@@ -81,16 +95,24 @@ def create(
 
 
 def authenticate(engine: Engine, secret: str) -> ApiKey:
-    """Find the key of a secret, and note that it was used, to the minute.
+    """Find the key of a secret.
 
     Raises:
         InvalidKey: it is unknown, revoked or expired.
     """
+    return unrevoked(engine, select(api_keys).where(api_keys.c.key_sha256 == digest(secret)))
+
+
+def unrevoked(engine: Engine, query: Select[Any]) -> ApiKey:
+    """Return the key that ``query`` finds, and note that it was used, to the minute.
+
+    Raises:
+        InvalidKey: it finds none, or one that is revoked or expired.
+    """
     expired = (api_keys.c.expires_at <= func.now()).label("expired")
     unnoted = func.coalesce(api_keys.c.last_used_at < func.now() - _LAST_USED_PRECISION, True).label("unnoted")
-    query = select(api_keys, expired, unnoted).where(api_keys.c.key_sha256 == _digest(secret))
     with engine.begin() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(query.add_columns(expired, unnoted)).one_or_none()
         if row is None:
             raise InvalidKey("the API key is not known", reason="unknown")
         if row.revoked_at is not None:
@@ -129,7 +151,8 @@ def list_keys(engine: Engine, tenant: str | None = None) -> list[ApiKey]:
         return [_to_key(row) for row in connection.execute(query)]
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """Return what is stored of a secret: its SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 

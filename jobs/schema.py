@@ -208,6 +208,26 @@ api_keys = Table(
     Column("revoked_at", _TIME),
     Column("last_used_at", _TIME),
     UniqueConstraint("key_sha256"),
-    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['submit', 'read', 'admin']", name="scopes"),
+    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['submit', 'read', 'admin', 'metrics']", name="scopes"),
     Index(None, "tenant", "id"),
 )
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", Text, primary_key=True),
+    Column("key_id", _ID, ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("expires_at", _TIME, nullable=False),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+job_counts = Table(
+    "job_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("jobs", BigInteger, nullable=False),
+)
+"""How many jobs have a status, as differences to be added up: a trigger writes one whenever a job comes, moves or goes.
+Nobody waits for another's row, as for a counter of each status; the reaper adds them up (``jobs.counting``)."""

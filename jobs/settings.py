@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=0, le=65535)
     auth: Literal["none", "keys"] = "none"
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks of proxies, with commas between them, that say who asks (``X-Forwarded-For``) and whether
+    by https (``X-Forwarded-Proto``). What others say of it is not believed."""
 
     device: str = "auto"
     gpus: int = Field(default=1, ge=1, le=64)
@@ -137,7 +140,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(path for path in value.split(os.pathsep) if path) if isinstance(value, str) else value
 
-    @field_validator("hub_models", mode="before")
+    @field_validator("hub_models", "trusted_proxies", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
@@ -146,6 +149,16 @@ class Settings(BaseSettings):
     @classmethod
     def _hub_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         families_of(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _trusted_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ipaddress.ip_network(address)
+            except ValueError:
+                raise ValueError(f"{address!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24") from None
         return value
 
     @field_validator("retired_keys")
@@ -233,7 +246,8 @@ class Settings(BaseSettings):
         """Return the ``LETHE_*`` variables that give another process these settings."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["retired_keys"] = os.pathsep.join(values["retired_keys"])
-        values["hub_models"] = ",".join(values["hub_models"])
+        for name in ("hub_models", "trusted_proxies"):
+            values[name] = ",".join(values[name])
         return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 
     def trusted_keys(self) -> tuple[SSlibKey, ...]:

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import events, rows
+from jobs import counting, events, rows
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
@@ -137,9 +137,7 @@ class JobStore(WorkerCommands, Reaping):
 
     def counts(self) -> dict[Status, int]:
         """Count the jobs of all tenants by status. Every status has an entry."""
-        with self._engine.connect() as connection:
-            found = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status)).all()
-        return dict.fromkeys(Status, 0) | {Status(status): count for status, count in found}
+        return counting.by_status(self._engine)
 
     def events(self, job_id: str, after_seq: int = 0, limit: int = 100, tenant: str | None = None) -> tuple[Event, ...]:
         """Read up to ``limit`` of the job's events after sequence number ``after_seq`` (0: from the first), in order.

@@ -28,6 +28,7 @@ from worker.runner import Runner
 
 def main(kind: Literal["train", "sample"]) -> int:
     """Run until SIGTERM: a job that runs is checkpointed and handed back. Returns the exit status."""
+    os.umask(0o077)  # what a worker writes is nobody else's on its machine: weights, prompts, reports
     try:
         settings = load_settings()
         logging.basicConfig(

@@ -1,6 +1,6 @@
 """The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, wake-up
 messages that the broker lost are written again, those that the api could not send are sent (the dispatcher), and
-work folders that outlived their job are removed."""
+work folders that outlived their job and sessions that are over are removed, and jobs counted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from jobs import counting, sessions
 from jobs.broker import Broker
 from jobs.dispatcher import Dispatcher
 from jobs.errors import BrokerUnavailable
@@ -29,7 +30,7 @@ class Reaper(threading.Thread):
 
     def __init__(self, settings: Settings, store: JobStore, engine: Engine, broker: Broker) -> None:
         super().__init__(name="lethe-reaper", daemon=True)
-        self.settings, self.store, self.broker = settings, store, broker
+        self.settings, self.store, self.engine, self.broker = settings, store, engine, broker
         self.dispatcher = Dispatcher(engine, broker)
         self.stopped = threading.Event()
 
@@ -48,6 +49,8 @@ class Reaper(threading.Thread):
             if self.broker.queue_length() == 0 and (again := self.store.requeue_wake_ups(WAKE_UP_SECONDS)):
                 logger.warning("%d wake-up messages were lost and are sent again", again)
             remove_leftovers(self.settings.work_dir, self.store)
+            sessions.remove_ended(self.engine)
+            counting.add_up(self.engine)
             self.dispatcher.nudge()
             if self.settings.alive_file is not None:
                 self.settings.alive_file.touch()

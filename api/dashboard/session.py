@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import COOKIE, Authenticator, Identity, refuse_other_sites
+from api.auth import COOKIE, Authenticator, Credential, Identity, refuse_other_sites, session_of
 from api.dashboard.forms import Posted
 from api.dashboard.rendering import render
 from api.problems import Problem
+from api.services import Use
+from jobs import sessions
 from jobs.keys import Scope
 
 router = APIRouter()
@@ -71,30 +73,41 @@ async def login_page(request: Request, next: str = "/") -> Response:
 
 
 @router.post("/login")
-async def login(request: Request, form: Posted) -> Response:
-    """Take a key, see that it is good, and keep it in the cookie."""
+async def login(request: Request, form: Posted, use: Use) -> Response:
+    """Take a key, see that it is good, and open a session whose token the cookie keeps."""
     refuse_other_sites(request)
-    authenticator: Authenticator = request.app.state.services.authenticator
-    secret, target = form.get("key", "").strip(), _own_path(form.get("next", "/"))
+    authenticator, brake = use.authenticator, use.sign_ins
+    shown, target = Credential("key", form.get("key", "").strip()), _own_path(form.get("next", "/"))
     if not authenticator.keys:
         return RedirectResponse("/", 303)
+    address = request.client.host if request.client else ""
     try:
-        identity = await run_in_threadpool(authenticator.identify, secret)
+        brake.check(address)
+        identity = await run_in_threadpool(authenticator.identify, shown)
         if not identity.may("read"):
             raise Problem("forbidden", "this API key does not have the scope `read`, which the dashboard needs")
     except Problem as problem:
-        return render(request, "login.html", {"next": target, "error": problem.detail}, status=problem.kind.status)
+        if problem.kind.code == "unauthenticated":
+            brake.failed(address)
+        page = render(request, "login.html", {"next": target, "error": problem.detail}, status=problem.kind.status)
+        page.headers.update(problem.headers)
+        return page
+    assert identity.key is not None
+    token = await run_in_threadpool(sessions.start, use.engine, identity.key, SESSION_SECONDS)
     response = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
     response.set_cookie(
-        COOKIE, secret, SESSION_SECONDS, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+        COOKIE, token, SESSION_SECONDS, httponly=True, samesite="strict", secure=request.url.scheme == "https"
     )
     return response
 
 
 @router.post("/logout")
-async def logout(request: Request) -> Response:
-    """Forget the key."""
+async def logout(request: Request, use: Use) -> Response:
+    """End the session, wherever its cookie is."""
     refuse_other_sites(request)
+    if (shown := session_of(request)) is not None:
+        await run_in_threadpool(sessions.end, use.engine, shown.secret)
+        use.authenticator.forget(shown)
     response = RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response

@@ -7,8 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import Response
 
+from api.auth import Watcher
 from api.logs import log
-from api.routes.documented import open_errors
+from api.routes.documented import errors, open_errors
 from api.schemas.common import Health
 from api.services import Services, Use
 from jobs.database import head, revision
@@ -47,11 +48,12 @@ def readyz(use: Use, response: Response) -> Health:
     response_class=Response,
     responses={
         200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **open_errors("internal"),
+        **errors(),
     },
 )
-def metrics(use: Use) -> Response:
-    """Show requests, latency, jobs by status, messages that wait in the broker and in the outbox."""
+def metrics(who: Watcher, use: Use) -> Response:
+    """Show requests, latency, jobs by status, messages that wait in the broker and in the outbox: of the whole service,
+    so to a key with the scope `metrics` alone."""
     return Response(use.metrics.text(), headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
 
 

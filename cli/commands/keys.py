@@ -25,11 +25,13 @@ DataDir = Annotated[
 
 
 class Scope(StrEnum):
-    """The scope of a key: what it allows; ``admin`` allows everything within its tenant."""
+    """The scope of a key: what it allows; ``admin`` allows everything within its tenant, ``metrics`` to read the
+    service's."""
 
     SUBMIT = "submit"
     READ = "read"
     ADMIN = "admin"
+    METRICS = "metrics"
 
 
 @app.command()
@@ -51,7 +53,10 @@ def create(
     scopes = [str(each) for each in scope or (Scope.SUBMIT, Scope.READ)]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
     with database(data_dir) as engine:
-        key, secret = keys.create(engine, tenant, name, scopes, expires_at)
+        try:
+            key, secret = keys.create(engine, tenant, name, scopes, expires_at)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
     ends = f", until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
     typer.echo(
         f"{key.id} for {tenant}: {', '.join(sorted(key.scopes))}{ends}. Keep the secret: it is shown once.", err=True

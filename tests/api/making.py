@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,10 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
 def pointers(document: dict[str, Any]) -> list[str]:
     """Where a problem says that values are wrong."""
     return [error["pointer"] for error in document["errors"]]
+
+
+def signed_in(service: Service, headers: Mapping[str, str]) -> dict[str, str]:
+    """The cookies of a browser that has signed in to the dashboard with the key of ``headers``."""
+    answer = httpx.post(f"{service.url}/login", data={"key": headers["Authorization"].split()[1], "next": "/"})
+    assert answer.status_code == 303, answer.text
+    return dict(answer.cookies)

@@ -11,14 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs import keys
-from tests.api.making import body, is_problem, published, submitted, train
+from api.brake import FAILURES
+from jobs import keys, sessions
+from jobs.settings import Settings
+from tests.api.making import body, is_problem, published, signed_in, submitted, train
 from tests.api.test_events import streaming
-from tests.support.serving import Service
+from tests.support.serving import Service, serving
 from tests.support.waiting import wait_for
 
 Bearer = Callable[..., dict[str, str]]
-OPEN = {"/livez", "/readyz", "/metrics"}
+OPEN = {"/livez", "/readyz"}
 RELEASE = "/v1/generators/{generator_id}/release"
 SENT = {
     "/v1/jobs": body(),
@@ -52,6 +54,8 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
         if path == RELEASE:
             needed, other = "admin", "submit"
+        if path == "/metrics":
+            needed, other = "metrics", "admin"
         answer = call(guarded, method, path, {}, **ids)
         is_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -59,7 +63,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             is_problem(call(guarded, method, path, {"Authorization": wrong}, **ids), 401, "unauthenticated")
         document = is_problem(call(guarded, method, path, bearer(other), **ids), 403, "forbidden")
         assert f"`{needed}`" in document["detail"]
-        for scope in (needed, "admin"):
+        for scope in {needed, "admin"} - {other}:
             assert call(guarded, method, path, bearer(scope), **ids).status_code not in (401, 403, 404, 422)
     assert seen >= 14
 
@@ -78,7 +82,7 @@ def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_
     assert seen >= 10
     listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators")]
     assert not any(job_id in text or generator_id in text for text in listed)
-    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": mine["Authorization"].split()[1]}) as browser:
+    with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, mine)) as browser:
         for path in (f"/jobs/{job_id}", f"/parts/jobs/{job_id}", f"/generators/{generator_id}"):
             assert browser.get(path).status_code == 404
         same = {"sec-fetch-site": "same-origin"}
@@ -145,6 +149,73 @@ def test_signing_in_and_out(guarded: Service, bearer: Bearer) -> None:
         assert browser.get("/generators").status_code == 303
 
 
+def test_a_session_is_no_key_and_a_key_no_session(guarded: Service, bearer: Bearer) -> None:
+    own = bearer("read")
+    (token,) = signed_in(guarded, own).values()
+    assert token not in own["Authorization"]
+    is_problem(guarded.http.get("/v1/jobs", headers={"Authorization": f"Bearer {token}"}), 401, "unauthenticated")
+    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": own["Authorization"].split()[1]}) as browser:
+        is_problem(browser.get("/v1/jobs"), 401, "unauthenticated")
+    with guarded.engine.connect() as connection:
+        assert token not in str(connection.exec_driver_sql("SELECT * FROM sessions").all())
+
+
+def test_a_cookie_that_was_copied_ends_with_signing_out(guarded: Service, bearer: Bearer) -> None:
+    own = bearer("read")
+    cookies, others = signed_in(guarded, own), signed_in(guarded, own)
+    with httpx.Client(base_url=guarded.url, cookies=cookies) as thief:
+        assert thief.get("/v1/jobs").status_code == 200
+        httpx.post(f"{guarded.url}/logout", cookies=cookies)
+        is_problem(thief.get("/v1/jobs"), 401, "unauthenticated")
+    assert httpx.get(f"{guarded.url}/v1/jobs", cookies=others).status_code == 200
+    assert guarded.http.get("/v1/jobs", headers=own).status_code == 200
+
+
+def test_a_session_ends_with_its_key_and_by_the_clock(guarded: Service) -> None:
+    key, secret = keys.create(guarded.engine, "acme", "for a while", ["read"])
+    headers = {"Authorization": f"Bearer {secret}"}
+    lasting = signed_in(guarded, headers)
+    over = sessions.start(guarded.engine, key, -1)
+    is_problem(httpx.get(f"{guarded.url}/v1/jobs", cookies={"lethe_session": over}), 401, "unauthenticated")
+    assert sessions.remove_ended(guarded.engine) == 1
+    assert httpx.get(f"{guarded.url}/v1/jobs", cookies=lasting).status_code == 200
+    keys.revoke(guarded.engine, key.id)
+    wait_for(lambda: httpx.get(f"{guarded.url}/v1/jobs", cookies=lasting).status_code == 401, 5)
+
+
+def test_whoever_guesses_has_to_wait(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"auth": "keys"})) as service:
+        _, secret = keys.create(service.engine, "acme", "right", ["read"])
+
+        def sign_in(key: str, address: str = "127.0.0.1") -> httpx.Response:
+            headers = {"X-Forwarded-For": address}
+            return httpx.post(f"{service.url}/login", data={"key": key, "next": "/"}, headers=headers)
+
+        assert [sign_in(f"lethe_{i}", f"10.0.0.{i}").status_code for i in range(FAILURES)] == [401] * FAILURES
+        for key in ("lethe_more", secret):
+            refused = sign_in(key)
+            assert refused.status_code == 429
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+            assert "wrong keys" in refused.text
+        # Whoever has a key, or a session, is not kept waiting.
+        assert service.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+
+
+def test_a_trusted_proxy_says_who_asks(settings: Settings) -> None:
+    behind = settings.model_copy(update={"auth": "keys", "trusted_proxies": ("127.0.0.0/8",)})
+    with serving(behind) as service:
+        _, secret = keys.create(service.engine, "acme", "right", ["read"])
+        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+        for i in range(FAILURES):
+            httpx.post(f"{service.url}/login", data={"key": f"lethe_{i}"}, headers=headers)
+        assert httpx.post(f"{service.url}/login", data={"key": secret}, headers=headers).status_code == 429
+        other = httpx.post(
+            f"{service.url}/login", data={"key": secret}, headers=headers | {"X-Forwarded-For": "203.0.113.8"}
+        )
+        assert other.status_code == 303
+        assert "Secure" in other.headers["set-cookie"]
+
+
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:1"])
 def test_signing_in_leads_nowhere_else(guarded: Service, bearer: Bearer, target: str) -> None:
     secret = bearer("read")["Authorization"].split()[1]
@@ -165,7 +236,7 @@ OTHER_SITES = [
 def test_another_site_cannot_use_the_cookie(guarded: Service, bearer: Bearer, headers: dict[str, str]) -> None:
     own = bearer("admin")
     job_id = submitted(guarded, own)
-    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": own["Authorization"].split()[1]}) as browser:
+    with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, own)) as browser:
         for path in ("/v1/jobs", f"/v1/jobs/{job_id}/cancel"):
             is_problem(browser.post(path, headers=headers, json=body()), 403, "forbidden")
         assert browser.post(f"/jobs/{job_id}/cancel", headers=headers).status_code == 403

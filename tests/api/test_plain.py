@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.auth import REMEMBER_SECONDS, Authenticator
+from api.auth import REMEMBER_SECONDS, Authenticator, Credential
 from api.dashboard.rendering import prose
 from api.dashboard.story import Story
 from api.negotiation import preferred
@@ -56,15 +56,19 @@ def test_a_key_is_looked_up_again_after_two_seconds_and_a_bad_one_always() -> No
             raise InvalidKey("the API key is not known")
         return ApiKey("key_1", "acme", "n", "p", frozenset({"read"}), nothing, None, None, None)
 
-    authenticator = Authenticator(True, look_up, lambda: now[0])
+    authenticator = Authenticator(True, {"key": look_up}, lambda: now[0])
+    good, bad = Credential("key", "good"), Credential("key", "bad")
     for _ in range(3):
-        assert authenticator.identify("good").tenant == "acme"
+        assert authenticator.identify(good).tenant == "acme"
         with pytest.raises(Problem):
-            authenticator.identify("bad")
+            authenticator.identify(bad)
     assert asked == ["good", "bad", "bad", "bad"]
     now[0] = REMEMBER_SECONDS + 0.1
-    authenticator.identify("good")
-    assert asked.count("good") == 2
+    authenticator.identify(good)
+    authenticator.forget(good)
+    authenticator.identify(good)
+    assert asked.count("good") == 3
+    assert "good" not in repr(good)
 
 
 def metrics(seq: int, attempt: int, images: int) -> Event:

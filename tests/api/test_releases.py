@@ -19,7 +19,7 @@ from sqlalchemy import update
 from jobs.record import generate_key, load_signer, read_statement, sign
 from jobs.schema import generators
 from jobs.settings import Settings
-from tests.api.making import REASON, is_problem, pointers, published
+from tests.api.making import REASON, is_problem, pointers, published, signed_in
 from tests.api.test_auth import OTHER_SITES
 from tests.store.making import at_once
 from tests.support.serving import Service, serving
@@ -170,7 +170,7 @@ def test_what_cannot_be_read(service: Service, tmp_path: Path) -> None:
 def test_another_site_cannot_release(guarded: Service, bearer: Bearer, tmp_path: Path, headers: dict[str, str]) -> None:
     own = bearer("admin")
     generator_id = published(guarded, tmp_path, "fail", own)
-    with httpx.Client(base_url=guarded.url, cookies={"lethe_session": own["Authorization"].split()[1]}) as browser:
+    with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, own)) as browser:
         for path in (f"/generators/{generator_id}/release", f"/v1/generators/{generator_id}/release"):
             assert browser.post(path, headers=headers, data={"reason": WHY}).status_code == 403
     assert guarded.http.get(f"/v1/generators/{generator_id}", headers=own).json()["status"] == "withheld"
@@ -182,13 +182,13 @@ def test_the_dashboards_form_is_for_administrators(guarded: Service, bearer: Bea
     same = {"sec-fetch-site": "same-origin"}
     with httpx.Client(base_url=guarded.url) as browser:
         assert browser.post(f"{path}/release", headers=same, data={"reason": WHY}).status_code == 303  # to sign in
-        browser.cookies.set("lethe_session", bearer("read", "submit")["Authorization"].split()[1])
+        browser.cookies.update(signed_in(guarded, bearer("read", "submit")))
         assert browser.post(f"{path}/release", headers=same, data={"reason": WHY}).status_code == 403
         page = browser.get(path).text
         assert "Withheld." in page
         assert "</textarea>" not in page
         browser.cookies.clear()
-        browser.cookies.set("lethe_session", bearer("admin")["Authorization"].split()[1])
+        browser.cookies.update(signed_in(guarded, bearer("admin")))
         assert "</textarea>" in browser.get(path).text
         short = browser.post(f"{path}/release", headers=same, data={"reason": "<b>why"})
         assert short.status_code == 422

@@ -211,7 +211,7 @@ def test_not_found_conflict_and_keys(api: Service, lethe: Lethe, tenant: str) ->
         reader.submit("fashion", FORGET, images=640)
     with Lethe(api.url, "lethe_wrong") as stranger, pytest.raises(Unauthenticated):
         stranger.base_models()
-    with Lethe(api.url, api.key("another tenant")) as other, pytest.raises(NotFound):
+    with Lethe(api.url, api.key("another-tenant")) as other, pytest.raises(NotFound):
         other.job(job.id)
 
 

@@ -71,6 +71,10 @@ def test_what_is_refused(on: Command) -> None:
     assert "there is no API key 'key_1'" in result.stderr
     assert on("keys", "create", "--name", "x", "--scope", "everything").exit_code == 2
     assert on("keys", "create", "--name", "x", "--days", "0").exit_code == 2
+    for wrong in (("--name", "x", "--tenant", "a b"), ("--name", "two\nlines")):
+        refused = on("keys", "create", *wrong)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "characters" in refused.stderr or "a tenant has 1 to 64 letters" in refused.stderr
 
 
 def test_the_key_opens_the_service(api: Service) -> None:

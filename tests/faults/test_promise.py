@@ -62,6 +62,9 @@ def test_a_job_runs_to_a_published_generator(service: Service) -> None:
     assert types[0] == "job.queued"
     assert types[-1] == "job.succeeded"
     assert [e.data["phase"] for e in service.events(job, "job.phase")] == ["training", "evaluating", "publishing"]
+    left = list((service.settings.data_dir / "artifacts").rglob("*"))
+    assert any(path.is_file() for path in left)
+    assert not [path for path in left if path.stat().st_mode & 0o077], "other users of the machine could read it"
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -80,12 +80,13 @@ def test_another_tenants_key_cannot_be_revoked(engine: Engine) -> None:
         (["submit"], {"submit"}),
         (["read"], {"read"}),
         (["submit", "read"], {"submit", "read"}),
-        (["admin"], keys.SCOPES),
+        (["admin"], {"submit", "read", "admin"}),
+        (["metrics"], {"metrics"}),
     ],
 )
 def test_scopes(engine: Engine, scopes: list[str], allowed: set[str]) -> None:
     key, _ = keys.create(engine, "acme", "k", scopes)
-    all_scopes: list[keys.Scope] = ["submit", "read", "admin"]
+    all_scopes: list[keys.Scope] = ["submit", "read", "admin", "metrics"]
     assert {scope for scope in all_scopes if key.allows(scope)} == allowed
 
 
@@ -93,6 +94,20 @@ def test_scopes(engine: Engine, scopes: list[str], allowed: set[str]) -> None:
 def test_scopes_that_are_none(engine: Engine, scopes: list[str]) -> None:
     with pytest.raises(ValueError, match="scopes must be"):
         keys.create(engine, "acme", "k", scopes)
+
+
+@pytest.mark.parametrize(
+    "tenant", ["", "a" * 65, "acme\n", "a b", ".acme", "\N{LATIN SMALL LETTER A WITH ACUTE}cme", "acme/x"]
+)
+def test_tenants_that_are_none(engine: Engine, tenant: str) -> None:
+    with pytest.raises(ValueError, match="a tenant has 1 to 64 letters"):
+        keys.create(engine, tenant, "name", ["read"])
+
+
+@pytest.mark.parametrize("name", ["", "n" * 101, "two\nlines", "a\x00b", "a\u202eb"])
+def test_names_that_are_none(engine: Engine, name: str) -> None:
+    with pytest.raises(ValueError, match="name has 1 to 100 characters"):
+        keys.create(engine, "acme", name, ["read"])
 
 
 def test_an_expiry_needs_a_time_zone(engine: Engine) -> None:

@@ -85,6 +85,7 @@ def test_loopback_needs_no_keys(host: str) -> None:
         ({"artifacts_url": "/folder"}, "LETHE_ARTIFACTS_URL: must be a URL"),
         ({"max_failures": 0}, "LETHE_MAX_FAILURES: .*greater than or equal to 1"),
         ({"torch_threads": 0}, "LETHE_TORCH_THREADS"),
+        ({"trusted_proxies": "10.0.0.1, nginx"}, "LETHE_TRUSTED_PROXIES: 'nginx' is no address and no network"),
         ({"gpus": 0}, "LETHE_GPUS: .*greater than or equal to 1"),
         ({"gpus": 2, "device": "cuda:1"}, "LETHE_DEVICE=cuda:1 is one GPU, and LETHE_GPUS=2 asks for several"),
         ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from api.__main__ import make_server
+from api.connections import PATIENCE, Patience
 from api.main import create_app
 from jobs.artifacts import ArtifactStore
 from jobs.database import make_engine
@@ -54,10 +55,10 @@ class Service:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Service]:
+def serving(settings: Settings, patience: Patience = PATIENCE) -> Iterator[Service]:
     """Serve ``settings`` at a free port until the context ends; then stop as ``python -m api`` does."""
     app = create_app(settings)
-    server = make_server(app, "127.0.0.1", 0)
+    server = make_server(app, "127.0.0.1", 0, settings.trusted_proxies, patience)
     thread = threading.Thread(target=server.run, name="api", daemon=True)
     thread.start()
     engine = make_engine(settings.require_database(), pool_size=5)

@@ -1,0 +1,48 @@
+"""Sessions of the dashboard: opened with an API key, ended by signing out, by the clock or with their key.
+
+A browser's cookie holds a session's token, never the key; of the token too only the SHA-256 is stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import Engine, delete, func, insert, select
+
+from jobs import rows
+from jobs.keys import ApiKey, digest, unrevoked
+from jobs.schema import api_keys, sessions
+
+_TOKEN_BYTES = 30
+
+
+def start(engine: Engine, key: ApiKey, seconds: float) -> str:
+    """Open a session with ``key`` for at most so many seconds. Returns its token, which cannot be had again."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    values = {"token_sha256": digest(token), "key_id": key.id, "expires_at": rows.from_now(seconds)}
+    with engine.begin() as connection:
+        connection.execute(insert(sessions).values(values))
+    return token
+
+
+def authenticate(engine: Engine, token: str) -> ApiKey:
+    """Find the key that a session was opened with.
+
+    Raises:
+        InvalidKey: the session is unknown or has ended, or its key is revoked or expired.
+    """
+    of_session = select(api_keys).join(sessions, sessions.c.key_id == api_keys.c.id)
+    lasts = sessions.c.expires_at > func.now()
+    return unrevoked(engine, of_session.where(sessions.c.token_sha256 == digest(token), lasts))
+
+
+def end(engine: Engine, token: str) -> None:
+    """End a session, if there is one of this token."""
+    with engine.begin() as connection:
+        connection.execute(delete(sessions).where(sessions.c.token_sha256 == digest(token)))
+
+
+def remove_ended(engine: Engine) -> int:
+    """Remove the rows of sessions whose time is over. Returns how many."""
+    with engine.begin() as connection:
+        return connection.execute(delete(sessions).where(sessions.c.expires_at <= func.now())).rowcount

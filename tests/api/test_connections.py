@@ -1,0 +1,144 @@
+"""Clients that do not go on: half a head, a body that never comes, answers that nobody reads."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from api.connections import Patience
+from jobs.settings import Settings
+from tests.api.making import submitted
+from tests.api.test_events import streaming
+from tests.support.serving import Service, serving
+from tests.support.waiting import wait_for
+
+HALF = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+NO_BODY = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+PATIENCE = Patience(head=1.0, body=1.5, read=1.0, of_one=20, in_all=40)
+
+
+@pytest.fixture(scope="module")
+def impatient(settings: Settings) -> Iterator[Service]:
+    """A service that waits a second where the real one waits ten or twenty."""
+    with serving(settings, PATIENCE) as running:
+        yield running
+
+
+def connected(service: Service, sent: bytes = b"") -> socket.socket:
+    """A client that has sent so much."""
+    url = httpx.URL(service.url)
+    client = socket.create_connection((url.host, url.port), timeout=20)
+    client.sendall(sent)
+    return client
+
+
+def answer_to(client: socket.socket) -> bytes:
+    """All that comes until the service closes the connection."""
+    pieces = []
+    try:
+        while piece := client.recv(65536):
+            pieces.append(piece)
+    except ConnectionResetError:
+        pass
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF], ids=["nothing", "half a head"])
+def test_a_head_that_does_not_come_is_waited_for_no_longer(impatient: Service, sent: bytes) -> None:
+    with connected(impatient, sent) as client:
+        began = time.monotonic()
+        assert answer_to(client).startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - began < 5
+
+
+def test_a_head_that_drips_is_no_reason_to_wait(impatient: Service) -> None:
+    with connected(impatient, HALF) as client:
+        began = time.monotonic()
+        client.settimeout(0.2)
+        while True:  # a header every fifth of a second, for ever
+            try:
+                client.sendall(b"X-More: 1\r\n")
+                if client.recv(100):
+                    break
+            except TimeoutError:
+                assert time.monotonic() - began < 5
+            except OSError:
+                break
+        assert time.monotonic() - began < 5
+
+
+def test_a_body_that_does_not_come_is_waited_for_no_longer(impatient: Service) -> None:
+    with connected(impatient, NO_BODY) as client:
+        began = time.monotonic()
+        assert answer_to(client) == b""
+        assert time.monotonic() - began < 6
+
+
+def test_the_oldest_of_many_halves_goes_and_others_are_answered(impatient: Service) -> None:
+    with ExitStack() as clients:
+        opened = [clients.enter_context(connected(impatient, HALF)) for _ in range(60)]
+        began = time.monotonic()
+        assert httpx.get(f"{impatient.url}/livez").status_code == 200
+        assert time.monotonic() - began < 5
+        assert answer_to(opened[0]).startswith(b"HTTP/1.1 408 ")
+        opened[-1].sendall(b"\r\n")  # one of the last goes on, and is answered
+        assert opened[-1].recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_one_that_goes_on_is_a_client_like_others(impatient: Service) -> None:
+    with connected(impatient, HALF) as client:
+        client.sendall(b"\r\n")
+        assert b"200 OK" in client.recv(4096)
+        client.sendall(HALF + b"\r\n")  # the next one on the same connection
+        assert b"200 OK" in client.recv(4096)
+
+
+def test_a_stream_that_says_nothing_for_long_goes_on(impatient: Service) -> None:
+    job_id = submitted(impatient)
+    with streaming(impatient, job_id) as (_, lines):
+        next(line for line in lines if line.startswith("data:"))
+        deadline = time.monotonic() + PATIENCE.read + PATIENCE.body
+        wait_for(lambda: time.monotonic() > deadline, 10)
+        impatient.store.request_cancel(job_id)
+        assert any("job.cancelled" in line for line in lines)
+
+
+def test_who_does_not_read_is_left(impatient: Service) -> None:
+    """Far more than both kernels' buffers hold is asked for, and nothing is read."""
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connected(impatient) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(0.5)
+        began = time.monotonic()
+
+        def cut() -> bool:
+            try:
+                client.sendall(asked)
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+            return False
+
+        wait_for(cut, 20)
+        assert time.monotonic() - began < 20
+
+
+SMUGGLED = (
+    b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"0\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+)
+
+
+def test_a_length_that_is_said_twice_is_refused_and_the_rest_not_read(impatient: Service) -> None:
+    with connected(impatient, SMUGGLED) as client:
+        answer = answer_to(client)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"said twice" in answer
