@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from jobs.errors import BrokerUnavailable, SampleTimeout
+from jobs.urls import is_tls, redis_url, tls_settings
 
 QUEUE_JOBS = "lethe.jobs"
 QUEUE_SAMPLES = "lethe.samples"
@@ -37,7 +37,7 @@ class Broker:
     """The broker as the api and the workers use it, from any number of threads. Connects when first used."""
 
     def __init__(self, url: str) -> None:
-        self._celery = Celery("lethe", broker=url, set_as_current=False)
+        self._celery = celery_app(url)
         self._celery.conf.update(
             # Nobody reads results: Postgres is the job, and samples have their own way back.
             task_ignore_result=True,
@@ -48,9 +48,7 @@ class Broker:
                 "max_retries": 0,
             },
         )
-        self._redis = redis.Redis.from_url(
-            redis_url(url), socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_SOCKET_SECONDS
-        )
+        self._redis = redis_client(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_SOCKET_SECONDS)
 
     def send_job(self, job_id: str) -> None:
         """Send a wake-up message: a job waits.
@@ -128,10 +126,17 @@ def _unavailable() -> Iterator[None]:
         raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
 
-def redis_url(url: str) -> str:
-    """Return Celery's URL of a broker, as redis-py writes it: it has another form for a Unix socket."""
-    if not url.startswith("redis+socket://"):
-        return url
-    parts = urlsplit(url)
-    database = parse_qs(parts.query).get("virtual_host", ["0"])[0]
-    return f"unix://{parts.path}?db={database.lstrip('/')}"
+def celery_app(url: str) -> Celery:
+    """Make Celery's application on a broker. Over TLS it is verified: Celery by itself takes any certificate."""
+    if not is_tls(url):
+        return Celery("lethe", broker=url, set_as_current=False)
+    app = Celery("lethe", broker=url.partition("?")[0], set_as_current=False)
+    app.conf.broker_use_ssl = tls_settings(url)
+    return app
+
+
+def redis_client(url: str, **options: Any) -> redis.Redis:
+    """Make redis-py's client of a broker, which is verified as Celery's is."""
+    if is_tls(url):
+        return redis.Redis.from_url(url.partition("?")[0], **tls_settings(url), **options)
+    return redis.Redis.from_url(redis_url(url), **options)

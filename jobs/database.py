@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import alembic.command
@@ -10,8 +12,10 @@ import orjson
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, event
 
+CONNECT: Mapping[str, Any] = MappingProxyType({"connect_timeout": 5, "prepare_threshold": None})
+"""Of every connection. None prepares statements on the server: behind a pooler they are not where they were made."""
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 
 
@@ -30,13 +34,13 @@ def make_engine(
     Args:
         pool_size: connections that are kept; as many again are opened under load.
     """
-    options = {
+    limits = {
         "timezone": "UTC",
         "statement_timeout": f"{statement_timeout_seconds * 1000:.0f}",
         "lock_timeout": f"{lock_timeout_seconds * 1000:.0f}",
         "idle_in_transaction_session_timeout": "60000",
     }
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -46,9 +50,8 @@ def make_engine(
         json_serializer=_to_json,
         json_deserializer=orjson.loads,
         connect_args={
-            "connect_timeout": 5,
+            **CONNECT,
             "application_name": application_name,
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             # A server that vanished without a word (its machine died) is noticed within about 30 s.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -56,6 +59,11 @@ def make_engine(
             "tcp_user_timeout": 30_000,
         },
     )
+    # For the transaction alone: behind a pooler the next one is another server's, and this one somebody else's. Poolers
+    # also refuse them as options of the connection, where whoever wrote the URL may have some of their own.
+    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SELECT {settings}"))
+    return engine
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -70,7 +78,7 @@ def downgrade(url: str, revision: str) -> None:
 
 def revision(url: str) -> str | None:
     """Return the schema's revision in the database; ``None`` for an empty one."""
-    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    engine = create_engine(url, poolclass=NullPool, connect_args=CONNECT)
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 

@@ -15,6 +15,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from jobs.base_models import BaseModels
 from jobs.hub_models import families_of
 from jobs.record import load_public_key, load_signer
+from jobs.urls import check_artifacts_url, check_broker_url, check_database_url
 
 OWN_MODELS = "models"
 """Where in the data folder models are that were added."""
@@ -38,7 +39,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, repr=False)
     """``postgresql+psycopg://user@/db?host=/socket/folder``, or with host and port. Not shown: may hold a password."""
     broker_url: str | None = Field(default=None, repr=False)
-    """``redis://host:6379/0``, ``rediss://...`` or ``redis+socket:///path?virtual_host=0``."""
+    """``redis://host:6379/0``, ``rediss://host:6379/0?ssl_ca_certs=/ca.pem`` (TLS, always verified) or
+    ``redis+socket:///path?virtual_host=0``."""
     data_dir: Path = Path(".lethe")
     """What the embedded servers, the workers and the default artefact store keep on this machine."""
     work_dir: Path = Field(default_factory=lambda data: data["data_dir"] / "work")
@@ -103,14 +105,14 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.partition("://")
         if not separator or scheme not in ("postgresql+psycopg", "postgresql", "postgres"):
             raise ValueError("must be a postgresql+psycopg:// URL")
-        return f"postgresql+psycopg://{rest}"
+        return check_database_url(f"postgresql+psycopg://{rest}")
 
     @field_validator("broker_url")
     @classmethod
     def _broker_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "redis+socket://")):
             raise ValueError("must be a redis://, rediss:// or redis+socket:// URL")
-        return value
+        return None if value is None else check_broker_url(value)
 
     @field_validator(
         "data_dir",
@@ -187,7 +189,7 @@ class Settings(BaseSettings):
     def _artifacts_url(cls, value: str) -> str:
         if "://" not in value:
             raise ValueError("must be a URL such as file:///folder or s3://bucket/prefix")
-        return value
+        return check_artifacts_url(value)
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:

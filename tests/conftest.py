@@ -14,9 +14,9 @@ import pytest
 import redis
 from sqlalchemy import Engine, make_url
 
-from jobs.broker import redis_url
 from jobs.database import make_engine, migrate
 from jobs.schema import metadata
+from jobs.urls import redis_url
 from local.services import Services, services
 
 _numbers = itertools.count(1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
-from jobs.broker import TASK_RUN, TASK_SAMPLE
+from jobs.broker import TASK_RUN, TASK_SAMPLE, celery_app
 
 if TYPE_CHECKING:
     from worker.runner import Runner
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def make_app(broker_url: str) -> Celery:
     """Make a Celery application without tasks."""
-    app = Celery("lethe", broker=broker_url, set_as_current=False)
+    app = celery_app(broker_url)
     app.conf.update(
         # A job is acknowledged before it runs: a redelivery after visibility_timeout would run it twice, and the
         # lease in Postgres, not the broker, is what brings a lost job back.

@@ -22,11 +22,11 @@ from jobs.broker import (
     TASK_RUN,
     TASK_SAMPLE,
     Broker,
-    redis_url,
 )
 from jobs.errors import BrokerUnavailable, SampleTimeout
 from jobs.ids import new_id
 from jobs.samples import SampleReply, decode, encode
+from jobs.urls import redis_url
 from tests.store.making import at_once
 from tests.support.waiting import wait_for
 

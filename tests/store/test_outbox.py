@@ -12,13 +12,14 @@ import redis
 from sqlalchemy import Engine, update
 
 from jobs import schema
-from jobs.broker import QUEUE_JOBS, Broker, redis_url
+from jobs.broker import QUEUE_JOBS, Broker
 from jobs.database import make_engine
 from jobs.dispatcher import Dispatcher
 from jobs.outbox import prune_sent, take_unsent
 from jobs.rows import from_now
 from jobs.states import Status
 from jobs.store import JobStore
+from jobs.urls import redis_url
 from local.services import some_services
 from tests.store.making import LEASE, at_once, claimed, count, created, in_state, unsent
 from tests.support.waiting import wait_for

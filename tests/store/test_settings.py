@@ -54,9 +54,9 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 def test_places_of_their_own(tmp_path: Path) -> None:
-    settings = load_settings({"work_dir": "/scratch", "artifacts_url": "s3://bucket/lethe", "models_dir": "mine"})
+    settings = load_settings({"work_dir": "/scratch", "artifacts_url": "memory://bucket/lethe", "models_dir": "mine"})
     assert settings.work_dir == Path("/scratch")
-    assert settings.artifacts_url == "s3://bucket/lethe"
+    assert settings.artifacts_url == "memory://bucket/lethe"
     assert settings.models_dir == tmp_path / "mine"
 
 
