@@ -72,13 +72,9 @@ def pooled_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_jobs_by_many_threads(pooled_url: str) -> None:
     engine = make_engine(pooled_url, pool_size=12)
     store = JobStore(engine)
-    jobs = at_once(30, lambda _: created(store))
-
-    def ask(i: int) -> set[Status]:
-        # More often than a driver takes to prepare a statement on the server.
-        return {store.get(job.id).status for job in jobs}
-
-    assert at_once(12, ask) == [{Status.QUEUED}] * 12
+    # More of each thread than a driver takes to prepare a statement on the server.
+    jobs = [job for made in at_once(12, lambda _: [created(store) for _ in range(10)]) for job in made]
+    assert {store.get(job.id).status for job in jobs} == {Status.QUEUED}
     claims = at_once(12, lambda i: claimed(store, jobs[i]))
     assert {claim.attempt for claim in claims} == {1}
     assert store.counts()[Status.RUNNING] == 12
