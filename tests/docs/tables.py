@@ -74,7 +74,7 @@ NOT_PASSED = (
 SLOW = re.compile(r"lethe (evaluate|unlearn|record rerun) ")
 """Starts torch for a run of its own: run by ``make test-all``, and in ``make test`` its parser takes it."""
 
-Check = Literal["lethe", "script", "make", "compose", "docker", "install", "process", "module"]
+Check = Literal["lethe", "script", "make", "compose", "docker", "install", "process", "module", "elsewhere"]
 """How far a command that is not run is checked: see ``test_commands.py``."""
 
 
@@ -95,6 +95,7 @@ NOT_HERE = (
     NotHere(r"lethe .*hub:", "there is no hub", "lethe"),
     NotHere(r"lethe .*\b[A-Z]{3,}\b(?!=)(?<!JOB)(?<!GEN)", "a form to be filled in, not a command", "lethe"),
     NotHere(r"python (-m benchmarks|-m models\.|models/)", "takes minutes to hours, or a GPU", "script"),
+    NotHere(r"(pg_dump|pg_restore|cp -a|mkdir -p) ", "typed by tests/faults/test_restore.py", "elsewhere"),
     NotHere(
         r"python -m (api|worker\.main (train|sample))$", "runs until it is stopped: `lethe up` starts it", "process"
     ),
