@@ -28,6 +28,7 @@ from benchmarks.shared.experiment import CPU
 from benchmarks.shared.page import table
 from benchmarks.shared.sd15 import SD15, SETTINGS, SHAPES, Bench, Setting, Shapes
 from sfd_core.families.sampling import SAMPLE_BATCH
+from sfd_core.training.state import TrainingState
 from sfd_core.training.step import TrainingStep
 
 GB = 1e9
@@ -100,7 +101,7 @@ class Row:
 class _Step(TrainingStep):
     """A step without the checks that read values, which fake tensors do not have."""
 
-    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
+    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, state: TrainingState) -> None:
         optimizer.step()
 
 

@@ -46,7 +46,7 @@ def steps_of(arguments: argparse.Namespace, ranks: Ranks) -> Steps:
         "recipe": {"batch": arguments.batch},
     }
     experiment = Experiment.of(model, body)
-    return Steps(experiment.start(), experiment.base, experiment.request.recipe, experiment.plan, None, ranks)
+    return Steps(experiment.start(ranks), experiment.base, experiment.request.recipe, experiment.plan, None)
 
 
 def take_turns(number: int, arguments: argparse.Namespace, folder: Path) -> None:

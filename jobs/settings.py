@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     device: str = "auto"
     gpus: int = Field(default=1, ge=1, le=64)
     """Of this machine, for one job: as many processes train it together. On a CPU they are that many processes."""
+    shard: bool = False
+    """Whether each of those processes holds only its shards of what a job trains, for networks that do not fit on one
+    GPU."""
     torch_threads: int | None = Field(default=None, ge=1)
     """Of each process that trains."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -202,6 +205,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"LETHE_DEVICE={self.device} is one GPU, and LETHE_GPUS={self.gpus} asks for several: "
                 "set LETHE_DEVICE=cuda, and choose among them with CUDA_VISIBLE_DEVICES"
+            )
+        if self.shard and self.gpus == 1:
+            raise ValueError(
+                "LETHE_SHARD=1 divides what a job trains among several GPUs, and LETHE_GPUS is 1: "
+                "set LETHE_GPUS to how many there are, or leave LETHE_SHARD out"
             )
         if self.renew_seconds * 2 > self.lease_seconds:
             raise ValueError(

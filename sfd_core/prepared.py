@@ -21,7 +21,7 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.conditions import Judge
 from sfd_core.training.loop import follow
-from sfd_core.training.ranks import Ranks
+from sfd_core.training.ranks import ALONE, Ranks
 from sfd_core.training.state import TrainingState, start
 
 
@@ -57,8 +57,9 @@ class Prepared:
         where: torch.device,
         checkpoints: Checkpoints | None,
         weights: GivenWeights | None = None,
+        ranks: Ranks = ALONE,
     ) -> Prepared:
-        """Load what was admitted, and the newest checkpoint if there is one.
+        """Load what was admitted, and the newest checkpoint if there is one. ``ranks``: the processes that do.
 
         Raises:
             ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
@@ -67,7 +68,7 @@ class Prepared:
         base = load_base(admitted.model, where)
         evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
         plan = family_of(base.model.family).plan(base, request, admitted.plan, where)
-        state = start(base, request.recipe, request.seed, where)
+        state = start(base, request.recipe, request.seed, where, ranks)
         if checkpoints is not None:
             checkpoint.restore_newest(state, checkpoints.folders)
         return cls(request, base, evaluators, plan, state)
@@ -89,6 +90,6 @@ def take_part(admitted: Admitted, checkpoints: Checkpoints, where: torch.device,
     Raises:
         ModelRefused, TrainingDiverged: as :func:`sfd_core.run.unlearn` does there.
     """
-    run = Prepared.of(admitted, where, checkpoints)
-    follow(run.state, run.base, run.request, plan=run.plan, judge=run.judge, ranks=ranks)
+    run = Prepared.of(admitted, where, checkpoints, ranks=ranks)
+    follow(run.state, run.base, run.request, plan=run.plan, judge=run.judge)
     ranks.leave()

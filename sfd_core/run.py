@@ -119,7 +119,7 @@ def unlearn(
     yield PhaseStarted("preparing")
     began = time.monotonic()
     request, plan, where = admitted.request, admitted.plan, pick_device(device)
-    run = Prepared.of(admitted, where, checkpoints, weights)
+    run = Prepared.of(admitted, where, checkpoints, weights, ranks)
     base, evaluators, state = run.base, run.evaluators, run.state
     seconds = {"preparing": time.monotonic() - began}
 
@@ -127,20 +127,20 @@ def unlearn(
     strip = Strip(base, request, plan, [] if checkpoints is None else checkpoints.folders)
     check = _own_check(base, evaluators, request, plan, where)
     with ranks.led():
-        for event in _training(run, checkpoints, strip, check, ranks):
+        for event in _training(run, checkpoints, strip, check):
             yield event
             if should_stop is not None and should_stop.is_set():
                 if checkpoints is not None:
                     checkpoint.save(state, checkpoints.folder)
                     yield CheckpointSaved(state.step, state.images)
                 return
+        generator = generator_of(state, base, request.recipe)
     seconds["training"] = state.seconds
     if state.checks:
         seconds["checking"] = sum(check.seconds for check in state.checks)
 
     yield PhaseStarted("evaluating")
     began = time.monotonic()
-    generator = generator_of(state, base, request.recipe)
     draft: ReportDraft | None = None
     source, pace = ImageSource.of_generator(generator), Pace()
     for done, of, draft in examine(source, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
@@ -162,14 +162,12 @@ def unlearn(
         curves=tuple(TrainingMoment(**dataclasses.asdict(q)) for q in state.curve),
         checks=tuple(TrainingCheck(**dataclasses.asdict(check)) for check in state.checks),
         strip=tuple(StripMoment(m.share, m.seen) for m in moments),
-        cost=_cost(state, request.budget, seconds, where, ranks),
+        cost=_cost(state, request.budget, seconds, where),
     )
     yield _write(generator, base, draft, out)
 
 
-def _training(
-    run: Prepared, checkpoints: Checkpoints | None, strip: Strip, check: OwnCheck | None, ranks: Ranks
-) -> Iterator[Event]:
+def _training(run: Prepared, checkpoints: Checkpoints | None, strip: Strip, check: OwnCheck | None) -> Iterator[Event]:
     """Train until a check passes or to the end of the budget, with checkpoints by the clock and after the last step."""
     state, budget = run.state, run.request.budget
     strip.look(state)
@@ -185,7 +183,7 @@ def _training(
     judged = judge is not None and run.evaluators.reference is not None
     quick = QuickEvaluation(run.base, run.evaluators, run.request) if judged else None
     first_images, first_seconds = state.images, state.seconds
-    for step in train(state, run.base, run.request, plan=run.plan, judge=judge, quick_evaluation=quick, ranks=ranks):
+    for step in train(state, run.base, run.request, plan=run.plan, judge=judge, quick_evaluation=quick):
         strip.look(state, finished=step.finished)
         rate = (step.images - first_images) / max(step.seconds - first_seconds, 1e-9)
         left = [(budget.images - step.images) / rate]
@@ -247,9 +245,7 @@ def _ended(state: TrainingState, budget: Budget) -> Ended:
     return "seconds" if spent(state, budget) else "passed_check"
 
 
-def _cost(
-    state: TrainingState, budget: Budget, seconds: dict[str, float], device: torch.device, ranks: Ranks
-) -> TrainingCost:
+def _cost(state: TrainingState, budget: Budget, seconds: dict[str, float], device: torch.device) -> TrainingCost:
     peak = (
         torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
@@ -261,7 +257,7 @@ def _cost(
         state.step,
         round(state.images / max(state.seconds, 1e-9), 2),
         peak,
-        ranks.times(device_name(device)),
+        state.ranks.times(device_name(device)),
         _ended(state, budget),
     )
 

@@ -38,7 +38,8 @@ class Task:
     """One attempt. ``request`` is the JSON of an ``UnlearningRequest``; ``model_folder`` holds the base model, or gets
     it from a hub, of which it is fetched as one of ``family``; ``earlier`` are the checkpoint folders of earlier
     attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation; ``gpus``: processes
-    that train together, each on a GPU of its own where ``device`` is one."""
+    that train together, each on a GPU of its own where ``device`` is one; ``shard``: each holds its shards of what they
+    train."""
 
     request: dict[str, Any]
     model_folder: str
@@ -51,6 +52,7 @@ class Task:
     clip: str | None = None
     family: str | None = None
     gpus: int = 1
+    shard: bool = False
 
     def write(self, folder: Path) -> None:
         (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))

@@ -30,11 +30,13 @@ def main(folder: Path, number: int, count: int) -> int:
 
     from sfd_core.families.device import pick_device
     from sfd_core.training.ranks import ProcessGroup
+    from sfd_core.training.sharding import ShardedGroup
 
     device = pick_device(task.device)
     if device.type == "cuda":
         torch.cuda.set_device(number)
-    ranks = ProcessGroup(number, count, folder / MEETING, device)
+    group = ShardedGroup if task.shard else ProcessGroup
+    ranks = group(number, count, folder / MEETING, device)
     return run(task, folder, stop, ranks) if number == 0 else take_part(task, ranks)
 
 

@@ -122,6 +122,7 @@ class Attempt:
             clip=_path(self.settings.clip_weights),
             family=model.family,
             gpus=self.settings.gpus,
+            shard=self.settings.shard,
         ).write(self.folder)
 
     def _supervise(self, child: TalkingProcess, model: BaseModel) -> None:

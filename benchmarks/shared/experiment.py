@@ -31,6 +31,7 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.run import Event, Finished, unlearn
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.loop import StepResult, train
+from sfd_core.training.ranks import ALONE, Ranks
 from sfd_core.training.state import TrainingState, start
 from sfd_core.training.step import TrainingStep
 
@@ -70,9 +71,9 @@ class Experiment:
         """Return what draws the conditions of a step that forgets."""
         return ConditionSampler(self.plan.forgetting, self.request.recipe, self.device)
 
-    def start(self) -> TrainingState:
+    def start(self, ranks: Ranks = ALONE) -> TrainingState:
         """Make networks of a run's own, before its first step."""
-        return start(self.base, self.request.recipe, self.request.seed, self.device)
+        return start(self.base, self.request.recipe, self.request.seed, self.device, ranks)
 
     def steps(self, state: TrainingState) -> Iterator[StepResult]:
         """Run a job's own loop, a step at a time, without quick evaluations."""

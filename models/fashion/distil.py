@@ -188,10 +188,10 @@ class _Anchored(TrainingStep):
 
     run: Distillation
 
-    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
+    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, state: TrainingState) -> None:
         if optimizer is self.run.state.optimizer_generator:
             self.run.anchor().backward()
-        super()._apply(optimizer, loss, who, step)
+        super()._apply(optimizer, loss, who, state)
 
 
 def _rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

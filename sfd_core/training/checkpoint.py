@@ -13,22 +13,17 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from sfd_core.base_model.manifest import file_sha256
 from sfd_core.training.check import Check
 from sfd_core.training.quick import QuickFigures
-from sfd_core.training.state import TrainingState
+from sfd_core.training.state import PARTS, TrainingState
 
 KEPT = 2
 """Checkpoints kept in one folder: the newest, and one before it in case the newest turns out damaged."""
 _MANIFEST = "checkpoint.json"
-_NETWORKS = ("generator", "fake_score", "average")
-_OPTIMIZERS = ("optimizer_generator", "optimizer_fake_score")
 
 
 class CheckpointDamaged(ValueError):
@@ -50,10 +45,9 @@ def save(state: TrainingState, root: Path) -> Path:
     new = root / f"new-{state.step:08d}"
     new.mkdir()
     try:
-        for name in _NETWORKS:
-            save_file(getattr(state, name).state_dict(), new / f"{name}.safetensors")
-        for name in _OPTIMIZERS:
-            save_file(_moments(getattr(state, name)), new / f"{name}.safetensors")
+        for part in PARTS:
+            tensors = {name: tensor.contiguous() for name, tensor in state.gathered(part).items()}
+            save_file(tensors, new / f"{part}.safetensors")
         save_file({"rng": state.rng.get_state()}, new / "rng.safetensors")
         numbers = {
             "step": state.step,
@@ -101,10 +95,8 @@ def restore(state: TrainingState, folder: Path) -> None:
     """
     verify(folder)
     numbers = json.loads((folder / "state.json").read_text())
-    for name in _NETWORKS:
-        getattr(state, name).load_state_dict(load_file(folder / f"{name}.safetensors"))
-    for name in _OPTIMIZERS:
-        _load_moments(getattr(state, name), load_file(folder / f"{name}.safetensors"))
+    for part in PARTS:
+        state.load(part, load_file(folder / f"{part}.safetensors"))
     state.rng.set_state(load_file(folder / "rng.safetensors")["rng"])
     state.step, state.images, state.seconds = numbers["step"], numbers["images"], numbers["seconds"]
     state.curve = [QuickFigures(**q) for q in numbers["curve"]]
@@ -116,7 +108,7 @@ def verify(folder: Path) -> None:
     """Recompute every digest. Raises ``CheckpointDamaged``."""
     try:
         digests = json.loads((folder / _MANIFEST).read_text())
-        expected = {f"{name}.safetensors" for name in (*_NETWORKS, *_OPTIMIZERS, "rng")} | {"state.json"}
+        expected = {f"{name}.safetensors" for name in (*PARTS, "rng")} | {"state.json"}
         if not isinstance(digests, dict) or set(digests) != expected:
             raise CheckpointDamaged(f"{folder / _MANIFEST}: does not list the files of a checkpoint")
         for name, stated in digests.items():
@@ -126,22 +118,6 @@ def verify(folder: Path) -> None:
         if isinstance(error, CheckpointDamaged):
             raise
         raise CheckpointDamaged(f"{folder}: {error}") from None
-
-
-def _moments(optimizer: torch.optim.Adam) -> dict[str, Tensor]:
-    """Adam's state as named tensors; parameters are numbered in the optimiser's order."""
-    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
-    return {f"{i}.{key}": value.contiguous() for i, values in state.items() for key, value in values.items()}
-
-
-def _load_moments(optimizer: torch.optim.Adam, moments: dict[str, Tensor]) -> None:
-    whole = optimizer.state_dict()
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in moments.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    whole["state"] = state
-    optimizer.load_state_dict(whole)
 
 
 def _sync(path: Path) -> None:

@@ -19,8 +19,8 @@ from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training.conditions import ConditionSampler, Judge
 from sfd_core.training.quick import QuickFigures
-from sfd_core.training.ranks import ALONE, Ranks
-from sfd_core.training.state import TrainingState, starting_networks, update_average
+from sfd_core.training.ranks import Next
+from sfd_core.training.state import PARTS, TrainingState, starting_networks, update_average
 from sfd_core.training.step import TrainingStep
 from sfd_core.training.stopping import is_finished, spent
 
@@ -41,7 +41,7 @@ class StepResult:
 
 class Steps:
     """The steps of one run, one after another, over the networks of its state. ``plan``: what the family made of the
-    request. ``judge`` is needed for overrides by the judge. ``ranks``: the processes that take the steps together."""
+    request. ``judge`` is needed for overrides by the judge."""
 
     def __init__(
         self,
@@ -50,14 +50,13 @@ class Steps:
         recipe: Recipe,
         plan: TrainingPlan,
         judge: Judge | None,
-        ranks: Ranks,
     ) -> None:
         device = device_of(state.generator)
         base_network = sharing(base.network.to(device)).eval().requires_grad_(False)
         phi, psi, theta = (plan.score(network) for network in (base_network, state.fake_score, state.generator))
         theta_0 = _theta_0(base, phi, recipe, plan) if recipe.deep_weight else None
         self.state, self.recipe = state, recipe
-        self.step = TrainingStep(phi, psi, theta, theta_0, base.schedule.to(device), recipe, judge, ranks)
+        self.step = TrainingStep(phi, psi, theta, theta_0, base.schedule.to(device), recipe, judge)
         self.forgetting, self.distilling = (
             ConditionSampler(table, recipe, device) for table in (plan.forgetting, plan.distilling)
         )
@@ -87,9 +86,9 @@ def train(
     plan: TrainingPlan,
     judge: Judge | None = None,
     quick_evaluation: Callable[[TrainingState], QuickFigures] | None = None,
-    ranks: Ranks = ALONE,
 ) -> Iterator[StepResult]:
-    """Advance ``state`` until the budget is spent, yielding after every step. Other processes may :func:`follow`.
+    """Advance ``state`` until the budget is spent, yielding after every step. The state's other processes
+    :func:`follow`.
 
     ``plan``: what the family made of the same request.
     ``judge`` is needed for overrides by the judge. ``quick_evaluation`` is asked every ``recipe.evaluate_every`` steps
@@ -100,9 +99,9 @@ def train(
         TrainingDiverged: when a loss, a gradient or the generator's images are no longer finite or run away.
     """
     recipe, budget = request.recipe, request.budget
-    steps = Steps(state, base, recipe, plan, judge, ranks)
+    steps = Steps(state, base, recipe, plan, judge)
     while True:
-        ranks.say_next(state.step)
+        state.ranks.say_next(Next(state.step))
         loss_psi, loss_theta = steps.take()
 
         quick = None
@@ -123,9 +122,9 @@ def follow(
     *,
     plan: TrainingPlan,
     judge: Judge | None = None,
-    ranks: Ranks,
 ) -> None:
-    """Take the steps of a run that another process leads (:func:`train`), until it says that the last is taken.
+    """Take the steps of a run that another process leads (:func:`train`), until it says that the last is taken, and
+    help it to gather what it looks at or saves.
 
     ``state``, ``plan`` and ``judge`` are as that process's.
 
@@ -133,12 +132,15 @@ def follow(
         TrainingDiverged: as the process that leads does, at the same step.
         RuntimeError: where this process stands at another step than the one that leads.
     """
-    steps = Steps(state, base, request.recipe, plan, judge, ranks)
-    while (step := ranks.told_next()) is not None:
-        if step != state.step:
+    steps = Steps(state, base, request.recipe, plan, judge)
+    while (told := state.ranks.told_next()) is not None:
+        if told.step != state.step:
             # Each has read the checkpoints by itself, and gradients of different weights would be added up.
-            raise RuntimeError(f"this process stands at step {state.step}, and the one that leads at {step}")
-        steps.take()
+            raise RuntimeError(f"this process stands at step {state.step}, and the one that leads at {told.step}")
+        if told.part is None:
+            steps.take()
+        else:
+            state.gathered(PARTS[told.part])
 
 
 def _theta_0(base: LoadedBase, phi: Score, recipe: Recipe, plan: TrainingPlan) -> Score:

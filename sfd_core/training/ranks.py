@@ -9,13 +9,17 @@ saves the checkpoints and decides; the others only take steps.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+N = TypeVar("N", bound=nn.Module)
 
 FOREVER = datetime.timedelta(days=7)
 """What a process waits for the others: the first may look at images for hours. Whoever started them ends all of them
@@ -23,8 +27,17 @@ when one has ended, and its supervisor sees when nothing moves."""
 BUCKET = 2**24
 """Numbers that are added up at once: few messages, and little memory beside the gradients."""
 
-NO_STEP = -1
-"""How the first process says that the last step is taken."""
+NOTHING = -1
+"""In place of a number, in what the first process says."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the first process says is next. ``step``: from which it goes on. ``part``: by number, what of the state it
+    gathers from all of them; None: the step is taken."""
+
+    step: int
+    part: int | None = None
 
 
 class Ranks:
@@ -37,6 +50,12 @@ class Ranks:
         ones, which stand first in a batch, are shared too; where there are fewer than processes, some get none."""
         return torch.arange(self.number, n, self.count)
 
+    def pieces(self, n: int, most: int) -> Sequence[tuple[Tensor, float]]:
+        """Divide what this process takes of ``n`` images into pieces of at most ``most``: which images, on the CPU, and
+        what share of all ``n`` they count."""
+        own = self.share(n)
+        return [(images, len(images) / n) for images in own.split(most)] if len(own) else []
+
     def sums(self, *numbers: float) -> tuple[float, ...]:
         """Add up each of ``numbers`` over the processes: the same bits in all of them."""
         return numbers
@@ -45,12 +64,35 @@ class Ranks:
         """Add up the gradients over the processes, in place. Where a process has none of a weight that another has one
         of, it counts as nought."""
 
-    def say_next(self, step: int | None) -> None:
-        """Say to those that follow from which step the next one is taken; None: the last is taken."""
+    def say_next(self, what: Next | None) -> None:
+        """Say to those that follow what is next; None: the run is over."""
 
-    def told_next(self) -> int | None:
-        """Wait for what the first process says of the next step (:meth:`say_next`)."""
+    def told_next(self) -> Next | None:
+        """Wait for what the first process says is next (:meth:`say_next`)."""
         raise RuntimeError("the first process leads: nobody tells it")
+
+    def trained(self, network: N) -> N:
+        """Return ``network``, the same in every process, as this one holds what it trains and runs. Before it has an
+        optimizer."""
+        return network
+
+    def kept(self, network: N) -> N:
+        """Return ``network``, the same in every process, as this one holds what it does not run."""
+        return network
+
+    def placed(self, whole: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return of each ``whole`` tensor what this process has of it, as it has of the ``held`` one of that name."""
+        return whole
+
+    def gathered(self, held: Mapping[str, Tensor], what: Next) -> Mapping[str, Tensor]:
+        """Return ``held``, what a process has of a part of the state, whole. Every process calls it; those that follow
+        once they are told of ``what``, and what they get is of no use."""
+        return held
+
+    def whole(self, network: N, tensors: Mapping[str, Tensor]) -> N:
+        """Return a ``network`` that is :meth:`kept` as one that runs without the others. ``tensors``: all of its, as
+        :meth:`gathered`."""
+        return network
 
     def times(self, device: str) -> str:
         """Return what the run is on, in words, where each process has such a ``device``."""
@@ -101,13 +143,15 @@ class ProcessGroup(Ranks):
         for weight, gradient in zip(moved, gradients, strict=True):
             weight.grad = gradient
 
-    def say_next(self, step: int | None) -> None:
-        dist.broadcast(torch.tensor([NO_STEP if step is None else step]), 0)
+    def say_next(self, what: Next | None) -> None:
+        step, part = (None, None) if what is None else (what.step, what.part)
+        dist.broadcast(torch.tensor([NOTHING if number is None else number for number in (step, part)]), 0)
 
-    def told_next(self) -> int | None:
-        word = torch.tensor([NO_STEP])
-        dist.broadcast(word, 0)
-        return None if word == NO_STEP else int(word)
+    def told_next(self) -> Next | None:
+        said = torch.tensor([NOTHING, NOTHING])
+        dist.broadcast(said, 0)
+        step, part = (None if number == NOTHING else number for number in said.tolist())
+        return None if step is None else Next(step, part)
 
     def leave(self) -> None:
         dist.destroy_process_group()

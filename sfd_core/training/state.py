@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.lora import add_lora, sharing, trainable
@@ -16,14 +17,18 @@ from sfd_core.families.registry import family_of
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.check import Check
 from sfd_core.training.quick import QuickFigures
+from sfd_core.training.ranks import ALONE, Next, Ranks
 
 Network: TypeAlias = Any
 """A diffusers network of the family."""
+PARTS = ("generator", "fake_score", "average", "optimizer_generator", "optimizer_fake_score")
+"""What of a state is made of the networks' weights, by name."""
 
 
 @dataclass
 class TrainingState:
-    """All that a run must remember. ``seconds`` counts training time over all attempts."""
+    """All that a run must remember. ``seconds`` counts training time over all attempts. ``ranks``: the processes that
+    train it together; each may hold only its shards of the :data:`PARTS`."""
 
     generator: Network
     fake_score: Network
@@ -36,37 +41,52 @@ class TrainingState:
     seconds: float = 0.0
     curve: list[QuickFigures] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    ranks: Ranks = ALONE
+
+    def gathered(self, part: str) -> Mapping[str, Tensor]:
+        """Return all tensors of one of the :data:`PARTS`, whole. In the process that leads; those that follow do the
+        same when they are told (``sfd_core.training.loop.follow``)."""
+        held = getattr(self, part)
+        tensors = _moments(held) if isinstance(held, torch.optim.Optimizer) else held.state_dict()
+        return self.ranks.gathered(tensors, Next(self.step, PARTS.index(part)))
+
+    def load(self, part: str, tensors: Mapping[str, Tensor]) -> None:
+        """Load what :meth:`gathered` returned, in any number of processes; each does it by itself."""
+        held = getattr(self, part)
+        if isinstance(held, torch.optim.Optimizer):
+            _load_moments(held, self.ranks.placed(tensors, _held_moments(held, tensors)))
+        else:
+            held.load_state_dict(self.ranks.placed(tensors, held.state_dict()))
+
+    def whole_average(self) -> Network:
+        """Return the average as a network that runs in the process that leads, alone."""
+        return self.ranks.whole(self.average, self.gathered("average"))
 
 
-def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device) -> TrainingState:
+def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device, ranks: Ranks = ALONE) -> TrainingState:
     """Make the state before the first step. Generator, fake score and average are copies of the teacher, or of the pair
     that was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
+
+    ``ranks``: the processes that train it together, each of which makes it.
 
     Raises:
         ModelRefused: if the distilled pair cannot be loaded.
     """
-    family = family_of(base.model.family)
     theta, psi = (network.to(device) for network in starting_networks(base, recipe))
-    generator, average = (_own(theta, recipe.lora_rank_generator, "generator", seed, family.adapters) for _ in range(2))
-    fake_score = _own(psi, recipe.lora_rank_fake_score, "fake_score", seed, family.adapters)
-    if recipe.precision == "bf16-weights":
-        # Not the average, which is published: a slow one would stand still. Adapters lie over weights that are shared.
-        for network, rank in ((generator, recipe.lora_rank_generator), (fake_score, recipe.lora_rank_fake_score)):
-            for weight in network.parameters() if rank == 0 else ():
-                weight.data = weight.data.bfloat16()
-    for network in (generator, fake_score):
-        if recipe.gradient_checkpointing:
-            network.enable_gradient_checkpointing()
-        if recipe.attention_slicing:
-            network.set_attention_slice("auto")
+    family, of_theta, of_psi = family_of(base.model.family), recipe.lora_rank_generator, recipe.lora_rank_fake_score
+    # One after the other: where a process holds shards, a second network need never be there whole.
+    average = ranks.kept(_own(theta, of_theta, "generator", seed, family.adapters).eval().requires_grad_(False))
+    generator = _trained(_own(theta, of_theta, "generator", seed, family.adapters), of_theta, recipe, ranks)
+    fake_score = _trained(_own(psi, of_psi, "fake_score", seed, family.adapters), of_psi, recipe, ranks)
     betas, epsilon = (recipe.adam_beta1, recipe.adam_beta2), _adam_epsilon(recipe, device)
     return TrainingState(
-        generator.eval(),
-        fake_score.eval(),
-        average.eval().requires_grad_(False),
+        generator,
+        fake_score,
+        average,
         torch.optim.Adam(trainable(generator), recipe.lr_generator, betas, epsilon),
         torch.optim.Adam(trainable(fake_score), recipe.lr_fake_score, betas, epsilon),
         torch.Generator().manual_seed(seed),
+        ranks=ranks,
     )
 
 
@@ -86,6 +106,19 @@ def _own(network: Network, rank: int, name: str, seed: int, adapters: Sequence[s
     own = sharing(network)
     add_lora(own, adapters, rank, name, seed)
     return own
+
+
+def _trained(network: Network, rank: int, recipe: Recipe, ranks: Ranks) -> Network:
+    """``network``, which is :func:`_own`, as the recipe trains it."""
+    if recipe.precision == "bf16-weights" and rank == 0:
+        # Not the average, which is published: a slow one would stand still. Adapters lie over weights that are shared.
+        for weight in network.parameters():
+            weight.data = weight.data.bfloat16()
+    if recipe.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    if recipe.attention_slicing:
+        network.set_attention_slice("auto")
+    return ranks.trained(network.eval())
 
 
 def starting_networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
@@ -108,3 +141,26 @@ def update_average(average: Network, generator: Network, decay: float, step: int
     decay = min(decay, (1 + step) / (10 + step))
     for mean, parameter in zip(trainable(average), trainable(generator), strict=True):
         mean.lerp_(parameter.to(mean.dtype), 1 - decay)
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's state as named tensors; parameters are numbered in the optimiser's order."""
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {f"{i}.{key}": value for i, values in state.items() for key, value in values.items()}
+
+
+def _held_moments(optimizer: torch.optim.Optimizer, moments: Iterable[str]) -> dict[str, Tensor]:
+    """By the name of each of ``moments`` the weight that it is held as; its count of steps is held by every process."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    numbered = {name: name.split(".", 1) for name in moments}
+    return {name: weights[int(i)] for name, (i, key) in numbered.items() if key != "step"}
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+    whole = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in moments.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    whole["state"] = state
+    optimizer.load_state_dict(whole)

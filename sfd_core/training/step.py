@@ -15,7 +15,6 @@ from sfd_core.request.recipe import Recipe
 from sfd_core.training.conditions import Conditions, ConditionSampler, Judge
 from sfd_core.training.draws import DeepDraws, Draws
 from sfd_core.training.losses import deep_loss, fake_score_loss, generator_loss
-from sfd_core.training.ranks import ALONE, Ranks
 from sfd_core.training.state import TrainingState
 
 RUNAWAY = 10.0
@@ -26,7 +25,7 @@ has diverged."""
 @dataclass
 class TrainingStep:
     """The networks of a run, and one step of both losses over them. ``theta_0``: what theta started as, for ``L_deep``;
-    None where the run has no such loss. ``ranks``: who takes which images of a batch."""
+    None where the run has no such loss. Each process of the state's takes its own images of a batch."""
 
     phi: Score
     psi: Score
@@ -35,7 +34,6 @@ class TrainingStep:
     schedule: Parameterization
     recipe: Recipe
     judge: Judge | None
-    ranks: Ranks = ALONE
 
     def __call__(self, state: TrainingState, sampler: ConditionSampler, conditions: Conditions) -> tuple[float, float]:
         """Update psi, then theta, on the same images. Returns both losses as numbers.
@@ -55,10 +53,10 @@ class TrainingStep:
         None, they are drawn again for theta's update, so that the graph of only one piece is ever kept.
         """
         c, w, z, t, eps = drawn.c, drawn.w, drawn.z, drawn.t_psi, drawn.eps_psi
-        pieces, kept, loss_psi = self._pieces(c), None, 0.0
+        pieces, kept, loss_psi = self._pieces(c, state), None, 0.0
         _train(state.optimizer_fake_score, True)
         state.optimizer_fake_score.zero_grad(set_to_none=True)
-        for i in pieces:
+        for i, share in pieces:
             with torch.set_grad_enabled(len(pieces) == 1):
                 x_g = self.images([step[i] for step in z], c[i])
             kept = x_g if len(pieces) == 1 else None
@@ -66,11 +64,11 @@ class TrainingStep:
             (f_psi,) = self.psi.guided(x_t, t[i], drawn.c_psi[i], self.recipe.kappa1)
             predicted, target = self.schedule.predicted(f_psi, x_t, t[i]), self.schedule.target(x_g.detach(), eps[i])
             weight = w[i] * self.schedule.error_weight(t[i])
-            loss = fake_score_loss(predicted, target, weight) * (len(i) / len(c))
+            loss = fake_score_loss(predicted, target, weight) * share
             loss.backward()
             loss_psi += loss.item()
-        (loss_psi,) = self.ranks.sums(loss_psi)
-        self._apply(state.optimizer_fake_score, loss_psi, "the fake score", state.step)
+        (loss_psi,) = state.ranks.sums(loss_psi)
+        self._apply(state.optimizer_fake_score, loss_psi, "the fake score", state)
         return loss_psi, kept
 
     def _update_theta(
@@ -81,22 +79,22 @@ class TrainingStep:
         loss_theta = magnitude = 0.0
         _train(state.optimizer_fake_score, False)
         state.optimizer_generator.zero_grad(set_to_none=True)
-        for i in self._pieces(c):
+        for i, share in self._pieces(c, state):
             x_g = kept if kept is not None else self.images([step[i] for step in z], c[i])
-            magnitude += x_g.detach().abs().mean().item() * (len(i) / len(c))
+            magnitude += x_g.detach().abs().mean().item() * share
             x_t = self.schedule.add_noise(x_g, eps[i], t[i])
             f_psi, f_psi3 = self.psi.guided(x_t, t[i], c[i], recipe.kappa2, recipe.kappa3)
             o = sampler.chosen(c[i], drawn.o[i], f_psi, self.judge)
             (f_phi,) = self.phi.guided(x_t, t[i], o, recipe.kappa4)
             at = self.schedule.generator_weight(t[i])
-            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3, at) * (len(i) / len(c))
+            loss = generator_loss(x_g, f_phi, f_psi, recipe.alpha, w[i], f_psi3, at) * share
             loss.backward()
             loss_theta += loss.item()
         if self.theta_0 is not None and sampler.forgotten:
             loss_theta += self._deep(self.theta_0, state, sampler)
-        loss_theta, magnitude = self.ranks.sums(loss_theta, magnitude)
+        loss_theta, magnitude = state.ranks.sums(loss_theta, magnitude)
         _check_magnitude(magnitude, state.step)
-        self._apply(state.optimizer_generator, loss_theta, "the generator", state.step)
+        self._apply(state.optimizer_generator, loss_theta, "the generator", state)
         return loss_theta
 
     def _deep(self, theta_0: Score, state: TrainingState, sampler: ConditionSampler) -> float:
@@ -116,7 +114,7 @@ class TrainingStep:
         """The half of ``L_deep`` over the conditions ``c``, held against what ``asked`` says of o(c)."""
         drawn = DeepDraws.of(c, sampler, self.schedule, self.recipe, state)
         t, loss_half = drawn.t, 0.0
-        for i in self._pieces(c):
+        for i, share in self._pieces(c, state):
             with torch.no_grad():
                 x_t = self.schedule.add_noise(self._one_step(theta_0, drawn.z[i], c[i]), drawn.eps[i], t[i])
             f_theta = self.theta(x_t, t[i], c[i])
@@ -125,7 +123,7 @@ class TrainingStep:
                 f_asked = asked.steered(x_t, t[i], o, self.recipe.deep_kappa)
             ours, asked_for = (self.schedule.predicted(f, x_t, t[i]) for f in (f_theta, f_asked))
             loss = deep_loss(ours, asked_for, self.recipe.deep_weight, self.schedule.error_weight(t[i]))
-            loss = loss * (len(i) / (2 * len(c)))
+            loss = loss * (share / 2)
             loss.backward()
             loss_half += loss.item()
         return loss_half
@@ -153,21 +151,22 @@ class TrainingStep:
     def _drawn(self, conditions: Conditions, sampler: ConditionSampler, state: TrainingState) -> Draws:
         return Draws.of(conditions, sampler, self.schedule, self.recipe, state)
 
-    def _pieces(self, c: Tensor) -> Sequence[Tensor]:
-        """Which of the images of ``c`` this process takes, in pieces of at most a micro-batch."""
-        own = self.ranks.share(len(c)).to(c.device)
-        return own.split(self.recipe.micro_batch or len(c)) if len(own) else ()
+    def _pieces(self, c: Tensor, state: TrainingState) -> Sequence[tuple[Tensor, float]]:
+        """Which of the images of ``c`` this process takes, in pieces of at most a micro-batch, and what share of all
+        images each piece counts."""
+        pieces = state.ranks.pieces(len(c), self.recipe.micro_batch or len(c))
+        return [(i.to(c.device), share) for i, share in pieces]
 
-    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, step: int) -> None:
+    def _apply(self, optimizer: torch.optim.Adam, loss: float, who: str, state: TrainingState) -> None:
         """Clip by value and step; refuse a loss or a gradient that is not finite, before it reaches a weight."""
         if not torch.isfinite(torch.tensor(loss)):
-            raise TrainingDiverged(f"the loss of {who} is {loss} at step {step + 1}")
-        self.ranks.sum_gradients(_trained(optimizer))
+            raise TrainingDiverged(f"the loss of {who} is {loss} at step {state.step + 1}")
+        state.ranks.sum_gradients(_trained(optimizer))
         try:
             # An infinite bound changes nothing: it is the check of every gradient in one pass.
             torch.nn.utils.clip_grad_norm_(_trained(optimizer), float("inf"), error_if_nonfinite=True)
         except RuntimeError:
-            raise TrainingDiverged(f"a gradient of {who} is not finite at step {step + 1}") from None
+            raise TrainingDiverged(f"a gradient of {who} is not finite at step {state.step + 1}") from None
         torch.nn.utils.clip_grad_value_(_trained(optimizer), self.recipe.clip_value)
         optimizer.step()
 

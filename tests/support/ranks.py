@@ -16,16 +16,26 @@ from sfd_core.training.ranks import ProcessGroup
 CPU = torch.device("cpu")
 
 
-def in_ranks(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """What ``work(ranks, *arguments)`` returns in each of ``count`` processes. An error in one is raised here."""
+def in_ranks(
+    count: int, work: Callable[..., Any], *arguments: Any, group: type[ProcessGroup] = ProcessGroup
+) -> list[Any]:
+    """What ``work(ranks, *arguments)`` returns in each of ``count`` processes, which are a ``group``. An error in one
+    is raised here."""
     with tempfile.TemporaryDirectory(prefix="lethe-ranks-") as folder:
-        mp.spawn(_one, (count, Path(folder), work, arguments), nprocs=count)  # type: ignore[no-untyped-call]
+        mp.spawn(_one, (count, Path(folder), group, work, arguments), nprocs=count)  # type: ignore[no-untyped-call]
         return [torch.load(Path(folder) / str(number), weights_only=False) for number in range(count)]
 
 
-def _one(number: int, count: int, folder: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _one(
+    number: int,
+    count: int,
+    folder: Path,
+    group: type[ProcessGroup],
+    work: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
-    ranks = ProcessGroup(number, count, folder / "meeting", CPU)
+    ranks = group(number, count, folder / "meeting", CPU)
     torch.save(work(ranks, *arguments), folder / str(number))
     ranks.leave()

@@ -20,7 +20,7 @@ from sfd_core.request.recipe import Recipe
 from sfd_core.training import ranks as module
 from sfd_core.training.conditions import ConditionSampler
 from sfd_core.training.loop import follow, train
-from sfd_core.training.ranks import ALONE, ProcessGroup, Ranks
+from sfd_core.training.ranks import ALONE, Next, ProcessGroup, Ranks
 from sfd_core.training.state import TrainingState
 from sfd_core.training.step import TrainingStep
 from tests.support.linear import UNGUIDED, LinearNetwork, LinearScore
@@ -47,10 +47,11 @@ def recipe_of(name: str) -> Recipe:
     return Recipe(**{"clip_value": 1e6, "t_init": 300, "t_min": 30, "t_max": 600, **RECIPES[name]})
 
 
-def state_of(lr: float = 0.01) -> TrainingState:
+def state_of(ranks: Ranks = ALONE) -> TrainingState:
     theta, psi = LinearNetwork(1), LinearNetwork(2)
-    descents: list[Any] = [torch.optim.SGD(network.parameters(), lr) for network in (theta, psi)]
-    return TrainingState(theta, psi, copy.deepcopy(theta), *descents, torch.Generator().manual_seed(7))
+    descents: list[Any] = [torch.optim.SGD(network.parameters(), 0.01) for network in (theta, psi)]
+    rng = torch.Generator().manual_seed(7)
+    return TrainingState(theta, psi, copy.deepcopy(theta), *descents, rng, ranks=ranks)
 
 
 def judge(images: Tensor) -> Tensor:
@@ -61,10 +62,10 @@ def judge(images: Tensor) -> Tensor:
 
 def stepped(ranks: Ranks, name: str) -> dict[str, Any]:
     """Both losses, the gradients of two steps, and where the draws stand."""
-    state, recipe = state_of(), recipe_of(name)
+    state, recipe = state_of(ranks), recipe_of(name)
     phi, theta_0 = (LinearNetwork(seed).requires_grad_(False) for seed in (3, 4))
     scores = [LinearScore(network, {1: 2}) for network in (phi, state.fake_score, state.generator, theta_0)]
-    step = TrainingStep(*scores, linear_schedule(), recipe, judge, ranks)
+    step = TrainingStep(*scores, linear_schedule(), recipe, judge)
     sampler = ConditionSampler(JUDGED if name == "judged" else TABLE, recipe, CPU)
     losses = [step(state, sampler, sampler.draw(state.rng, at)) for at in range(2)]
     gradients = [w.grad for network in (state.fake_score, state.generator) for w in network.parameters()]
@@ -99,11 +100,11 @@ def rounded(ranks: Ranks) -> Tensor | None:
 
 def diverged(ranks: Ranks) -> str:
     """Only the first image has run away: it is the first process's, and both refuse it."""
-    state, recipe = state_of(), recipe_of("not deep")
+    state, recipe = state_of(ranks), recipe_of("not deep")
     with torch.no_grad():
         state.generator.b[0] = 1e6
     scores = [LinearScore(network) for network in (LinearNetwork(3), state.fake_score, state.generator)]
-    step = TrainingStep(*scores, None, linear_schedule(), recipe, None, ranks)
+    step = TrainingStep(*scores, None, linear_schedule(), recipe, None)
     sampler = ConditionSampler(TABLE, recipe, CPU)
     with pytest.raises(TrainingDiverged) as refused:
         step(state, sampler, sampler.draw(state.rng))
@@ -120,11 +121,11 @@ def run_of(images: int) -> dict[str, Any]:
 
 def looped(ranks: Ranks, images: int, leave_after: int) -> dict[str, Any]:
     """A run that ends with its budget, or is left after so many steps."""
-    state, run = state_of(), run_of(images)
+    state, run = state_of(ranks), run_of(images)
     if ranks.number:
-        follow(state, ranks=ranks, **run)
+        follow(state, **run)
     else:
-        for result in train(state, ranks=ranks, **run):
+        for result in train(state, **run):
             if result.step == leave_after:
                 break
         ranks.say_next(None)
@@ -134,13 +135,13 @@ def looped(ranks: Ranks, images: int, leave_after: int) -> dict[str, Any]:
 
 def apart_by_a_step(ranks: Ranks) -> str:
     """The first process is about to take step 3, the second has read the checkpoint of step 2."""
-    state = state_of()
+    state = state_of(ranks)
     state.step = 2
     if ranks.number == 0:
-        ranks.say_next(3)
+        ranks.say_next(Next(3))
         return ""
     with pytest.raises(RuntimeError) as refused:
-        follow(state, ranks=ranks, **run_of(35))
+        follow(state, **run_of(35))
     return str(refused.value)
 
 
@@ -231,11 +232,11 @@ def test_all_leave_the_loop_together(
 
 
 def test_an_error_of_the_first_is_left_to_whoever_started_them() -> None:
-    said: list[int | None] = []
+    said: list[Next | None] = []
 
     class First(Ranks):
-        def say_next(self, step: int | None) -> None:
-            said.append(step)
+        def say_next(self, what: Next | None) -> None:
+            said.append(what)
 
     def broken() -> None:
         with First().led():
