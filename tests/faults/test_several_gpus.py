@@ -28,6 +28,7 @@ from worker.attempt import EXIT_STOPPED, Task
 from worker.child import training_process
 
 SECONDS = 250.0
+PUBLISHED = "generator/unet/diffusion_pytorch_model.safetensors"
 
 
 @dataclass
@@ -83,7 +84,9 @@ def model(tiny_models: Path) -> BaseModel:
 
 
 @contextlib.contextmanager
-def attempt(folder: Path, model: BaseModel, gpus: int, steps: int, *earlier: Path, **recipe: Any) -> Iterator[Attempt]:
+def attempt(
+    folder: Path, model: BaseModel, gpus: int, steps: int, *earlier: Path, shard: bool = False, **recipe: Any
+) -> Iterator[Attempt]:
     body = {
         "forget": [{"concept": "red", "override": "green"}],
         "budget": {"images": steps * 7},
@@ -93,7 +96,8 @@ def attempt(folder: Path, model: BaseModel, gpus: int, steps: int, *earlier: Pat
     request = written(admit(body, model).request)
     folder.mkdir()
     before = [str(path / "checkpoints") for path in earlier]
-    Task(request, str(model.folder), str(folder / "checkpoints"), before, 0.2, "cpu", 1, gpus=gpus).write(folder)
+    checkpoints = str(folder / "checkpoints")
+    Task(request, str(model.folder), checkpoints, before, 0.2, "cpu", 1, gpus=gpus, shard=shard).write(folder)
     with training_process(folder) as child:
         yield Attempt(folder, child)
 
@@ -107,30 +111,35 @@ def newest(folder: Path) -> dict[str, Any]:
 
 def test_two_processes_make_the_generator_of_one(model: BaseModel, tmp_path: Path) -> None:
     """Ten steps, where rounding has not grown yet, and the report of the whole."""
-    made = []
-    for gpus in (1, 2):
+    ways = {"one": (1, False), "two": (2, False), "sharded": (2, True)}
+    for name, (gpus, shard) in ways.items():
         # Adam's first steps are signs of gradients: with a large epsilon they follow the gradient as closely as it is.
-        with attempt(tmp_path / str(gpus), model, gpus, 10, adam_epsilon=0.01) as running:
+        with attempt(tmp_path / name, model, gpus, 10, shard=shard, adam_epsilon=0.01) as running:
             assert running.end() == 0, running.child.last_words()
         assert [event["type"] for event in running.events][-1] == "done"
         assert len([event for event in running.events if event["type"] == "done"]) == 1
         assert [e["phase"] for e in running.events if e["type"] == "phase"][-2:] == ["training", "evaluating"]
-        made.append(newest(tmp_path / str(gpus)))
-    one, two = made
-    assert torch.equal(one["rng"]["rng"], two["rng"]["rng"])
-    for name in ("generator", "fake_score"):
-        for key, weight in one[name].items():
-            torch.testing.assert_close(two[name][key], weight, rtol=1e-4, atol=1e-6)
-    devices = [(tmp_path / gpus / "report/report.json").read_text() for gpus in "12"]
-    assert '"2 x CPU, 1 threads"' not in devices[0]
-    assert '"2 x CPU, 1 threads"' in devices[1]
+    one, *others = (newest(tmp_path / name) for name in ways)
+    for two in others:
+        assert torch.equal(one["rng"]["rng"], two["rng"]["rng"])
+        for name in ("generator", "fake_score"):
+            for key, weight in one[name].items():
+                torch.testing.assert_close(two[name][key], weight, rtol=1e-4, atol=1e-6)
+    reports = [(tmp_path / name / "report/report.json").read_text() for name in ways]
+    assert ['"2 x CPU, 1 threads"' in report for report in reports] == [False, True, True]
+    first, *same = (load_file(tmp_path / name / PUBLISHED) for name in ways)
+    for published in same:  # in half precision
+        assert published.keys() == first.keys()
+        assert all(torch.allclose(published[key], first[key], rtol=1e-2, atol=1e-4) for key in first)
 
 
-@pytest.mark.parametrize("killed", [pytest.param("0", marks=pytest.mark.slow), "1"])
-def test_one_that_is_killed_ends_all_of_them(model: BaseModel, tmp_path: Path, killed: str) -> None:
+@pytest.mark.parametrize(
+    ("killed", "shard"), [pytest.param("0", False, marks=pytest.mark.slow), ("1", False), ("1", True)]
+)
+def test_one_that_is_killed_ends_all_of_them(model: BaseModel, tmp_path: Path, killed: str, shard: bool) -> None:
     """The attempt fails, with words; the next goes on where its last checkpoint was, and stops with another when it is
     asked to."""
-    with attempt(tmp_path / "1", model, 2, 100_000) as running:
+    with attempt(tmp_path / "1", model, 2, 100_000, shard=shard) as running:
         running.train()
         os.kill(running.processes[killed].pid, signal.SIGKILL)
         assert running.end() == 1
@@ -140,7 +149,7 @@ def test_one_that_is_killed_ends_all_of_them(model: BaseModel, tmp_path: Path, k
     assert f"{int(killed) + 1} with signal 9" in error["message"]
     before = max(event["step"] for event in running.events if event["type"] == "checkpoint")
 
-    with attempt(tmp_path / "2", model, 2, 100_000, tmp_path / "1") as again:
+    with attempt(tmp_path / "2", model, 2, 100_000, tmp_path / "1", shard=shard) as again:
         again.train()
         assert again.events[-1]["step"] > before
         again.child.ask_to_stop()
@@ -177,10 +186,12 @@ def training_in_two(service: Service, job: Job, **settings: str) -> dict[str, ps
     return {rank.environ()["RANK"]: rank for rank in psutil.Process(launcher).children()}
 
 
-def test_a_job_survives_the_death_of_one_of_its_processes(service: Service) -> None:
+@pytest.mark.parametrize("shard", [False, True])
+def test_a_job_survives_the_death_of_one_of_its_processes(service: Service, shard: bool) -> None:
     """The follower, of which the runner knows nothing."""
     job = service.submit()
-    ranks = training_in_two(service, job)
+    ranks = training_in_two(service, job, LETHE_SHARD=str(int(shard)))
+    assert Task.read(service.settings.work_dir / job.id / "attempt-1").shard is shard
     ranks["1"].kill()
     assert_resumed_and_published_once(service, job)
     assert service.store.get(job.id).failures == 1

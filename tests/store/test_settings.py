@@ -88,6 +88,8 @@ def test_loopback_needs_no_keys(host: str) -> None:
         ({"trusted_proxies": "10.0.0.1, nginx"}, "LETHE_TRUSTED_PROXIES: 'nginx' is no address and no network"),
         ({"gpus": 0}, "LETHE_GPUS: .*greater than or equal to 1"),
         ({"gpus": 2, "device": "cuda:1"}, "LETHE_DEVICE=cuda:1 is one GPU, and LETHE_GPUS=2 asks for several"),
+        ({"shard": "1"}, "LETHE_SHARD=1 divides .* LETHE_GPUS is 1: set LETHE_GPUS to how many there are, or leave"),
+        ({"shard": "half", "gpus": 2}, "LETHE_SHARD: .*boolean"),
         ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),
     ],
 )
@@ -113,6 +115,13 @@ def test_renewing_at_half_the_lease_is_allowed() -> None:
 def test_devices_of_a_job(gpus: int, device: str) -> None:
     assert load_settings({"gpus": gpus, "device": device}).gpus == gpus
     assert Settings().gpus == 1
+
+
+def test_what_a_job_trains_is_sharded_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings({"gpus": 2}).shard is False
+    monkeypatch.setenv("LETHE_GPUS", "2")
+    monkeypatch.setenv("LETHE_SHARD", "1")
+    assert load_settings({}).shard is True
 
 
 def test_what_is_needed_and_not_set() -> None:
