@@ -33,8 +33,8 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class Next:
-    """What the first process says is next. ``step``: from which it goes on. ``part``: by number, what of the state it
-    gathers from all of them; None: the step is taken."""
+    """A word of the first process on what is next. ``step``: the one that it stands at. ``part``: by number, what of
+    the state it gathers from all of them; None: the next step is taken."""
 
     step: int
     part: int | None = None
@@ -51,7 +51,7 @@ class Ranks:
         return torch.arange(self.number, n, self.count)
 
     def pieces(self, n: int, most: int) -> Sequence[tuple[Tensor, float]]:
-        """Divide what this process takes of ``n`` images into pieces of at most ``most``: which images, on the CPU, and
+        """Return what this process takes of ``n`` images in pieces of at most ``most``: which images, on the CPU, and
         what share of all ``n`` they count."""
         own = self.share(n)
         return [(images, len(images) / n) for images in own.split(most)] if len(own) else []

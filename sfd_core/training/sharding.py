@@ -32,8 +32,8 @@ class ShardedGroup(ProcessGroup):
         self._mesh = init_device_mesh(device.type, (count,))
 
     def pieces(self, n: int, most: int) -> Sequence[tuple[Tensor, float]]:
-        """As many as the first process has, which has the most: a network is gathered wherever it runs, so that all
-        run it equally often. Where one has no images for a piece it takes one that counts nothing."""
+        """Return as many as the first process has, which has the most: a network is gathered wherever it runs, so all
+        run it equally often. A process that has no images for a piece takes one that counts nothing."""
         own = super().pieces(n, most)
         of_the_first = math.ceil(math.ceil(n / self.count) / most)
         return [*own, *[(torch.tensor([0]), 0.0)] * (of_the_first - len(own))]
@@ -59,7 +59,7 @@ class ShardedGroup(ProcessGroup):
         return network
 
     def kept(self, network: N) -> N:
-        """Of weights alone: nothing gathers them but :meth:`gathered`."""
+        """Return a copy of which each weight is its shard: running it is an error, and no wait for the others."""
         return _with_weights(network, lambda name, weight: self._shard(weight)) if _all_trained(network) else network
 
     def placed(self, whole: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -67,7 +67,7 @@ class ShardedGroup(ProcessGroup):
         return {name: self._shard(tensor) if name in sharded else tensor for name, tensor in whole.items()}
 
     def gathered(self, held: Mapping[str, Tensor], what: Next) -> Mapping[str, Tensor]:
-        """One tensor after another, to the CPU of the process that leads: a GPU never has all of them."""
+        """Return them on the CPU of the process that leads, one after another: a GPU never has all of them."""
         if self.number == 0:
             self.say_next(what)
         return {name: tensor for name, of_it in held.items() if (tensor := self._gathered(of_it)) is not None}

@@ -186,7 +186,7 @@ def training_in_two(service: Service, job: Job, **settings: str) -> dict[str, ps
     return {rank.environ()["RANK"]: rank for rank in psutil.Process(launcher).children()}
 
 
-@pytest.mark.parametrize("shard", [False, True])
+@pytest.mark.parametrize("shard", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_job_survives_the_death_of_one_of_its_processes(service: Service, shard: bool) -> None:
     """The follower, of which the runner knows nothing."""
     job = service.submit()
