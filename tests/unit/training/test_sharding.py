@@ -111,6 +111,16 @@ def apart_by_a_step(ranks: Ranks, models: Path) -> str:
     return str(refused.value)
 
 
+def run_where_it_is_kept(ranks: Ranks, models: Path) -> str:
+    """Only one process runs the average, of which each has a part."""
+    run = prepared(models, "odd", ranks)
+    if ranks.number:
+        return ""
+    with pytest.raises(RuntimeError) as refused:
+        run.state.average(torch.zeros(1, 1, 8, 8), torch.zeros(1), class_labels=torch.zeros(1, dtype=torch.long))
+    return str(refused.value)
+
+
 def everything(ranks: ShardedGroup, models: Path, theirs: Path, ours: Path) -> dict[str, Any]:
     """All that is asked of two processes, in one start of them."""
     return {
@@ -119,6 +129,7 @@ def everything(ranks: ShardedGroup, models: Path, theirs: Path, ours: Path) -> d
         "saved": advanced(prepared(models, "a piece more", ranks), 2, ours),
         "read": advanced(prepared(models, "a piece more", ranks, theirs), 2),
         "apart": apart_by_a_step(ranks, models),
+        "run": run_where_it_is_kept(ranks, models),
         "pieces": [[(i.tolist(), share) for i, share in ranks.pieces(n, most)] for n, most in ((1, 1), (5, 2), (4, 9))],
     }
 
@@ -248,6 +259,10 @@ def test_two_go_on_from_what_one_has_saved(
 def test_what_the_first_gathers_is_of_one_step(both: list[dict[str, Any]]) -> None:
     """Else half of the pictured weights would be another step's."""
     assert both[1]["apart"] == "this process stands at step 2, and the one that leads at 3"
+
+
+def test_running_shards_that_are_only_kept_is_an_error_and_no_wait(both: list[dict[str, Any]]) -> None:
+    assert "mixed torch.Tensor and DTensor" in both[0]["run"]
 
 
 def test_all_have_as_many_pieces_and_count_every_image_once(both: list[dict[str, Any]]) -> None:
