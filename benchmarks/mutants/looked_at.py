@@ -54,7 +54,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         for argument in ("", "set_to_none=False")
     },
     (
-        "sfd_core.training.checkpoint",
+        "sfd_core.training.state",
         'index, key = name.split(".", 2)',
     ): "no moment of Adam has a dot in its name",
     **{

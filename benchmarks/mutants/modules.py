@@ -13,7 +13,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sfd_core.training.step": STEP,
     "sfd_core.training.loop": LOOP,
     "sfd_core.training.conditions": ("tests/unit/training/test_conditions.py", *STEP),
-    "sfd_core.training.state": ("tests/unit/training/test_state.py", *LOOP),
+    "sfd_core.training.state": (
+        "tests/unit/training/test_state.py",
+        *LOOP,
+        "tests/unit/training/test_checkpoint_parts.py",
+        "tests/unit/training/test_sharding.py",
+    ),
     "sfd_core.training.stopping": ("tests/unit/training/test_stopping.py",),
     "sfd_core.training.checkpoint": ("tests/unit/training/test_checkpoint_parts.py",),
     "sfd_core.families.parameterization": (
