@@ -26,6 +26,7 @@ from tests.docs.tables import LAX, STAYS, not_here, passes, quick
 from tests.record.case import make_case
 from tests.support.foreign import save_class_model, save_classifier, save_pictures
 from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_sd3 import make_tiny_sd3
 from tests.support.tiny_text_model import OBJECTS, make_tiny_text_model
 
 CURL = "fail-with-body\nshow-error\n"
@@ -82,6 +83,7 @@ def checkout() -> Iterator[Path]:
     edm = EDMEulerScheduler()
     make_tiny_model(folder / "models/fashion_edm", "fashion-edm", CONCEPTS, 3.0, family="edm", scheduler=edm)
     make_tiny_text_model(folder / "models/emoji", "emoji", domains=True, more_objects=["bomb"], apart=3.0)
+    make_tiny_sd3(folder / "models/emoji_flow", "emoji-flow", domains=True)
     make_tiny_text_model(folder / "plain-models/plain", "plain")
     (folder / "models/plain").symlink_to(folder / "plain-models/plain")
     save_class_model(folder / "cars")

@@ -166,7 +166,7 @@ def test_too_few_images_for_a_distance_make_no_number(evaluate: Evaluate) -> Non
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--base", "unicorns"], "unknown base model 'unicorns'; known: emoji, fashion, fashion-edm"),
+        (["--base", "unicorns"], "unknown base model 'unicorns'; known: emoji, emoji-flow, fashion, fashion-edm"),
         (["--forgotten", "Unicorn"], "Unicorn"),
         (["--probe", "hypnosis"], "unknown probe 'hypnosis'"),
         (["--images-per-concept", "1"], "must be at least 2, not 1"),

@@ -11,10 +11,17 @@ import torch
 from diffusers import StableDiffusion3Pipeline
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 
-from models.emoji_flow.train import SPREAD, build_pipeline, build_transformer, loss_of, save
+from models.emoji_flow.train import HERE, SPREAD, build_pipeline, build_transformer, loss_of, save
+from sfd_core.base_model.manifest import verify_files
+from sfd_core.evaluation.in_training import generator_of
+from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.flow.family import FAMILY
 from sfd_core.families.flow.parameterization import Flow
+from sfd_core.families.loading import load_base
+from sfd_core.families.registry import load_manifest, recipe_of
+from sfd_core.families.sampling import PromptSampler
 from sfd_core.families.text.text_parts import TextParts
+from sfd_core.training.state import start
 
 PROMPTS = ["a red apple, in the style of noto", ""]
 
@@ -31,6 +38,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def text(folder: Path) -> TextParts:
     return FAMILY.load_text(folder)
+
+
+def test_what_is_bundled_is_whole_and_draws() -> None:
+    model = load_manifest(HERE)
+    verify_files(model)
+    assert model.family == "flow"
+    base, recipe = load_base(model), recipe_of("flow", model.recipe)
+    generator = generator_of(start(base, recipe, 0, torch.device("cpu")), base, recipe)
+    assert isinstance(generator, PromptSampler)
+    objects = ["pistol", "banana", "umbrella", "panda"]
+    images = generator.sample_prompts([f"a {name}, in the style of twemoji" for name in objects], range(4))
+    view = model.view("object")
+    assert [view.concepts[i] for i in ImageJudge.load(view).judge(images).seen] == objects
 
 
 def test_a_network_does_nothing_at_first(text: TextParts) -> None:
