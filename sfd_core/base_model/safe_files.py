@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sfd_core.base_model.config_checks import check_sizes
-from sfd_core.base_model.configs import read_config, refuse_link_out
+from sfd_core.base_model.configs import CONFIG, check_class, read_config, refuse_link_out
 from sfd_core.base_model.layout import MAX_WEIGHTS_BYTES
 from sfd_core.errors import ModelRefused
 
@@ -30,11 +30,8 @@ def load_unet(folder: Path, kind: type[Any] = UNet2DModel) -> Any:
     Raises:
         ModelRefused: as :func:`load_network`.
     """
-    path = folder / "config.json"
-    config = read_config(path)
-    if config.get("_class_name") != kind.__name__:
-        raise ModelRefused(f"{path}: _class_name is {config.get('_class_name')!r}, must be {kind.__name__!r}")
-    return load_network(folder, kind, config)
+    check_class(folder, "diffusers", kind.__name__)
+    return load_network(folder, kind, read_config(folder / CONFIG))
 
 
 def load_network(folder: Path, kind: type[Any], config: Mapping[str, Any]) -> Any:
@@ -47,7 +44,7 @@ def load_network(folder: Path, kind: type[Any], config: Mapping[str, Any]) -> An
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    path = folder / "config.json"
+    path = folder / CONFIG
     allowed = set(inspect.signature(kind.__init__).parameters) - {"self"}
     arguments = {name: value for name, value in config.items() if not name.startswith("_")}
     if unknown := sorted(set(arguments) - allowed):
@@ -131,10 +128,7 @@ def load_pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
     Raises:
         ModelRefused: for a network of another kind, or files that are not read or do not fit it.
     """
-    config = read_config(folder / "config.json")
-    named = config.get("_class_name") or (config.get("architectures") or [None])[0]
-    if named != kind.__name__:
-        raise ModelRefused(f"{folder / 'config.json'}: the network is {named!r}, must be {kind.__name__!r}")
+    check_class(folder, kind.__module__.partition(".")[0], kind.__name__)
     check_readable(folder / weights)
     try:
         network = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)

@@ -3,6 +3,7 @@ over them. Plain: importing this does not import torch."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ class FlowConfig:
             return self.shift
         slope = (self.max_shift - self.base_shift) / (self.max_image_seq_len - self.base_image_seq_len)
         mu = self.base_shift + slope * (tokens - self.base_image_seq_len)
-        return math.exp(mu) if self.exponential else mu
+        if not self.exponential:
+            return mu
+        return math.exp(mu) if mu < math.log(MAX_SHIFT) + 1 else math.inf
 
 
 def read_flow_scheduler(folder: Path) -> FlowConfig:
@@ -82,16 +85,9 @@ def flow_config(config: Mapping[str, Any]) -> FlowConfig:
     checked, default = Checked(config), FlowConfig()
     steps = checked.whole("num_train_timesteps", 2, MAX_STEPS, default.num_train_timesteps)
     shift = checked.value(_SHIFTS[name], _is_shift, f"be a number above 0, at most {MAX_SHIFT:g}", default.shift)
-    dynamic = checked.flag("use_dynamic_shifting", False)
-    low, high = (
-        checked.value(field, _is_mu, "be a number from -10 to 10", getattr(default, field))
-        for field in ("base_shift", "max_shift")
-    )
-    first, last = (
-        checked.whole(field, 1, MAX_NUMBER, getattr(default, field))
-        for field in ("base_image_seq_len", "max_image_seq_len")
-    )
-    kind = checked.value("time_shift_type", TIME_SHIFTS.__contains__, one_of(TIME_SHIFTS, name), TIME_SHIFTS[0])
+    read = FlowConfig(steps, shift)
+    if checked.flag("use_dynamic_shifting", False) is True:
+        read = _dynamic(checked, name, read)
     checked.value("invert_sigmas", lambda v: v is False, "be false: times run from noise to images", False)
     if name != _EULER:
         checked.value("use_dynamic_shifting", lambda v: v is False, f"be false: {name} does it otherwise", False)
@@ -99,11 +95,34 @@ def flow_config(config: Mapping[str, Any]) -> FlowConfig:
         checked.value("use_flow_sigmas", lambda v: v is True, "be true in a flow-matching model", False)
         must = "be 'flow_prediction': the network predicts a velocity"
         checked.value("prediction_type", lambda v: v == "flow_prediction", must, "epsilon")
-    if not checked.faults and first >= last:
-        checked.faults.append(f"base_image_seq_len is {first}, must be below max_image_seq_len, {last}")
     if checked.faults:
         raise UnsupportedSchedule("; ".join(checked.faults))
-    return FlowConfig(steps, shift, dynamic, low, high, first, last, kind == TIME_SHIFTS[0])
+    return read
+
+
+def _dynamic(checked: Checked, name: str, plain: FlowConfig) -> FlowConfig:
+    """The same of a shift that goes by the size of the picture. Of any other the fields are left over, and mean
+    nothing."""
+    low, high = (
+        checked.value(field, _is_mu, "be a number from -10 to 10", getattr(plain, field))
+        for field in ("base_shift", "max_shift")
+    )
+    first, last = (
+        checked.whole(field, 1, MAX_NUMBER, getattr(plain, field))
+        for field in ("base_image_seq_len", "max_image_seq_len")
+    )
+    kind = checked.value("time_shift_type", TIME_SHIFTS.__contains__, one_of(TIME_SHIFTS, name), TIME_SHIFTS[0])
+    if not checked.faults and first >= last:
+        checked.faults.append(f"base_image_seq_len is {first}, must be below max_image_seq_len, {last}")
+    return dataclasses.replace(
+        plain,
+        dynamic=True,
+        base_shift=low,
+        max_shift=high,
+        base_image_seq_len=first,
+        max_image_seq_len=last,
+        exponential=kind == TIME_SHIFTS[0],
+    )
 
 
 def _is_shift(value: object) -> bool:

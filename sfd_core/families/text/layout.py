@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sfd_core.base_model.config_checks import Checked, check_all
-from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.configs import check_class, read_config
 from sfd_core.base_model.layout import INDEX, SCHEDULER, pipeline_fits
 from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.errors import ModelRefused
@@ -73,8 +73,8 @@ class PipelineLayout:
         Raises:
             ModelRefused: naming every file and field that is wrong.
         """
-        self.check_index(folder)
-        check_all(*(partial(check, folder) for check in (self.scheduler, self.autoencoder.check, *self.checks)))
+        checks = (self.check_index, self.scheduler, self.check_classes, self.autoencoder.check, *self.checks)
+        check_all(*(partial(check, folder) for check in checks))
         self.together(folder)
 
     def fits(self, folder: Path) -> bool:
@@ -104,6 +104,14 @@ class PipelineLayout:
             checked.faults.append(f"scheduler is {index.get('scheduler')}, {SCHEDULER} says {scheduler}")
         checked.refuse(path)
         return index
+
+    def check_classes(self, folder: Path) -> None:
+        """Check of which class each part's own configuration says that it is.
+
+        Raises:
+            ModelRefused: naming each file that says another, or that its weights are quantized.
+        """
+        check_all(*(partial(check_class, folder / part, *stock) for part, stock in self.parts.items()))
 
     def image(self, folder: Path) -> ImageFormat:
         """Return what the pipeline of a folder makes whose configurations were checked.

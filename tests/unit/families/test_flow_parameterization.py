@@ -132,6 +132,7 @@ def test_a_shift_by_the_size_of_the_picture_is_the_stock_scheduler_s(kind: str) 
 
 
 EULER, SOLVER = "FlowMatchEulerDiscreteScheduler", "DPMSolverMultistepScheduler"
+DYNAMIC = {"_class_name": EULER, "use_dynamic_shifting": True}
 FLOWS = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 
 
@@ -146,11 +147,11 @@ FLOWS = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
         ({"_class_name": EULER, "shift": "3"}, "shift is '3', must be"),
         ({"_class_name": EULER, "num_train_timesteps": 0}, "num_train_timesteps is 0, must be 2 to"),
         ({"_class_name": EULER, "use_dynamic_shifting": "yes"}, "use_dynamic_shifting is 'yes', must be true or false"),
-        ({"_class_name": EULER, "base_shift": 99}, "base_shift is 99, must be a number from -10 to 10"),
-        ({"_class_name": EULER, "max_shift": None}, "max_shift is None, must be a number from -10 to 10"),
-        ({"_class_name": EULER, "base_image_seq_len": 1.5}, r"base_image_seq_len is 1\.5, must be 1 to"),
-        ({"_class_name": EULER, "base_image_seq_len": 4096}, "base_image_seq_len is 4096, must be below max_image"),
-        ({"_class_name": EULER, "time_shift_type": "cosine"}, "time_shift_type is 'cosine', must be exponential or"),
+        ({**DYNAMIC, "base_shift": 99}, "base_shift is 99, must be a number from -10 to 10"),
+        ({**DYNAMIC, "max_shift": None}, "max_shift is None, must be a number from -10 to 10"),
+        ({**DYNAMIC, "base_image_seq_len": 1.5}, r"base_image_seq_len is 1\.5, must be 1 to"),
+        ({**DYNAMIC, "base_image_seq_len": 4096}, "base_image_seq_len is 4096, must be below max_image"),
+        ({**DYNAMIC, "time_shift_type": "cosine"}, "time_shift_type is 'cosine', must be exponential or"),
         ({"_class_name": EULER, "invert_sigmas": True}, "invert_sigmas is True, must be false: times run from noise"),
         ({"_class_name": SOLVER}, "use_flow_sigmas is False, must be true .*; prediction_type is 'epsilon', must be"),
         ({"_class_name": SOLVER, **FLOWS, "flow_shift": -1}, "flow_shift is -1, must be a number above 0"),
@@ -160,3 +161,20 @@ FLOWS = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 def test_what_is_refused_of_a_scheduler(config: dict[str, object], says: str) -> None:
     with pytest.raises(UnsupportedSchedule, match=says):
         flow_config(config)
+
+
+def test_what_a_shift_by_the_size_of_the_picture_leaves_behind_means_nothing() -> None:
+    """Stock classes may hold null in these fields, and read them of dynamic shifts alone."""
+    left = dict.fromkeys(("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type"))
+    assert flow_config({"_class_name": EULER, "shift": 3.0, "use_dynamic_shifting": False, **left}).shift_for(99) == 3
+    with pytest.raises(UnsupportedSchedule, match="base_shift is None, .*; max_image_seq_len is None"):
+        flow_config({**DYNAMIC, **left})
+
+
+@pytest.mark.parametrize(("low", "high"), [(-10, 10), (10, -10)])
+def test_a_shift_beyond_all_numbers_is_one(low: float, high: float) -> None:
+    """Far from the sizes that it is written for; so that it can be refused."""
+    config = flow_config(
+        {**DYNAMIC, "base_shift": low, "max_shift": high, "base_image_seq_len": 1, "max_image_seq_len": 2}
+    )
+    assert config.shift_for(10_000) == (float("inf") if high > low else 0)

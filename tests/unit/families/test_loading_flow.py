@@ -48,7 +48,6 @@ def folders(made: Path, tmp_path: Path) -> Path:
 OF_SD3: list[tuple[str, dict[str, Any], str]] = [
     (INDEX, {"_class_name": "AuraFlowPipeline"}, "_class_name is 'AuraFlowPipeline', must be 'Stable"),
     (INDEX, {"text_encoder_2": ["transformers", "CLIPTextModel"]}, "text_encoder_2 is .*WithProjection"),
-    (INDEX, {"text_encoder_3": [None, None]}, r"text_encoder_3 is \[None, None\], must be .*T5EncoderModel"),
     (INDEX, {"tokenizer_3": ["my_code", "T5Tokenizer"]}, "tokenizer_3 is .*, must be a T5TokenizerFast"),
     (INDEX, {"transformer": ["diffusers", "FluxTransformer2DModel"]}, "transformer is .*, must be .*SD3Transformer"),
     (INDEX, {"scheduler": ["diffusers", "DDIMScheduler"]}, "scheduler is .*DDIM.*says .*FlowMatchEuler"),
@@ -75,6 +74,12 @@ OF_SD3: list[tuple[str, dict[str, Any], str]] = [
     ("text_encoder_3/config.json", {"auto_map": {"AutoModel": "code.py"}}, "auto_map asks for code"),
     ("vae/config.json", {"shift_factor": "0"}, "shift_factor is '0', must be a number"),
     ("vae/config.json", {"latents_mean": [0.0] * 4}, "latents_mean .*only scales and shifts"),
+    (NETWORK, {"_class_name": None}, "_class_name is None, must be 'SD3Transformer2DModel'"),
+    (NETWORK, {"quantization_config": {}}, "quantization_config is {}, must be null: quantized weights are not read"),
+    ("text_encoder_3/config.json", {"architectures": None}, r"architectures is None, must be \['T5EncoderModel'\]"),
+    ("text_encoder/config.json", {"architectures": ["CLIPTextModel"]}, r"must be \['CLIPTextModelWithProjection'\]"),
+    ("text_encoder/config.json", {"quantization_config": {"bits": 4}}, "quantized weights are not read"),
+    ("vae/config.json", {"_class_name": "AutoencoderTiny"}, "_class_name is 'AutoencoderTiny', must be 'AutoencoderKL'"),
     (SCHEDULER, {"shift": -1}, "shift is -1, must be a number above 0"),
     (SCHEDULER, {"invert_sigmas": True}, "invert_sigmas is True, must be false"),
 ]  # fmt: skip
@@ -100,6 +105,8 @@ OF_FLUX: list[tuple[str, dict[str, Any], str]] = [
     ("text_encoder_2/config.json", {"num_layers": 10**9}, "text_encoder_2/config.json: num_layers is 1000000000"),
     ("vae/config.json", {"latent_channels": 16}, "in_channels is 16, the other parts make 64"),
     (SCHEDULER, {"max_shift": float("inf")}, "max_shift is inf, must be a number from -10 to 10"),
+    (SCHEDULER, {"max_image_seq_len": 257, "max_shift": -10}, "of a picture of 16 tokens by inf, must be above 0"),
+    (SCHEDULER, {"time_shift_type": "linear", "base_shift": 0}, "of a picture of 16 tokens by -0.071875, must be"),
 ]  # fmt: skip
 
 FLOWS = "FlowMatchEulerDiscreteScheduler"
@@ -173,13 +180,22 @@ def test_every_fault_of_every_part_is_told_at_once(folders: Path) -> None:
     for said in ("scaling_factor is 0", "sample_size is 0", "patch_size is '2'", "d_model is 0", "shift is 0"):
         assert said in str(refused.value)
     change(folder / INDEX, transformer=None, tokenizer_3=None)
-    with pytest.raises(ModelRefused, match=r"transformer is None, must be .*; tokenizer_3 is None, must be"):
+    with pytest.raises(
+        ModelRefused, match=r"transformer is None, must be .*; tokenizer_3 is None, must be .*; .* d_model is 0"
+    ):
         FAMILY.load_text(folder)
 
 
-def test_a_third_text_encoder_may_be_missing_if_its_tokenizer_is_too(folders: Path) -> None:
+def test_a_tokenizer_that_lost_its_third_text_encoder_is_left_aside(folders: Path) -> None:
+    """As stock pipelines leave it, which are opened with text_encoder_3=None alone."""
+    change(folders / "sd3" / INDEX, text_encoder_3=[None, None])
+    assert len(FAMILY.load_text(folders / "sd3").readers) == 2
+    assert not any("tokenizer_3" in name for name in layout_of(folders / "sd3").folders)
+
+
+def test_a_third_text_encoder_may_be_missing(folders: Path) -> None:
     without = folders / "sd3-no-t5"
-    assert layout_of(without).without == ("text_encoder_3", "tokenizer_3")
+    assert layout_of(without).without == ("text_encoder_3",)
     assert len(FAMILY.load_text(without).readers) == 2
     for part in ("text_encoder_3", "tokenizer_3"):
         index = json.loads((without / INDEX).read_text())

@@ -10,6 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfd_core.base_model.layout import SCHEDULER
+from sfd_core.errors import ModelRefused
+from sfd_core.families.flow.scheduler_config import MAX_SHIFT, read_flow_scheduler
 from sfd_core.families.text.layout import PipelineLayout, fitting
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ class FlowLayout(PipelineLayout):
 
     tokens: Callable[[Path], int]
     even: bool = False
+
+    def check(self, folder: Path) -> None:
+        super().check(folder)
+        tokens = self.tokens(folder)
+        if not 0 < (shift := read_flow_scheduler(folder).shift_for(tokens)) <= MAX_SHIFT:
+            raise ModelRefused(
+                f"{folder / SCHEDULER}: it shifts the times of a picture of {tokens} tokens by {shift:g}, must be "
+                f"above 0, at most {MAX_SHIFT:g}"
+            )
 
 
 def layouts() -> Sequence[FlowLayout]:

@@ -123,7 +123,7 @@ _WITHOUT_T5 = FlowLayout(
     together=partial(check_together, t5=False),
     scheduler=read_flow_scheduler,
     autoencoder=SHIFTED,
-    without=(T5_ENCODER, "tokenizer_3"),
+    without=(T5_ENCODER,),
     side=_DEFAULTS["sample_size"],
     tokens=_tokens,
 )
