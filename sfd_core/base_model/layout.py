@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 MAX_TOKENIZER_BYTES = 64 << 20
 MAX_WEIGHTS_BYTES = 20 << 30
-TOKENIZER = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+Groups = Sequence[Sequence[str]]
+"""Files of a tokenizer, in each of the forms that it is saved in: one form must be there whole."""
+WHOLE, PAIRS = ("tokenizer.json",), ("vocab.json", "merges.txt")
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -24,9 +26,8 @@ _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.jso
 class FolderLayout:
     """The files of a family's model: nothing else of a folder is read.
 
-    ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``:
-    folders; in each one group of :data:`TOKENIZER` must be there whole, and what else is read is taken where it is.
-    ``check``: refuses a folder whose configurations are not the family's, before any weights are read. ``image``: what
+    ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``: by
+    folder, the files of each; what else is read of it is taken where it is. ``check``: refuses a folder whose configurations are not the family's, before any weights are read. ``image``: what
     the model of a folder makes, from its configurations; where cells of several pixels are one to the network, this
     counts cells. ``classes``: how many classes the model of a folder has; None where the layout has none, or the folder
     names them.
@@ -41,7 +42,7 @@ class FolderLayout:
     weights: Sequence[str]
     check: Callable[[Path], object]
     image: Callable[[Path], ImageFormat]
-    tokenizers: Sequence[str] = ()
+    tokenizers: Mapping[str, Groups] = field(default_factory=dict)
     classes: Callable[[Path], int] | None = None
     pipeline: str | None = None
     without: Collection[str] = ()
@@ -51,16 +52,20 @@ class FolderLayout:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Every file of the tokenizers."""
-        names = (*(name for group in TOKENIZER for name in group), *_BESIDE)
-        return tuple(f"{folder}/{name}" for folder in self.tokenizers for name in names)
+        return tuple(
+            f"{folder}/{name}"
+            for folder, groups in self.tokenizers.items()
+            for name in (*(name for group in groups for name in group), *_BESIDE)
+        )
 
     def without_words(self, listed: Collection[str]) -> str | None:
         """Say which files tokenizers lack, if any does, of those ``listed``."""
         lacking = []
-        for folder in self.tokenizers:
-            groups = [[f"{folder}/{name}" for name in group] for group in TOKENIZER]
+        for folder, forms in self.tokenizers.items():
+            groups = [[f"{folder}/{name}" for name in group] for group in forms]
             if not any(set(group) <= set(listed) for group in groups):
-                lacking.append(f"neither {' nor '.join(' and '.join(group) for group in groups)}")
+                said = " nor ".join(" and ".join(group) for group in groups)
+                lacking.append(f"neither {said}" if len(groups) > 1 else f"no {said}")
         return ", ".join(lacking) or None
 
     @cached_property

@@ -39,7 +39,7 @@ def _hub(name: str, layout: PipelineLayout, image: ImageFormat) -> HubLayout:
         family=name,
         configs=layout.configs,
         weights=layout.weights,
-        tokenizers=tuple(layout.tokenizers),
+        tokenizers={folder: kind.files for folder, kind in layout.tokenizers.items()},
         check=layout.check,
         image=layout.image,
         unfetched=partial(unfetched, name, image),

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sfd_core.base_model.layout import PAIRS, WHOLE, Groups
 from sfd_core.text_files import read_json, text_of
 
 Tokens = tuple[int, ...]
@@ -21,7 +23,7 @@ Reading = tuple[Tokens, ...]
 """The tokens that are read of one prompt, by each of a model's tokenizers."""
 _NO_LENGTH = int(1e30)
 """What transformers writes where there is none."""
-_CONFIG, _WHOLE = "tokenizer_config.json", "tokenizer.json"
+_CONFIG, (_WHOLE,), (_NUMBERS, _MERGES) = "tokenizer_config.json", WHOLE, PAIRS
 _SPECIAL = {
     "bos_token": "<|startoftext|>",
     "eos_token": "<|endoftext|>",
@@ -65,10 +67,11 @@ class PromptReader:
 @dataclass(frozen=True)
 class TokenizerKind:
     """A kind of tokenizer. ``names``: of its classes, as a ``model_index.json`` has them, the slow and the fast one.
-    ``build``: reads one of the files in its folder."""
+    ``build``: reads one of the files in its folder. ``files``: what these are, in each form that is read."""
 
     names: tuple[str, ...]
     build: Callable[[Path], PromptTokenizer]
+    files: Groups = (WHOLE,)
 
 
 def prompt_reader(folder: Path, tokenizers: Mapping[str, TokenizerKind]) -> PromptReader | None:
@@ -81,7 +84,7 @@ def prompt_reader(folder: Path, tokenizers: Mapping[str, TokenizerKind]) -> Prom
 def prompt_tokenizer(folder: Path, kind: TokenizerKind) -> PromptTokenizer | None:
     """Read the tokenizer in ``folder``; None where its files are not there, as of a hub's model before it is fetched,
     or are none of its kind, which a run refuses as it loads them."""
-    files = [folder / name for name in (_CONFIG, _WHOLE, "vocab.json", "merges.txt")]
+    files = [folder / name for name in (_CONFIG, *chain(*kind.files))]
     there = [path for path in files if path.is_file()]
     return _loaded(folder, kind, tuple(path.stat().st_mtime_ns for path in there)) if there else None
 
@@ -139,7 +142,7 @@ def _clip(folder: Path) -> PromptTokenizer:
     return PromptTokenizer(tokenizer, longest)
 
 
-CLIP = TokenizerKind(("CLIPTokenizer", "CLIPTokenizerFast"), _clip)
+CLIP = TokenizerKind(("CLIPTokenizer", "CLIPTokenizerFast"), _clip, (WHOLE, PAIRS))
 
 
 def t5_tokenizer(longest: int) -> TokenizerKind:
@@ -172,6 +175,6 @@ def _vocabulary(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
         model = read_json(path)["model"]
         pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
         return model["vocab"], [(a, b) for a, b in pairs]
-    lines = text_of((folder / "merges.txt").read_bytes()).split("\n")
+    lines = text_of((folder / _MERGES).read_bytes()).split("\n")
     pairs = [re.split(" ", line.strip()) for line in lines if line.strip() and not line.startswith("#version")]
-    return read_json(folder / "vocab.json"), [(a, b) for a, b in pairs]
+    return read_json(folder / _NUMBERS), [(a, b) for a, b in pairs]

@@ -295,3 +295,22 @@ def test_every_tokenizer_reads_what_the_run_reads(folders: Path) -> None:
         prompts = ["", "a pistol!", "wow!!! a cat", "!", "x " * 400]
         assert reader.read(prompts) == FAMILY.load_text(folder).tokens(prompts)
         assert reader.longest == longest
+
+
+def test_a_tokenizer_without_words_is_none(folders: Path) -> None:
+    """transformers makes one up of letters that it does not know."""
+    path = folders / "sd3/tokenizer_3/tokenizer.json"
+    path.unlink()
+    path.with_name("vocab.json").write_text("{}")
+    with pytest.raises(ModelRefused, match="tokenizer_3: the T5 tokenizer reads 'a cat' as it reads 'b dog'"):
+        FAMILY.load_text(folders / "sd3")
+
+
+def test_each_tokenizer_is_asked_for_in_the_forms_that_it_has(folders: Path) -> None:
+    """A T5's is never two files, as one of CLIP's may be."""
+    _, layout = family_of_folder(folders / "sd3")
+    clips = "neither tokenizer/tokenizer.json nor tokenizer/vocab.json and tokenizer/merges.txt"
+    assert layout.without_words(["tokenizer_2/tokenizer.json", "tokenizer_3/vocab.json", "tokenizer_3/merges.txt"]) == (
+        f"{clips}, no tokenizer_3/tokenizer.json"
+    )
+    assert "tokenizer_3/vocab.json" not in layout.limits
