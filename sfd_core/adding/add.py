@@ -17,7 +17,7 @@ from sfd_core.adding.judges import Judge
 from sfd_core.adding.said import Said
 from sfd_core.adding.survey import Survey, survey
 from sfd_core.adding.words import VOCABULARY, Words
-from sfd_core.adding.writing import judge_entry, unfinished, write_manifest
+from sfd_core.adding.writing import judge_entry, saying, unfinished, write_manifest
 from sfd_core.base_model.manifest import SCHEMA_VERSION, BaseModel, file_sha256
 from sfd_core.base_model.sources import put_file, put_weights
 from sfd_core.errors import ModelRefused
@@ -40,8 +40,8 @@ def add_model(source: Path, models: Path, said: Said, known: Collection[str] = (
     with unfinished(models) as folder:
         files = _put(found, folder, said.link)
         write_manifest(folder, manifest(found, said, files, _licence(source)))
-        try_out(load_manifest(folder))
-        folder.chmod(0o755)
+        with saying({str(folder / j.folder): str(j.source) for j in found.all_judges} | {str(folder): str(source)}):
+            try_out(load_manifest(folder))
         folder.rename(models / found.name)
     return load_manifest(models / found.name)
 

@@ -17,6 +17,7 @@ import torch
 
 from sfd_core.adding.pair import PAIR, enter_pair, pair_folders
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.saving import save_network
 from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_base
@@ -65,7 +66,7 @@ def save_pair(state: TrainingState, folder: Path) -> None:
     """Save what is kept of a first stage: the moving average of the generator and the fake score as it stands, in half
     precision."""
     for name, network in zip(PAIR, (merged(state.average), merged(state.fake_score)), strict=True):
-        network.half().save_pretrained(folder / name)
+        save_network(network.half(), folder / name)
 
 
 def distil_model(

@@ -9,6 +9,7 @@ from sfd_core.base_model.layout import INDEX, SCHEDULER, FolderLayout, class_nam
 from sfd_core.errors import ModelRefused
 from sfd_core.families.description import Description
 from sfd_core.families.registry import NAMES, describe
+from sfd_core.text_files import read_json
 
 
 def family_of_folder(folder: Path) -> tuple[Description, FolderLayout]:
@@ -47,6 +48,8 @@ def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> s
         networks = ", ".join(f"{name} of a {class_named(folder / name / 'config.json')}" for name in within)
         said = f", with {networks}," if within else ","
         return f"its {INDEX} is that of a {pipeline}{said} which no family reads"
+    if (folder / INDEX).is_file():
+        return f"its {INDEX} {_why_silent(folder / INDEX)}"
     if alone is not None:
         rooms = {Path(layout.configs[0]).parent.as_posix() for _, layout in known if alone in layout.networks}
         if not rooms:
@@ -64,3 +67,12 @@ def _taken_for(folder: Path, known: list[tuple[Description, FolderLayout]]) -> s
     if any(folder.glob("*.safetensors")):
         return "it holds weights without a configuration: name the one .safetensors file itself"
     return f"it has neither {INDEX} nor a network's config.json in a folder of its own"
+
+
+def _why_silent(index: Path) -> str:
+    """Why a file that is there names no class."""
+    try:
+        read = read_json(index)
+    except (OSError, ValueError, RecursionError) as error:
+        return f"is not readable as JSON: {error}"
+    return "names no pipeline (_class_name)" if isinstance(read, dict) else "must be a JSON object"

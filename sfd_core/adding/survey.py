@@ -36,6 +36,12 @@ class Survey:
     words: Words | None
 
     @property
+    def all_judges(self) -> Sequence[Judge]:
+        """Its judges, of whichever domain."""
+        of_domains = self.words.judges.values() if self.words is not None else ()
+        return [*self.judges, *(judge for judges in of_domains for judge in judges)]
+
+    @property
     def size(self) -> int:
         """Bytes that a copy of it takes."""
         return sum(path.stat().st_size for paths in self.files.values() for path in paths)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +27,36 @@ def unfinished(models: Path) -> Iterator[Path]:
     with _alone(models):
         for left in models.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=models))
+        folder = fresh_folder(models)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def fresh_folder(parent: Path) -> Path:
+    """Make a new folder in ``parent`` that is nothing yet, for whomever the umask lets in: it will be what it is made
+    for by its name alone."""
+    folder = parent / f"{_UNFINISHED}{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def saying(names: Mapping[str, str], before: str = "") -> Iterator[None]:
+    """Have refusals call things as ``names`` has them, in place of what they are called while something is made of
+    them. ``before``: what they begin with.
+
+    Raises:
+        ModelRefused: whatever is refused.
+    """
+    try:
+        yield
+    except ModelRefused as error:
+        said = str(error)
+        for made in sorted(names, key=len, reverse=True):  # one may begin as another does
+            said = said.replace(made, names[made])
+        raise ModelRefused(f"{before}{said}") from None
 
 
 @contextmanager

@@ -134,7 +134,9 @@ def _download(
     parts = {name: _parts(folder, form) for name, form in weights.items()}
     wanted = [part for some in parts.values() for part in some]
     _check_names(hub, wanted, listed)
-    _check_sizes(hub, dict.fromkeys(wanted, MAX_WEIGHTS_BYTES), listed)
+    for name, some in parts.items():
+        if (size := sum(listed[part].size for part in some)) > MAX_WEIGHTS_BYTES:
+            raise ModelRefused(f"{_said(hub)}: {name} has {size} bytes; at most {MAX_WEIGHTS_BYTES} are read")
     get(wanted)
     for name, form in weights.items():
         if form != name:

@@ -15,7 +15,8 @@ from sfd_core.text_files import read_json
 INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 MAX_TOKENIZER_BYTES = 64 << 20
-MAX_WEIGHTS_BYTES = 20 << 30
+MAX_WEIGHTS_BYTES = 64 << 30
+"""Of one network: FLUX.1 has 24 GB in bf16, and 48 in float32, which a generator of it is published in."""
 Groups = Sequence[Sequence[str]]
 """Files of a tokenizer, in each of the forms that it is saved in: one form must be there whole."""
 WHOLE, PAIRS = ("tokenizer.json",), ("vocab.json", "merges.txt")
@@ -27,10 +28,10 @@ class FolderLayout:
     """The files of a family's model: nothing else of a folder is read.
 
     ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``: by
-    folder, the files of each; what else is read of it is taken where it is. ``check``: refuses a folder whose configurations are not the family's, before any weights are read. ``image``: what
-    the model of a folder makes, from its configurations; where cells of several pixels are one to the network, this
-    counts cells. ``classes``: how many classes the model of a folder has; None where the layout has none, or the folder
-    names them.
+    folder, the files of each; what else is read of it is taken where it is. ``check``: refuses a folder whose
+    configurations are not the family's, before any weights are read. ``image``: what the model of a folder makes, from
+    its configurations; where cells of several pixels are one to the network, this counts cells. ``classes``: how many
+    classes the model of a folder has; None where the layout has none, or the folder names them.
 
     Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``, and ``without``,
     parts that such a pipeline can do without and this one has not; or, of families

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import MAX_CONFIG_BYTES
+from sfd_core.base_model.layout import MAX_WEIGHTS_BYTES
 from sfd_core.base_model.safe_files import read_header
+from sfd_core.base_model.saving import save_tensors
 from sfd_core.errors import ModelRefused
 from sfd_core.text_files import read_json
 
@@ -130,7 +132,10 @@ def _followed(path: Path) -> Path:
 
 
 def _check(sources: Sequence[Path]) -> None:
-    """Refuse weights that cannot be read, and parts of which two hold the same weight."""
+    """Refuse weights that cannot be read, parts that are more than one file may be, and two that hold the same
+    weight."""
+    if (size := sum(source.stat().st_size for source in sources)) > MAX_WEIGHTS_BYTES:
+        raise ModelRefused(f"{sources[0].parent}: weights of {size} bytes; at most {MAX_WEIGHTS_BYTES} are read")
     names = Counter(name for source in sources for name in read_header(source))
     if twice := [name for name, count in names.items() if count > 1]:
         raise ModelRefused(f"{sources[0].parent}: {twice[0]} is in more than one of the parts")
@@ -142,7 +147,7 @@ def put_weights(sources: Sequence[Path], path: Path, link: bool = False) -> None
     if len(sources) == 1:
         put_file(sources[0], path, link)
     else:
-        save_file({name: value for source in sources for name, value in load_file(source).items()}, path)
+        save_tensors({name: value for source in sources for name, value in load_file(source).items()}, path)
 
 
 def put_file(source: Path, path: Path, link: bool = False) -> None:

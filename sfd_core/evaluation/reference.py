@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from sfd_core.base_model.saving import save_tensors
 from sfd_core.errors import ModelRefused
 
 PARTS = ("real", "teacher")
@@ -58,7 +59,7 @@ class Reference:
             tensors[f"{name}.confidence"] = torch.from_numpy(part.confidence).half()
             if part.second_seen is not None:
                 tensors[f"{name}.second_seen"] = torch.from_numpy(part.second_seen).to(torch.int16)
-        save_file(tensors, path)
+        save_tensors(tensors, path)
 
     @classmethod
     def load(cls, path: Path) -> Reference:
@@ -115,7 +116,7 @@ class FeatureReference:
             "teacher_labels": torch.from_numpy(self.base_model_labels).to(torch.int16),
         }
         said = {"extractor": self.extractor} | ({"weights": self.weights} if self.weights else {})
-        save_file(tensors, path, metadata=said)
+        save_tensors(tensors, path, said)
 
     @classmethod
     def load(cls, path: Path) -> FeatureReference:

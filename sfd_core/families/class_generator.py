@@ -25,6 +25,7 @@ from torch import Tensor
 
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import INDEX
+from sfd_core.base_model.saving import ONE_FILE
 from sfd_core.errors import ModelRefused
 from sfd_core.families.images import noise_of, noise_shape
 from sfd_core.families.sampling import SAMPLE_BATCH, ClassSampler, Images
@@ -66,7 +67,7 @@ class ClassPipelineGenerator(ClassSampler):
     def save(self, folder: Path) -> None:
         """Write a diffusers folder: ``model_index.json``, a folder for each part and the pipeline's own source. A part
         that diffusers has no class for gets its source too."""
-        self.pipe.save_pretrained(folder, safe_serialization=True)
+        self.pipe.save_pretrained(folder, safe_serialization=True, max_shard_size=ONE_FILE)
         shutil.copyfile(inspect.getfile(type(self.pipe)), folder / "pipeline.py")
         index = read_config(folder / INDEX)
         for name, part in self.pipe.components.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from sfd_core.adding.pair import enter_pair
 from sfd_core.adding.recognition import family_of_folder
+from sfd_core.adding.writing import fresh_folder, saying
 from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import WEIGHTS
+from sfd_core.base_model.saving import save_tensors
 from sfd_core.errors import ModelRefused
 from sfd_core.families.registry import family_of, load_manifest
 from sfd_core.importing.checkpoint import read_checkpoint
@@ -57,7 +57,7 @@ def import_checkpoint(path: Path, out: Path | None, base: Path | None, choices: 
     if found.base_model is not None and (out is not None or found.generator is None):
         if out is None:
             raise ModelRefused(f"{path}: holds a base model ({layout.origin}): say which folder it becomes (--out)")
-        return Imported(layout.origin, str(_write_base(found, found.base_model, out)), True, found.notes)
+        return Imported(layout.origin, str(_write_base(found, found.base_model, out, str(path))), True, found.notes)
     if base is None:
         either = "a base model (--out: which folder it becomes), or " if found.base_model is not None else ""
         raise ModelRefused(
@@ -87,10 +87,10 @@ def _described(read: Any) -> str:
     return f"a {type(read).__name__}"
 
 
-def _write_base(found: Found, network: Network, out: Path) -> Path:
+def _write_base(found: Found, network: Network, out: Path, what: str) -> Path:
     if out.exists():
         raise ModelRefused(f"{out}: is there already: say another folder")
-    with _unfinished(out.parent) as folder:
+    with _unfinished(out.parent, what) as folder:
         _write_network(network, folder / "unet", {})
         (folder / "scheduler").mkdir()
         _write_json(folder / "scheduler" / "scheduler_config.json", found.scheduler)
@@ -104,15 +104,19 @@ def _write_base(found: Found, network: Network, out: Path) -> Path:
 def _enter(found: Found, model: BaseModel, what: str) -> Path:
     """Keep the networks with ``model``, once they were held against it and its family has loaded them."""
     assert found.generator is not None
-    own = read_config(model.folder / "unet" / "config.json")
+    path = model.folder / "unet" / "config.json"
+    if not path.is_file():
+        raise ModelRefused(f"{what}: holds a U-Net, and the network of {model.name} ({model.family}) is none")
+    own = read_config(path)
     _refuse_other(found.generator.config or {}, own, what)
     parts = {"generator": found.generator, "fake_score": found.fake_score}
 
     def fill(folder: Path) -> None:
-        for name, network in parts.items():
-            if network is not None:
-                _write_network(network, folder / name, own)
-                family_of(model.family).load_network(folder / name)
+        with saying({f"{folder}/": ""}, f"{what}: "):
+            for name, network in parts.items():
+                if network is not None:
+                    _write_network(network, folder / name, own)
+                    family_of(model.family).load_network(folder / name)
 
     name = enter_pair(model, fill, found.t_init, "unet")
     load_manifest(model.folder)
@@ -134,7 +138,7 @@ def _write_network(network: Network, folder: Path, base: Mapping[str, Any]) -> N
     folder.mkdir(parents=True)
     _write_json(folder / "config.json", network.config or base)
     weights = {name: w.float() if w.dtype == torch.float64 else w for name, w in network.weights.items()}
-    save_file(weights, folder / WEIGHTS)
+    save_tensors(weights, folder / WEIGHTS)
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -142,11 +146,13 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _unfinished(parent: Path) -> Iterator[Path]:
-    """Yield a new folder in ``parent`` that whoever finishes it renames; it is gone otherwise."""
+def _unfinished(parent: Path, what: str) -> Iterator[Path]:
+    """Yield a new folder in ``parent`` that whoever finishes it renames; it is gone otherwise. ``what``: is made into
+    it, and is what a refusal is about."""
     parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+    folder = fresh_folder(parent)
     try:
-        yield folder
+        with saying({f"{folder}/": ""}, f"{what}: "):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

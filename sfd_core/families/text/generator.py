@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sfd_core.base_model.saving import ONE_FILE
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.families.images import noise_shape, noises_of
 from sfd_core.families.sampling import SAMPLE_BATCH, PromptSampler, evaluation_prompts
@@ -80,4 +81,5 @@ class TextGenerator(PromptSampler):
 
     def save(self, folder: Path) -> None:
         """Write a stock pipeline folder: safetensors, configurations, tokenizers."""
-        self.text.pipeline(self.network, self.drawing.scheduler).save_pretrained(folder, safe_serialization=True)
+        pipeline = self.text.pipeline(self.network, self.drawing.scheduler)
+        pipeline.save_pretrained(folder, safe_serialization=True, max_shard_size=ONE_FILE)

@@ -167,7 +167,7 @@ def test_what_a_shift_by_the_size_of_the_picture_leaves_behind_means_nothing() -
     """Stock classes may hold null in these fields, and read them of dynamic shifts alone."""
     left = dict.fromkeys(("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type"))
     assert flow_config({"_class_name": EULER, "shift": 3.0, "use_dynamic_shifting": False, **left}).shift_for(99) == 3
-    with pytest.raises(UnsupportedSchedule, match="base_shift is None, .*; max_image_seq_len is None"):
+    with pytest.raises(UnsupportedSchedule, match=r"base_shift is None, .*; max_image_seq_len is None"):
         flow_config({**DYNAMIC, **left})
 
 
