@@ -16,6 +16,7 @@ from jobs.base_models import BaseModels
 from jobs.hub_models import families_of
 from jobs.record import load_public_key, load_signer
 from jobs.urls import check_artifacts_url, check_broker_url, check_database_url
+from sfd_core.errors import ModelRefused
 
 OWN_MODELS = "models"
 """Where in the data folder models are that were added."""
@@ -273,9 +274,12 @@ class Settings(BaseSettings):
         Raises:
             sfd_core.errors.ModelRefused: for a folder or manifest that cannot be read.
         """
+        made_later = self.data_dir / OWN_MODELS
+        if self.models_dir is not None and self.models_dir != made_later and not self.models_dir.is_dir():
+            raise ModelRefused(f"LETHE_MODELS_DIR={self.models_dir}: not a folder: make it, or leave the setting out")
         named = (self.bundled_models_dir, self.models_dir)
         folders = dict.fromkeys(folder for folder in named if folder is not None)
-        return BaseModels(tuple(folders), made_later=self.data_dir / OWN_MODELS)
+        return BaseModels(tuple(folders), made_later=made_later)
 
 
 def load_settings(values: Mapping[str, Any] | None = None) -> Settings:

@@ -23,7 +23,9 @@ from sfd_core.base_model.sources import put_file, put_weights
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.loading import load_base
+from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import family_of, load_manifest
+from sfd_core.families.sampling import PromptSampler
 
 NOT_SAID = "not stated"
 CARD = "README.md"
@@ -128,14 +130,23 @@ def try_out(model: BaseModel) -> None:
     """
     faults = Faults()
     base = faults.attempt(load_base, model)
-    if base is not None and not model.vocabulary and model.concepts:
+    if base is not None:
         try:
-            family_of(model.family).base_sampler(base, "cpu", 1).sample_labels([len(model.concepts) - 1], [0])
+            _run(base)
         except Exception as error:  # noqa: BLE001 - whatever a network that does not fit provokes is a refusal
             faults.add(f"{model.folder}: its network does not run: {error}")
     for view in [model.view(domain) for domain in model.domains] or [model]:
         _try_judges(view, faults)
     faults.refuse(model.name)
+
+
+def _run(base: LoadedBase) -> None:
+    """Draw one image in one step."""
+    model, sampler = base.model, family_of(base.model.family).base_sampler(base, "cpu", 1)
+    if isinstance(sampler, PromptSampler):
+        sampler.sample_prompts([""], [0])
+    else:
+        sampler.sample_labels([len(model.concepts) - 1], [0])
 
 
 def _try_judges(model: BaseModel, faults: Faults) -> None:

@@ -3,7 +3,7 @@ criteria are asked, each by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,16 +20,20 @@ from sfd_core.families.registry import describe
 @dataclass(frozen=True)
 class Prospects:
     """The prospects of a model's runs, seen in one domain if it has several. ``undecided``: by criterion, what keeps
-    it undecided whatever a run makes; ``notes``: what else is not measured, each with what would change that."""
+    it undecided whatever a run makes; ``notes``: what else is not measured, each with what would change that.
+    ``unseen``: too little of any concept is seen in the model's own images for one that is gone to be missed."""
 
     domain: str | None
     undecided: dict[str, str]
     notes: tuple[str, ...]
+    unseen: bool = False
 
     def lines(self) -> Iterator[str]:
         """Say it in sentences, one a line."""
         where = f" in the domain {self.domain}" if self.domain else ""
-        if not self.undecided:
+        if not self.undecided and self.unseen:
+            yield f"verdicts{where}: fail and inconclusive are possible, pass is not:"
+        elif not self.undecided:
             yield f"verdicts{where}: pass, fail and inconclusive are all possible"
         elif len(self.undecided) == len(CRITERIA):
             yield f"verdicts{where}: inconclusive alone: {next(iter(self.undecided.values()))}"
@@ -55,7 +59,8 @@ def _of(model: BaseModel, clip: bool) -> Prospects:
     real, features = _real(model)
     material = Material(judged, real, features)
     lacking = {name: why for name, spec in CRITERIA.items() if (why := spec.lacking(material)) is not None}
-    return Prospects(model.domain, lacking, tuple(_notes(model, clip)))
+    poor = _poor(model)
+    return Prospects(model.domain, lacking, tuple(_notes(model, clip, poor)), 0 < len(model.concepts) == len(poor))
 
 
 def _real(model: BaseModel) -> tuple[int, int]:
@@ -74,7 +79,13 @@ def _real(model: BaseModel) -> tuple[int, int]:
     return int(of_each.sum() - of_each.min()), features
 
 
-def _notes(model: BaseModel, clip: bool) -> Iterator[str]:
+def _poor(model: BaseModel) -> Sequence[str]:
+    """The concepts of ``model`` of which its own images, where they were judged, show too little."""
+    accuracy = base_accuracy(model) if model.judge is not None else None
+    return [c for c in model.concepts if accuracy is not None and hardly_seen(accuracy.of([c]))]
+
+
+def _notes(model: BaseModel, clip: bool, poor: Sequence[str]) -> Iterator[str]:
     if model.judge is None:
         if clip:
             yield "the judge is CLIP zero-shot (LETHE_CLIP_WEIGHTS), whose errors on real images are not known"
@@ -89,9 +100,7 @@ def _notes(model: BaseModel, clip: bool) -> Iterator[str]:
         )
     if model.second_judge is None:
         yield "one judge decides alone, and not where it chooses what replaces a concept (--second-judge)"
-    accuracy = base_accuracy(model)
-    poor = [c for c in model.concepts if accuracy is not None and hardly_seen(accuracy.of([c]))]
-    if poor and accuracy is not None:
+    if poor:
         yield f"too little of it is seen in the model's own images for a verdict on forgetting {', '.join(poor)}"
     if model.distilled is None and not describe(model.family).takes_prompts:
         yield f"every job distils it again: `lethe models distil {model.name}` does it once"

@@ -68,7 +68,7 @@ def survey(source: Path, said: Said, known: Collection[str]) -> Survey:
     image, count = _what_it_makes(source, layout, said.patch, files, faults)
     concepts: tuple[str, ...] = ()
     named = bool(said.concepts)
-    if image is not None and not family.takes_prompts:
+    if (image is not None or count is not None) and not family.takes_prompts:
         found = faults.attempt(_concepts, source, count, said, judges)
         concepts, named = found or ((), False)
     if concepts:

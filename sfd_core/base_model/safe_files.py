@@ -12,7 +12,7 @@ import torch
 from diffusers import UNet2DModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import CONFIG, check_class, read_config, refuse_link_out
@@ -67,9 +67,7 @@ def load_weights(empty: M, path: Path) -> M:
     """
     check_header(path, {name: tuple(value.shape) for name, value in empty.state_dict().items()})
     weights = {name: value.float() for name, value in load_file(path).items()}
-    for name, value in weights.items():
-        if not bool(torch.isfinite(value).all()):
-            raise ModelRefused(f"{path}: {name} holds NaN or infinite weights")
+    check_finite(weights, path)
     empty.load_state_dict(weights, strict=True, assign=True)
     return empty
 
@@ -137,6 +135,16 @@ def load_pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
     for name, value in network.named_parameters():
         if value.is_meta:
             raise ModelRefused(f"{folder / weights}: {name} is missing")
-        if not bool(torch.isfinite(value).all()):
-            raise ModelRefused(f"{folder / weights}: {name} holds NaN or infinite weights")
+    check_finite(network.state_dict(), folder / weights)
     return network
+
+
+def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse ``weights``, read from ``path``, that are not finite.
+
+    Raises:
+        ModelRefused: naming the first of them.
+    """
+    for name, value in weights.items():
+        if not bool(torch.isfinite(value).all()):
+            raise ModelRefused(f"{path}: {name} holds NaN or infinite weights")

@@ -3,6 +3,7 @@ parts with an index, and become the one file that is read here."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shutil
@@ -151,12 +152,16 @@ def put_weights(sources: Sequence[Path], path: Path, link: bool = False) -> None
 
 
 def put_file(source: Path, path: Path, link: bool = False) -> None:
-    """Copy a file, or give it a second name.
+    """Copy a file, or give it a second name. A copy of JSON is without the byte order mark that other readers of it
+    would stumble over.
 
     Raises:
         ModelRefused: for a link to another disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not link and path.suffix == ".json":
+        path.write_bytes(source.read_bytes().removeprefix(codecs.BOM_UTF8))
+        return
     if not link:
         shutil.copyfile(source, path)
         return

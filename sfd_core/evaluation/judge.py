@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForImageClassification
 from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
-from sfd_core.base_model.safe_files import check_header
+from sfd_core.base_model.safe_files import check_finite, check_header
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.preprocessing import Preprocessing, read_preprocessing
 from sfd_core.families.attacked import AttackedNetwork
@@ -69,7 +69,7 @@ class ImageJudge:
 
         Raises:
             ModelRefused: for a model without a judge, a folder that asks for code of its own, weights that do not
-                fit, sizes that nothing has, or a judge whose labels are not the model's concepts.
+                fit or are not finite, sizes that nothing has, or a judge whose labels are not the model's concepts.
         """
         if (info := info or model.judge) is None:
             raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
@@ -85,10 +85,11 @@ class ImageJudge:
         order = _order(path, [config.id2label.get(i) for i in range(len(config.id2label))], model.concepts)
         preprocessing = read_preprocessing(folder, model.image, getattr(config, "num_channels", None) or 3)
         shapes = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
-        check_header(folder / "model.safetensors", shapes)
+        check_header(weights := folder / "model.safetensors", shapes)
         net = AutoModelForImageClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
+        check_finite(net.state_dict(), weights)
         return cls(net.to(device), preprocessing, order)
 
     def logits(self, x: Tensor) -> Tensor:

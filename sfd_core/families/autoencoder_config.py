@@ -66,6 +66,11 @@ SHIFTED = AutoencoderKind(partial(check_autoencoder, shifted=True), "block_out_c
 """``AutoencoderKL``, whose latents are scaled and shifted."""
 
 
+def latent_channels(folder: Path, kind: AutoencoderKind = SCALED) -> int:
+    """Return how many channels the latents of a checked autoencoder have."""
+    return int(read_config(folder / "vae" / "config.json").get("latent_channels", kind.channels))
+
+
 def picture_of(folder: Path, latents: int, kind: AutoencoderKind = SCALED) -> ImageFormat:
     """Return what the pipeline of ``folder`` makes of ``latents`` x ``latents`` of them, by its ``kind`` of
     autoencoder.

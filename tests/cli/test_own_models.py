@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from cli.added_models import by_domain
+from cli.exits import REFUSED
 from cli.main import app
 from client import Lethe
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
@@ -218,6 +219,18 @@ def test_check_show_and_remove(lethe_here: Run, home: Path) -> None:
     assert "no service answered" in removed.stdout
     assert not folder.exists()
     assert "unknown base model 'cars'" in lethe_here("models", "remove", "cars").stderr
+
+
+def test_the_first_model_makes_the_folder_that_is_named(
+    lethe_here: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETHE_MODELS_DIR", "shelf/models")
+    missing = lethe_here("models", "show", "cars")
+    assert missing.exit_code == REFUSED
+    assert "LETHE_MODELS_DIR=" in missing.stderr
+    assert "shelf/models: not a folder: make it, or leave the setting out" in missing.stderr
+    assert lethe_here("models", "add", "cars").exit_code == 0
+    assert (home / "shelf/models/cars/manifest.json").is_file()
 
 
 def test_what_came_with_lethe_is_not_changed(lethe_here: Run, home: Path) -> None:

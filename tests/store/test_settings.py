@@ -137,7 +137,7 @@ def test_models_are_those_of_both_folders(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     settings = load_settings({"bundled_models_dir": "bundled", "models_dir": "mine"})
     assert settings.models() == {}
-    with pytest.raises(ValueError, match="not a folder"):
+    with pytest.raises(ValueError, match=r"LETHE_MODELS_DIR=.*absent: not a folder: make it, or leave"):
         load_settings({"bundled_models_dir": "bundled", "models_dir": "absent"}).models()
 
 

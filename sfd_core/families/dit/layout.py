@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfd_core.base_model.config_checks import check_all
+from sfd_core.base_model.configs import CONFIG, read_config
 from sfd_core.base_model.layout import INDEX, SCHEDULER, FolderLayout
 from sfd_core.base_model.manifest_parts import ImageFormat
-from sfd_core.families.autoencoder_config import check_autoencoder, picture_of
+from sfd_core.errors import ModelRefused
+from sfd_core.families.autoencoder_config import check_autoencoder, latent_channels, picture_of
 from sfd_core.families.dit.index import PIPELINE, check_index
-from sfd_core.families.dit.transformer_config import CLASSES, SAMPLE_SIZE, read_transformer
+from sfd_core.families.dit.transformer_config import CHANNELS, CLASSES, SAMPLE_SIZE, read_transformer
 from sfd_core.families.scheduler_config import read_scheduler
 
 TRANSFORMER = "transformer"
@@ -29,6 +31,20 @@ def check_pipeline(folder: Path, concepts: Sequence[str] | None = None) -> None:
         lambda: read_transformer(folder / TRANSFORMER, None if concepts is None else len(concepts)),
         lambda: check_autoencoder(folder),
     )
+    check_latents(folder)
+
+
+def check_latents(folder: Path) -> None:
+    """Refuse a transformer, whose configuration and the autoencoder's were checked, over other latents than that
+    makes.
+
+    Raises:
+        ModelRefused: with both.
+    """
+    path = folder / TRANSFORMER / CONFIG
+    channels, made = read_config(path).get("in_channels", CHANNELS), latent_channels(folder)
+    if channels != made:
+        raise ModelRefused(f"{path}: in_channels is {channels}, the autoencoder's latents have {made}")
 
 
 def image_of(folder: Path) -> ImageFormat:

@@ -12,10 +12,9 @@ from diffusers.models.embeddings import PatchEmbed
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_network
-from sfd_core.errors import ModelRefused
 from sfd_core.families.autoencoder import Autoencoder, load_autoencoder
 from sfd_core.families.autoencoder_config import check_picture
-from sfd_core.families.dit.layout import TRANSFORMER, check_pipeline, image_of
+from sfd_core.families.dit.layout import TRANSFORMER, check_latents, check_pipeline, image_of
 from sfd_core.families.dit.transformer_config import read_transformer
 from sfd_core.families.parameterization import VariancePreserving
 from sfd_core.families.protocol import LoadedBase
@@ -49,13 +48,9 @@ def load_parts(folder: Path, concepts: int) -> tuple[DiTTransformer2DModel, Auto
     Raises:
         ModelRefused: naming the file and what is wrong with it.
     """
-    network, autoencoder = load_transformer(folder / TRANSFORMER, concepts), load_autoencoder(folder)
-    if network.config.in_channels != autoencoder.channels:
-        raise ModelRefused(
-            f"{folder / TRANSFORMER}: in_channels is {network.config.in_channels}, the autoencoder's latents have "
-            f"{autoencoder.channels}"
-        )
-    return network, autoencoder
+    parts = load_transformer(folder / TRANSFORMER, concepts), load_autoencoder(folder)
+    check_latents(folder)
+    return parts
 
 
 def load_transformer(folder: Path, concepts: int | None = None) -> DiTTransformer2DModel:

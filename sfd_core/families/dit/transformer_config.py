@@ -17,6 +17,8 @@ from sfd_core.base_model.manifest_parts import MAX_SIDE
 NETWORK, EARLIER = "DiTTransformer2DModel", "Transformer2DModel"
 SAMPLE_SIZE = 32
 """Latents along an edge, where the file says nothing."""
+CHANNELS = 4
+"""Of the latents, where it does not say how many."""
 CLASSES = 1000
 """Where it does not say how many."""
 MAX_WIDTH = 16_384
@@ -51,7 +53,7 @@ def read_transformer(folder: Path, concepts: int | None = None) -> dict[str, Any
     checked.value("_class_name", lambda v: v in (NETWORK, EARLIER), f"be {NETWORK!r}")
     heads = checked.whole("num_attention_heads", 1, 1024, 16)
     width = checked.whole("attention_head_dim", 1, 1024, 72)
-    channels = checked.whole("in_channels", 1, 1024, 4)
+    channels = checked.whole("in_channels", 1, 1024, CHANNELS)
     side = checked.whole("sample_size", 1, MAX_SIDE, SAMPLE_SIZE)
     patch = checked.whole("patch_size", 1, 64, 2)
     checked.whole("num_layers", 1, MAX_LAYERS, 28)

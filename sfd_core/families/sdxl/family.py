@@ -37,6 +37,5 @@ PIPELINE = StockPipeline(
     read_text=_read_text,
     shape=("cross_attention_dim", "projection_class_embeddings_input_dim", "in_channels", "sample_size"),
     steps=50,
-    guidance=5.0,
 )
 FAMILY = TextFamily((PIPELINE,), OVER_STEPS)

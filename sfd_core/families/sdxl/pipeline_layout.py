@@ -8,13 +8,13 @@ from pathlib import Path
 from sfd_core.base_model.config_checks import MAX_NUMBER, Checked
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import INDEX
+from sfd_core.families.autoencoder_config import latent_channels
 from sfd_core.families.text.layout import PipelineLayout
 from sfd_core.families.text.part_configs import (
     check_clip,
     check_fit,
     checked_unet,
     clip_number,
-    latent_channels,
 )
 from sfd_core.families.text.tokens import CLIP
 

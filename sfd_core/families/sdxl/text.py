@@ -32,6 +32,10 @@ class SdxlText(TextParts):
     zeros: bool
 
     @property
+    def guidance(self) -> float:
+        return 5.0
+
+    @property
     def opening(self) -> str:
         return "StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)"
 

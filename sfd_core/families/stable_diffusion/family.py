@@ -28,6 +28,5 @@ PIPELINE = StockPipeline(
     read_text=_read_text,
     shape=("cross_attention_dim", "in_channels", "sample_size"),
     steps=50,
-    guidance=7.5,
 )
 FAMILY = TextFamily((PIPELINE,), OVER_STEPS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sfd_core.families.autoencoder_config import latent_channels
 from sfd_core.families.text.layout import PipelineLayout
 from sfd_core.families.text.part_configs import (
     check_clip,
     check_fit,
     checked_unet,
     clip_number,
-    latent_channels,
 )
 from sfd_core.families.text.tokens import CLIP
 

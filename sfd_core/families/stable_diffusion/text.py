@@ -15,6 +15,10 @@ class StableDiffusionText(TextParts):
     """The text side of Stable Diffusion: an embedding is the states of a prompt's tokens, [L, D]."""
 
     @property
+    def guidance(self) -> float:
+        return 7.5
+
+    @property
     def opening(self) -> str:
         return "StableDiffusionPipeline.from_pretrained(folder)"
 

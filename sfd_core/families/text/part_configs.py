@@ -10,7 +10,6 @@ from pathlib import Path
 from sfd_core.base_model.config_checks import MAX_NUMBER, Checked, shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import MAX_SIDE
-from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind
 
 CLIP_WIDTH, T5_WIDTH = 512, 512
 """What ``CLIPTextConfig`` and ``T5Config`` have where a folder says nothing."""
@@ -64,11 +63,6 @@ def check_t5(folder: Path, encoder: str) -> None:
 def t5_width(folder: Path, encoder: str) -> int:
     """Return the width of the states of a checked T5."""
     return int(read_config(folder / encoder / "config.json").get("d_model", T5_WIDTH))
-
-
-def latent_channels(folder: Path, kind: AutoencoderKind = SCALED) -> int:
-    """Return how many channels the latents of a checked autoencoder have."""
-    return int(read_config(folder / "vae" / "config.json").get("latent_channels", kind.channels))
 
 
 def clip_number(folder: Path, name: str, encoder: str = "text_encoder") -> int:

@@ -19,8 +19,8 @@ class StockPipeline:
     that is trained. ``load_network``: reads one from its folder, in float32 on the CPU. ``read_text``: reads what a
     pipeline's folder, whose configurations were checked, has beside its network, in float32 on the CPU; both raise
     ``ModelRefused``, naming the file and what is wrong with it. ``shape``: what a network from elsewhere must have as
-    the base model's has it, by fields of its configuration. ``steps``, ``guidance``: how a model is sampled whose
-    manifest does not say: as the stock pipeline does.
+    the base model's has it, by fields of its configuration. ``steps``: of a model's own sampler, where its manifest
+    does not say: as many as the stock pipeline takes.
     """
 
     layouts: Sequence[PipelineLayout]
@@ -29,4 +29,3 @@ class StockPipeline:
     read_text: Callable[[Path], TextParts]
     shape: Sequence[str]
     steps: int
-    guidance: float

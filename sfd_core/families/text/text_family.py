@@ -164,4 +164,4 @@ def _pipeline(base: LoadedBase) -> LoadedPipeline:
 
 def _guidance_of(base: LoadedPipeline) -> float:
     """The strength of guidance at which the base model is sampled."""
-    return float(base.model.figures.get("guidance", base.stock.guidance))
+    return float(base.model.figures.get("guidance", base.text.guidance))

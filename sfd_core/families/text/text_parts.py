@@ -52,6 +52,11 @@ class TextParts(ABC):
         """How stock diffusers opens a folder of :meth:`pipeline`, as Python of its ``folder``."""
 
     @property
+    @abstractmethod
+    def guidance(self) -> float:
+        """The strength of guidance at which the stock pipeline samples, where nothing says another."""
+
+    @property
     def arguments(self) -> Sequence[str]:
         """What the pipeline is asked with, beside a prompt and the steps, to draw as a generator does; as Python."""
         return ("guidance_scale=1",)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DModel
-from safetensors.torch import load_file
+from diffusers import UNet2DConditionModel, UNet2DModel
+from safetensors.torch import load_file, save_file
 
 from sfd_core.adding.add import add_model
 from sfd_core.adding.prospects import prospects
 from sfd_core.adding.remove import remove_model
 from sfd_core.adding.said import Said
 from sfd_core.adding.writing import unfinished
+from sfd_core.base_model import sources
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import registered
 from tests.support.foreign import CARS, save_class_model, save_classifier
+from tests.support.tiny_text_model import make_tiny_text_model
 
 
 @pytest.fixture
@@ -143,6 +146,64 @@ def test_weights_that_hold_nan_are_refused_and_leave_nothing(cars: Path, models:
     with pytest.raises(ModelRefused, match=r"conv_out\.bias holds NaN"):
         add_model(cars, models, Said())
     assert sorted(path.name for path in models.iterdir()) == [".lock"]
+
+
+def test_a_refusal_names_what_people_have(cars: Path, classifier: Path, models: Path) -> None:
+    """And not the copy that is gone by then."""
+    network, judge = cars / "unet/diffusion_pytorch_model.safetensors", classifier / "model.safetensors"
+    for file, name in ((network, "conv_out.bias"), (judge, "classifier.1.bias")):
+        weights = load_file(file)
+        save_file({**weights, name: weights[name] * torch.nan}, file, {"format": "pt"})
+    with pytest.raises(ModelRefused) as refused:
+        add_model(cars, models, Said(judges={"": classifier}))
+    assert f"{network}: conv_out.bias holds NaN" in str(refused.value)
+    assert f"{judge}: classifier.1.bias holds NaN" in str(refused.value)
+    assert str(models) not in str(refused.value)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_whoever_the_umask_lets_in_may_read_a_model(cars: Path, models: Path, umask: int) -> None:
+    """Of parts that became one file too, which safetensors writes for its owner alone."""
+    network = UNet2DModel.from_pretrained(cars / "unet")
+    shutil.rmtree(cars / "unet")
+    network.save_pretrained(cars / "unet", max_shard_size="3KB")
+    before = os.umask(umask)
+    try:
+        model = add_model(cars, models, Said())
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in model.folder.rglob("*") if path.is_file()}
+    folders = {stat.S_IMODE(path.stat().st_mode) for path in (model.folder, *model.folder.rglob("*")) if path.is_dir()}
+    assert (modes, folders) == ({0o666 & ~umask}, {0o777 & ~umask})
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_network_that_loads_and_does_not_run(
+    cars: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("shapes that do not fit")
+
+    if text:
+        make_tiny_text_model(tmp_path / "words")
+        (tmp_path / "words/manifest.json").unlink()
+    monkeypatch.setattr(UNet2DConditionModel if text else UNet2DModel, "forward", fail)
+    with pytest.raises(ModelRefused, match="its network does not run: shapes that do not fit"):
+        add_model(tmp_path / "words" if text else cars, models, Said())
+
+
+def test_weights_in_parts_that_are_more_than_one_file_may_be(
+    cars: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = UNet2DModel.from_pretrained(cars / "unet")
+    shutil.rmtree(cars / "unet")
+    network.save_pretrained(cars / "unet", max_shard_size="3KB")
+    size = sum(path.stat().st_size for path in (cars / "unet").glob("*.safetensors"))
+    monkeypatch.setattr(sources, "MAX_WEIGHTS_BYTES", size - 1)
+    with pytest.raises(ModelRefused, match=f"unet: weights of {size} bytes; at most {size - 1} are read"):
+        add_model(cars, models, Said())
+    monkeypatch.setattr(sources, "MAX_WEIGHTS_BYTES", size)
+    add_model(cars, models, Said())
 
 
 def test_a_judge_that_knows_other_things(cars: Path, models: Path, tmp_path: Path) -> None:

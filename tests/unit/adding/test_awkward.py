@@ -273,6 +273,12 @@ CLASS_FOLDERS = (
         Said(concepts=("a", "b")),
     ),
     Row("a name twice", lambda folder: None, "'a' is there 2 times", Said(concepts=("a", "a", "b"))),
+    Row(
+        "cells that are none, and a name too few",
+        lambda folder: None,
+        "--concepts names 2 classes, the network has 3",
+        Said(patch=2, concepts=("a", "b")),
+    ),
     Row("cells that are none", lambda folder: None, "no 2 x 2 pixels", Said(patch=2)),
 )
 

@@ -82,6 +82,16 @@ def test_real_images_of_what_is_forgotten_count_for_no_distance(
     assert one.undecided == ({} if possible else {"frechet_distance_ratio": why})
 
 
+def test_of_a_model_that_shows_nothing_of_any_concept_nothing_can_pass(model: BaseModel, tmp_path: Path) -> None:
+    """Four images a concept of an untrained network: none is seen often enough to be missed."""
+    save_pictures(tmp_path / "real", each=9)
+    (one,) = prospects(measure(model, tmp_path / "real"))
+    assert one.undecided == {}
+    first, *_ = one.lines()
+    assert first == "verdicts: fail and inconclusive are possible, pass is not:"
+    assert any("for a verdict on forgetting sedan, truck, van" in line for line in one.lines())
+
+
 def test_measured_again_without_real_images_the_judge_keeps_its_accuracy(model: BaseModel, tmp_path: Path) -> None:
     save_pictures(tmp_path / "real")
     first = measure(model, tmp_path / "real")

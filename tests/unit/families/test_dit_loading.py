@@ -96,6 +96,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (TRANSFORMER, {"sample_size": 258}, "sample_size 258 and patch_size 2 make more than 16384 patches"),
     *((TRANSFORMER, {"patch_size": size}, "patch_size is .*, must be 1 to 64") for size in (0, 65, None, 2.0)),
     (TRANSFORMER, {"in_channels": 0}, "in_channels is 0, must be 1 to 1024"),
+    (VAE, {"latent_channels": 7}, "transformer/config.json: in_channels is 4, the autoencoder's latents have 7"),
     *(
         (TRANSFORMER, {"out_channels": many}, "out_channels is .*, must be null, 4 or, with a learned range, 8")
         for many in (3, 12, "8", 8.0, True)

@@ -63,12 +63,13 @@ def asked(base: LoadedBase, **recipe: object) -> tuple[UnlearningRequest, Traini
 
 
 def test_a_network_is_asked_as_the_stock_pipeline_asks_it(base: LoadedBase, tiny: Tiny, stock: Any) -> None:
-    """Prompts, longer ones than are read among them, and times: the velocity is the same."""
+    """Prompts, longer ones than are read among them, and times: the velocity is the same, as far as float32 tells: one
+    token for 256 is summed otherwise (test_empty_tokens.py has it in float64)."""
     x = noise_of(range(4), noise_shape(base.network))
     with torch.no_grad():
         theirs = tiny.velocity(stock, x, 0.3, PROMPTS)
         ours = base.text.output(base.network, x, torch.full((4,), 300.0), base.text.embeddings(PROMPTS))
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-4)
 
 
 def test_guidance_leads_away_from_the_empty_prompt_or_a_named_one(base: LoadedBase) -> None:

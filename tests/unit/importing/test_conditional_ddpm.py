@@ -3,6 +3,8 @@ a second implementation draws of the same weights."""
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,28 @@ def checkpoint(
 
 def imported(path: Path, out: Path, **choices: Any) -> Imported:
     return import_checkpoint(path, out, None, Choices(**choices))
+
+
+def test_a_refusal_names_the_checkpoint_and_what_would_be_made_of_it(tmp_path: Path) -> None:
+    """And not the folder that is gone by then."""
+    path = checkpoint(tmp_path / "ckpt.pth", random_weights(32, (1, 1), 1, classes=1))
+    with pytest.raises(ModelRefused) as refused:
+        imported(path, tmp_path / "out", size=16, moving_average=False)
+    assert str(refused.value) == f"{path}: unet/config.json: num_class_embeds is 1, must be 2 to 1000, whole"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pth"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_whoever_the_umask_lets_in_may_read_what_was_made(tmp_path: Path, umask: int) -> None:
+    path = checkpoint(tmp_path / "ckpt.pth", random_weights(32, (1, 1), 1, 4))
+    before = os.umask(umask)
+    try:
+        imported(path, tmp_path / "out", size=16, moving_average=False)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "out", *(tmp_path / "out").rglob("*")]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in made if each.is_dir()} == {0o777 & ~umask}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in made if each.is_file()} == {0o666 & ~umask}
 
 
 @pytest.mark.parametrize(("multipliers", "attends", "size"), [(SMALL, 1, 32), (LARGE, 2, 64)])

@@ -23,6 +23,7 @@ from sfd_core.importing.importer import import_checkpoint
 from sfd_core.importing.layout import Choices
 from sfd_core.importing.layouts.conditional_ddpm import SCHEDULER
 from sfd_core.training.state import start
+from tests.support.tiny_flux import make_tiny_flux
 from tests.support.tiny_parts import digests, judge_entry
 from tests.support.tiny_text_model import make_tiny_text_model
 from tests.unit.importing.ddpm import random_weights
@@ -111,12 +112,21 @@ def test_another_base_models_generator_is_refused(base: BaseModel, tmp_path: Pat
     unet.conv_in = torch.nn.Conv2d(4, 7, 3)
     path, before = tmp_path / "a.pkl", (base.folder / "manifest.json").read_bytes()
     path.write_bytes(pickle.dumps({"ema": unet}))
-    with pytest.raises(ModelRefused, match=r"conv_in\.\w+ has shape"):
+    with pytest.raises(
+        ModelRefused, match=rf"^{path}: generator/diffusion_pytorch_model\.safetensors: conv_in\.\w+ has shape"
+    ):
         import_checkpoint(path, None, base.folder, Choices())
     assert (base.folder / "manifest.json").read_bytes() == before
     assert not [entry for entry in base.folder.iterdir() if "distilled" in entry.name or "unfinished" in entry.name]
     with pytest.raises(ModelRefused, match=r"say which \(--of\)"):
         import_checkpoint(path, tmp_path / "out", None, Choices())
+
+
+def test_a_base_model_whose_network_is_no_u_net(base: BaseModel, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.pkl", make_tiny_flux(tmp_path / "flux")
+    path.write_bytes(pickle.dumps({"ema": moved(base, 1)}))
+    with pytest.raises(ModelRefused, match=r"holds a U-Net, and the network of tiny-flux \(flow\) is none"):
+        import_checkpoint(path, None, other.folder, Choices())
 
 
 def test_a_distilled_ddpm_becomes_the_distilled_start(tmp_path: Path) -> None:

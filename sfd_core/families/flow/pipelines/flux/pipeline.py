@@ -50,6 +50,11 @@ class FluxText(TextParts):
     pixels: int
 
     @property
+    def guidance(self) -> float:
+        """FLUX.1 schnell, which is not given the number, is not guided at all."""
+        return STRENGTH if self.guides else 1
+
+    @property
     def opening(self) -> str:
         return "FluxPipeline.from_pretrained(folder)"
 
@@ -142,5 +147,4 @@ PIPELINE = StockPipeline(
     read_text=_read_text,
     shape=("joint_attention_dim", "pooled_projection_dim", "in_channels", "sample_size", "guidance_embeds"),
     steps=28,
-    guidance=STRENGTH,
 )

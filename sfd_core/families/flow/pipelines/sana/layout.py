@@ -10,10 +10,10 @@ from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.layout import SCHEDULER
 from sfd_core.base_model.manifest_parts import MAX_SIDE
 from sfd_core.errors import ModelRefused
-from sfd_core.families.autoencoder_config import AutoencoderKind, check_blocks
+from sfd_core.families.autoencoder_config import AutoencoderKind, check_blocks, latent_channels
 from sfd_core.families.flow.pipelines import FlowLayout
 from sfd_core.families.flow.scheduler_config import FlowConfig, read_flow_scheduler
-from sfd_core.families.text.part_configs import check_fit, latent_channels
+from sfd_core.families.text.part_configs import check_fit
 from sfd_core.families.text.tokens import gemma_tokenizer
 
 TOKENS = 300

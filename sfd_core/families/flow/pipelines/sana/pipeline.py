@@ -37,6 +37,10 @@ class SanaText(TextParts):
     scale: float
 
     @property
+    def guidance(self) -> float:
+        return 4.5
+
+    @property
     def opening(self) -> str:
         return "SanaPipeline.from_pretrained(folder)"
 
@@ -110,5 +114,4 @@ PIPELINE = StockPipeline(
     read_text=_read_text,
     shape=("caption_channels", "in_channels", "sample_size", "timestep_scale"),
     steps=20,
-    guidance=4.5,
 )

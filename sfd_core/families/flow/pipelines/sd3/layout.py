@@ -12,10 +12,10 @@ from typing import Any
 from sfd_core.base_model.config_checks import MAX_LAYERS, Checked, is_whole
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest_parts import MAX_SIDE
-from sfd_core.families.autoencoder_config import SHIFTED
+from sfd_core.families.autoencoder_config import SHIFTED, latent_channels
 from sfd_core.families.flow.pipelines import FlowLayout
 from sfd_core.families.flow.scheduler_config import read_flow_scheduler
-from sfd_core.families.text.part_configs import check_clip, check_fit, check_t5, clip_number, latent_channels, t5_width
+from sfd_core.families.text.part_configs import check_clip, check_fit, check_t5, clip_number, t5_width
 from sfd_core.families.text.tokens import CLIP, t5_tokenizer
 
 CLIPS, T5_ENCODER = ("text_encoder", "text_encoder_2"), "text_encoder_3"

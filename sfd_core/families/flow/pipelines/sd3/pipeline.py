@@ -38,6 +38,10 @@ class Sd3Text(TextParts):
     joint: int
 
     @property
+    def guidance(self) -> float:
+        return 7.0
+
+    @property
     def opening(self) -> str:
         without = "" if self._has_t5 else ", text_encoder_3=None, tokenizer_3=None"
         return f"StableDiffusion3Pipeline.from_pretrained(folder{without})"
@@ -120,5 +124,4 @@ PIPELINE = StockPipeline(
     read_text=_read_text,
     shape=("joint_attention_dim", "pooled_projection_dim", "in_channels", "sample_size"),
     steps=28,
-    guidance=7.0,
 )
