@@ -48,7 +48,7 @@ def test_a_refusal_names_the_checkpoint_and_what_would_be_made_of_it(tmp_path: P
     path = checkpoint(tmp_path / "ckpt.pth", random_weights(32, (1, 1), 1, classes=1))
     with pytest.raises(ModelRefused) as refused:
         imported(path, tmp_path / "out", size=16, moving_average=False)
-    assert str(refused.value) == f"{path}: unet/config.json: num_class_embeds is 1, must be 2 to 1000, whole"
+    assert str(refused.value) == f"{path}: unet/config.json: num_class_embeds is 1, must be 2 to 10000, whole"
     assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pth"]
 
 
