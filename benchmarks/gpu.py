@@ -30,9 +30,10 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.memory import GB
+from benchmarks.shared.bench import SETTINGS, SMALLEST, Bench, Setting
 from benchmarks.shared.command import Command, Option
 from benchmarks.shared.experiment import job
-from benchmarks.shared.sd15 import SCHEDULE, SETTINGS, SHAPES, SMALLEST, Bench, Setting, Shapes
+from benchmarks.shared.sd15 import SCHEDULE, SHAPES, Shapes
 from sfd_core.base_model.manifest import MANIFEST, SCHEMA_VERSION, BaseModel, file_sha256
 from sfd_core.families.autoencoder import Autoencoder
 from sfd_core.families.device import device_name
@@ -132,7 +133,7 @@ def billions(memory: int | None) -> str:
 def trained(setting: Setting, arguments: argparse.Namespace, meter: Meter) -> dict[str, Any]:
     """Measure the second step and those after it: what Adam keeps is there from then on."""
     meter.forget()
-    bench = Bench(setting, BATCH, arguments.micro_batch, meter.device, SHAPES[arguments.shapes])
+    bench = Bench(setting, BATCH, arguments.micro_batch, meter.device, SHAPES[arguments.shapes].trained)
     bench.step()
     meter.forget_peak()
     seconds = [meter.timed(bench.step) for _ in range(arguments.steps)]

@@ -1,9 +1,10 @@
-"""How much memory a training step of Stable Diffusion 1.5 needs, counted and not measured: docs/memory.md.
+"""How much memory a training step needs, counted and not measured: docs/memory.md.
 
-    python -m benchmarks.memory            # prints the table
+    python -m benchmarks.memory                      # prints the table of Stable Diffusion 1.5
+    python -m benchmarks.memory --shapes flux-dev    # of another model
 
-The step is ``sfd_core.training.step.TrainingStep``'s own, over networks of SD 1.5's shapes, run with fake tensors: they
-have shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every
+The step is ``sfd_core.training.step.TrainingStep``'s own, over networks of published shapes, run with fake tensors:
+they have shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every
 byte of every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own
 buffers.
 """
@@ -17,28 +18,30 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.shared.bench import SETTINGS, Bench, Setting, Trained
 from benchmarks.shared.command import Command, Option
 from benchmarks.shared.experiment import CPU
+from benchmarks.shared.flows import FLOWS
 from benchmarks.shared.page import table
-from benchmarks.shared.sd15 import SD15, SETTINGS, SHAPES, Bench, Setting, Shapes
+from benchmarks.shared.sd15 import SHAPES
 from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.training.state import TrainingState
 from sfd_core.training.step import TrainingStep
 
 GB = 1e9
+MODELS = {**{name: shapes.trained for name, shapes in SHAPES.items()}, **FLOWS}
 NUMBERS = tuple(range(1, len(SETTINGS) + 1))
 COMMAND = Command(
     "memory",
     __doc__,
     Option("--micro-batch", 1, "images at once"),
     Option("--only", NUMBERS, "rows by number", choices=NUMBERS, quick=(1, len(SETTINGS))),
-    Option("--shapes", "sd15", "of the networks", quick="small", choices=tuple(SHAPES)),
+    Option("--shapes", "sd15", "of the networks", quick="small", choices=tuple(MODELS)),
 )
 HEADS = ("setting", "weights", "what Adam keeps", "gradients", "activations and copies", "peak")
 
@@ -105,7 +108,7 @@ class _Step(TrainingStep):
         optimizer.step()
 
 
-def counted(setting: Setting, micro_batch: int, shapes: Shapes = SD15) -> Row:
+def counted(setting: Setting, micro_batch: int, trained: Trained) -> Row:
     """Count a second step, so that what Adam keeps is there from the start."""
     # A fake tensor's value is asked for by the logged losses, the check of the images, and Adam's count of steps; a
     # network of fake tensors is where it shall be, and cannot be moved.
@@ -114,18 +117,18 @@ def counted(setting: Setting, micro_batch: int, shapes: Shapes = SD15) -> Row:
         patch.object(nn.Module, "to", lambda self, *_, **__: self),
     )
     with _Fakes(), no_values, stays, (alive := Alive()):
-        bench = Bench(setting, 2 * micro_batch, micro_batch, CPU, shapes, _Step)
+        bench = Bench(setting, 2 * micro_batch, micro_batch, CPU, trained, _Step)
         for _ in range(2):
             alive.most = alive.now
             bench.step()
         return Row(setting.name, *bench.kept(), alive.most)
 
 
-def decoding(images: int, shapes: Shapes = SD15) -> int:
+def decoding(images: int, trained: Trained) -> int:
     """Count the bytes alive while ``images`` latents are decoded in float32, the autoencoder's own included."""
     with _Fakes(), torch.no_grad(), (alive := Alive()):
-        vae = AutoencoderKL(**shapes.vae).eval()
-        vae.decode(torch.zeros(images, 4, shapes.latent, shapes.latent))
+        vae: Any = trained.autoencoder().eval()
+        vae.decode(torch.zeros(images, *trained.latents))
         return alive.most
 
 
@@ -137,11 +140,11 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def run(arguments: argparse.Namespace) -> str:
     """Count every setting, then decoding."""
-    shapes = SHAPES[arguments.shapes]
-    rows = [counted(SETTINGS[i - 1], arguments.micro_batch, shapes) for i in arguments.only]
+    trained = MODELS[arguments.shapes]
+    rows = [counted(SETTINGS[i - 1], arguments.micro_batch, trained) for i in arguments.only]
     print(table(HEADS, [cells(row) for row in rows]))
     for images in (1, SAMPLE_BATCH):
-        print(f"decoding {images} at {shapes.pixels} pixels: {decoding(images, shapes) / GB:.1f}")
+        print(f"decoding {images} at {trained.pixels} pixels: {decoding(images, trained) / GB:.1f}")
     return f"peak {rows[-1].peak / GB:.3g} x 10^9 bytes, {rows[-1].name}"
 
 

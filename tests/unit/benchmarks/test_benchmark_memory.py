@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from benchmarks.memory import Alive, Row, cells, counted, decoding
-from benchmarks.shared.sd15 import SMALL, Setting
+from benchmarks.shared.bench import Setting
+from benchmarks.shared.sd15 import SHAPES
+
+SMALL = SHAPES["small"].trained
 
 
 def test_bytes_are_counted_while_they_are_alive_and_views_are_not_counted_again() -> None:
