@@ -4,9 +4,9 @@
     python -m benchmarks.memory --shapes flux-dev    # of another model
 
 The step is ``sfd_core.training.step.TrainingStep``'s own, over networks of published shapes, run with fake tensors:
-they have shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is every
-byte of every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the kernels' own
-buffers.
+they have shapes and types, but no storage, so it takes no GPU, no weights and next to no memory. What is counted is
+every byte of every tensor that is alive at once. What a GPU adds is not: its context, the allocator's gaps, the
+kernels' own buffers.
 """
 
 from __future__ import annotations

@@ -104,12 +104,15 @@ def names_of(id2label: object, path: Path) -> tuple[str, ...]:
     return tuple(str(id2label[str(i)]) for i in range(len(id2label)))
 
 
-def other_labels(judge: Judge, concepts: Sequence[str], named: bool) -> str:
+def other_labels(judge: Judge, concepts: Sequence[str], hint: str = "") -> str:
+    """Say how the labels of ``judge`` are not ``concepts``. ``hint``: what can be done about these."""
     lacks, more = (
         [name for name in some if name not in others]
         for some, others in ((concepts, judge.labels), (judge.labels, concepts))
     )
     said = [f"it lacks {', '.join(lacks)}"] if lacks else []
     said += [f"it has {', '.join(more)}"] if more else []
-    why = "" if named else " (nothing names the model's classes: say --concepts)"
-    return f"{judge.source}: its labels are not the model's concepts: {' and '.join(said) or 'one is there twice'}{why}"
+    return (
+        f"{judge.source}: its labels are not the model's concepts: {' and '.join(said) or 'one is there twice'}"
+        f"{hint and f' ({hint})'}"
+    )

@@ -67,13 +67,13 @@ def survey(source: Path, said: Said, known: Collection[str]) -> Survey:
     faults.found += _out_of_place(said, family)
     image, count = _what_it_makes(source, layout, said.patch, files, faults)
     concepts: tuple[str, ...] = ()
-    named = bool(said.concepts)
+    hint = ""
     if (image is not None or count is not None) and not family.takes_prompts:
         found = faults.attempt(_concepts, source, count, said, judges)
-        concepts, named = found or ((), False)
+        concepts, hint = found or ((), "")
     if concepts:
         apart = (judge for judge in judges if sorted(judge.labels) != sorted(concepts))
-        faults.found += [other_labels(judge, concepts, named) for judge in apart]
+        faults.found += [other_labels(judge, concepts, hint) for judge in apart]
     faults.refuse(str(source))
     assert image is not None  # or there were faults
     return Survey(family, name, image, concepts, tuple(judges), files, words)
@@ -148,18 +148,20 @@ def _image(source: Path, layout: FolderLayout, patch: int) -> ImageFormat:
     return ImageFormat(cells.channels // patch**2, cells.height * patch, cells.width * patch, patch)
 
 
-def _concepts(source: Path, count: int | None, said: Said, judges: Sequence[Judge]) -> tuple[tuple[str, ...], bool]:
-    """The names of the classes, and whether they are more than numbers: those that are said, else the pipeline's, else
-    the judge's. ``count``: how many the network knows, where that is known."""
+def _concepts(source: Path, count: int | None, said: Said, judges: Sequence[Judge]) -> tuple[tuple[str, ...], str]:
+    """The names of the classes: those that are said, else the pipeline's, else the judge's, else numbers; and what can
+    be done where a judge has others. ``count``: how many the network knows, where that is known."""
+    hint = ""
     of_index = object_in(source / INDEX).get("id2label") if (source / INDEX).is_file() else None
     if said.concepts:
         names, whose = said.concepts, "--concepts names"
     elif of_index is not None:
         names, whose = _apart(names_of(of_index, source / INDEX)), f"{INDEX} names"
+        hint = f"{INDEX} has those: say --concepts, in the judge's words and the order of the model's classes"
     elif judges:
         names, whose = judges[0].labels, "the judge knows"
     elif count is not None:
-        return tuple(str(label) for label in range(count)), False
+        return tuple(str(label) for label in range(count)), hint
     else:
         raise ModelRefused(f"{source}: nothing names its classes: say --concepts, or give a --judge that knows them")
     if count is not None and len(names) != count:
@@ -172,7 +174,7 @@ def _concepts(source: Path, count: int | None, said: Said, judges: Sequence[Judg
         faults.append(f"there are {len(names)}, must be 2 to {MAX_CONCEPTS}")
     if faults:
         raise ModelRefused(f"{source}: names of classes: {'; '.join(faults)}: say --concepts")
-    return names, True
+    return names, hint
 
 
 def _apart(names: Sequence[str]) -> tuple[str, ...]:

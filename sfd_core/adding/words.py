@@ -77,7 +77,7 @@ def words_of(said: Said, files: dict[str, tuple[Path, ...]], faults: Faults) -> 
     for domain, found in judges.items():
         names = tuple(concept.name for concept in given.domains[domain])
         apart = (judge for judge in found if sorted(judge.labels) != sorted(names))
-        faults.found += [other_labels(judge, names, True) for judge in apart]
+        faults.found += [other_labels(judge, names) for judge in apart]
     return Words(given, made, judges)
 
 

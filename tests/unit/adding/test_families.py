@@ -102,6 +102,12 @@ def test_a_transformer_whose_classes_nothing_names(dit: Path, tmp_path: Path) ->
     assert add_model(dit, tmp_path / "models", Said()).concepts == ("0", "1", "2", "3", "4")
 
 
+def test_a_judge_with_other_names_than_the_pipeline(dit: Path, tmp_path: Path) -> None:
+    """As whoever reads ImageNet's long names has one: they can be said in the judge's words."""
+    with pytest.raises(ModelRefused, match=r"it has goldfish.*: say --concepts, in the judge's words and the order of"):
+        add_model(dit, tmp_path / "models", Said(judges={"": tmp_path / "made/judge"}))
+
+
 def test_names_that_are_not_the_pipelines(dit: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="id2label calls class 4 'hen', the manifest's concept is 'duck'"):
         add_model(dit, tmp_path / "models", Said(concepts=(*CONCEPTS[:4], "duck")))
