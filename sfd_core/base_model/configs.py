@@ -25,6 +25,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     refuse_link_out(path)
     try:
+        if path.exists() and not path.is_file():
+            raise ModelRefused(f"{path}: not a file")
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelRefused(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
         config = read_json(path)

@@ -106,7 +106,8 @@ def class_named(path: Path) -> Any:
 def _said(path: Path) -> dict[str, Any]:
     """What a configuration says; nothing where it cannot be read."""
     try:
-        config = read_json(path) if path.stat().st_size <= MAX_CONFIG_BYTES else None
+        # A pipe in its place would have whoever reads wait for ever.
+        config = read_json(path) if path.is_file() and path.stat().st_size <= MAX_CONFIG_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}

@@ -4,7 +4,7 @@ from the headers before anything large is allocated. Nothing of a folder is ever
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,13 +75,24 @@ def load_weights(empty: M, path: Path) -> M:
 def check_header(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
     """Hold a safetensors file's header against the expected names and shapes, without reading a weight."""
     kinds = check_readable(path)
-    if missing := sorted(set(shapes) - set(kinds)):
-        raise ModelRefused(f"{path}: {len(missing)} weights are missing, the first is {missing[0]}")
-    if extra := sorted(set(kinds) - set(shapes)):
-        raise ModelRefused(f"{path}: {len(extra)} weights are not the network's, the first is {extra[0]}")
-    for name, (shape, _) in kinds.items():
-        if shape != shapes[name]:
-            raise ModelRefused(f"{path}: {name} has shape {list(shape)}, the network needs {list(shapes[name])}")
+    others = [(name, shape, shapes[name]) for name, (shape, _) in kinds.items() if shape != shapes.get(name, shape)]
+    _check_names(set(shapes) - set(kinds), set(kinds) - set(shapes), others, path)
+
+
+def _check_names(
+    missing: Collection[str],
+    extra: Collection[str],
+    others: Collection[tuple[str, Sequence[int], Sequence[int]]],
+    path: Path,
+) -> None:
+    """Refuse weights of ``path`` that are not the network's. ``others``: the name of each of another shape, with that
+    and the network's."""
+    if missing:
+        raise ModelRefused(f"{path}: {len(missing)} weights are missing, the first is {min(missing)}")
+    if extra:
+        raise ModelRefused(f"{path}: {len(extra)} weights are not the network's, the first is {min(extra)}")
+    for name, shape, needed in others:
+        raise ModelRefused(f"{path}: {name} has shape {list(shape)}, the network needs {list(needed)}")
 
 
 def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -129,12 +140,18 @@ def load_pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
     check_class(folder, kind.__module__.partition(".")[0], kind.__name__)
     check_readable(folder / weights)
     try:
-        network = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        network, found = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are said in ``found``, and refused
+        )
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
         raise ModelRefused(f"{folder}: no {kind.__name__} can be read from it: {error}") from None
-    for name, value in network.named_parameters():
-        if value.is_meta:
-            raise ModelRefused(f"{folder / weights}: {name} is missing")
+    # What a library only warns of, and makes up by chance.
+    _check_names(found["missing_keys"], found["unexpected_keys"], found["mismatched_keys"], folder / weights)
     check_finite(network.state_dict(), folder / weights)
     return network
 

@@ -23,7 +23,8 @@ def load_tokenizer(folder: Path, kind: type[Any], name: str, known: int) -> Any:
         read = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
         raise ModelRefused(f"{folder}: no {name} tokenizer can be read from it: {error}") from None
-    if read("a cat").input_ids == read("b dog").input_ids:  # its class makes one up where a file is without words
+    cat, dog = (read.backend_tokenizer.encode(text).ids for text in ("a cat", "b dog"))
+    if cat == dog:  # its class makes one up where a file is without words
         raise ModelRefused(f"{folder}: the {name} tokenizer reads 'a cat' as it reads 'b dog': its files have no words")
     if known < len(read):
         raise ModelRefused(f"{folder}: {len(read)} tokens, the text encoder knows {known}")

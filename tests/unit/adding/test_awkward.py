@@ -4,6 +4,7 @@ is used. A row says what is done to a stock folder, and what comes of it."""
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -129,6 +130,12 @@ def beside(name: str, content: str = "{}") -> Change:
         (folder / name).write_text(content)
 
     return change
+
+
+def pipe(folder: Path) -> None:
+    """Whoever reads it waits for somebody who writes."""
+    (folder / "unet/config.json").unlink()
+    os.mkfifo(folder / "unet/config.json")
 
 
 def network_alone(folder: Path) -> None:
@@ -261,6 +268,7 @@ CLASS_FOLDERS = (
     ),
     Row("images that are no squares", lambda folder: save_class_model(folder, sample_size=(8, 16))),
     Row("no size", changed("unet/config.json", sample_size=None), "sample_size is None, must be 1 to 4096"),
+    Row("a pipe for a configuration", pipe, "can be added is class_unet (unet/config.json of a UNet2DModel)"),
     Row("no classes", changed("unet/config.json", num_class_embeds=None), "num_class_embeds is None"),
     Row("learned variances", lambda folder: save_class_model(folder, out_channels=6), "learned variances are not read"),
     Row("code of its own", changed("unet/config.json", auto_map={"AutoModel": "evil.Model"}), "auto_map"),

@@ -22,7 +22,8 @@ from tests.support.tiny_sana import make_tiny_sana
 from tests.support.tiny_sd3 import make_tiny_sd3
 from tests.support.tiny_sdxl import make_tiny_sdxl
 
-INDEX, SCHEDULER, NETWORK = "model_index.json", "scheduler/scheduler_config.json", "transformer/config.json"
+INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
+NETWORK, ENCODER = "transformer/config.json", "text_encoder/config.json"
 MADE: dict[str, Callable[[Path], Any]] = {
     "sd3": lambda folder: make_tiny_sd3(folder, t5=True),
     "flux": make_tiny_flux,
@@ -96,7 +97,8 @@ class Row:
     refused: str | None = None
 
 
-EVERY = tuple(MADE)
+EVERY, CLIPS, KLS = tuple(MADE), ("sd3", "flux", "sdxl"), ("sd3", "flux", "sdxl", "dit")
+"""All pipelines, those with one of CLIP's text encoders and those with an ``AutoencoderKL``."""
 LEFT_OVER = {"base_shift": None, "max_shift": None, "beta_start": 0.00085, "thresholding": None, "steps_offset": 1}
 ROWS = (
     Row("halves alone", EVERY, halves),
@@ -116,6 +118,10 @@ ROWS = (
     Row("quantized", ("sd3", "flux", "sana"), changed(NETWORK, quantization_config={}), "quantized weights are not"),
     Row("nobody's network", ("sd3", "flux", "sana", "dit"), changed(NETWORK, _class_name=None), "_class_name is None"),
     Row("more output", ("sd3", "flux", "sana"), changed(NETWORK, out_channels=8), "out_channels is 8"),
+    Row("more layers than weights", CLIPS, changed(ENCODER, num_hidden_layers=3), "weights are missing, the first is"),
+    Row("more weights than layers", CLIPS, changed(ENCODER, num_hidden_layers=1), "weights are not the network's"),
+    Row("fewer tokens than weights", CLIPS, changed(ENCODER, vocab_size=10), "the network needs [10, "),
+    Row("half an encoder", KLS, changed("vae/config.json", down_block_types=["DownEncoderBlock2D"]), "vae/diffusion"),
     Row("a third tokenizer alone", ("sd3",), changed(INDEX, text_encoder_3=[None, None])),
     Row("a third encoder that is missing", ("sd3",), lambda d: shutil.rmtree(d / "text_encoder_3"), "no such file"),
     Row("a number that weights lack", ("flux",), changed(NETWORK, guidance_embeds=False), "are not the network's"),
