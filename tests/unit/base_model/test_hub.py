@@ -116,6 +116,20 @@ def test_a_part_that_is_not_there(server: Server, repository: Path, tmp_path: Pa
     assert not any(name.endswith(".safetensors") for name in server.served)
 
 
+def test_parts_that_are_more_than_one_file_may_be(
+    server: Server, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are added up before any is fetched."""
+    unet = UNet2DConditionModel.from_pretrained(repository / "unet")
+    shutil.rmtree(repository / "unet")
+    unet.save_pretrained(repository / "unet", max_shard_size="50KB")
+    size = sum(path.stat().st_size for path in (repository / "unet").glob("*.safetensors"))
+    monkeypatch.setattr(hub_module, "MAX_WEIGHTS_BYTES", size - 1)
+    with pytest.raises(ModelRefused, match=rf"unet/diffusion_pytorch_model\.safetensors has {size} bytes; at most"):
+        fetch(server, tmp_path / "model")
+    assert not any(name.endswith(".safetensors") for name in server.served)
+
+
 @pytest.mark.usefixtures("repository")
 def test_an_interrupted_fetch_goes_on(server: Server, tmp_path: Path) -> None:
     class Enough(Exception):
