@@ -268,13 +268,14 @@ class Settings(BaseSettings):
         own = () if signer is None else (signer.public_key,)
         return (*own, *(load_public_key(path) for path in self.retired_keys))
 
-    def models(self) -> BaseModels:
+    def models(self, adding: bool = False) -> BaseModels:
         """Find the registered base models by name. Whoever keeps the answer sees models that are added later.
+        ``adding``: one is to be added, so the folder of one's own need not be there yet.
 
         Raises:
             sfd_core.errors.ModelRefused: for a folder or manifest that cannot be read.
         """
-        made_later = self.data_dir / OWN_MODELS
+        made_later = self.models_dir if adding else self.data_dir / OWN_MODELS
         if self.models_dir is not None and self.models_dir != made_later and not self.models_dir.is_dir():
             raise ModelRefused(f"LETHE_MODELS_DIR={self.models_dir}: not a folder: make it, or leave the setting out")
         named = (self.bundled_models_dir, self.models_dir)

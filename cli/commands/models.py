@@ -104,10 +104,9 @@ def add(
         guidance,
         link,
     )
-    own = own_folder(settings)
-    own.mkdir(parents=True, exist_ok=True)
+    own, known = own_folder(settings), settings.models(adding=True)
     with folder_of(source, like, settings) as folder:
-        model = add_model(folder, own, said, settings.models())
+        model = add_model(folder, own, said, known)
     typer.echo(f"added {model.name} ({model.family}): {model.folder}")
     if model.concepts:
         typer.echo(f"concepts: {', '.join(model.concepts)}")
