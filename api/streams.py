@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import Identity
 from api.logs import log
 from api.schemas.jobs import EventObject
 from api.services import Services
@@ -21,8 +20,9 @@ from jobs.states import EventType
 
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 1000
-RECHECK_SECONDS = 2.0
-"""How often an open stream is asked whether its key is still good."""
+LOOK_UP_SECONDS = 2.0
+"""The longest that a stream waits without looking whether it must ping."""
+_AFTER_FAILURE_SECONDS = 2.0
 _BATCH = 500
 _LAST = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED})
 
@@ -32,17 +32,16 @@ def is_over(job: Job, seen: int) -> bool:
     return job.terminal and seen >= job.last_seq
 
 
-async def event_stream(services: Services, identity: Identity, job_id: str, seen: int) -> AsyncIterator[bytes]:
-    """Yield the job's events after number ``seen``, as they happen. Ends after the event that ends the job, when the
-    server is asked to stop, or when the reader's key is no longer good; a reader that comes back with ``Last-Event-ID``
-    misses nothing and gets nothing twice.
+async def event_stream(services: Services, tenant: str, job_id: str, seen: int) -> AsyncIterator[bytes]:
+    """Yield the job's events after number ``seen``, as they happen. Ends after the event that ends the job, or when the
+    server is asked to stop; a reader that comes back with ``Last-Event-ID`` misses nothing and gets nothing twice.
     """
     services.metrics.streams.inc()
     try:
         yield format_sse_event(retry=RETRY_MILLISECONDS, comment="events of a job: data is one JSON object each")
         quiet_since = time.monotonic()
         while not services.closing.is_set():
-            batch = await _read(services, identity, job_id, seen)
+            batch = await _read(services, tenant, job_id, seen)
             for event in batch:
                 yield _message(event)
                 seen = event.seq
@@ -53,23 +52,21 @@ async def event_stream(services: Services, identity: Identity, job_id: str, seen
                 continue
             if batch and batch[-1].type in _LAST:
                 return
-            while not services.closing.is_set() and not await services.feed.wait(job_id, seen, RECHECK_SECONDS):
-                if not await run_in_threadpool(services.authenticator.still, identity, "read"):
-                    return
-                if time.monotonic() - quiet_since >= PING_SECONDS - RECHECK_SECONDS / 2:
+            while not services.closing.is_set() and not await services.feed.wait(job_id, seen, LOOK_UP_SECONDS):
+                if time.monotonic() - quiet_since >= PING_SECONDS - LOOK_UP_SECONDS / 2:
                     yield b": ping\n\n"
                     quiet_since = time.monotonic()
     finally:
         services.metrics.streams.dec()
 
 
-async def _read(services: Services, identity: Identity, job_id: str, seen: int) -> tuple[Event, ...]:
+async def _read(services: Services, tenant: str, job_id: str, seen: int) -> tuple[Event, ...]:
     """The next events; none where the database is away, which a stream outlasts."""
     try:
-        return await run_in_threadpool(services.jobs.events, job_id, seen, _BATCH, identity.tenant)
+        return await run_in_threadpool(services.jobs.events, job_id, seen, _BATCH, tenant)
     except (DBAPIError, PoolTimeout) as error:
         log.warning("event_stream_interrupted", job_id=job_id, error=type(error).__name__)
-        await asyncio.sleep(RECHECK_SECONDS)
+        await asyncio.sleep(_AFTER_FAILURE_SECONDS)
         return ()
 
 

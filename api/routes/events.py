@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.auth import Reader
+from api.lasting import LastingResponse
 from api.negotiation import preferred
 from api.problems import Wrong, invalid
 from api.routes.documented import errors
@@ -56,7 +57,14 @@ async def list_events(
         if seen and is_over(job, seen):
             return Response(status_code=204)  # tells a browser's EventSource not to connect again
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(event_stream(use, who, job_id, seen), 200, headers, "text/event-stream")
+        return LastingResponse(
+            event_stream(use, who.tenant, job_id, seen),
+            use.authenticator,
+            who,
+            breaks_off=False,  # a reader that comes back goes on where it was
+            headers=headers,
+            media_type="text/event-stream",
+        )
     found = await run_in_threadpool(use.jobs.events, job_id, seen, query.limit + 1, who.tenant)
     more = len(found) > query.limit
     data = [EventObject.of(event) for event in found[: query.limit]]

@@ -7,10 +7,11 @@ from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.archive import zip_chunks
 from api.auth import Administrator, Reader
+from api.lasting import LastingResponse
 from api.releasing import release, served
 from api.routes.documented import errors
 from api.schemas.common import ListOf
@@ -79,7 +80,10 @@ def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Resp
         "Cache-Control": "private, no-cache",
         "ETag": _etag(generator.record),
     }
-    return StreamingResponse(chain([first], chunks), 200, headers, "application/zip")
+    whole = chain([first], chunks)
+    return LastingResponse(
+        whole, use.authenticator, who, breaks_off=True, headers=headers, media_type="application/zip"
+    )
 
 
 @router.get(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from api.auth import COOKIE
 from api.brake import FAILURES
 from jobs import keys, sessions
 from jobs.settings import Settings
-from tests.api.making import body, is_problem, published, signed_in, submitted, train
-from tests.api.test_events import streaming
+from jobs.states import EventType
+from tests.api.making import body, is_problem, publish, published, signed_in, submitted, train
+from tests.api.test_events import events, streaming
 from tests.support.serving import Service, serving
 from tests.support.waiting import wait_for
 
@@ -116,6 +120,82 @@ def test_a_revocation_holds_within_five_seconds(guarded: Service, bearer: Bearer
         for _ in lines:  # an open stream ends too
             pass
         assert time.monotonic() - began < 5
+
+
+@contextmanager
+def busy(service: Service, job_id: str) -> Iterator[None]:
+    """Something happens to the job every few hundredths of a second: no open stream is ever without an event."""
+    attempt = train(service.store, job_id)
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.wait(0.03):
+            service.store.progress(job_id, attempt, {"of": 1}, [(EventType.PROGRESS, {"images": 1})])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+
+
+@pytest.mark.parametrize(("ended_by", "sent_as"), [("revocation", "header"), ("expiry", "cookie")])
+def test_a_busy_stream_ends_with_its_key(guarded: Service, bearer: Bearer, ended_by: str, sent_as: str) -> None:
+    job_id = submitted(guarded, bearer("admin"))
+    expires = datetime.now(UTC) + timedelta(seconds=1.5)
+    key, secret = keys.create(guarded.engine, "acme", "leaked", ["read"], expires if ended_by == "expiry" else None)
+    headers = {"Authorization": f"Bearer {secret}"} if sent_as == "header" else {"Cookie": f"{COOKIE}={secret}"}
+    with busy(guarded, job_id), streaming(guarded, job_id, headers=headers) as (_, lines):
+        for _ in zip(events(lines), range(20), strict=False):
+            pass
+        ends = expires
+        if ended_by == "revocation":
+            keys.revoke(guarded.engine, key.id)
+            ends = datetime.now(UTC)
+        for _ in events(lines):  # ends whole, not by a broken connection
+            assert datetime.now(UTC) - ends < timedelta(seconds=5), "goes on with a key that ended"
+    assert guarded.http.get("/v1/jobs", headers=headers).status_code == 401
+
+
+def test_a_stream_that_is_read_slowly_ends_with_its_key(guarded: Service, bearer: Bearer) -> None:
+    job_id = submitted(guarded, bearer("admin"))
+    attempt = train(guarded.store, job_id)
+    long = [(EventType.PROGRESS, {"words": "x" * 1000})] * 500
+    for _ in range(40):  # 20 MB: more than sockets hold
+        guarded.store.progress(job_id, attempt, {"of": 1}, long)
+    key, secret = keys.create(guarded.engine, "acme", "leaked", ["read"])
+    with streaming(guarded, job_id, headers={"Authorization": f"Bearer {secret}"}) as (_, lines):
+        next(events(lines))
+        keys.revoke(guarded.engine, key.id)
+        wait_for(lambda: "lethe_event_streams 0.0" in guarded.http.get("/metrics").text, 5)
+
+
+def test_a_download_that_is_read_slowly_breaks_off_with_its_key(
+    guarded: Service, bearer: Bearer, tmp_path: Path
+) -> None:
+    admin = bearer("admin")
+    job_id = submitted(guarded, admin)
+    weights = {"unet/model.safetensors": bytes(40_000_000)}
+    generator_id = publish(guarded, job_id, train(guarded.store, job_id), tmp_path, generator_files=weights)
+    key, secret = keys.create(guarded.engine, "acme", "leaked", ["read"])
+    headers = {"Authorization": f"Bearer {secret}"}
+    with guarded.http.stream("GET", f"/v1/generators/{generator_id}/archive", headers=headers) as answer:
+        pieces = answer.iter_bytes(100_000)
+        got = [len(next(pieces))]
+        keys.revoke(guarded.engine, key.id)
+        ended = time.monotonic()
+
+        def read_slowly() -> None:
+            for piece in pieces:
+                got.append(len(piece))
+                assert time.monotonic() - ended < 5, "goes on with a key that ended"
+                time.sleep(0.03)
+
+        with pytest.raises(httpx.RemoteProtocolError):  # so that nobody takes it for whole
+            read_slowly()
+    assert sum(got) < 40_000_000
 
 
 def test_the_table_holds_no_usable_key(guarded: Service, bearer: Bearer) -> None:

@@ -164,6 +164,6 @@ def test_many_streams_hold_neither_threads_nor_connections(service: Service) -> 
 
 def test_a_silent_stream_pings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.streams.PING_SECONDS", 0.3)
-    monkeypatch.setattr("api.streams.RECHECK_SECONDS", 0.1)
+    monkeypatch.setattr("api.streams.LOOK_UP_SECONDS", 0.1)
     with streaming(service, submitted(service)) as (_, lines):
         assert [line for line, _ in zip((line for line in lines if line == ": ping"), range(2), strict=False)]
