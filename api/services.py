@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,12 +18,12 @@ from api.brake import Brake
 from api.feed import Feed
 from api.metrics import Metrics
 from jobs.artifacts import ArtifactStore
+from jobs.base_models import BaseModels
 from jobs.broker import Broker
 from jobs.dispatcher import Dispatcher
 from jobs.generators import GeneratorStore
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.base_model.manifest import BaseModel
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Services:
     """
 
     settings: Settings
-    models: Mapping[str, BaseModel]
+    models: BaseModels
     engine: Engine
     jobs: JobStore
     generators: GeneratorStore

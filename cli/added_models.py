@@ -34,7 +34,7 @@ def added(name: str, settings: Settings) -> BaseModel:
     """
     models = settings.models()
     if name not in models:
-        raise typer.BadParameter(unknown("base model", name, models), param_hint="NAME")
+        raise typer.BadParameter(models.missing(name), param_hint="NAME")
     return models[name]
 
 

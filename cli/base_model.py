@@ -12,7 +12,6 @@ from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import MANIFEST, BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
-from sfd_core.suggestions import unknown
 
 
 def base_model(name: str, settings: Settings) -> BaseModel:
@@ -37,5 +36,5 @@ def base_model(name: str, settings: Settings) -> BaseModel:
     if name not in registered and Path(name).is_dir():
         raise typer.BadParameter(f"{name} has no {MANIFEST}: `lethe models add {name}`", param_hint="--base")
     if name not in registered:
-        raise typer.BadParameter(unknown("base model", name, registered), param_hint="--base")
+        raise typer.BadParameter(registered.missing(name), param_hint="--base")
     return registered[name]

@@ -58,6 +58,10 @@ class Lethe:
         """List the registered base models."""
         return [read(BaseModel, entry) for entry in self._pages("/v1/base-models", {})]
 
+    def refused_models(self) -> Mapping[str, str]:
+        """Return why the service refuses a model that it was given, by the name of its folder."""
+        return {entry["name"]: entry["reason"] for entry in self._get("/v1/base-models").get("refused", ())}
+
     def base_model(self, name: str) -> BaseModel:
         """Return one base model."""
         return read(BaseModel, self._get(f"/v1/base-models/{_segment(name)}"))

@@ -80,7 +80,8 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
     known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}
-    return render(request, "new-job.html", {"models": models, "data": data, **known}, who=who)
+    context = {"models": models, "data": data, "refused": use.models.refused, **known}
+    return render(request, "new-job.html", context, who=who)
 
 
 @router.get("/jobs/{job_id}")

@@ -9,19 +9,23 @@ from fastapi import APIRouter, Path
 from api.auth import Reader
 from api.problems import Problem
 from api.routes.documented import errors
-from api.schemas.base_models import BaseModelObject
-from api.schemas.common import ListOf
+from api.schemas.base_models import BaseModelObject, BaseModelsList, RefusedModel
 from api.services import Use
-from sfd_core.suggestions import unknown
 
 router = APIRouter(prefix="/v1/base-models", tags=["Base models"])
 
 
 @router.get("", operation_id="list_base_models", summary="List the base models", responses=errors())
-def list_base_models(who: Reader, use: Use) -> ListOf[BaseModelObject]:
-    """List every registered base model, by name, with its concepts, licence, digest and own figures."""
-    models = [BaseModelObject.of(use.models[name]) for name in sorted(use.models)]
-    return ListOf(data=models, has_more=False, next=None)
+def list_base_models(who: Reader, use: Use) -> BaseModelsList:
+    """List every registered base model, by name, with its concepts, licence, digest and own figures; and what is
+    refused of the models that the service was given, with the reason."""
+    known = dict(use.models)
+    return BaseModelsList(
+        data=[BaseModelObject.of(known[name]) for name in sorted(known)],
+        refused=[RefusedModel(name=name, reason=reason) for name, reason in sorted(use.models.refused.items())],
+        has_more=False,
+        next=None,
+    )
 
 
 @router.get(
@@ -34,5 +38,5 @@ def get_base_model(name: Annotated[str, Path(examples=["fashion"])], who: Reader
     """Show one base model."""
     model = use.models.get(name)
     if model is None:
-        raise Problem("not_found", unknown("base model", name, sorted(use.models)))
+        raise Problem("not_found", use.models.missing(name))
     return BaseModelObject.of(model)

@@ -22,7 +22,6 @@ from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, InvalidRequest
 from sfd_core.request.reading import read, written
-from sfd_core.suggestions import unknown
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
@@ -196,10 +195,9 @@ def _base_model(use: Services, body: Mapping[str, Any]) -> BaseModel:
             return hub_model(name, use.settings.hub_models)
         except InvalidRequest as error:
             raise invalid(wrong_fields(error.errors), "unknown_base_model", known=known) from None
-    if name not in use.models:
-        detail = unknown("base model", name, known)
-        raise invalid([Wrong("/base_model", detail)], "unknown_base_model", known=known)
-    return use.models[name]
+    if (model := use.models.get(name)) is None:
+        raise invalid([Wrong("/base_model", use.models.missing(name))], "unknown_base_model", known=known)
+    return model
 
 
 def _matches(if_none_match: str, current: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import JsonObject, Output
+from api.schemas.common import JsonObject, ListOf, Output
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
 from sfd_core.evaluation.poor_base import base_accuracy, hardly_seen
 
@@ -132,3 +132,16 @@ class BaseModelObject(Output):
             templates=list(model.vocabulary.templates) if model.vocabulary is not None else [],
             links={"self": f"/v1/base-models/{model.name}"},
         )
+
+
+class RefusedModel(Output):
+    """A folder of the service's models that is none."""
+
+    name: str = Field(description="Of its folder.", examples=["cars"])
+    reason: str = Field(description="What is wrong with it: file, field, and what would be right.")
+
+
+class BaseModelsList(ListOf[BaseModelObject]):
+    """The base models, and what is refused of them."""
+
+    refused: list[RefusedModel] = Field(description="Mended, a model is there without a restart.")

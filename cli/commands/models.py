@@ -33,12 +33,14 @@ def models(
     from cli.tables import models_table
 
     with client_of(ctx) as lethe:
-        found = lethe.base_models()
+        found, refused = lethe.base_models(), lethe.refused_models()
     if as_json:
         for model in found:
             print_json(model.raw)
     else:
         console().print(models_table(found))
+    for name, reason in refused.items():
+        typer.echo(f"refused is {name}: {reason}", err=True)
 
 
 @app.command()

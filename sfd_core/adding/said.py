@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfd_core.base_model.manifest import NAME
 from sfd_core.suggestions import listed
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STEPS = 50
 """Steps of a class-conditional model's own sampler, where nobody says how many: what its report is held against."""
 

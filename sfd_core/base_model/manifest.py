@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sfd_core.base_model.configs import read_sound_object
 from sfd_core.base_model.manifest_parts import Distilled as Distilled
 from sfd_core.base_model.manifest_parts import Domain as Domain
 from sfd_core.base_model.manifest_parts import (
@@ -34,9 +36,10 @@ from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused
 from sfd_core.request.concepts import Forget
 from sfd_core.suggestions import unknown
-from sfd_core.text_files import read_json
 
 MANIFEST = "manifest.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What requests call a registered model: a part of a path, and never a hub's name."""
 SCHEMA_VERSION = 1
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_CONCEPTS = 10_000
@@ -129,17 +132,9 @@ def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel
         ModelRefused: naming the file and the field.
     """
     path = folder / MANIFEST
-    try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ModelRefused(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
-        raw = read_json(path)
-    except FileNotFoundError:
-        raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(raw, dict):
-        raise ModelRefused(f"{path}: must be a JSON object")
-    return _parse(raw, folder, path, families)
+    if not path.exists():
+        raise ModelRefused(f"{path}: no such file; a base model needs a {MANIFEST}")
+    return _parse(read_sound_object(path, MAX_MANIFEST_BYTES), folder, path, families)
 
 
 def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str, Conditions]) -> BaseModel:

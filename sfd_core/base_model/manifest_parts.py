@@ -13,7 +13,9 @@ from sfd_core.base_model.config_checks import Checked, is_number
 from sfd_core.errors import ModelRefused
 
 MAX_SIDE = 4096
-"""Pixels along an edge, and more of anything than is counted in a manifest."""
+"""Pixels along an edge."""
+MAX_COUNT = 10**9
+"""More images than any judge was tried on."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,13 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
     """Read a judge whose files are all among ``files``, with the digest that these make."""
     judge = fields.within(name)
     tried = "accuracy" in judge.raw
-    by_concept = tuple(judge.get("by_concept", list)) if tried else ()
+    checked, by_concept = Checked(judge.raw), []
+    if tried:
+        checked.value("accuracy", _is_share, _SHARE)
+        checked.whole("accuracy_images", 0, MAX_COUNT)
+        by_concept = checked.value("by_concept", _are_shares, _SHARES)
+    if checked.faults:
+        raise ModelRefused(f"{judge.at[:-1]}: {'; '.join(checked.faults)}")
     if tried and len(by_concept) != concepts:
         raise ModelRefused(f"{judge.at}by_concept has {len(by_concept)} entries for {concepts} concepts")
     folder, stated = judge.get("folder", str), judge.get("digest", str)
@@ -96,9 +104,9 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
     return JudgeInfo(
         judge.get("name", str),
         folder,
-        judge.get("accuracy", float) if tried else None,
-        judge.get("accuracy_images", int) if tried else 0,
-        by_concept,
+        float(judge.raw["accuracy"]) if tried else None,
+        judge.raw["accuracy_images"] if tried else 0,
+        tuple(by_concept) if tried else (),
         stated,
     )
 
@@ -109,6 +117,8 @@ def read_figures(fields: Fields) -> dict[str, Any]:
     checked = Checked(figures)
     checked.whole("network_evaluations", 1, 1000, 1)
     checked.positive("guidance", 1.0)
+    checked.value("accuracy", _is_share, _SHARE, 1.0)
+    checked.value("by_concept", _are_shares, _SHARES, [])
     if checked.faults:
         raise ModelRefused(f"{fields.at}teacher: {'; '.join(checked.faults)}")
     return figures
@@ -187,6 +197,18 @@ class Fields:
         if checked.faults:
             raise ModelRefused(f"{self.at}{checked.faults[0]}")
         return value
+
+
+_SHARE = "be a number from 0 to 1"
+_SHARES = "be a list of numbers from 0 to 1"
+
+
+def _is_share(value: object) -> bool:
+    return is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def _are_shares(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_share, value))
 
 
 def digest_of(files: Mapping[str, str]) -> str:

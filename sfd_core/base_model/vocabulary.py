@@ -13,10 +13,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from sfd_core.base_model.configs import read_sound_object
 from sfd_core.base_model.folding import fold
 from sfd_core.base_model.inflection import article
 from sfd_core.errors import ModelRefused
-from sfd_core.text_files import read_json
 
 MAX_VOCABULARY_BYTES = 4 << 20
 _ARTICLE_HERE = "\0"
@@ -139,13 +139,8 @@ def load_vocabulary(path: Path) -> Vocabulary:
     Raises:
         ModelRefused: naming the file and the field.
     """
-    try:
-        if path.stat().st_size > MAX_VOCABULARY_BYTES:
-            raise ModelRefused(f"{path}: larger than {MAX_VOCABULARY_BYTES} bytes")
-        raw = read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
-    domains = raw.get("domains") if isinstance(raw, dict) else None
+    raw = read_sound_object(path, MAX_VOCABULARY_BYTES)
+    domains = raw.get("domains")
     if not isinstance(domains, dict) or not domains or not all(re.fullmatch(r"[a-z_]+", name) for name in domains):
         raise ModelRefused(f"{path}: domains must be an object of lists of concepts; names are letters a to z")
     if reserved := {"a", "adjective"} & set(domains):

@@ -21,12 +21,18 @@ def whole_numbers(path: Path, names: Collection[str]) -> Mapping[str, Sequence[i
         ValueError: for a file that is no safetensors file, or a tensor of another kind.
     """
     found: dict[str, Sequence[int]] = {}
+    if not path.is_file():
+        raise OSError(f"{path}: not a plain file")
+    size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= LONGEST_HEADER:
             raise ValueError(f"{path}: no safetensors file")
-        header = json.loads(file.read(length))
+        try:
+            header = json.loads(file.read(length))
+        except RecursionError:
+            raise ValueError(f"{path}: no safetensors file") from None
         if not isinstance(header, dict):
             raise ValueError(f"{path}: no safetensors file")
         for name in names:
@@ -36,6 +42,8 @@ def whole_numbers(path: Path, names: Collection[str]) -> Mapping[str, Sequence[i
                 kind, (n,), (begin, end) = said["dtype"], said["shape"], said["data_offsets"]
             except (KeyError, TypeError, ValueError):
                 raise ValueError(f"{path}: {name} is no tensor of one dimension") from None
+            if not all(isinstance(number, int) and 0 <= number <= size for number in (n, begin, end)):
+                raise ValueError(f"{path}: {name} does not lie in the file")
             if kind != "I16" or end - begin != 2 * n:
                 raise ValueError(f"{path}: {name} is no tensor of 16-bit whole numbers")
             file.seek(8 + length + begin)

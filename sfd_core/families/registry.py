@@ -7,12 +7,14 @@ A family's folder has a plain half, ``DESCRIPTION`` in its ``__init__``, which t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.hub_layout import HubLayout
-from sfd_core.base_model.manifest import MANIFEST, BaseModel, read_manifest
+from sfd_core.base_model.manifest import MANIFEST, NAME, BaseModel, read_manifest
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.description import Description
 from sfd_core.request.reading import read
@@ -92,22 +94,48 @@ def recipe_of(
     return recipe
 
 
-def registered(folders: Iterable[Path]) -> dict[str, BaseModel]:
-    """Find the base models below ``folders``, by name: each subfolder with a manifest is one, but for hidden ones, in
-    which models are made.
+@dataclass(frozen=True)
+class Registered:
+    """The base models that were found. ``models``: by name. ``refused``: by the name of its folder, why one is none."""
+
+    models: Mapping[str, BaseModel]
+    refused: Mapping[str, str]
+
+
+def registered(folders: Iterable[Path]) -> Registered:
+    """Find the base models below ``folders``: each subfolder with a manifest is one, but for hidden ones, in which
+    models are made. One that cannot be read is refused by itself. Of two of one name the first folder's is taken, and
+    in it the one whose subfolder is called so: a model that is added takes no other's name.
 
     Raises:
-        ModelRefused: for a manifest that cannot be read, or two models of one name.
+        ModelRefused: for one of ``folders`` that cannot be read.
     """
     models: dict[str, BaseModel] = {}
+    refused: dict[str, str] = {}
     for folder in folders:
-        if not folder.is_dir():
-            raise ModelRefused(f"{folder}: not a folder")
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or not (path / MANIFEST).is_file():
+        try:
+            found = sorted(folder.iterdir())
+        except OSError as error:
+            raise ModelRefused(f"{folder}: not a folder that can be read: {error.strerror}") from None
+        read: list[BaseModel] = []
+        for path in found:
+            if path.name.startswith("."):
                 continue
-            model = load_manifest(path)
-            if model.name in models:
-                raise ModelRefused(f"{path}: {model.name!r} is already registered from {models[model.name].folder}")
-            models[model.name] = model
-    return models
+            try:
+                if (path / MANIFEST).exists():
+                    read.append(_named(load_manifest(path)))
+            except ModelRefused as error:
+                refused[path.name] = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one model, the others are served
+                refused[path.name] = f"{path}: cannot be read: {type(error).__name__}: {error}"
+        for model in sorted(read, key=lambda model: model.name != model.folder.name):
+            if (taken := models.setdefault(model.name, model)) is not model:
+                refused[model.folder.name] = f"{model.folder}: {model.name!r} is already registered from {taken.folder}"
+    return Registered(models, refused)
+
+
+def _named(model: BaseModel) -> BaseModel:
+    if NAME.fullmatch(model.name) is None:
+        must = "must be letters, digits, '-', '_' and '.', at most 100"
+        raise ModelRefused(f"{model.folder / MANIFEST}: name is {shown(model.name)}, {must}")
+    return model

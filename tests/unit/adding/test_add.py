@@ -24,7 +24,7 @@ from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.loading import load_base
-from sfd_core.families.registry import registered
+from sfd_core.families.registry import Registered, registered
 from tests.support.foreign import CARS, save_class_model, save_classifier
 from tests.support.tiny_text_model import make_tiny_text_model
 
@@ -57,7 +57,7 @@ def test_the_networks_of_an_added_model_are_those_of_its_folder(cars: Path, mode
     assert model.judge.name == "ResNetForImageClassification of classifier"
     ours, theirs = load_base(model).network.state_dict(), UNet2DModel.from_pretrained(cars / "unet").state_dict()
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
-    assert set(registered([models])) == {"cars"}
+    assert set(registered([models]).models) == {"cars"}
     assert sorted(model.files) == sorted(
         path.relative_to(model.folder).as_posix()
         for path in model.folder.rglob("*")
@@ -128,7 +128,7 @@ def test_a_name_that_is_taken(cars: Path, models: Path) -> None:
 def test_nothing_is_left_of_what_is_refused_and_of_what_was_killed(cars: Path, models: Path) -> None:
     (models / ".unfinished-killed/unet").mkdir(parents=True)
     (models / ".unfinished-killed/manifest.json").write_text("{}")
-    assert registered([models]) == {}
+    assert registered([models]) == Registered({}, {})
     weights = cars / "unet/diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ModelRefused, match="not a readable safetensors file"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def test_the_bundled_models_have_nothing_to_be_warned_of(fashion: BaseModel, emo
         struct.pack("<Q", 1 << 60),
         struct.pack("<Q", 4) + b"nope",
         struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 200_000) + b"[" * 200_000,
         *(
             struct.pack("<Q", len(text)) + text
             for said in (
@@ -99,6 +101,10 @@ def test_the_bundled_models_have_nothing_to_be_warned_of(fashion: BaseModel, emo
                 {"dtype": "I16", "shape": [2, 2], "data_offsets": [0, 8]},
                 {"dtype": "I16", "shape": [3], "data_offsets": [0, 4]},
                 {"dtype": "I16", "shape": [3], "data_offsets": [0, 6]},
+                {"dtype": "I16", "shape": [3], "data_offsets": [-9, -3]},
+                {"dtype": "I16", "shape": [1 << 62], "data_offsets": [0, 1 << 63]},
+                {"dtype": "I16", "shape": [10**30], "data_offsets": [0, 2 * 10**30]},
+                {"dtype": "I16", "shape": ["3"], "data_offsets": ["0", "6"]},
                 7,
             )
             for text in [json.dumps({"teacher.labels": said}).encode()]
@@ -111,6 +117,11 @@ def test_a_file_that_is_none_is_refused_and_says_nothing(content: bytes, fashion
     with pytest.raises(ValueError, match=r"reference\.safetensors|Expecting value"):
         whole_numbers(path, ["teacher.labels"])
     assert base_accuracy(dataclasses.replace(fashion, folder=tmp_path, reference=path.name)) is None
+
+
+def test_a_pipe_is_not_waited_for(fashion: BaseModel, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "reference.safetensors")
+    assert base_accuracy(dataclasses.replace(fashion, folder=tmp_path, reference="reference.safetensors")) is None
 
 
 def test_a_file_of_something_else_says_nothing(fashion: BaseModel, tmp_path: Path) -> None:

@@ -205,10 +205,11 @@ def test_models_are_registered_by_name_and_a_name_only_once(tmp_path: Path) -> N
     make_tiny_model(tmp_path / "a" / "one", "first")
     make_tiny_model(tmp_path / "b" / "two", "second")
     (tmp_path / "a" / "no-model").mkdir()
-    assert set(registered([tmp_path / "a", tmp_path / "b"])) == {"first", "second"}
+    assert set(registered([tmp_path / "a", tmp_path / "b"]).models) == {"first", "second"}
     make_tiny_model(tmp_path / "b" / "three", "first")
-    with pytest.raises(ModelRefused, match="'first' is already registered from"):
-        registered([tmp_path / "a", tmp_path / "b"])
+    found = registered([tmp_path / "a", tmp_path / "b"])
+    assert set(found.models) == {"first", "second"}
+    assert "'first' is already registered from" in found.refused["three"]
     with pytest.raises(ModelRefused, match="not a folder"):
         registered([tmp_path / "nowhere"])
 
