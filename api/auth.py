@@ -164,9 +164,19 @@ def refuse_other_sites(request: Request) -> None:
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     same_site = site in (None, "same-origin", "none")
-    same_origin = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    same_origin = origin is None or host_in(origin) == request.headers.get("host")
     if not (same_site and same_origin):
         raise Problem("forbidden", "this request comes from another site's page")
+
+
+def host_in(url: str, *, with_port: bool = True) -> str | None:
+    """Return the host that a URL names, as it stands there or without port and brackets; ``None`` for what is no URL,
+    and so nobody's."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is never closed, or that has no address in it
+        return None
+    return parts.netloc if with_port else parts.hostname
 
 
 def refuse_other_names(request: Request) -> None:
@@ -175,7 +185,7 @@ def refuse_other_names(request: Request) -> None:
     Raises:
         Problem: ``forbidden``.
     """
-    host = urlsplit("//" + request.headers.get("host", "")).hostname
+    host = host_in("//" + request.headers.get("host", ""), with_port=False)
     if host is None or not is_loopback(host):
         raise Problem("forbidden", "without API keys this service answers to localhost only: set LETHE_AUTH=keys")
 

@@ -21,6 +21,8 @@ from starlette.responses import Response
 from api.logs import log, request_id
 from jobs.errors import CATALOGUE, ErrorKind, LetheError
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.json_values import readable
+from sfd_core.request.reading import MOST_ERRORS
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
@@ -63,7 +65,7 @@ class Wrong:
 
     def to_json(self) -> dict[str, str]:
         """Return it as it stands in ``errors``."""
-        return {"pointer": self.pointer, "detail": self.detail, "in": self.place}
+        return {"pointer": readable(self.pointer), "detail": readable(self.detail), "in": self.place}
 
 
 class Problem(Exception):
@@ -91,12 +93,12 @@ class Problem(Exception):
             "type": f"/docs#error-{self.kind.code}",
             "title": self.kind.title,
             "status": self.kind.status,
-            "detail": self.detail,
+            "detail": readable(self.detail),
             "code": self.kind.code,
             "request_id": request_id(),
         }
         if self.errors:
-            document["errors"] = [wrong.to_json() for wrong in self.errors]
+            document["errors"] = [wrong.to_json() for wrong in self.errors[:MOST_ERRORS]]
         return document
 
     def response(self) -> Response:
@@ -113,6 +115,8 @@ def invalid(errors: Iterable[Wrong], code: str = "invalid_request", **extra: Any
     """Make a 422 that names every wrong value."""
     found = tuple(errors)
     many = "1 value is wrong" if len(found) == 1 else f"{len(found)} values are wrong"
+    if len(found) > MOST_ERRORS:
+        many += f", of which {MOST_ERRORS} are told"
     return Problem(code, f"{many}: see errors", found, **extra)
 
 
@@ -165,6 +169,8 @@ def _validation(error: RequestValidationError) -> Problem:
             return Problem("malformed", f"the body is not JSON: {item['ctx']['error']} at character {item['loc'][1]}")
         if tuple(item["loc"]) == ("body",) and isinstance(item.get("input"), bytes):
             return Problem("unsupported_media_type", "send the body with Content-Type: application/json")
+        if isinstance(cause := item.get("ctx", {}).get("error"), InvalidRequest):  # one of ours, of the body as a whole
+            return invalid(wrong_fields(cause.errors))
     wrongs = {_wrong(item): None for item in found}  # a union tells of one place once for each of its members
     return invalid(wrongs)
 

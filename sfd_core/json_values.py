@@ -17,9 +17,10 @@ MAX_WHOLE = 2**63 - 1
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def faults(value: Any) -> Iterator[tuple[str, str]]:
+def faults(value: Any, most_members: float = math.inf, most_items: float = math.inf) -> Iterator[tuple[str, str]]:
     """Yield a JSON pointer (RFC 6901) and what is wrong, for each such value: half a surrogate pair or a NUL character
-    in a text or a key, a whole number of more than 64 bits, NaN and infinity, and what is nested too deep."""
+    in a text or a key, a whole number of more than 64 bits, NaN and infinity, and what is nested too deep.
+    ``most_members``: of an object, and ``most_items``: of a list; one that has more is not looked into."""
     waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), value)])  # no recursion: the depth is in question
     while waiting:
         parts, one = waiting.popleft()
@@ -27,6 +28,10 @@ def faults(value: Any) -> Iterator[tuple[str, str]]:
             yield _pointer(parts), wrong
         elif isinstance(one, dict | list) and len(parts) >= MAX_DEPTH:
             yield _pointer(parts), f"is nested deeper than {MAX_DEPTH}"
+        elif isinstance(one, dict) and len(one) > most_members:
+            yield _pointer(parts), f"has {len(one)} members; at most {most_members} are read"
+        elif isinstance(one, list) and len(one) > most_items:
+            yield _pointer(parts), f"has {len(one)} items; at most {most_items} are read"
         elif isinstance(one, dict):
             for name, within in one.items():
                 if (wrong := _wrong(name)) is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from api.auth import COOKIE, Authenticator, Credential, Identity, refuse_other_sites, session_of
+from api.auth import COOKIE, Authenticator, Credential, Identity, host_in, refuse_other_sites, session_of
 from api.dashboard.forms import Posted
 from api.dashboard.rendering import render
 from api.problems import Problem
@@ -116,6 +116,5 @@ async def logout(request: Request, use: Use) -> Response:
 def _own_path(target: str) -> str:
     """``target`` if it is a path on this service, else the first page: a link to the sign-in page must not lead
     elsewhere."""
-    parts = urlsplit(target)
-    own = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc
+    own = target.startswith("/") and not target.startswith(("//", "/\\")) and host_in(target) == ""
     return target if own and target.isprintable() else "/"

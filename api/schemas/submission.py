@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -20,9 +19,10 @@ from pydantic_core import CoreSchema
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probe import ProbeSpec
 from sfd_core.evaluation.probes import KINDS, PROBES
+from sfd_core.json_values import faults
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.reading import known_fields_only
+from sfd_core.request.reading import check_sound, known_fields_only
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -30,16 +30,14 @@ MAX_METADATA = 16
 
 
 def storable(text: str) -> str:
-    """Refuse what Postgres cannot hold: a NUL character or half of a surrogate pair. All other text of a request is
-    looked at by ``sfd_core.admission``: it names something that is known, or is a prompt, which holds no control
-    character."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds a NUL character or half a surrogate pair")
+    """Refuse what Postgres cannot hold: a NUL character or half of a surrogate pair."""
+    for _, wrong in faults(text):
+        raise ValueError(wrong)
     return text
 
 
-Key = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
-Note = Annotated[str, Field(max_length=500), AfterValidator(storable)]
+Key = Annotated[str, Field(min_length=1, max_length=100)]
+Note = Annotated[str, Field(max_length=500)]
 Metadata = Annotated[dict[Key, Note], Field(max_length=MAX_METADATA)]
 
 
@@ -121,6 +119,7 @@ class Submission(UnlearningRequest):
 def _object(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError("must be an object")
+    check_sound(value)
     return value
 
 

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.prompt_tables import is_table
-from sfd_core.request.reading import Text
+from sfd_core.request.reading import MAX_ITEMS, Text
 
-MAX_PROMPTS = 10_000
+MAX_PROMPTS = MAX_ITEMS
 MAX_WORDS = 1000
 MAX_PROMPT_CHARACTERS = 1000
 MAX_ERRORS = 20

@@ -8,14 +8,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.json_values import faults
 from sfd_core.suggestions import did_you_mean
 
 T = TypeVar("T")
+
+MAX_MEMBERS = 200
+"""Of one object in a request: some times what any has."""
+MAX_ITEMS = 10_000
+"""Of one list in a request."""
+MOST_ERRORS = 100
+"""Wrong fields that are told: a request that has more is something else."""
 
 known_fields_only = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 """For a dataclass that is read from JSON."""
@@ -32,6 +41,17 @@ def not_given(value: object) -> bool:
     return value is None
 
 
+def check_sound(raw: Any) -> None:
+    """Refuse what no field of a request can be, before anybody looks at its fields.
+
+    Raises:
+        InvalidRequest: for values that nothing could keep (``sfd_core.json_values``), and for objects and lists longer
+            than any part of a request.
+    """
+    if wrong := tuple(islice(faults(raw, MAX_MEMBERS, MAX_ITEMS), MOST_ERRORS)):
+        raise InvalidRequest(tuple(FieldError(pointer, message) for pointer, message in wrong))
+
+
 def read(kind: type[T], raw: Any, at: str = "") -> T:
     """Read ``raw``, as JSON has it, as a ``kind``. ``at``: the JSON pointer of ``raw`` in its document.
 
@@ -41,7 +61,8 @@ def read(kind: type[T], raw: Any, at: str = "") -> T:
     try:
         right: T = _adapter(kind).validate_python(raw)
     except ValidationError as error:
-        raise InvalidRequest(tuple(_found(error, kind, at))) from None
+        found = error.errors(include_url=False)
+        raise InvalidRequest(tuple(islice(_found(found, kind, at), MOST_ERRORS))) from None
     return right
 
 
@@ -51,12 +72,13 @@ def read_right_fields(kind: type, raw: Any) -> tuple[dict[str, Any], tuple[Field
     try:
         return vars(_adapter(kind).validate_python(raw)), ()
     except ValidationError as error:
-        wrong = {str(part) for one in error.errors(include_url=False) for part in one["loc"][:1]}
+        found = error.errors(include_url=False)
+        wrong = {str(part) for one in found for part in one["loc"][:1]}
         given = raw if isinstance(raw, Mapping) else {}
         hints = get_type_hints(kind, include_extras=True)
         names = [name for name in hints if name in given and name not in wrong]
         right = {name: _adapter(hints[name]).validate_python(given[name]) for name in names}
-        return right, tuple(_found(error, kind, ""))
+        return right, tuple(islice(_found(found, kind, ""), MOST_ERRORS))
 
 
 def written(value: Any) -> Any:
@@ -67,8 +89,7 @@ def written(value: Any) -> Any:
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
-def _found(error: ValidationError, kind: type, at: str) -> Iterator[FieldError]:
-    found = error.errors(include_url=False)
+def _found(found: Sequence[Mapping[str, Any]], kind: type, at: str) -> Iterator[FieldError]:
     within = {wrong["loc"][:n] for wrong in found for n in range(len(wrong["loc"]))}
     for wrong in found:
         if wrong["type"] == "too_short" and wrong["loc"] in within:

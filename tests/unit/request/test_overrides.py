@@ -79,7 +79,7 @@ try:
 except InvalidRequest as error:
     refused = [[one.pointer, one.message] for one in error.errors]
 form = rendering._environment.get_template("new-job.html").render(
-    models=[], data="[]", overrides=IN_FORM, criteria={}, probes={}, plan=EvaluationPlan(),
+    models=[], data="[]", refused={}, overrides=IN_FORM, criteria={}, probes={}, plan=EvaluationPlan(),
     path="", who=None, keys=False, version="",
 )
 told = {
