@@ -98,6 +98,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         metrics=metrics,
         feed=Feed(partial(watching.last_seqs, engine)),
         samplers=CapacityLimiter(WAITING_FOR_SAMPLES),
+        planning=CapacityLimiter(1),
         closing=asyncio.Event(),
         loop=asyncio.get_running_loop(),
         schema_seen=threading.Event(),

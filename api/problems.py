@@ -169,8 +169,6 @@ def _validation(error: RequestValidationError) -> Problem:
             return Problem("malformed", f"the body is not JSON: {item['ctx']['error']} at character {item['loc'][1]}")
         if tuple(item["loc"]) == ("body",) and isinstance(item.get("input"), bytes):
             return Problem("unsupported_media_type", "send the body with Content-Type: application/json")
-        if isinstance(cause := item.get("ctx", {}).get("error"), InvalidRequest):  # one of ours, of the body as a whole
-            return invalid(wrong_fields(cause.errors))
     wrongs = {_wrong(item): None for item in found}  # a union tells of one place once for each of its members
     return invalid(wrongs)
 

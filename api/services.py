@@ -34,6 +34,8 @@ class Services:
     ``trusted_keys``: of the records that may be released, the signer's own and retired ones.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
     ``sign_ins``: the brake on keys that are guessed at the dashboard's sign-in.
+    ``planning`` lets one submission at a time be planned, which may take a second: all at once they would take the
+    processor from every other request.
     ``schema_seen`` is set once the database was found to have this version's schema.
     """
 
@@ -52,6 +54,7 @@ class Services:
     metrics: Metrics
     feed: Feed
     samplers: CapacityLimiter
+    planning: CapacityLimiter
     closing: asyncio.Event
     loop: asyncio.AbstractEventLoop
     schema_seen: threading.Event

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query, Response
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.auth import Reader, Submitter
-from api.problems import Wrong, invalid, wrong_fields
+from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.jobs import JobObject, JobsQuery
@@ -21,9 +23,14 @@ from jobs.job import Job, NewJob
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, InvalidRequest
-from sfd_core.request.reading import read, written
+from sfd_core.request.reading import check_sound, read, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
+
+MAX_WAITING = 32
+"""Submissions that may wait to be planned, one after the other, while their clients wait."""
+CLIENT_LEFT = 499
+"""What the log says of a client that did not wait: nobody gets the answer."""
 
 JobId = Annotated[str, Path(description="A job's id.", examples=["job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])]
 IdempotencyKey = Annotated[
@@ -56,6 +63,7 @@ _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "st
     status_code=202,
     operation_id="submit_job",
     summary="Submit a job",
+    response_model=JobObject,
     responses={
         202: _SUBMITTED,
         **errors(
@@ -65,27 +73,27 @@ _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "st
             "invalid_request",
             "unknown_base_model",
             "idempotency_conflict",
+            "too_many",
         ),
     },
 )
-def submit_job(
-    body: Body, who: Submitter, use: Use, response: Response, idempotency_key: IdempotencyKey = None
-) -> JobObject:
+async def submit_job(
+    request: Request,
+    body: Body,
+    who: Submitter,
+    use: Use,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> JobObject | Response:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
     broker is unavailable at that moment."""
-    model = _base_model(use, body)
-    admitted, metadata = _admitted(body, model)
-    job, created = use.jobs.create(
-        NewJob(
-            tenant=who.tenant,
-            request=written(admitted.request),
-            base_model=model.name,
-            base_model_digest=model.digest,
-            metadata=metadata,
-            idempotency_key=idempotency_key,
-            body_sha256=None if idempotency_key is None else _digest(body),
-        )
-    )
+    if use.planning.statistics().tasks_waiting >= MAX_WAITING:
+        raise Problem("too_many", f"{MAX_WAITING} submissions wait to be planned already")
+    async with use.planning:
+        if await request.is_disconnected():
+            return Response(status_code=CLIENT_LEFT)
+        new = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=CapacityLimiter(1))
+    job, created = await run_in_threadpool(use.jobs.create, new)
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
@@ -164,6 +172,26 @@ def _shown(job: Job, use: Services) -> JobObject:
 def etag(job: Job) -> str:
     """Return a job's ETag: its version, which counts every change that a reader can see."""
     return f'"{job.version}"'
+
+
+def _new_job(body: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> NewJob:
+    """Everything about a submission that needs no database.
+
+    Raises:
+        InvalidRequest, Problem: with every wrong value.
+    """
+    check_sound(body)
+    model = _base_model(use, body)
+    admitted, metadata = _admitted(body, model)
+    return NewJob(
+        tenant=tenant,
+        request=written(admitted.request),
+        base_model=model.name,
+        base_model_digest=model.digest,
+        metadata=metadata,
+        idempotency_key=idempotency_key,
+        body_sha256=None if idempotency_key is None else _digest(body),
+    )
 
 
 def _admitted(body: Mapping[str, Any], model: BaseModel) -> tuple[Admitted, dict[str, str]]:

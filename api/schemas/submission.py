@@ -22,7 +22,7 @@ from sfd_core.evaluation.probes import KINDS, PROBES
 from sfd_core.json_values import faults
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.reading import check_sound, known_fields_only
+from sfd_core.request.reading import known_fields_only
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -119,7 +119,6 @@ class Submission(UnlearningRequest):
 def _object(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError("must be an object")
-    check_sound(value)
     return value
 
 

@@ -29,6 +29,7 @@ def article(word: str) -> str:
     return known or _ENGINE.a(word).split()[0].casefold()
 
 
+@lru_cache(maxsize=65536)
 def plural(word: str) -> str:
     """Return the plural of an English word, or of the last word of several."""
     first, last = _last_word(word)
@@ -63,6 +64,7 @@ def _plural(folded: str) -> str:
     return folded + "es" if found == folded + "s" and folded.endswith("s") else found
 
 
+@lru_cache(maxsize=65536)
 def _singulars(last: str) -> set[str]:
     """What ``last`` may be the plural of. A word that is none may stand among them: "Mercede" is looked for too."""
     folded = last.lower()

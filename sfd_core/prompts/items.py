@@ -9,11 +9,13 @@ from sfd_core.base_model.folding import fold
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.prompts.effort import Effort
 from sfd_core.prompts.names import name_errors
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
 from sfd_core.request.overrides.negative import NegativeOverride
 from sfd_core.request.prompt_lists import MAX_ERRORS, check_text
+from sfd_core.request.reading import MOST_ERRORS
 from sfd_core.request.recipe import Recipe
 
 NAMED = 8
@@ -48,12 +50,15 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
     """
     errors: list[FieldError] = []
     errors += _concept_errors(forget, model.vocabulary)
-    gone = Words(forgotten_words(forget, model.vocabulary))
+    effort = Effort()
+    gone = Words(forgotten_words(forget, model.vocabulary), effort)
     for i, item in enumerate(forget):
-        doubtful = name_errors(i, item, model.vocabulary)
+        doubtful = name_errors(i, item, model.vocabulary, effort)
         errors += doubtful
         if not any(error.pointer.endswith("/override") for error in doubtful):
-            errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary))
+            errors += item.override.prompt_errors(_checked(i, item, gone, model.vocabulary, effort))
+        if len(errors) >= MOST_ERRORS:
+            break
     if not errors:
         view = model.view_for(forget)
         if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
@@ -117,24 +122,25 @@ class _Checked:
     gone: Words
     prompts: Sequence[str]
     prompts_at: str
+    effort: Effort
 
     def wrong_answers(self, texts: Mapping[str, str]) -> list[FieldError]:
-        return _instead_errors(texts, self.words, self.gone)
+        return _instead_errors(texts, self.words, self.gone, self.effort)
 
     def nothing_to_replace(self) -> list[FieldError]:
-        return _unnamed(self.prompts, self.prompts_at, self.words)
+        return _unnamed(self.prompts, self.prompts_at, self.words, self.effort)
 
 
-def _checked(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None) -> _Checked:
+def _checked(i: int, item: Forget, gone: Words, vocabulary: Vocabulary | None, effort: Effort) -> _Checked:
     known = vocabulary is not None and vocabulary.find(item.concept) is not None
     words, prompts = known_words(item, vocabulary), item.prompts or ()
-    return _Checked(f"/forget/{i}/override", item.concept, known, words, gone, prompts, f"/forget/{i}/prompts")
+    return _Checked(f"/forget/{i}/override", item.concept, known, words, gone, prompts, f"/forget/{i}/prompts", effort)
 
 
-def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words) -> list[FieldError]:
+def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words, effort: Effort) -> list[FieldError]:
     """What is wrong with ``texts`` (by pointer) in the place of ``words``."""
     errors: list[FieldError] = []
-    own, folded = Words(words), _folded(words)
+    own, folded = Words(words, effort), _folded(words)
     for at, text in texts.items():
         try:
             check_text(text, at)
@@ -150,9 +156,9 @@ def _instead_errors(texts: Mapping[str, str], words: Sequence[str], gone: Words)
     return errors[:MAX_ERRORS]
 
 
-def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str]) -> list[FieldError]:
+def _unnamed(prompts: Sequence[str], at: str, words: Sequence[str], effort: Effort) -> list[FieldError]:
     """Prompts in which there is nothing to replace."""
-    own, some = Words(words), ", ".join(words[:NAMED]) + (" ..." if len(words) > NAMED else "")
+    own, some = Words(words, effort), ", ".join(words[:NAMED]) + (" ..." if len(words) > NAMED else "")
     unnamed = [j for j, prompt in enumerate(prompts) if not own.are_in(prompt)]
     message = f"names none of {some}: nothing in it would be replaced"
     return [FieldError(f"{at}/{j}", message) for j in unnamed[:MAX_ERRORS]]

@@ -14,6 +14,7 @@ from sfd_core.base_model.inflection import article
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import FieldError, InvalidRequest
+from sfd_core.prompts.effort import Effort
 from sfd_core.prompts.items import forgotten_words, known_words, words_of
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATES
 from sfd_core.prompts.words import Words
@@ -62,10 +63,13 @@ class PromptPlan:
         """Yield all that may be asked for; some come more than once."""
         yield from self.remaining()
         for item in self.forgotten:
+            answers: tuple[Condition, ...] = ()
             for asked in item:
                 yield asked.condition
                 yield asked.plain
-                yield from asked.overrides
+                if asked.overrides is not answers:  # those of a list are the same for every prompt
+                    answers = asked.overrides
+                    yield from answers
 
 
 def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
@@ -77,16 +81,22 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
     """
     vocabulary = model.vocabulary
     errors: list[FieldError] = []
-    gone = Words(forgotten_words(request.forget, vocabulary))
+    effort = Effort()
+    gone = Words(forgotten_words(request.forget, vocabulary), effort)
     owners: dict[str, int] = {}
     forgotten = []
     for i, item in enumerate(request.forget):
-        prompts = tuple(_forgotten_prompts(item, request.forget, vocabulary))
+        prompts = tuple(_counted(_forgotten_prompts(item, request.forget, vocabulary, effort), effort))
         if request.recipe.negative_in_fake_score:
             # A negative prompt is the only override with one, and has no other beside it.
             prompts = tuple(replace(asked, negative=asked.overrides[0].negative) for asked in prompts)
         forgotten.append(prompts)
+        answers: tuple[Condition, ...] = ()
+        among, naming = frozenset[Condition](), None
         for asked in prompts:
+            if asked.overrides is not answers:  # those of a list are the same for every prompt
+                answers, among = asked.overrides, frozenset(asked.overrides)
+                naming = next((answer.prompt for answer in answers if gone.are_in(answer.prompt)), None)
             if (other := owners.setdefault(asked.prompt, i)) != i:
                 message = f"{asked.prompt!r} is also to be forgotten by item {other}: it can have one override"
                 errors.append(FieldError(f"/forget/{i}", message))
@@ -95,9 +105,8 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
                 message = f"{asked.prompt!r} names nothing that is to be forgotten: its answer would be itself"
                 errors.append(FieldError(f"/forget/{i}/override", message))
                 break
-            wrong = [o.prompt for o in asked.overrides if o == asked.condition or gone.are_in(o.prompt)]
-            if wrong:
-                message = f"{asked.prompt!r} would be answered with {wrong[0]!r}, which names what is to be forgotten"
+            if (wrong := asked.prompt if asked.condition in among else naming) is not None:
+                message = f"{asked.prompt!r} would be answered with {wrong!r}, which names what is to be forgotten"
                 errors.append(FieldError(f"/forget/{i}/override", message))
                 break
     kept = request.retain.prompts if request.retain else vocabulary.prompts() if vocabulary else captions()
@@ -110,14 +119,23 @@ def plan_prompts(request: UnlearningRequest, model: BaseModel) -> PromptPlan:
     return PromptPlan(tuple(forgotten), retained, len(candidates) - len(retained))
 
 
+def _counted(prompts: Iterator[ForgottenPrompt], effort: Effort) -> Iterator[ForgottenPrompt]:
+    """The same, counted as they are made, with their answers."""
+    answers: tuple[Condition, ...] = ()
+    for asked in prompts:
+        effort.make(1 if asked.overrides is answers else 1 + len(asked.overrides))
+        answers = asked.overrides
+        yield asked
+
+
 def _forgotten_prompts(
-    item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None
+    item: Forget, forget: Sequence[Forget], vocabulary: Vocabulary | None, effort: Effort
 ) -> Iterator[ForgottenPrompt]:
     """The prompts of one item: its own, a topic's, the vocabulary's, or the default ones."""
-    words = Words(known_words(item, vocabulary))
+    words = Words(known_words(item, vocabulary), effort)
     at = vocabulary.find(item.concept) if vocabulary is not None else None
     if vocabulary is not None and at is not None and not item.prompts and item.topic is None:
-        yield from _by_vocabulary(item, at, forget, vocabulary)
+        yield from _by_vocabulary(item, at, words, forget, vocabulary)
         return
     others = _others(at, forget, vocabulary) if vocabulary is not None and at is not None else ()
     for prompt in dict.fromkeys(_own_prompts(item)):
@@ -157,13 +175,12 @@ def _own_prompts(item: Forget) -> Iterator[str]:
 
 
 def _by_vocabulary(
-    item: Forget, at: tuple[str, int], forget: Sequence[Forget], vocabulary: Vocabulary
+    item: Forget, at: tuple[str, int], words: Words, forget: Sequence[Forget], vocabulary: Vocabulary
 ) -> Iterator[ForgottenPrompt]:
     """Every template by every word of the item, with every concept of the other domains. Where another concept takes
     its place the prompt is that one's own, adjective and all: "a yellow banana" for "a green pistol"."""
     domain, index = at
     concept = vocabulary.domains[domain][index]
-    words = Words(known_words(item, vocabulary))
     others = _others(at, forget, vocabulary)
     for word in words_of(item):
         for template in vocabulary.templates:

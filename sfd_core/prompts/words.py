@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
 from sfd_core.base_model.folding import fold, folded
 from sfd_core.base_model.inflection import article, forms_of, plural, plurals
+from sfd_core.prompts.effort import Effort
 
+MADE = 40
+"""What it takes to make ready for a character of a word, in comparisons."""
+FEW = 4
+"""Forms that one prompt may have, tokens that they may have in common with it and rounds of taking them out that are
+not counted: a list of ordinary prompts may be as long as it likes."""
 _BETWEEN = r"[\s_\-]+"
 # Letters and digits: an underscore parts words.
 _TOKEN = re.compile(r"[^\W_]+")
@@ -45,35 +51,52 @@ def removed(prompt: str, words: Collection[str]) -> str:
     return _kept(tuple(words)).removed(prompt)
 
 
+class _Node:
+    """A place in a tree of forms: those whose tokens lead here, and what leads on, by the token after."""
+
+    __slots__ = ("after", "forms")
+
+    def __init__(self) -> None:
+        self.forms: list[str] = []
+        self.after: dict[str, _Node] = {}
+
+
 class Words:
     """Some words, to be looked for in many prompts. One with neither a letter nor a digit is in none.
 
-    Forms are found by the first token that each begins with; only those whose token a prompt has are looked for in it,
-    so that a thousand words take hardly longer than ten.
+    Forms are found by the tokens that they are made of; only those whose tokens a prompt has one after the other are
+    looked for in it, so that a thousand words take hardly longer than ten. ``effort``: what that may take, of whoever
+    has the words and the prompts of a stranger.
     """
 
-    def __init__(self, words: Collection[str]) -> None:
+    def __init__(self, words: Collection[str], effort: Effort | None = None) -> None:
+        self._effort = effort
+        self._patterns: dict[tuple[str, ...], re.Pattern[str]] = {}
+        self._spend(MADE * sum(map(len, words)))
         self._plurals: set[str] = set()
-        self._by_token: dict[str, list[str]] = {}
+        self._tree = _Node()
         self._unspaced: list[str] = []
         forms: dict[str, None] = {}
         for spelling in dict.fromkeys(spelling for word in words for spelling in _spellings(word)):
             self._plurals.update(map(_compared, plurals(spelling)))
             forms |= dict.fromkeys(map(_compared, sorted(forms_of(spelling))))
         for form in forms:
-            first = _TOKEN.search(form)
-            if first is None:
+            tokens = _TOKEN.findall(form)
+            if not tokens:
                 continue
-            if _UNSPACED.search(first[0]) or _UNSPACED.match(form[-1]):
+            if any(map(_UNSPACED.search, tokens)):
                 self._unspaced.append(form)
             else:
-                self._by_token.setdefault(first[0], []).append(form)
+                node = self._tree
+                for token in tokens:
+                    node = node.after.setdefault(token, _Node())
+                node.forms.append(form)
 
     def are_in(self, prompt: str) -> bool:
         """Return whether any of them is in ``prompt``."""
         text = fold(_composed(prompt))
         pattern = self._pattern(text)
-        return pattern is not None and re.search(pattern, text) is not None
+        return pattern is not None and pattern.search(text) is not None
 
     def replaced(self, prompt: str, by: str) -> str:
         """Return ``prompt`` with ``by`` in the place of each of them: in the plural where they were, and with the
@@ -85,7 +108,7 @@ class Words:
         own_article = _ARTICLE.match(by)
         pieces: list[str] = []
         end = 0
-        for match in re.finditer(pattern, compared.text):
+        for match in pattern.finditer(compared.text):
             start, after = compared.place(match)
             before, put = text[end:start], by
             if _one_space(match[0]) in self._plurals and not own_article:
@@ -103,9 +126,9 @@ class Words:
         nowhere, an empty place between two commas. May be empty."""
         text = _composed(prompt)
         # Taking a word out may bring together what makes another: "new new york york".
-        while self.are_in(text):
-            compared = folded(text)
-            whole = rf"(?:(?<!\w)(?:{_DETERMINERS})\s+)?{self._pattern(compared.text)}(?:'s?(?!\w))?"
+        rounds = 0
+        while (pattern := self._pattern((compared := folded(text)).text)) and pattern.search(compared.text):
+            whole = rf"(?:(?<!\w)(?:{_DETERMINERS})\s+)?{pattern.pattern}(?:'s?(?!\w))?"
             pieces: list[str] = []
             end = 0
             for match in re.finditer(whole, compared.text):
@@ -113,16 +136,36 @@ class Words:
                 pieces.append(text[end:start])
                 end = after
             text = _tidied(" ".join((*pieces, text[end:])))
+            rounds += 1
+            self._spend(MADE * len(text) * (rounds > FEW))
         return text
 
-    def _pattern(self, text: str) -> str | None:
+    def _pattern(self, text: str) -> re.Pattern[str] | None:
         """A pattern of the forms that may be in the folded ``text``, the longest first; None where there are none."""
-        tokens = set(_TOKEN.findall(text))
-        forms = {form for token in tokens for form in self._by_token.get(token, ())} | set(self._unspaced_in(text))
+        forms = {*self._of_tokens(_TOKEN.findall(text)), *self._unspaced_in(text)}
+        self._spend(len(text) * max(0, len(forms) - FEW) + len(self._unspaced))
         if not forms:
             return None
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        return f"(?:{'|'.join(map(_bounded, longest_first))})"
+        longest_first = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        if (known := self._patterns.get(longest_first)) is None:
+            self._spend(MADE * sum(map(len, longest_first)))
+            known = re.compile(f"(?:{'|'.join(map(_bounded, longest_first))})")
+            self._patterns[longest_first] = known
+        return known
+
+    def _spend(self, characters: int) -> None:
+        if self._effort is not None:
+            self._effort.spend(characters)
+
+    def _of_tokens(self, tokens: Sequence[str]) -> Iterator[str]:
+        """The forms whose tokens are among ``tokens``, one after the other."""
+        for start, token in enumerate(tokens):
+            node, at = self._tree.after.get(token), start
+            while node is not None:
+                yield from node.forms
+                at += 1
+                node = node.after.get(tokens[at]) if at < len(tokens) else None
+            self._spend(max(0, at - start - FEW))
 
     def _unspaced_in(self, text: str) -> Iterator[str]:
         return (form for form in self._unspaced if form.split(" ")[0] in text)

@@ -19,7 +19,7 @@ from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.request.override import Override
 from sfd_core.request.overrides import AnyOverride, keyword_meant, not_for_classes, read_override, written_override
 from sfd_core.request.prompt_lists import MAX_PROMPTS, Prompts, Words
-from sfd_core.request.reading import Flag, Number, Text, Whole, known_fields_only, not_given
+from sfd_core.request.reading import MOST_ERRORS, Flag, Number, Text, Whole, known_fields_only, not_given
 from sfd_core.suggestions import unknown
 
 MAX_BUDGET_IMAGES = 100_000_000
@@ -205,6 +205,8 @@ def check_forgetting(forget: Sequence[Forget], concepts: Sequence[str]) -> None:
             errors.append(FieldError(f"{at}/override", message))
         else:
             errors += item.override.class_errors(f"{at}/override", item.concept, concepts, forgotten)
+        if len(errors) >= MOST_ERRORS:
+            break
     if not errors and len(forgotten) == len(concepts):
         errors.append(FieldError("/forget", "names every concept of the model: at least one must remain"))
     if errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from sfd_core.errors import FieldError
 from sfd_core.request.override import Choice, Condition, ForgottenText, ItemInPrompts, Override, OverrideKind, one_key
@@ -25,6 +26,11 @@ class PromptsOverride(Override):
         return item.wrong_answers({f"{item.at}/prompts/{j}": prompt for j, prompt in enumerate(self.prompts)})
 
     def conditions(self, prompt: ForgottenText) -> tuple[Condition, ...]:
+        return self._conditions
+
+    @cached_property
+    def _conditions(self) -> tuple[Condition, ...]:
+        """The same for every prompt, so made once: ten thousand times ten thousand fit nowhere."""
         return tuple(map(Condition, self.prompts))
 
 
