@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,41 @@ def test_what_is_typed_anywhere(shell: Shell) -> None:
 def test_what_takes_long_is_taken_by_the_parser(command: Command) -> None:
     if not _is_name(command):
         checks.lethe(shlex.split(quick(command.text), comments=True))
+
+
+def test_every_document_is_looked_at() -> None:
+    """But the changelog, which also tells of what was."""
+    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {*tracked.stdout.split()} - {"CHANGELOG.md"} == {each.relative_to(ROOT).as_posix() for each in DOCUMENTS}
+
+
+def test_what_compose_and_the_readme_say_of_keys_is_among_what_is_run() -> None:
+    """Both once printed a command that was refused."""
+    said = {command.text: command.document for command in everything() if "keys create" in command.text}
+    assert {"README.md", "docker-compose.yml"} <= set(said.values())
+
+
+SAYING = (".py", ".html", ".js")
+ROOMS = ("api", "cli", "client", "jobs", "local", "sfd_core", "worker")
+
+
+def in_messages() -> list[str]:
+    """The commands that messages, help and pages name."""
+    found = {}
+    for path in (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.*")) if path.suffix in SAYING):
+        joined = re.sub(r'"\s*\n\s*f?"', "", path.read_text("utf-8"))  # a text over several lines
+        for said in re.findall(r"(?:`|<code>)(lethe [a-z][^`<{]*)(?:`|</code>)", joined):
+            found[" ".join(said.split())] = path
+    return list(found)
+
+
+@pytest.mark.parametrize("text", in_messages())
+def test_commands_in_messages_exist(text: str) -> None:
+    try:
+        checks.lethe(shlex.split(text))
+    except Exception as error:
+        if type(error).__name__ != "MissingParameter":  # that one only its reader knows
+            raise
 
 
 def test_names_of_commands_exist() -> None:
