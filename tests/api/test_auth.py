@@ -146,7 +146,9 @@ def test_a_busy_stream_ends_with_its_key(guarded: Service, bearer: Bearer, ended
     job_id = submitted(guarded, bearer("admin"))
     expires = datetime.now(UTC) + timedelta(seconds=1.5)
     key, secret = keys.create(guarded.engine, "acme", "leaked", ["read"], expires if ended_by == "expiry" else None)
-    headers = {"Authorization": f"Bearer {secret}"} if sent_as == "header" else {"Cookie": f"{COOKIE}={secret}"}
+    headers = {"Authorization": f"Bearer {secret}"}
+    if sent_as == "cookie":
+        headers = {"Cookie": f"{COOKIE}={signed_in(guarded, headers)[COOKIE]}"}
     with busy(guarded, job_id), streaming(guarded, job_id, headers=headers) as (_, lines):
         for _ in zip(events(lines), range(20), strict=False):
             pass
