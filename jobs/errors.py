@@ -50,19 +50,31 @@ _KINDS = (
 CATALOGUE: Mapping[str, ErrorKind] = MappingProxyType({kind.code: kind for kind in _KINDS})
 """What a call can answer, by code."""
 
-JOB_ERRORS: Mapping[str, bool] = MappingProxyType(
-    {
-        "training_diverged": False,
-        "training_stalled": True,
-        "training_crashed": True,
-        "out_of_memory": True,
-        "worker_lost": True,
-        "model_refused": False,
-        "model_unavailable": True,
-        "internal": True,
-    }
+
+@dataclass(frozen=True)
+class JobErrorKind:
+    """Why an attempt fails. ``retryable``: another attempt at the same request may go better."""
+
+    code: str
+    title: str
+    retryable: bool = False
+
+
+_JOB_KINDS = (
+    JobErrorKind("invalid_request", "The request cannot be run on this base model"),
+    JobErrorKind("model_refused", "The base model, or an evaluator, cannot be used"),
+    JobErrorKind("model_unavailable", "The base model cannot be fetched now", retryable=True),
+    JobErrorKind("training_diverged", "A loss or a weight is no longer finite"),
+    JobErrorKind("training_stalled", "The run made no progress", retryable=True),
+    JobErrorKind("training_crashed", "The training process ended without saying why", retryable=True),
+    JobErrorKind("run_failed", "The run stopped with an error that another attempt would meet again"),
+    JobErrorKind("out_of_memory", "The memory did not suffice", retryable=True),
+    JobErrorKind("worker_lost", "The worker was not heard of until its lease ran out", retryable=True),
+    JobErrorKind("internal", "Something went wrong inside the service", retryable=True),
 )
-"""Why a job fails, by code: ``True`` if another attempt at the same request may go better."""
+
+JOB_ERRORS: Mapping[str, JobErrorKind] = MappingProxyType({kind.code: kind for kind in _JOB_KINDS})
+"""Why a job fails, by code."""
 
 
 class LetheError(Exception):

@@ -12,6 +12,8 @@ from jobs.states import HELD, TERMINAL, Phase, Status
 from sfd_core.evaluation.verdict import Verdict
 
 JsonObject = Mapping[str, Any]
+MAX_MESSAGE = 2000
+"""Characters of a job's error."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class JobError:
     def __post_init__(self) -> None:
         if self.code not in JOB_ERRORS:
             raise ValueError(f"{self.code!r} is not in the catalogue of job errors")
+
+    @classmethod
+    def of(cls, code: str, message: str) -> JobError:
+        """Make the error of this code. A message may repeat what a file or a library says: of that, what Postgres
+        cannot store is replaced, and what is long is cut."""
+        text = message.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if len(text) > MAX_MESSAGE:
+            text = f"{text[: MAX_MESSAGE - 4]} ..."
+        return cls(code, text, JOB_ERRORS[code].retryable)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored with the job and in its events."""

@@ -31,7 +31,7 @@ class Reaping:
         with self._engine.begin() as connection:
             for row in connection.execute(ran_out).all():
                 job = rows.to_job(row)
-                error = JobError("worker_lost", f"worker {job.worker} was not heard of until its lease ran out", True)
+                error = JobError.of("worker_lost", f"worker {job.worker} was not heard of until its lease ran out")
                 moved = fail_attempt(connection, job, error, max_failures)
                 outcomes.append(Expired(job.id, moved.status))
         return tuple(outcomes)

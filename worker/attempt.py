@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from jobs.hub_models import PREFIX
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import load_manifest
+from worker.causes import FORESEEN, cause_of
 
 if TYPE_CHECKING:
     from sfd_core.prepared import Checkpoints
@@ -76,25 +78,16 @@ def take_part(task: Task, ranks: Ranks) -> int:
 
 
 def told(work: Callable[[], int]) -> int:
-    """Do the ``work`` and return its exit status; every foreseen error is told as an event first."""
-    import torch
-
-    from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
-
+    """Do the ``work`` and return its exit status; whatever ends it is told as an event first."""
     try:
         return work()
     except Stopped:
         return EXIT_STOPPED
-    except ModelRefused as error:
-        emit("error", code="model_refused", message=str(error), retryable=False)
-    except ModelUnavailable as error:
-        emit("error", code="model_unavailable", message=str(error), retryable=True)
-    except InvalidRequest as error:
-        emit("error", code="invalid_request", message=str(error), retryable=False)
-    except TrainingDiverged as error:
-        emit("error", code="training_diverged", message=str(error), retryable=False)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        emit("error", code="out_of_memory", message=str(error) or "out of memory", retryable=True)
+    except Exception as error:  # noqa: BLE001 - nothing may end an attempt without a word
+        cause = cause_of(error, "run_failed")
+        if not isinstance(error, FORESEEN):
+            traceback.print_exc()
+        emit("error", **dataclasses.asdict(cause))
     return 1
 
 

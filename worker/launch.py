@@ -6,6 +6,7 @@ Nothing of them can be reached from another machine: they meet by a file, and ta
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -15,7 +16,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from processes.memory_kills import MemoryKills
 from worker.attempt import EXIT_STOPPED, Task, emit
+from worker.causes import Cause, how
 
 MEETING = "meeting"
 """The file in an attempt's folder by which its processes find each other."""
@@ -36,10 +39,10 @@ def launch(task: Task, folder: Path, stop: threading.Event) -> int:
     from sfd_core.families.device import pick_device
 
     if pick_device(task.device).type == "cuda" and (there := torch.cuda.device_count()) < task.gpus:
-        emit("error", code="internal", message=f"LETHE_GPUS is {task.gpus}, and this worker's machine has {there} GPUs",
-             retryable=True)  # fmt: skip
+        emit("error", code="internal", message=f"LETHE_GPUS is {task.gpus}, and this worker's machine has {there} GPUs")
         return 1
     (folder / MEETING).unlink(missing_ok=True)
+    kills = MemoryKills()
     # Each is tied to this process: if it is killed, nobody else would end them.
     tie = ("-P", "-m", "processes.tied", str(os.getpid()))
     command = (*tie, sys.executable, "-P", "-m", "worker.rank_process", str(folder))
@@ -64,7 +67,7 @@ def launch(task: Task, folder: Path, stop: threading.Event) -> int:
     if stop.is_set():
         return EXIT_STOPPED
     ended = {rank: failure.exitcode for rank, failure in result.failures.items()}
-    emit("error", code="training_crashed", message=_how(ended, task.gpus), retryable=True)
+    emit("error", **dataclasses.asdict(cause_of_ends(ended, task.gpus, kills.any_more())))
     return 1
 
 
@@ -75,9 +78,13 @@ def _environment(rank: int, count: int) -> dict[str, str]:
     return own | {name: interfaces[0] for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") if interfaces}
 
 
-def _how(ended: Mapping[int, int], count: int) -> str:
-    """How the processes that failed ended, by their number: the exit status, or the negative number of a signal."""
+def cause_of_ends(ended: Mapping[int, int], count: int, killed_for_memory: bool) -> Cause:
+    """Return what it means that these processes ``ended``, by their number: with an exit status, or the negative number
+    of a signal."""
     own = {rank: status for rank, status in sorted(ended.items()) if status != -signal.SIGTERM} or ended
-    ways = [f"{rank + 1} with {f'signal {-status}' if status < 0 else f'exit status {status}'}"
-            for rank, status in own.items()]  # fmt: skip
-    return f"of {count} training processes ended number {', number '.join(ways)}"
+    said = f"of {count} training processes ended number " + ", number ".join(
+        f"{rank + 1} with {how(status)}" for rank, status in own.items()
+    )
+    if killed_for_memory and -signal.SIGKILL in own.values():
+        return Cause("out_of_memory", f"{said}; the kernel killed a process for want of memory")
+    return Cause("training_crashed", said)

@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, OperationalError
-
 from jobs.artifacts import ArtifactStore
 from jobs.errors import LeaseLost
 from jobs.hub_models import PREFIX, hub_folder, hub_model
@@ -24,13 +22,16 @@ from jobs.job import Claim, JobError
 from jobs.settings import Settings
 from jobs.states import EventType, Phase
 from jobs.store import JobStore
+from processes.memory_kills import MemoryKills
 from processes.talking import TalkingProcess
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
 from worker.attempt import EXIT_STOPPED, Task
+from worker.causes import Cause, cause_of, of_an_end
 from worker.child import training_process
+from worker.lease import Lease
 from worker.publication import publish
 
 logger = logging.getLogger("lethe.worker")
@@ -38,8 +39,6 @@ logger = logging.getLogger("lethe.worker")
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 0.5
 """Progress is written at most this often; metrics, checkpoints and phases at once."""
-CANCEL_SECONDS = 2.0
-"""How often a silent process's job is asked whether it was cancelled."""
 STOP_SECONDS = 45.0
 """What a process gets to write its checkpoint when it is asked to stop."""
 
@@ -76,24 +75,35 @@ class Attempt:
         self.job, self.number = claim.job, claim.attempt
         self.work = self.settings.work_dir / self.job.id
         self.folder = self.work / f"attempt-{self.number}"
-        self.lease = Lease(self)
+        self.lease = Lease(self.settings, self.store, self.job.id, self.number)
         self.phase = Phase.PREPARING  # what the claim has written
         self.progress: dict[str, Any] = {}
         self.written_at = 0.0
 
     def run(self) -> None:
+        """Take the attempt to its end. Raises ``LeaseLost``."""
+        try:
+            self._run()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            logger.exception("the attempt failed in the runner", extra={"job": self.job.id})
+            self._give_up(cause_of(error, "internal"))
+
+    def _run(self) -> None:
         try:
             model = self._model()
         except InvalidRequest as error:
-            self._give_up("model_refused", str(error), retryable=False)
+            self._give_up(Cause("model_refused", str(error)))
             return
         if model is None or model.digest != self.job.base_model_digest:
-            self._give_up("model_refused", f"this worker does not have base model {self.job.base_model} as it was when "
-                          "the job was submitted", retryable=False)  # fmt: skip
+            self._give_up(Cause("model_refused", f"this worker does not have base model {self.job.base_model} as it "
+                                "was when the job was submitted"))  # fmt: skip
             return
         self._write_task(model)
+        kills = MemoryKills()
         with training_process(self.folder) as child:
-            self._supervise(child, model)
+            self._supervise(child, model, kills)
 
     def _model(self) -> BaseModel | None:
         """What the job starts from. Of a hub's model only its folder is known: the training process fetches it.
@@ -125,9 +135,9 @@ class Attempt:
             shard=self.settings.shard,
         ).write(self.folder)
 
-    def _supervise(self, child: TalkingProcess, model: BaseModel) -> None:
+    def _supervise(self, child: TalkingProcess, model: BaseModel, kills: MemoryKills) -> None:
         """Follow the process to its end, keeping the lease while it moves."""
-        error: JobError | None = None
+        error: Cause | None = None
         done = False
         while True:
             try:
@@ -149,19 +159,18 @@ class Attempt:
                 return
             if self.lease.stalled():
                 child.kill()
-                self._give_up("training_stalled", f"no progress for {self.settings.stall_seconds:g} s", retryable=True)
+                self._give_up(Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s"))
                 return
         status = child.wait(STOP_SECONDS)
         if done and status == 0:
             self._publish(model)
-        elif error is not None:
-            self._give_up(error.code, error.message, error.retryable)
-        else:
+            return
+        if error is None:
             logger.error("training process ended with %s: %s", status, child.last_words(), extra={"job": self.job.id})
-            how = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
-            self._give_up("training_crashed", f"the training process ended with {how}", retryable=True)
+            error = of_an_end(status, child.last_words(), kills.any_more())
+        self._give_up(error)
 
-    def _take(self, event: dict[str, Any]) -> JobError | None:
+    def _take(self, event: dict[str, Any]) -> Cause | None:
         """Write down what the process says. Returns the error that it ends with, if this is one."""
         match event:
             case {"type": "phase", "phase": phase}:
@@ -170,8 +179,8 @@ class Attempt:
                 self._take_progress(event)
             case {"type": "checkpoint", "step": step, "images": images}:
                 self._write_progress([(EventType.CHECKPOINT, {"step": step, "images": images})])
-            case {"type": "error", "code": code, "message": message, "retryable": retryable}:
-                return JobError("internal" if code == "invalid_request" else code, message, retryable)
+            case {"type": "error", "code": code, "message": message}:
+                return Cause(code, message)
         return None
 
     def _enter(self, phase: Phase) -> None:
@@ -233,68 +242,16 @@ class Attempt:
         logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
         self._clean_up()
 
-    def _give_up(self, code: str, message: str, retryable: bool) -> None:
-        job = self.store.give_up(
-            self.job.id, self.number, JobError(code, message, retryable), self.settings.max_failures
-        )
-        logger.warning("%s: %s; the job is %s", code, message, job.status, extra={"job": self.job.id})
+    def _give_up(self, cause: Cause) -> None:
+        error = JobError.of(cause.code, cause.message)
+        job = self.store.give_up(self.job.id, self.number, error, self.settings.max_failures)
+        logger.warning("%s: %s; the job is %s", error.code, error.message, job.status, extra={"job": self.job.id})
         if job.terminal:
             self._clean_up()
 
     def _clean_up(self) -> None:
         """The job is over: its checkpoints go. What was published lies in the artefact store."""
         shutil.rmtree(self.work, ignore_errors=True)
-
-
-class Lease:
-    """The lease of one attempt: renewed while the process moves, asked for cancellation, lost when it is lost.
-
-    A database that is down for a while does not stop the run; but once the lease must have run out by our own clock,
-    the attempt fences itself, since another may have been started.
-    """
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.settings = attempt.settings
-        now = time.monotonic()
-        self.moved_at = self.renewed_at = self.asked_at = now
-        self.cancel = False
-
-    def moved(self) -> None:
-        """Note that the process has said something."""
-        self.moved_at = time.monotonic()
-
-    def stalled(self) -> bool:
-        return time.monotonic() - self.moved_at > self.settings.stall_seconds
-
-    def cancel_requested(self) -> bool:
-        """Renew or ask if it is time, and say whether the job was cancelled. Raises ``LeaseLost``."""
-        now = time.monotonic()
-        if now - self.asked_at >= min(CANCEL_SECONDS, self.settings.renew_seconds):
-            self.keep()
-        return self.cancel
-
-    def keep(self) -> None:
-        """Renew the lease now. Raises ``LeaseLost``."""
-        store, job_id, number = self.attempt.store, self.attempt.job.id, self.attempt.number
-        self.asked_at = time.monotonic()
-        self.write(lambda: store.renew(job_id, number, self.settings.lease_seconds), renews=True)
-
-    def write(self, write: Any, *, renews: bool = False) -> None:
-        """Make a fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
-        began = time.monotonic()
-        try:
-            renewal = write()
-        except DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, OperationalError)):
-                raise
-            logger.warning("the database does not answer: %s", error.orig)
-            if time.monotonic() - self.renewed_at > self.settings.lease_seconds:
-                raise LeaseLost(f"{self.attempt.job.id}: the lease ran out while the database was away") from None
-            return
-        self.cancel = self.cancel or renewal.cancel_requested
-        if renews:
-            self.renewed_at = began
 
 
 def _path(path: Path | None) -> str | None:

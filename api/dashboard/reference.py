@@ -66,7 +66,7 @@ def reference(request: Request) -> Response:
         "schemas": {name: _members(schema) for name, schema in schemas.items() if "properties" in schema},
         "schema_notes": {name: schema.get("description", "") for name, schema in schemas.items()},
         "kinds": sorted(KINDS.values(), key=lambda kind: (kind.status, kind.code)),
-        "job_errors": JOB_ERRORS,
+        "job_errors": tuple(JOB_ERRORS.values()),
     }
     return render(request, "docs.html", context)
 

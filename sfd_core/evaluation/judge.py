@@ -53,10 +53,12 @@ class Judgement:
 
 class ImageJudge:
     """A classifier over the base model's concepts. ``order``: where among its own labels each concept is; None: they
-    are the concepts, in their order."""
+    are the concepts, in their order. ``name``: what an error calls it."""
 
-    def __init__(self, net: nn.Module, preprocessing: Preprocessing, order: Sequence[int] | None = None) -> None:
-        self.net = net.eval().requires_grad_(False)
+    def __init__(
+        self, net: nn.Module, preprocessing: Preprocessing, order: Sequence[int] | None = None, name: str = "the judge"
+    ) -> None:
+        self.net, self.name = net.eval().requires_grad_(False), name
         self.preprocessing = preprocessing
         self.order = None if order is None or list(order) == sorted(order) else list(order)
         self._features: list[Tensor] = []
@@ -90,7 +92,7 @@ class ImageJudge:
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
         check_finite(net.state_dict(), weights)
-        return cls(net.to(device), preprocessing, order)
+        return cls(net.to(device), preprocessing, order, str(folder))
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute logits [B, concepts] from images [B, C, H, W] in [-1, 1]."""
@@ -105,12 +107,18 @@ class ImageJudge:
 
     @torch.no_grad()
     def judge(self, images: NDArray[np.uint8]) -> Judgement:
-        """Judge uint8 images [n, H, W] or [n, H, W, 3]."""
+        """Judge uint8 images [n, H, W] or [n, H, W, 3].
+
+        Raises:
+            ModelRefused: for answers that are not finite, which no image can be blamed for.
+        """
         device = next(self.net.parameters()).device
         probabilities, features = [], []
         for piece in from_uint8(images).split(JUDGE_BATCH):
             probabilities.append(self.logits(piece.to(device)).softmax(dim=1).cpu())
             features.append(self._features[-1].cpu())
+        if not all(bool(torch.isfinite(answer).all()) for answer in (*probabilities, *features)):
+            raise ModelRefused(f"{self.name}: its answers are NaN or infinite; no image is")
         return Judgement(torch.cat(probabilities).numpy(), torch.cat(features).numpy())
 
 

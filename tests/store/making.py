@@ -18,8 +18,8 @@ from jobs.store import Claim, Job, JobError, JobStore, NewGenerator, NewJob, Pub
 T = TypeVar("T")
 
 LEASE = 60.0
-CRASH = JobError("training_crashed", "the training process died of signal 11", True)
-DIVERGED = JobError("training_diverged", "loss is NaN at step 12", False)
+CRASH = JobError.of("training_crashed", "the training process died of signal 11")
+DIVERGED = JobError.of("training_diverged", "loss is NaN at step 12")
 
 
 def new_job(tenant: str = "acme", base_model: str = "fashion", **more: object) -> NewJob:

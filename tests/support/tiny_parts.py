@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from sfd_core.base_model.manifest import digest_of, file_sha256
+from sfd_core.base_model.manifest import BaseModel, digest_of, file_sha256
 from sfd_core.evaluation.reference import Reference, ReferenceSet
+from sfd_core.families.registry import load_manifest
 
 
 def untrained_judge(channels: int, concepts: Sequence[str]) -> ResNetForImageClassification:
@@ -59,3 +61,15 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "manifest.json"
     }
+
+
+def listed_again(folder: Path) -> BaseModel:
+    """Write the digests of what lies in a model's folder into its manifest, as they are now, and read that."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"] = files = digests(folder)
+    for part in (manifest, *manifest.get("domains", {}).values()):
+        for name in {"judge", "second_judge"} & set(part):
+            part[name]["digest"] = judge_entry(part[name]["folder"], files, ())["digest"]
+    path.write_text(json.dumps(manifest))
+    return load_manifest(folder)

@@ -11,6 +11,7 @@ import torch
 
 from worker import launch as module
 from worker.attempt import Task
+from worker.causes import Cause
 from worker.launch import launch
 
 
@@ -23,7 +24,12 @@ from worker.launch import launch
     ],
 )
 def test_those_that_failed_are_named_and_not_those_that_were_ended_for_it(ended: dict[int, int], said: str) -> None:
-    assert module._how(ended, 4) == said
+    assert module.cause_of_ends(ended, 4, killed_for_memory=False) == Cause("training_crashed", said)
+
+
+def test_a_process_that_the_kernel_killed_for_its_memory_is_named_as_one() -> None:
+    assert module.cause_of_ends({1: -9, 0: -15}, 2, killed_for_memory=True).code == "out_of_memory"
+    assert module.cause_of_ends({1: -11, 0: -15}, 2, killed_for_memory=True).code == "training_crashed"
 
 
 def test_more_gpus_than_there_are(
@@ -33,7 +39,7 @@ def test_more_gpus_than_there_are(
     task = Task({}, "model", "checkpoints", [], 10, "cuda", 1, gpus=4)
     assert launch(task, tmp_path, threading.Event()) == 1
     event = json.loads(capsys.readouterr().out)
-    assert (event["code"], event["retryable"]) == ("internal", True)
+    assert event["code"] == "internal"
     assert event["message"] == "LETHE_GPUS is 4, and this worker's machine has 2 GPUs"
     assert not any(tmp_path.iterdir()), "something was started"
 

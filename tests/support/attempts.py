@@ -1,0 +1,70 @@
+"""A runner on a store, without Celery or a broker, and training processes that say what a test wants."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from jobs.artifacts import ArtifactStore
+from jobs.job import Job, NewJob
+from jobs.settings import Settings
+from jobs.store import JobStore
+from processes.talking import TalkingProcess
+from sfd_core.admission import admit
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.request.reading import written
+from worker import runner as module
+from worker.runner import Runner
+
+TOLD = """
+import json, os, signal, sys, time
+def tell(type_, **data):
+    print(json.dumps({"type": type_, **data}), flush=True)
+folder = sys.argv[1]
+"""
+"""What a scripted process begins with."""
+
+
+def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Runner:
+    """Make a runner on ``models``, that works in ``folder``."""
+    values: dict[str, Any] = {
+        "data_dir": folder / "data",
+        "bundled_models_dir": models,
+        "checkpoint_seconds": 0.3,
+        "torch_threads": 1,
+        "device": "cpu",
+    }
+    made = Settings(**values | settings)
+    return Runner(made, JobStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
+
+
+def submitted(runner: Runner, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
+    """Submit a job of ``steps`` steps of some ten milliseconds on the tiny model of four classes."""
+    body: dict[str, Any] = {
+        "forget": [{"concept": "red", "override": "green"}],
+        "budget": {"images": steps * 8},
+        "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
+        "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
+    }
+    request = written(admit(body | fields, model).request)
+    return runner.store.create(NewJob("default", request, model.name, model.digest))[0]
+
+
+def script(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Have ``lines`` of Python be the training process of every attempt; see :data:`TOLD`."""
+
+    @contextmanager
+    def scripted(folder: Path) -> Iterator[TalkingProcess]:
+        child = TalkingProcess([sys.executable, "-c", TOLD + "\n".join(lines), str(folder)], folder / "stderr.log")
+        try:
+            yield child
+        finally:
+            child.close()
+
+    monkeypatch.setattr(module, "training_process", scripted)

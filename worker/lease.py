@@ -1,0 +1,67 @@
+"""The lease of one attempt, as its runner holds it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from jobs.errors import LeaseLost
+from jobs.settings import Settings
+from jobs.store import JobStore
+
+logger = logging.getLogger("lethe.worker")
+
+CANCEL_SECONDS = 2.0
+"""How often a silent process's job is asked whether it was cancelled."""
+
+
+class Lease:
+    """The lease of one attempt: renewed while the process moves, asked for cancellation, lost when it is lost.
+
+    A database that is down for a while does not stop the run; but once the lease must have run out by our own clock,
+    the attempt fences itself, since another may have been started.
+    """
+
+    def __init__(self, settings: Settings, store: JobStore, job_id: str, attempt: int) -> None:
+        self.settings, self.store, self.job_id, self.attempt = settings, store, job_id, attempt
+        now = time.monotonic()
+        self.moved_at = self.renewed_at = self.asked_at = now
+        self.cancel = False
+
+    def moved(self) -> None:
+        """Note that the process has said something."""
+        self.moved_at = time.monotonic()
+
+    def stalled(self) -> bool:
+        return time.monotonic() - self.moved_at > self.settings.stall_seconds
+
+    def cancel_requested(self) -> bool:
+        """Renew or ask if it is time, and say whether the job was cancelled. Raises ``LeaseLost``."""
+        now = time.monotonic()
+        if now - self.asked_at >= min(CANCEL_SECONDS, self.settings.renew_seconds):
+            self.keep()
+        return self.cancel
+
+    def keep(self) -> None:
+        """Renew the lease now. Raises ``LeaseLost``."""
+        self.asked_at = time.monotonic()
+        self.write(lambda: self.store.renew(self.job_id, self.attempt, self.settings.lease_seconds), renews=True)
+
+    def write(self, write: Any, *, renews: bool = False) -> None:
+        """Make a fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
+        began = time.monotonic()
+        try:
+            renewal = write()
+        except DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, OperationalError)):
+                raise
+            logger.warning("the database does not answer: %s", error.orig)
+            if time.monotonic() - self.renewed_at > self.settings.lease_seconds:
+                raise LeaseLost(f"{self.job_id}: the lease ran out while the database was away") from None
+            return
+        self.cancel = self.cancel or renewal.cancel_requested
+        if renews:
+            self.renewed_at = began
