@@ -34,6 +34,8 @@ def show(view: RunView, event: Event) -> None:
             view.phase("preparing")
         case "job.phase":
             view.phase(str(data.get("phase", "")))
+        case "job.progress" if "waiting" in data:
+            view.note(f"the run stands still ({data['waiting']}) and goes on by itself")
         case "job.progress" | "job.metrics":
             view.progress(_figures(data))
         case "job.lost":

@@ -28,6 +28,7 @@ from sfd_core.families.device import pick_device
 from sfd_core.prepared import Checkpoints
 from sfd_core.request.reading import written
 from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+from sfd_core.storage import StorageFull
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def run(
                     view.progress({**dataclasses.asdict(event), **(dataclasses.asdict(quick) if quick else {})})
                 case CheckpointSaved():
                     pass  # nothing that a person has to know
+                case StorageFull(message):
+                    view.note(f"waiting for room: {message}")
                 case Finished():
                     finished = event
     assert finished is not None

@@ -84,7 +84,8 @@ class Forget:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a run: images trained on of the budget, images and seconds, the latest quick evaluation."""
+    """The progress of a run: images trained on of the budget, images and seconds, the latest quick evaluation.
+    ``waiting``: why it stands still, such as ``storage_full``."""
 
     images: int = 0
     of: int = 0
@@ -94,6 +95,7 @@ class Progress:
     loss_fake_score: float | None = None
     unlearning_accuracy: float | None = None
     retained_accuracy: float | None = None
+    waiting: str | None = None
 
 
 @dataclass(frozen=True)

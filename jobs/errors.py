@@ -53,11 +53,13 @@ CATALOGUE: Mapping[str, ErrorKind] = MappingProxyType({kind.code: kind for kind 
 
 @dataclass(frozen=True)
 class JobErrorKind:
-    """Why an attempt fails. ``retryable``: another attempt at the same request may go better."""
+    """Why an attempt fails. ``retryable``: another attempt at the same request may go better. ``counted``: it is one of
+    the failures that a job may have."""
 
     code: str
     title: str
     retryable: bool = False
+    counted: bool = True
 
 
 _JOB_KINDS = (
@@ -69,6 +71,7 @@ _JOB_KINDS = (
     JobErrorKind("training_crashed", "The training process ended without saying why", retryable=True),
     JobErrorKind("run_failed", "The run stopped with an error that another attempt would meet again"),
     JobErrorKind("out_of_memory", "The memory did not suffice", retryable=True),
+    JobErrorKind("storage_full", "A disk of the service is full; jobs wait for room", retryable=True, counted=False),
     JobErrorKind("worker_lost", "The worker was not heard of until its lease ran out", retryable=True),
     JobErrorKind("internal", "Something went wrong inside the service", retryable=True),
 )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, update
 
 from jobs import rows
-from jobs.errors import LeaseLost
+from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.events import NewEvent
 from jobs.ids import is_id
 from jobs.job import Claim, Job, JobError, JsonObject, Publication, Renewal
@@ -83,7 +83,7 @@ class WorkerCommands:
 
     def give_up(self, job_id: str, attempt: int, error: JobError, max_failures: int) -> Job:
         """Fail the attempt. The job is queued again if ``error`` is retryable and fewer than ``max_failures`` attempts
-        have failed so far, this one included; else failed. If a cancel was requested: cancelled."""
+        have failed so far, this one included if its error counts; else failed. If a cancel was requested: cancelled."""
         with self._engine.begin() as connection:
             return fail_attempt(connection, _held(connection, job_id, attempt), error, max_failures)
 
@@ -132,7 +132,7 @@ class WorkerCommands:
 
 def fail_attempt(connection: Connection, job: Job, error: JobError, max_failures: int) -> Job:
     """Decide what becomes of a held job, its row locked, whose attempt failed."""
-    failures = job.failures + 1
+    failures = job.failures + JOB_ERRORS[error.code].counted
     told = {"error": error.to_json(), "failures": failures}
     if job.status is Status.CANCELLING:
         return rows.move(connection, job, Status.CANCELLED, EventType.CANCELLED)

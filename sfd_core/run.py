@@ -48,6 +48,7 @@ from sfd_core.report.report import (
 from sfd_core.report.strip import Strip
 from sfd_core.request.concepts import Budget
 from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.storage import StorageFull, once_there_is_room
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
 from sfd_core.training.quick import QuickFigures
@@ -93,7 +94,7 @@ class Finished:
     report_folder: Path
 
 
-Event = PhaseStarted | Progress | CheckpointSaved | Finished
+Event = PhaseStarted | Progress | CheckpointSaved | StorageFull | Finished
 
 
 def unlearn(
@@ -110,12 +111,13 @@ def unlearn(
 
     ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
     with a checkpoint if it has a folder for them and without :class:`Finished`. ``ranks``: processes that
-    :func:`sfd_core.prepared.take_part` in the training; this one leads them.
+    :func:`sfd_core.prepared.take_part` in the training; this one leads them. While its storage is full it stands still.
 
     Raises:
         ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
         TrainingDiverged: when the run is no longer finite.
     """
+    stop = should_stop or threading.Event()
     yield PhaseStarted("preparing")
     began = time.monotonic()
     request, plan, where = admitted.request, admitted.plan, pick_device(device)
@@ -127,12 +129,11 @@ def unlearn(
     strip = Strip(base, request, plan, [] if checkpoints is None else checkpoints.folders)
     check = _own_check(base, evaluators, request, plan, where)
     with ranks.led():
-        for event in _training(run, checkpoints, strip, check):
+        for event in _training(run, checkpoints, strip, check, stop):
             yield event
-            if should_stop is not None and should_stop.is_set():
+            if stop.is_set():
                 if checkpoints is not None:
-                    checkpoint.save(state, checkpoints.folder)
-                    yield CheckpointSaved(state.step, state.images)
+                    yield from _save(state, checkpoints, stop)
                 return
         generator = generator_of(state, base, request.recipe)
     seconds["training"] = state.seconds
@@ -145,7 +146,7 @@ def unlearn(
     source, pace = ImageSource.of_generator(generator), Pace()
     for done, of, draft in examine(source, base, evaluators, request, where, plan):  # noqa: B007 - the last one is used
         yield Progress(done, of, time.monotonic() - began, *pace(done, of))
-        if should_stop is not None and should_stop.is_set():
+        if stop.is_set():
             return
     assert draft is not None
     seconds["evaluating"] = time.monotonic() - began
@@ -164,10 +165,19 @@ def unlearn(
         strip=tuple(StripMoment(m.share, m.seen) for m in moments),
         cost=_cost(state, request.budget, seconds, where),
     )
-    yield _write(generator, base, draft, out)
+    whole = draft
+    if (finished := (yield from once_there_is_room(lambda: _write(generator, base, whole, out), stop))) is not None:
+        yield finished
 
 
-def _training(run: Prepared, checkpoints: Checkpoints | None, strip: Strip, check: OwnCheck | None) -> Iterator[Event]:
+def _save(state: TrainingState, checkpoints: Checkpoints, stop: threading.Event) -> Iterator[Event]:
+    if (yield from once_there_is_room(lambda: checkpoint.save(state, checkpoints.folder), stop)) is not None:
+        yield CheckpointSaved(state.step, state.images)
+
+
+def _training(
+    run: Prepared, checkpoints: Checkpoints | None, strip: Strip, check: OwnCheck | None, stop: threading.Event
+) -> Iterator[Event]:
     """Train until a check passes or to the end of the budget, with checkpoints by the clock and after the last step."""
     state, budget = run.state, run.request.budget
     strip.look(state)
@@ -201,9 +211,8 @@ def _training(run: Prepared, checkpoints: Checkpoints | None, strip: Strip, chec
             strip.look(state, finished=True)
         due = time.monotonic() - saved_at >= (checkpoints.every_seconds if checkpoints else 0)
         if checkpoints is not None and (due or finished):
-            checkpoint.save(state, checkpoints.folder)
+            yield from _save(state, checkpoints, stop)
             saved_at = time.monotonic()
-            yield CheckpointSaved(step.step, step.images)
         if finished:
             return
 

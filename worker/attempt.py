@@ -99,6 +99,7 @@ def _run(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -
     from sfd_core.evaluation.evaluators import GivenWeights
     from sfd_core.families.device import pick_device
     from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
+    from sfd_core.storage import StorageFull
     from sfd_core.training.ranks import ALONE
 
     if task.threads is not None:
@@ -122,6 +123,8 @@ def _run(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -
                 emit("progress", **dataclasses.asdict(event))
             case CheckpointSaved():
                 emit("checkpoint", **dataclasses.asdict(event))
+            case StorageFull(message):
+                emit("waiting", code="storage_full", message=message)
             case Finished():
                 where = environment(pick_device(task.device))
                 (folder / "environment.json").write_text(json.dumps(where))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfd_core.errors import InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
+from sfd_core.storage import is_full
 
 LINES = 3
 """Last lines of a process that are told where nothing better is known."""
@@ -59,6 +60,7 @@ _KINDS: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
     (_is(InvalidRequest), "invalid_request"),
     (_is(TrainingDiverged), "training_diverged"),
     (_is_out_of_memory, "out_of_memory"),
+    (is_full, "storage_full"),
     (_is(OSError), "internal"),
     (_named(*_OUTSIDE), "internal"),
     (_is_the_models, "model_refused"),

@@ -13,14 +13,13 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from jobs.artifacts import ArtifactStore
-from jobs.errors import LeaseLost
+from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.hub_models import PREFIX, hub_folder, hub_model
-from jobs.job import Claim, JobError
+from jobs.job import Claim, Job, JobError
 from jobs.settings import Settings
-from jobs.states import EventType, Phase
+from jobs.states import Phase
 from jobs.store import JobStore
 from processes.memory_kills import MemoryKills
 from processes.talking import TalkingProcess
@@ -28,17 +27,19 @@ from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
 from sfd_core.families.registry import load_manifest
+from sfd_core.storage import PAUSE_SECONDS, once_there_is_room
 from worker.attempt import EXIT_STOPPED, Task
 from worker.causes import Cause, cause_of, of_an_end
 from worker.child import training_process
 from worker.lease import Lease
 from worker.publication import publish
+from worker.telling import Telling
 
 logger = logging.getLogger("lethe.worker")
 
 POLL_SECONDS = 0.25
-PROGRESS_SECONDS = 0.5
-"""Progress is written at most this often; metrics, checkpoints and phases at once."""
+FULL_SECONDS = 15.0
+"""What a worker waits after an attempt that found a disk full, before it claims another job."""
 STOP_SECONDS = 45.0
 """What a process gets to write its checkpoint when it is asked to stop."""
 
@@ -51,10 +52,12 @@ class Runner:
         self.models = settings.models()
         self.signer = settings.signer()
         self.shutting_down = threading.Event()
+        self.full_until = 0.0
+        """A disk of ours was full: until then we claim nothing, and others may."""
 
     def run(self, job_id: str) -> None:
         """Answer a wake-up message: claim the job and take it as far as it goes, if there is one to claim."""
-        if self.shutting_down.is_set():
+        if self.shutting_down.wait(max(0.0, self.full_until - time.monotonic())):
             return  # the message is lost, the job is not: the reaper sends another
         claim = self.store.claim(job_id, self.name, self.settings.lease_seconds)
         if claim is None:
@@ -76,9 +79,7 @@ class Attempt:
         self.work = self.settings.work_dir / self.job.id
         self.folder = self.work / f"attempt-{self.number}"
         self.lease = Lease(self.settings, self.store, self.job.id, self.number)
-        self.phase = Phase.PREPARING  # what the claim has written
-        self.progress: dict[str, Any] = {}
-        self.written_at = 0.0
+        self.telling = Telling(self.lease)
 
     def run(self) -> None:
         """Take the attempt to its end. Raises ``LeaseLost``."""
@@ -103,7 +104,9 @@ class Attempt:
         self._write_task(model)
         kills = MemoryKills()
         with training_process(self.folder) as child:
-            self._supervise(child, model, kills)
+            trained = self._supervise(child, kills)
+        if trained:
+            self._publish(model)
 
     def _model(self) -> BaseModel | None:
         """What the job starts from. Of a hub's model only its folder is known: the training process fetches it.
@@ -135,8 +138,9 @@ class Attempt:
             shard=self.settings.shard,
         ).write(self.folder)
 
-    def _supervise(self, child: TalkingProcess, model: BaseModel, kills: MemoryKills) -> None:
-        """Follow the process to its end, keeping the lease while it moves."""
+    def _supervise(self, child: TalkingProcess, kills: MemoryKills) -> bool:
+        """Follow the process to its end, keeping the lease while it moves. Returns whether what it made is there;
+        otherwise the attempt is over."""
         error: Cause | None = None
         done = False
         while True:
@@ -147,71 +151,27 @@ class Attempt:
             if event is not None:
                 self.lease.moved()
                 done = done or event["type"] == "done"
-                told = self._take(event)
+                told = self.telling.take(event)
                 error = error or told  # the first: of several processes the others end because of it
             if self.runner.shutting_down.is_set():
                 self._release(child)
-                return
+                return False
             if self.lease.cancel_requested():
                 child.kill()
-                self.store.cancelled(self.job.id, self.number)
-                self._clean_up()
-                return
+                self._stop()
+                return False
             if self.lease.stalled():
                 child.kill()
                 self._give_up(Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s"))
-                return
+                return False
         status = child.wait(STOP_SECONDS)
         if done and status == 0:
-            self._publish(model)
-            return
+            return True
         if error is None:
             logger.error("training process ended with %s: %s", status, child.last_words(), extra={"job": self.job.id})
             error = of_an_end(status, child.last_words(), kills.any_more())
         self._give_up(error)
-
-    def _take(self, event: dict[str, Any]) -> Cause | None:
-        """Write down what the process says. Returns the error that it ends with, if this is one."""
-        match event:
-            case {"type": "phase", "phase": phase}:
-                self._enter(Phase(phase))
-            case {"type": "progress"}:
-                self._take_progress(event)
-            case {"type": "checkpoint", "step": step, "images": images}:
-                self._write_progress([(EventType.CHECKPOINT, {"step": step, "images": images})])
-            case {"type": "error", "code": code, "message": message}:
-                return Cause(code, message)
-        return None
-
-    def _enter(self, phase: Phase) -> None:
-        if phase is not self.phase:
-            self.lease.write(lambda: self.store.enter_phase(self.job.id, self.number, phase))
-            self.phase = phase
-
-    def _take_progress(self, event: dict[str, Any]) -> None:
-        quick = event["quick"]
-        training = event["loss_generator"] is not None
-        if training:
-            shown = ("images", "of", "images_per_second", "eta_seconds", "loss_generator", "loss_fake_score")
-            self.progress |= {name: event[name] for name in shown}
-        else:  # judged images; what training reached stays beside it
-            self.progress |= {
-                "evaluated": event["images"],
-                "evaluated_of": event["of"],
-                "eta_seconds": event["eta_seconds"],
-            }
-        if quick is not None:
-            accuracies = {name: quick[name] for name in ("unlearning_accuracy", "retained_accuracy")}
-            self.progress |= accuracies
-            losses = {name: event[name] for name in ("loss_generator", "loss_fake_score")}
-            where = {name: quick[name] for name in ("images", "step", "seconds")}
-            self._write_progress([(EventType.METRICS, {**where, **accuracies, **losses})])
-        elif time.monotonic() - self.written_at >= PROGRESS_SECONDS:
-            self._write_progress([(EventType.PROGRESS, dict(self.progress))])
-
-    def _write_progress(self, events: list[tuple[EventType, dict[str, Any]]]) -> None:
-        self.lease.write(lambda: self.store.progress(self.job.id, self.number, self.progress, events))
-        self.written_at = time.monotonic()
+        return False
 
     def _release(self, child: TalkingProcess) -> None:
         """A deploy: let the process write its checkpoint, then hand the job back."""
@@ -222,28 +182,53 @@ class Attempt:
             self.lease.cancel_requested()
         if status not in (EXIT_STOPPED, 0):
             logger.warning("training process did not stop in order (%s)", status, extra={"job": self.job.id})
-        self.store.release(self.job.id, self.number)
-        logger.info("released", extra={"job": self.job.id, "attempt": self.number})
+        self._hand_back()
 
     def _publish(self, model: BaseModel) -> None:
-        self._enter(Phase.PUBLISHING)
+        self.telling.enter(Phase.PUBLISHING)
         if not model.files:  # of a hub: by now its files are here, and the record names them
             model = load_manifest(model.folder)
-        job = publish(
-            self.store,
-            self.runner.artifacts,
-            self.job,
-            self.number,
-            model,
-            self.folder,
-            self.runner.signer,
-            self.lease.keep,
+        trying = once_there_is_room(
+            lambda: publish(
+                self.store,
+                self.runner.artifacts,
+                self.job,
+                self.number,
+                model,
+                self.folder,
+                self.runner.signer,
+                self.lease.keep,
+            ),
+            self.runner.shutting_down,
+            min(PAUSE_SECONDS, self.settings.renew_seconds),
         )
+        try:
+            while True:
+                self.telling.wait("storage_full", next(trying).message)
+                if self.lease.cancel_requested():
+                    self._stop()
+                    return
+        except StopIteration as end:
+            job: Job | None = end.value
+        if job is None:
+            self._hand_back()
+            return
         logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
         self._clean_up()
 
+    def _stop(self) -> None:
+        """The job was cancelled."""
+        self.store.cancelled(self.job.id, self.number)
+        self._clean_up()
+
+    def _hand_back(self) -> None:
+        self.store.release(self.job.id, self.number)
+        logger.info("released", extra={"job": self.job.id, "attempt": self.number})
+
     def _give_up(self, cause: Cause) -> None:
         error = JobError.of(cause.code, cause.message)
+        if not JOB_ERRORS[error.code].counted:
+            self.runner.full_until = time.monotonic() + FULL_SECONDS
         job = self.store.give_up(self.job.id, self.number, error, self.settings.max_failures)
         logger.warning("%s: %s; the job is %s", error.code, error.message, job.status, extra={"job": self.job.id})
         if job.terminal:

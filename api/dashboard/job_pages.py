@@ -177,6 +177,7 @@ def _progress(job: Job) -> dict[str, Any]:
         "eta": job.progress.get("eta_seconds") if job.phase is Phase.TRAINING else None,
         "unlearning_accuracy": job.progress.get("unlearning_accuracy"),
         "retained_accuracy": job.progress.get("retained_accuracy"),
+        "waiting": job.progress.get("waiting") if job.held else None,
     }
 
 

@@ -29,11 +29,16 @@ class Progress(Output):
     loss_fake_score: float | None = None
     unlearning_accuracy: float | None = None
     retained_accuracy: float | None = None
+    waiting: str | None = Field(
+        default=None, description="Why the run stands still, such as `storage_full`; null while it moves."
+    )
 
     @classmethod
     def of_job(cls, job: Job) -> Progress:
         """Read the progress from the job's row, which holds what the worker sent last."""
         known = {name: job.progress[name] for name in cls.model_fields if job.progress.get(name) is not None}
+        if not job.held:
+            known.pop("waiting", None)
         return cls(**({"of": job.request["budget"]["images"]} | known))
 
 

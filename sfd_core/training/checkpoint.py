@@ -34,7 +34,8 @@ def save(state: TrainingState, root: Path) -> Path:
     """Write a checkpoint of ``state`` below ``root`` and drop all but the newest two. Returns its folder.
 
     Raises:
-        OSError: if the disk is full or not writable; what was there before is untouched.
+        OSError, SafetensorError: if the disk is full (``sfd_core.storage.is_full``) or not writable; what was there
+            before is untouched, and nothing is left of what was begun.
     """
     root.mkdir(parents=True, exist_ok=True)
     for stale in root.glob("new-*"):
@@ -43,8 +44,8 @@ def save(state: TrainingState, root: Path) -> Path:
     if final.exists():
         return final
     new = root / f"new-{state.step:08d}"
-    new.mkdir()
     try:
+        new.mkdir()
         for part in PARTS:
             tensors = {name: tensor.contiguous() for name, tensor in state.gathered(part).items()}
             save_file(tensors, new / f"{part}.safetensors")
@@ -64,7 +65,7 @@ def save(state: TrainingState, root: Path) -> Path:
         _sync(new)
         new.rename(final)
         _sync(root)
-    except OSError:
+    except Exception:
         shutil.rmtree(new, ignore_errors=True)
         raise
     for old in sorted(root.glob("step-*"))[:-KEPT]:
