@@ -86,8 +86,10 @@ def rerun(statement: Statement, model: BaseModel, out: Path, settings: Settings)
 
 
 def request_of(predicate: Mapping[str, Any], model: BaseModel) -> Admitted:
-    """Return the request of a record, for as many images as its run came to."""
-    admitted = admit(predicate["request"], model)
+    """Return the request of a record, for as many images as its run came to, and in micro-batches as it ran in."""
+    asked = predicate["request"]
+    recipe = {**asked["recipe"], "micro_batch": predicate["recipe"]["micro_batch"]}
+    admitted = admit({**asked, "recipe": recipe}, model)
     request = dataclasses.replace(admitted.request, budget=Budget(predicate["images_trained"], until="budget"))
     return dataclasses.replace(admitted, request=request)
 

@@ -70,7 +70,7 @@ _JOB_KINDS = (
     JobErrorKind("training_stalled", "The run made no progress", retryable=True),
     JobErrorKind("training_crashed", "The training process ended without saying why", retryable=True),
     JobErrorKind("run_failed", "The run stopped with an error that another attempt would meet again"),
-    JobErrorKind("out_of_memory", "The memory did not suffice", retryable=True),
+    JobErrorKind("out_of_memory", "The memory did not suffice, nor with half the micro-batch"),
     JobErrorKind("storage_full", "A disk of the service is full; jobs wait for room", retryable=True, counted=False),
     JobErrorKind("worker_lost", "The worker was not heard of until its lease ran out", retryable=True),
     JobErrorKind("internal", "Something went wrong inside the service", retryable=True),

@@ -17,7 +17,7 @@ from pathlib import Path
 from jobs.artifacts import ArtifactStore
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.hub_models import PREFIX, hub_folder, hub_model
-from jobs.job import Claim, Job, JobError
+from jobs.job import Claim, Job, JobError, JsonObject
 from jobs.settings import Settings
 from jobs.states import Phase
 from jobs.store import JobStore
@@ -70,6 +70,10 @@ class Runner:
             logger.warning("fenced off: %s", lost, extra={"job": job_id, "attempt": claim.attempt})
 
 
+class Over(Exception):
+    """An attempt that was cancelled or handed back: nothing is left to do."""
+
+
 class Attempt:
     """One attempt at one job."""
 
@@ -85,6 +89,8 @@ class Attempt:
         """Take the attempt to its end. Raises ``LeaseLost``."""
         try:
             self._run()
+        except Over:
+            pass
         except LeaseLost:
             raise
         except Exception as error:
@@ -101,12 +107,27 @@ class Attempt:
             self._give_up(Cause("model_refused", f"this worker does not have base model {self.job.base_model} as it "
                                 "was when the job was submitted"))  # fmt: skip
             return
-        self._write_task(model)
+        cause = self._train(model, self.job.request)
+        if cause is not None and cause.code == "out_of_memory":
+            smaller = with_half_the_micro_batch(self.job.request, self.settings.gpus)
+            if smaller is not None:
+                logger.warning("%s: once more, with half the micro-batch", cause.message, extra={"job": self.job.id})
+                cause = self._train(model, smaller)
+        if cause is None:
+            self._publish(model)
+        else:
+            self._give_up(cause)
+
+    def _train(self, model: BaseModel, request: JsonObject) -> Cause | None:
+        """Run the training process, from the newest checkpoint. Returns why it failed; None: what it made is there.
+
+        Raises:
+            Over: the attempt ended otherwise.
+        """
+        self._write_task(model, request)
         kills = MemoryKills()
         with training_process(self.folder) as child:
-            trained = self._supervise(child, kills)
-        if trained:
-            self._publish(model)
+            return self._supervise(child, kills)
 
     def _model(self) -> BaseModel | None:
         """What the job starts from. Of a hub's model only its folder is known: the training process fetches it.
@@ -120,11 +141,11 @@ class Attempt:
         model = hub_model(name, settings.hub_models)
         return dataclasses.replace(model, folder=hub_folder(settings.hub_dir, parse_hub_name(name)))
 
-    def _write_task(self, model: BaseModel) -> None:
+    def _write_task(self, model: BaseModel, request: JsonObject) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         earlier = [self.work / f"attempt-{n}" / "checkpoints" for n in range(self.number - 1, 0, -1)]
         Task(
-            dict(self.job.request),
+            dict(request),
             str(model.folder),
             str(self.folder / "checkpoints"),
             [str(path) for path in earlier if path.is_dir()],
@@ -138,9 +159,8 @@ class Attempt:
             shard=self.settings.shard,
         ).write(self.folder)
 
-    def _supervise(self, child: TalkingProcess, kills: MemoryKills) -> bool:
-        """Follow the process to its end, keeping the lease while it moves. Returns whether what it made is there;
-        otherwise the attempt is over."""
+    def _supervise(self, child: TalkingProcess, kills: MemoryKills) -> Cause | None:
+        """Follow the process to its end, keeping the lease while it moves; as :meth:`_train`."""
         error: Cause | None = None
         done = False
         while True:
@@ -155,23 +175,21 @@ class Attempt:
                 error = error or told  # the first: of several processes the others end because of it
             if self.runner.shutting_down.is_set():
                 self._release(child)
-                return False
+                raise Over
             if self.lease.cancel_requested():
                 child.kill()
                 self._stop()
-                return False
+                raise Over
             if self.lease.stalled():
                 child.kill()
-                self._give_up(Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s"))
-                return False
+                return Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s")
         status = child.wait(STOP_SECONDS)
         if done and status == 0:
-            return True
+            return None
         if error is None:
             logger.error("training process ended with %s: %s", status, child.last_words(), extra={"job": self.job.id})
             error = of_an_end(status, child.last_words(), kills.any_more())
-        self._give_up(error)
-        return False
+        return error
 
     def _release(self, child: TalkingProcess) -> None:
         """A deploy: let the process write its checkpoint, then hand the job back."""
@@ -237,6 +255,15 @@ class Attempt:
     def _clean_up(self) -> None:
         """The job is over: its checkpoints go. What was published lies in the artefact store."""
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def with_half_the_micro_batch(request: JsonObject, gpus: int) -> JsonObject | None:
+    """Return ``request`` with half of the images at a time that each of so many processes has now; None where that is
+    one image."""
+    recipe = request["recipe"]
+    own = -(-recipe["batch"] // gpus)
+    now = min(recipe["micro_batch"] or own, own)
+    return None if now == 1 else {**request, "recipe": {**recipe, "micro_batch": now // 2}}
 
 
 def _path(path: Path | None) -> str | None:

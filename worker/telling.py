@@ -69,7 +69,7 @@ class Telling:
             self._write_progress([(EventType.PROGRESS, dict(self.progress))])
 
     def wait(self, code: str, message: str) -> None:
-        """Tell once that the run stands still."""
+        """Write down, once, that the run stands still."""
         if "waiting" not in self.progress:
             logger.warning("%s: %s; the attempt waits", code, message, extra={"job": self.lease.job_id})
             self.progress["waiting"] = code

@@ -66,6 +66,7 @@ def build_record(
         "base_model": {"name": model.name, "digest": model.digest, "files": dict(model.files)},
         **{name: environment[name] for name in ("code", "dependencies", "machine")},
         **from_report(report),
+        "changed": _changed(request, report),
         "derived": {
             "generator_ema": "published",
             "generator_raw": DELETED,
@@ -82,6 +83,15 @@ def build_record(
         "predicateType": PREDICATE_TYPE,
         "predicate": predicate,
     }
+
+
+def _changed(request: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what of the training was not as it was asked for, and why: an attempt that ran out of memory is made once
+    more with half the micro-batch."""
+    asked, ran = (where["recipe"].get("micro_batch") for where in (request, report))
+    if asked == ran:
+        return []
+    return [{"setting": "recipe.micro_batch", "asked": asked, "ran": ran, "reason": "out_of_memory"}]
 
 
 def from_report(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_a_kill_for_memory_is_named_as_one(runner: Runner, model: BaseModel, mon
     monkeypatch.setattr(module.MemoryKills, "any_more", lambda self: True)
     job = ended(runner, submitted(runner, model))
     assert job.error is not None
-    assert job.error.code == "out_of_memory"
+    assert (job.error.code, job.attempt) == ("out_of_memory", 1)
     assert "the kernel killed the training process" in job.error.message
 
 

@@ -125,6 +125,14 @@ def test_pictures_that_differ_do_not_make_the_weights_differ(case: Case) -> None
     assert comparison.evaluation[1] == ("evaluation/pairs.png",)
 
 
+def test_it_runs_in_the_micro_batches_that_it_ran_in(case: Case, tiny_model: BaseModel) -> None:
+    """Not in those that were asked for, if the memory did not suffice."""
+    predicate = read_statement(case.text)["predicate"]
+    assert request_of(predicate, tiny_model).request.recipe.micro_batch is None
+    predicate["recipe"]["micro_batch"] = 4
+    assert request_of(predicate, tiny_model).request.recipe.micro_batch == 4
+
+
 def test_another_base_model_is_refused(case: Case, tmp_path: Path) -> None:
     other = make_tiny_model(tmp_path / "other")
     path = other.folder / "manifest.json"

@@ -89,6 +89,7 @@ ENVIRONMENT = {
     "machine": {"device": "cpu"},
     "x": 1,
 }
+REQUEST = {"seed": 7, "recipe": {"alpha": 1.2}}
 SIGNER = CryptoSigner.generate_ed25519()
 KEYS = (SIGNER.public_key,)
 ORIGIN = Origin("job_1", 2, "acme", {"ticket": "T-1"})
@@ -111,7 +112,7 @@ def statement_of(origin: Origin | None = ORIGIN) -> Statement:
     digests = {name: sha256(content) for name, content in files().items()}
     generator = {name: digest for name, digest in digests.items() if not name.startswith("evaluation/")}
     report = {name.removeprefix("evaluation/"): d for name, d in digests.items() if name.startswith("evaluation/")}
-    return build_record(REPORT, {"seed": 7}, MODEL, ENVIRONMENT, generator, report, origin)
+    return build_record(REPORT, REQUEST, MODEL, ENVIRONMENT, generator, report, origin)
 
 
 @pytest.fixture
@@ -158,12 +159,13 @@ def test_what_a_record_states() -> None:
             "job": "job_1",
             "attempt": 2,
             "asked_by": {"tenant": "acme", "metadata": {"ticket": "T-1"}},
-            "request": {"seed": 7},
+            "request": REQUEST,
             "base_model": {"name": "tiny", "digest": "sha256:1", "files": {"unet/w": "2" * 64}},
             "code": {"sfd_core": "sha256:3"},
             "dependencies": {"torch": "2.13"},
             "machine": {"device": "cpu"},
             **REPEATED,
+            "changed": [],
             "derived": {
                 "generator_ema": "published",
                 "generator_raw": gone,

@@ -42,6 +42,7 @@ def test_the_predicate_says_who_asked_for_what_and_what_came_of_it(case: Case, t
     assert predicate["criteria"] == report["criteria"]
     assert tiny_model.judge.digest in json.dumps(predicate["evaluators"])
     assert predicate["derived"]["generator_ema"] == "published"
+    assert predicate["changed"] == []
     assert predicate["release"] is None
     assert predicate["limits"] == report["limits"]
 

@@ -82,6 +82,7 @@ def test_what_another_attempt_would_meet_again_is_not_retried() -> None:
         "model_refused",
         "training_diverged",
         "run_failed",
+        "out_of_memory",
     }
 
 
