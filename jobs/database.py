@@ -13,6 +13,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 CONNECT: Mapping[str, Any] = MappingProxyType({"connect_timeout": 5, "prepare_threshold": None})
 """Of every connection. None prepares statements on the server: behind a pooler they are not where they were made."""
@@ -64,6 +66,18 @@ def make_engine(
     settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SELECT {settings}"))
     return engine
+
+
+DATABASE_ERRORS = (DBAPIError, PoolTimeout)
+"""What a call to the database raises that it is the cause of."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether ``error`` is that the database does not answer now: it is gone, overloaded, full or read-only. The
+    same call may succeed later, and what became of this one is not known."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | InternalError)
+    return isinstance(error, PoolTimeout)
 
 
 def migrate(url: str, revision: str = "head") -> None:

@@ -27,8 +27,13 @@ class WorkerCommands:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def claim(self, job_id: str, worker: str, lease_seconds: float) -> Claim | None:
-        """Take a queued job; ``None`` if it is not there to be taken. Of any number of claims at once, one wins."""
+    def claim(self, job_id: str, worker: str, lease_seconds: float, *, again: bool = False) -> Claim | None:
+        """Take a queued job; ``None`` if it is not there to be taken. Of any number of claims at once, one wins.
+
+        Args:
+            worker: the name of a worker that no other has.
+            again: the answer to an earlier claim of this worker was lost: if it has the job, that is the answer.
+        """
         if not is_id("job", job_id):
             return None
         check_move(Status.QUEUED, Status.RUNNING, EventType.STARTED)
@@ -41,8 +46,11 @@ class WorkerCommands:
             "lease_until": rows.from_now(lease_seconds),
             "started_at": func.coalesce(jobs.c.started_at, func.now()),
         }
+        mine = (jobs.c.id == job_id, jobs.c.worker == worker, _live())
         with self._engine.begin() as connection:
             job = rows.change(connection, queued, values, [(EventType.STARTED, {"worker": worker})])
+            if job is None and again:
+                job = rows.change(connection, mine, {"lease_until": rows.from_now(lease_seconds)}, [])
         return None if job is None else Claim(job, job.attempt)
 
     def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Renewal:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError, OperationalError
-
+from jobs.database import DATABASE_ERRORS, is_away
 from jobs.errors import LeaseLost
+from jobs.job import Renewal
 from jobs.settings import Settings
 from jobs.store import JobStore
 
 logger = logging.getLogger("lethe.worker")
 
+T = TypeVar("T")
+RETRY_SECONDS = 0.5
+"""Between two tries of a write that ends the attempt."""
 CANCEL_SECONDS = 2.0
 """How often a silent process's job is asked whether it was cancelled."""
 
@@ -50,18 +54,33 @@ class Lease:
         self.asked_at = time.monotonic()
         self.write(lambda: self.store.renew(self.job_id, self.attempt, self.settings.lease_seconds), renews=True)
 
-    def write(self, write: Any, *, renews: bool = False) -> None:
-        """Make a fenced write that may fail while the database is away. Raises ``LeaseLost``, also by our own clock."""
+    def write(self, write: Callable[[], Renewal], *, renews: bool = False) -> None:
+        """Make a fenced write that may be left out while the database is away. Raises ``LeaseLost``, also by our own
+        clock."""
         began = time.monotonic()
         try:
             renewal = write()
-        except DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, OperationalError)):
-                raise
-            logger.warning("the database does not answer: %s", error.orig)
-            if time.monotonic() - self.renewed_at > self.settings.lease_seconds:
-                raise LeaseLost(f"{self.job_id}: the lease ran out while the database was away") from None
+        except DATABASE_ERRORS as error:
+            self._bear(error)
             return
         self.cancel = self.cancel or renewal.cancel_requested
         if renews:
             self.renewed_at = began
+
+    def commit(self, write: Callable[[], T]) -> T:
+        """Make a fenced write that ends the attempt, again until the database answers. Where it was made and only the
+        answer was lost, to make it again changes nothing. Raises ``LeaseLost``, also by our own clock."""
+        while True:
+            try:
+                return write()
+            except DATABASE_ERRORS as error:
+                self._bear(error)
+            time.sleep(RETRY_SECONDS)
+
+    def _bear(self, error: Exception) -> None:
+        """Go on after an ``error`` by which the database is away for now; any other is raised."""
+        if not is_away(error):
+            raise error
+        logger.warning("the database does not answer: %s", error, extra={"job": self.job_id})
+        if time.monotonic() - self.renewed_at > self.settings.lease_seconds:
+            raise LeaseLost(f"{self.job_id}: the lease ran out while the database was away") from None

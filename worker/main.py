@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import sys
 from typing import Literal
@@ -55,7 +56,9 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
     signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
     if kind == "train":
-        runner = Runner(settings, store, artifacts, f"{socket.gethostname()}-{os.getpid()}")
+        # Containers may have one host's name and the same process ids, and a worker must know its own claims.
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        runner = Runner(settings, store, artifacts, name)
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
         register_run(app, runner)
     else:

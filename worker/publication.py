@@ -16,7 +16,6 @@ from jobs.artifacts import ArtifactStore
 from jobs.ids import new_id
 from jobs.job import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.record import Origin, build_record, sign
-from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
@@ -28,8 +27,7 @@ Keep = Callable[[], None]
 """Renews the lease between two uploads; raises ``LeaseLost``."""
 
 
-def publish(
-    store: JobStore,
+def publication_of(
     artifacts: ArtifactStore,
     job: Job,
     attempt: int,
@@ -37,11 +35,12 @@ def publish(
     folder: Path,
     signer: CryptoSigner | None,
     keep: Keep,
-) -> Job:
-    """Publish what the training process left in ``folder``: ``generator/``, ``report/`` and ``environment.json``.
+) -> Publication:
+    """Store what the training process left in ``folder``: ``generator/``, ``report/`` and ``environment.json``. Returns
+    what is to become visible of it: nothing is until ``JobStore.publish`` has it.
 
     The verdict is the report's. Only a generator whose verdict is ``pass`` is published; another is withheld: kept
-    and shown, never served.
+    and shown, never served. To store again what is stored changes nothing.
 
     Args:
         model: the base model that the run started from.
@@ -64,7 +63,7 @@ def publish(
         _digests(report_files),
         Origin(job.id, attempt, job.tenant, job.metadata),
     )
-    publication = Publication(
+    return Publication(
         verdict=report["verdict"],
         generator=NewGenerator(
             id=new_id("gen"),
@@ -77,7 +76,6 @@ def publish(
         report=report,
         report_files=report_files,
     )
-    return store.publish(job.id, attempt, publication)
 
 
 def forgotten(item: Forget, model: BaseModel) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import logging
 import threading
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from jobs import counting, sessions
 from jobs.broker import Broker
+from jobs.database import DATABASE_ERRORS
 from jobs.dispatcher import Dispatcher
 from jobs.errors import BrokerUnavailable
 from jobs.settings import Settings
@@ -54,8 +54,8 @@ class Reaper(threading.Thread):
             self.dispatcher.nudge()
             if self.settings.alive_file is not None:
                 self.settings.alive_file.touch()
-        except DBAPIError as error:
-            logger.warning("the database does not answer: %s", error.orig)
+        except DATABASE_ERRORS as error:
+            logger.warning("the database does not answer: %s", error)
         except BrokerUnavailable as error:
             logger.warning("%s", error)
 

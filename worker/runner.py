@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 from jobs.artifacts import ArtifactStore
+from jobs.database import DATABASE_ERRORS, is_away
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.hub_models import PREFIX, hub_folder, hub_model
-from jobs.job import Claim, Job, JobError, JsonObject
+from jobs.job import Claim, JobError, JsonObject, Publication
 from jobs.settings import Settings
 from jobs.states import Phase
 from jobs.store import JobStore
@@ -31,8 +32,8 @@ from sfd_core.storage import PAUSE_SECONDS, once_there_is_room
 from worker.attempt import EXIT_STOPPED, Task
 from worker.causes import Cause, cause_of, of_an_end
 from worker.child import training_process
-from worker.lease import Lease
-from worker.publication import publish
+from worker.lease import RETRY_SECONDS, Lease
+from worker.publication import publication_of
 from worker.telling import Telling
 
 logger = logging.getLogger("lethe.worker")
@@ -59,7 +60,7 @@ class Runner:
         """Answer a wake-up message: claim the job and take it as far as it goes, if there is one to claim."""
         if self.shutting_down.wait(max(0.0, self.full_until - time.monotonic())):
             return  # the message is lost, the job is not: the reaper sends another
-        claim = self.store.claim(job_id, self.name, self.settings.lease_seconds)
+        claim = self._claim(job_id)
         if claim is None:
             logger.info("nothing to claim", extra={"job": job_id})
             return
@@ -68,6 +69,21 @@ class Runner:
             Attempt(self, claim).run()
         except LeaseLost as lost:
             logger.warning("fenced off: %s", lost, extra={"job": job_id, "attempt": claim.attempt})
+
+    def _claim(self, job_id: str) -> Claim | None:
+        """Claim the job, again until the database answers: a claim whose answer was lost is a job that nobody runs. Not
+        for longer than such a claim would last."""
+        began, again = time.monotonic(), False
+        while True:
+            try:
+                return self.store.claim(job_id, self.name, self.settings.lease_seconds, again=again)
+            except DATABASE_ERRORS as error:
+                if not is_away(error):
+                    raise
+                logger.warning("the database does not answer: %s", error, extra={"job": job_id})
+            again = True
+            if time.monotonic() - began > self.settings.lease_seconds or self.shutting_down.wait(RETRY_SECONDS):
+                return None  # whatever became of it, the reaper brings the job back
 
 
 class Over(Exception):
@@ -207,18 +223,7 @@ class Attempt:
         if not model.files:  # of a hub: by now its files are here, and the record names them
             model = load_manifest(model.folder)
         trying = once_there_is_room(
-            lambda: publish(
-                self.store,
-                self.runner.artifacts,
-                self.job,
-                self.number,
-                model,
-                self.folder,
-                self.runner.signer,
-                self.lease.keep,
-            ),
-            self.runner.shutting_down,
-            min(PAUSE_SECONDS, self.settings.renew_seconds),
+            lambda: self._stored(model), self.runner.shutting_down, min(PAUSE_SECONDS, self.settings.renew_seconds)
         )
         try:
             while True:
@@ -227,27 +232,35 @@ class Attempt:
                     self._stop()
                     return
         except StopIteration as end:
-            job: Job | None = end.value
-        if job is None:
+            publication: Publication | None = end.value
+        if publication is None:
             self._hand_back()
             return
+        whole = publication
+        job = self.lease.commit(lambda: self.store.publish(self.job.id, self.number, whole))
         logger.info("finished as %s", job.status, extra={"job": self.job.id, "verdict": job.verdict})
         self._clean_up()
 
+    def _stored(self, model: BaseModel) -> Publication:
+        return publication_of(
+            self.runner.artifacts, self.job, self.number, model, self.folder, self.runner.signer, self.lease.keep
+        )
+
     def _stop(self) -> None:
         """The job was cancelled."""
-        self.store.cancelled(self.job.id, self.number)
+        self.lease.commit(lambda: self.store.cancelled(self.job.id, self.number))
         self._clean_up()
 
     def _hand_back(self) -> None:
-        self.store.release(self.job.id, self.number)
+        self.lease.commit(lambda: self.store.release(self.job.id, self.number))
         logger.info("released", extra={"job": self.job.id, "attempt": self.number})
 
     def _give_up(self, cause: Cause) -> None:
         error = JobError.of(cause.code, cause.message)
         if not JOB_ERRORS[error.code].counted:
             self.runner.full_until = time.monotonic() + FULL_SECONDS
-        job = self.store.give_up(self.job.id, self.number, error, self.settings.max_failures)
+        most = self.settings.max_failures
+        job = self.lease.commit(lambda: self.store.give_up(self.job.id, self.number, error, most))
         logger.warning("%s: %s; the job is %s", error.code, error.message, job.status, extra={"job": self.job.id})
         if job.terminal:
             self._clean_up()

@@ -51,7 +51,7 @@ def settings(
 def run_as_a_worker(service: Service, folder: Path) -> str:
     """Submit a small job, run it here, and publish it as a worker does. The generator's id."""
     from worker.attempt import Task, run
-    from worker.publication import publish
+    from worker.publication import publication_of
 
     job_id = submitted(
         service,
@@ -67,7 +67,8 @@ def run_as_a_worker(service: Service, folder: Path) -> str:
     task = Task(dict(claim.job.request), str(model.folder), str(folder / "checkpoints"), [], 1000, "cpu", 1)
     assert run(task, folder, threading.Event()) == 0
     signer = service.settings.signer()
-    job = publish(service.store, service.artifacts, claim.job, 1, model, folder, signer, lambda: None)
+    publication = publication_of(service.artifacts, claim.job, 1, model, folder, signer, lambda: None)
+    job = service.store.publish(job_id, 1, publication)
     assert job.generator_id is not None
     return job.generator_id
 

@@ -22,7 +22,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.request.reading import written
 from tests.record.case import BODY
 from worker.attempt import Task, run
-from worker.publication import publish
+from worker.publication import publication_of
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_archive_is_what_the_record_states(
     job = _claimed(store, tiny_model)
     folder = _trained(job, tiny_model, tmp_path / "attempt")
     signer = settings.signer() if signed else None
-    publish(store, artifacts, job, 1, tiny_model, folder, signer, lambda: None)
+    store.publish(job.id, 1, publication_of(artifacts, job, 1, tiny_model, folder, signer, lambda: None))
 
     generator = GeneratorStore(engine).for_job(job.id)
     report = GeneratorStore(engine).report(job.id)
