@@ -23,7 +23,7 @@ from jobs.hub_models import PREFIX
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import load_manifest
-from worker.causes import FORESEEN, cause_of
+from worker.causes import FORESEEN, cause_of, is_of_another
 
 if TYPE_CHECKING:
     from sfd_core.prepared import Checkpoints
@@ -78,7 +78,8 @@ def take_part(task: Task, ranks: Ranks) -> int:
 
 
 def told(work: Callable[[], int]) -> int:
-    """Do the ``work`` and return its exit status; whatever ends it is told as an event first."""
+    """Do the ``work`` and return its exit status; whatever ends it is told as an event first, but for the end of
+    another process, of which ``worker.launch`` tells."""
     try:
         return work()
     except Stopped:
@@ -87,7 +88,8 @@ def told(work: Callable[[], int]) -> int:
         cause = cause_of(error, "run_failed")
         if not isinstance(error, FORESEEN):
             traceback.print_exc()
-        emit("error", **dataclasses.asdict(cause))
+        if not is_of_another(error):
+            emit("error", **dataclasses.asdict(cause))
     return 1
 
 

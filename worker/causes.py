@@ -54,6 +54,12 @@ def _is_the_models(error: BaseException) -> bool:
     return any(library in file for file in files for library in _OF_MODELS)
 
 
+def is_of_another(error: BaseException) -> bool:
+    """Return whether it was raised while the processes of one attempt talked to each other: another has ended, and
+    whoever started them says how."""
+    return any("/torch/distributed/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+
+
 _KINDS: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
     (_is(ModelRefused), "model_refused"),
     (_is(ModelUnavailable), "model_unavailable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +28,12 @@ pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not inst
 
 
 @pytest.fixture
-def pooled_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pooled_url(database_url: str) -> Iterator[str]:
     """The database behind a pooler with a socket of its own."""
     url = make_url(database_url)
-    folder = Path(tmp_path_factory.mktemp("pooler"))
-    for each in (folder, *folder.parents[:2]):  # the pooler runs as Postgres does, which is not root
-        each.chmod(0o777)
+    # Not pytest's own temporary folder: the pooler runs as Postgres does, to whom that is closed where we are root.
+    folder = Path(tempfile.mkdtemp(prefix="lethe-pooler-", dir="/tmp"))
+    folder.chmod(0o777)
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(
         f"""
@@ -67,6 +68,7 @@ def pooled_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
         yield pooled.render_as_string(hide_password=False)
     finally:
         pooler.kill()
+        shutil.rmtree(folder)
 
 
 def test_jobs_by_many_threads(pooled_url: str) -> None:

@@ -135,6 +135,7 @@ body = {
 }
 request = admit(body, load_manifest(Path("models/fashion"))).request
 form = rendering._environment.get_template("new-job.html").render(
+    refused={},
     models=[], data="[]", overrides=(), criteria=CRITERIA, probes=PROBES, plan=EvaluationPlan(),
     path="", who=None, keys=False, version="",
 )

@@ -20,6 +20,6 @@ def test_the_task_says_how_many_gpus_train_it_and_whether_each_holds_shards(tmp_
     runner: Any = SimpleNamespace(settings=settings, store=None)
     claim: Any = SimpleNamespace(job=SimpleNamespace(id="a", request={}), attempt=1)
     attempt = Attempt(runner, claim)
-    attempt._write_task(make_tiny_model(tmp_path / "model"))
+    attempt._write_task(make_tiny_model(tmp_path / "model"), {})
     task = Task.read(attempt.folder)
     assert (task.gpus, task.shard) == (4, shard)
