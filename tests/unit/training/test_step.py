@@ -378,6 +378,18 @@ def test_a_gradient_that_is_not_finite_reaches_no_weight(name: str, told: str) -
     assert torch.equal(before, network.W)
 
 
+def test_a_process_that_is_gone_is_no_gradient_that_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of weights in shards the norm is asked of every process, and one that was killed does not answer."""
+
+    def gone(*_: object, **__: object) -> Tensor:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", gone)
+    state, sampler = state_of(), sampler_of()
+    with pytest.raises(RuntimeError, match="Connection closed by peer"):
+        step_of(state)(state, sampler, sampler.draw(state.rng))
+
+
 def test_a_judge_sees_what_the_fake_score_at_kappa_2_shows_and_chooses_what_the_teacher_is_asked() -> None:
     table = ConditionTable(forgotten=[[0]], remaining=[1, 2], overrides={}, judged=[0])
     state, seen = state_of(0.0), []
