@@ -66,7 +66,7 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
 )
 
 NOT_PASSED = (
-    (r"lethe (submit|unlearn) .*--base (fashion|emoji-flow)", "a network that has learnt nothing does not pass"),
+    (r"lethe (submit|unlearn) --base (fashion|emoji-flow)", "a network that has learnt nothing does not pass"),
     (r"lethe unlearn --file recipes/nudity\.json", "there are no CLIP weights: nobody judges nudity"),
 )
 """What ends with 1 here, as it should."""
