@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
@@ -21,7 +21,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from jobs.errors import ArtifactCorrupt
-from jobs.job import StoredFile
+from jobs.job import ATTEMPTS, StoredFile
 
 CHUNK_BYTES = 1 << 20
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")
@@ -113,12 +113,36 @@ class ArtifactStore:
                 _sync(stream)
                 temporary.replace(target)
 
-    def _path(self, prefix: str, sha256: str) -> str:
+    def attempts(self, job_id: str) -> Sequence[int]:
+        """List the attempts of a job of which there are files, whole or not, by number."""
+        return sorted(int(name) for name in self._names(f"{ATTEMPTS}/{job_id}") if name.isdecimal())
+
+    def jobs(self) -> Sequence[str]:
+        """List the jobs of which there are files."""
+        return sorted(self._names(ATTEMPTS))
+
+    def remove(self, prefix: str) -> None:
+        """Remove everything below ``prefix``, also what a killed process left half-written; that it is gone already is
+        no trouble."""
+        with suppress(FileNotFoundError):
+            self._fs.rm(self._folder(prefix), recursive=True)
+
+    def _names(self, prefix: str) -> list[str]:
+        try:
+            found = self._fs.ls(self._folder(prefix), detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        return [PurePosixPath(path).name for path in found]
+
+    def _folder(self, prefix: str) -> str:
         if not _PREFIX.match(prefix):
             raise ValueError(f"{prefix!r} is not a prefix of the artefact store")
+        return f"{self._root}/{prefix}"
+
+    def _path(self, prefix: str, sha256: str) -> str:
         if not _SHA256.match(sha256):
             raise ValueError(f"{sha256!r} is not a SHA-256 in hexadecimal")
-        return f"{self._root}/{prefix}/{sha256}"
+        return f"{self._folder(prefix)}/{sha256}"
 
 
 def _put_local(path: Path, target: Path) -> None:

@@ -160,6 +160,18 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Over:
+    """The attempts of a job that nobody works at: those up to ``upto``. ``published``: the one that was published."""
+
+    upto: int
+    published: int | None
+
+    def is_waste(self, attempt: int) -> bool:
+        """Return whether nothing refers to the files of ``attempt``, and nothing will."""
+        return attempt <= self.upto and attempt != self.published
+
+
+@dataclass(frozen=True)
 class Expired:
     """A lease that ran out, and what became of its job: ``queued``, ``failed`` or ``cancelled``."""
 
@@ -167,6 +179,10 @@ class Expired:
     outcome: Status
 
 
+ATTEMPTS = "attempts"
+"""The folder of the artefact store in which all attempts lie."""
+
+
 def attempt_prefix(job_id: str, attempt: int) -> str:
     """Return where the artefacts of one attempt lie in the artefact store."""
-    return f"attempts/{job_id}/{attempt}"
+    return f"{ATTEMPTS}/{job_id}/{attempt}"

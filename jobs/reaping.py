@@ -1,14 +1,17 @@
-"""What keeps jobs moving when a worker or a message is lost: leases that ran out, unanswered wake-up messages."""
+"""What keeps jobs moving when a worker or a message is lost: leases that ran out, unanswered wake-up messages. And what
+nobody needs any more."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, exists, func, insert, select, update
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
 from jobs import rows
 from jobs.fence import fail_attempt
-from jobs.job import Expired, JobError
-from jobs.schema import jobs, outbox
-from jobs.states import HELD, Status
+from jobs.job import Expired, JobError, Over
+from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox
+from jobs.states import HELD, TERMINAL, Status
 
 
 class Reaping:
@@ -35,6 +38,47 @@ class Reaping:
                 moved = fail_attempt(connection, job, error, max_failures)
                 outcomes.append(Expired(job.id, moved.status))
         return tuple(outcomes)
+
+    def attempts_over(self, job_ids: Collection[str]) -> Mapping[str, Over]:
+        """Return which attempts of these jobs are over and were not published; a job that does not exist is left
+        out."""
+        query = (
+            select(jobs.c.id, jobs.c.attempt, jobs.c.status, generators.c.attempt.label("published"))
+            .select_from(jobs.outerjoin(generators, generators.c.job_id == jobs.c.id))
+            .where(jobs.c.id.in_(job_ids))
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        # One that is held may write; one that waits has none that could.
+        return {row.id: Over(row.attempt - (row.status in HELD), row.published) for row in rows}
+
+    def forget_idempotency_keys(self, older_than_seconds: float, limit: int = 10_000) -> int:
+        """Delete up to ``limit`` idempotency keys that were first used longer ago than that, and say how many."""
+        old = (
+            select(idempotency_keys.c.tenant, idempotency_keys.c.key)
+            .where(idempotency_keys.c.created_at < rows.from_now(-older_than_seconds))
+            .order_by(idempotency_keys.c.created_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        named = tuple_(idempotency_keys.c.tenant, idempotency_keys.c.key)
+        with self._engine.begin() as connection:
+            return connection.execute(delete(idempotency_keys).where(named.in_(old))).rowcount
+
+    def forget_progress(self, older_than_seconds: float, limit: int = 10_000) -> int:
+        """Delete up to ``limit`` reports of progress and of checkpoints that are older than that, of jobs that are
+        over, and say how many. What moved a job and what was measured on the way stays."""
+        over = exists().where(jobs.c.id == events.c.job_id, jobs.c.status.in_([str(s) for s in TERMINAL]))
+        old = (
+            select(events.c.job_id, events.c.seq)
+            .where(text(IS_PASSING), events.c.created_at < rows.from_now(-older_than_seconds), over)
+            .order_by(events.c.created_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=events)
+        )
+        named = tuple_(events.c.job_id, events.c.seq)
+        with self._engine.begin() as connection:
+            return connection.execute(delete(events).where(named.in_(old))).rowcount
 
     def requeue_wake_ups(self, older_than_seconds: float, limit: int = 100) -> int:
         """Write up to ``limit`` wake-up messages again, for queued jobs whose last one is older (the broker lost it),

@@ -114,6 +114,12 @@ jobs = Table(
     Index("ix_jobs_woken_at", "woken_at", postgresql_where=text("status = 'queued'")),
 )
 
+# As an index has them, and a query must to be answered from it. Of a million events some hundred are neither progress
+# nor checkpoints: a page shows those.
+IS_MOMENT = "type NOT IN ('job.checkpoint', 'job.metrics', 'job.progress')"
+IS_METRICS = "type = 'job.metrics'"
+IS_PASSING = "type IN ('job.checkpoint', 'job.progress')"
+
 events = Table(
     "events",
     metadata,
@@ -125,6 +131,10 @@ events = Table(
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("job_id", "seq"),
     CheckConstraint("seq >= 1", name="seq"),
+    Index("ix_events_moments", "job_id", "seq", postgresql_where=text(IS_MOMENT)),
+    Index("ix_events_metrics", "job_id", "seq", postgresql_where=text(IS_METRICS)),
+    # What the reaper collects.
+    Index("ix_events_passing", "created_at", postgresql_where=text(IS_PASSING)),
 )
 
 outbox = Table(
@@ -151,6 +161,7 @@ idempotency_keys = Table(
     ),
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("tenant", "key"),
+    Index(None, "created_at"),
 )
 
 generators = Table(

@@ -150,6 +150,18 @@ class JobStore(WorkerCommands, Reaping):
                 raise JobNotFound(job_id)
             return events.read(connection, job_id, after_seq, check_limit(limit))
 
+    def told(self, job: Job, after_seq: int, moments: int, metrics: int) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
+        """Read what a page tells of the job's events after ``after_seq``: the last ``moments`` that are no report of
+        progress, and ``metrics`` quick evaluations, evenly over the rest. It takes the same time however many events
+        there are."""
+        if after_seq >= job.last_seq:
+            return (), ()
+        with self._engine.connect() as connection:
+            return (
+                events.read_moments(connection, job.id, after_seq, job.last_seq, moments),
+                events.read_metrics(connection, job.id, after_seq, job.last_seq, metrics),
+            )
+
     def list(
         self,
         tenant: str,

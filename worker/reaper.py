@@ -1,26 +1,32 @@
 """The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, wake-up
-messages that the broker lost are written again, those that the api could not send are sent (the dispatcher), and
-work folders that outlived their job and sessions that are over are removed, and jobs counted."""
+messages that the broker lost are written again, those that the api could not send are sent (the dispatcher), what
+nobody needs any more is removed (work folders that outlived their job, sessions that are over, every few minutes what
+``worker.collection`` finds), and jobs are counted."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from sqlalchemy import Engine
 
 from jobs import counting, sessions
+from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import DATABASE_ERRORS
 from jobs.dispatcher import Dispatcher
 from jobs.errors import BrokerUnavailable
 from jobs.settings import Settings
 from jobs.store import JobStore
+from worker.collection import collect
 from worker.leftovers import remove_leftovers
 
 logger = logging.getLogger("lethe.reaper")
 
 SWEEP_SECONDS = 5.0
+COLLECT_SECONDS = 600.0
+"""How often what nobody needs any more is looked for."""
 WAKE_UP_SECONDS = 20.0
 """A queued job whose wake-up message is older than this, while the broker's queue is empty, gets another."""
 
@@ -31,7 +37,9 @@ class Reaper(threading.Thread):
     def __init__(self, settings: Settings, store: JobStore, engine: Engine, broker: Broker) -> None:
         super().__init__(name="lethe-reaper", daemon=True)
         self.settings, self.store, self.engine, self.broker = settings, store, engine, broker
+        self.artifacts = ArtifactStore(settings.artifacts_url)
         self.dispatcher = Dispatcher(engine, broker)
+        self._next_collection = time.monotonic()
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -51,6 +59,7 @@ class Reaper(threading.Thread):
             remove_leftovers(self.settings.work_dir, self.store)
             sessions.remove_ended(self.engine)
             counting.add_up(self.engine)
+            self._collect()
             self.dispatcher.nudge()
             if self.settings.alive_file is not None:
                 self.settings.alive_file.touch()
@@ -58,6 +67,14 @@ class Reaper(threading.Thread):
             logger.warning("the database does not answer: %s", error)
         except BrokerUnavailable as error:
             logger.warning("%s", error)
+
+    def _collect(self) -> None:
+        if time.monotonic() >= self._next_collection:
+            self._next_collection = time.monotonic() + COLLECT_SECONDS
+            try:
+                collect(self.store, self.artifacts)
+            except OSError as error:
+                logger.warning("the artefact store does not answer: %s", error)
 
     def stop(self) -> None:
         self.stopped.set()

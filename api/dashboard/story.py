@@ -1,7 +1,7 @@
 """What has happened to a job, as a page tells it: the curves so far, and the moments that matter.
 
-A long run has tens of thousands of events. A page must not read them all at every refresh, so what was read is kept,
-for the jobs that were looked at last, and only what is new is read.
+A long run has a million events. A page must not read them all, and none of them at every refresh: what was read is
+kept, for the jobs that were looked at last, and only what is new is read.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import Any
 
 from jobs.events import Event
 from jobs.job import Job
-from jobs.states import REPORTS, EventType
 from jobs.store import JobStore
 
 _KEPT_JOBS = 64
 _KEPT_MOMENTS = 60
 _MAX_POINTS = 600
-_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -54,19 +52,17 @@ class Story:
     moments: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_MOMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, event: Event) -> None:
-        """Take one event in."""
-        self.seq = event.seq
-        if event.type is EventType.METRICS and "images" in event.data:
-            point = Point.of(event.data)
-            # A resumed attempt starts again at its checkpoint: what the one before did beyond it did not count.
-            while self.points and self.points[-1].images >= point.images:
-                self.points.pop()
-            self.points.append(point)
-            if len(self.points) > _MAX_POINTS:
-                self.points = thinned(self.points)
-        elif event.type not in REPORTS:
-            self.moments.append(event)
+    def add(self, evaluation: Event) -> None:
+        """Take one quick evaluation in."""
+        if "images" not in evaluation.data:
+            return
+        point = Point.of(evaluation.data)
+        # A resumed attempt starts again at its checkpoint: what the one before did beyond it did not count.
+        while self.points and self.points[-1].images >= point.images:
+            self.points.pop()
+        self.points.append(point)
+        if len(self.points) > _MAX_POINTS:
+            self.points = thinned(self.points)
 
 
 class Stories:
@@ -85,12 +81,11 @@ class Stories:
             if len(self._kept) > _KEPT_JOBS:
                 self._kept.popitem(last=False)
         with story.lock:
-            while story.seq < job.last_seq:
-                events = self._store.events(job.id, story.seq, _BATCH)
-                for event in events:
-                    story.add(event)
-                if len(events) < _BATCH:
-                    break
+            moments, evaluations = self._store.told(job, story.seq, _KEPT_MOMENTS, _MAX_POINTS)
+            story.moments.extend(moments)
+            for evaluation in evaluations:
+                story.add(evaluation)
+            story.seq = max(story.seq, job.last_seq)
             return list(story.points), list(reversed(story.moments))
 
 

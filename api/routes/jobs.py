@@ -41,7 +41,7 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
         description="Any text without spaces. The same key with the same body answers the same job, also after a "
-        "broken connection; with another body it is refused.",
+        "broken connection; with another body it is refused. It is known for a week.",
     ),
 ]
 

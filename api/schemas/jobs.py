@@ -177,7 +177,10 @@ class EventObject(Output):
     """One thing that happened to a job."""
 
     object: Literal["event"] = "event"
-    seq: int = Field(description="Counts from 1 without a gap; the `id:` of a server-sent event.")
+    seq: int = Field(
+        description="Counts from 1, without a gap until progress is deleted, 30 days later; the `id:` of a server-sent "
+        "event."
+    )
     type: EventType
     attempt: int = Field(description="The attempt that it happened in; 0 before the first.")
     created_at: datetime
