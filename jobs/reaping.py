@@ -3,7 +3,7 @@ nobody needs any more."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
@@ -12,6 +12,11 @@ from jobs.fence import fail_attempt
 from jobs.job import Expired, JobError, Over
 from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox
 from jobs.states import HELD, TERMINAL, Status
+
+MAX_WAKE_UPS = 1000
+"""Wake-up messages that are written again in one round."""
+_COUNTING = 0x1E7F
+"""Any number that nobody else uses for an advisory lock of this database."""
 
 
 class Reaping:
@@ -80,27 +85,38 @@ class Reaping:
         with self._engine.begin() as connection:
             return connection.execute(delete(events).where(named.in_(old))).rowcount
 
-    def requeue_wake_ups(self, older_than_seconds: float, limit: int = 100) -> int:
-        """Write up to ``limit`` wake-up messages again, for queued jobs whose last one is older (the broker lost it),
-        and say how many. A job whose message has not even been sent is left alone. Not a change that a reader sees.
+    def requeue_wake_ups(
+        self, older_than_seconds: float, queue_length: Callable[[], int], limit: int = MAX_WAKE_UPS
+    ) -> int:
+        """Write wake-up messages again that the broker lost, and say how many. Not a change that a reader sees.
 
-        A job that merely waits for its turn has an old message too; it is still in the broker. So call this
-        only while the broker's queue is empty, or the queue fills with copies (harmless, but a waste).
+        The broker says how many messages it has (``queue_length``). Where that is fewer than jobs wait whose message
+        was sent, the difference is lost, whatever else is in the queue; which ones, nobody can say. So as many are
+        written again, up to ``limit``, for the jobs that were announced longest ago, if that is longer than
+        ``older_than_seconds``. One that was not lost has two messages then, which is harmless; and one that was and
+        is not among them is found in a later round, as those before it are taken.
+
+        Raises:
+            BrokerUnavailable: from ``queue_length``; then nothing is written.
         """
         unsent = exists().where(outbox.c.job_id == jobs.c.id, outbox.c.sent_at.is_(None))
-        forgotten = (
-            select(jobs.c.id)
-            .where(
-                jobs.c.status == str(Status.QUEUED),
-                jobs.c.woken_at < rows.from_now(-older_than_seconds),
-                ~unsent,
-            )
-            .order_by(jobs.c.woken_at, jobs.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        sent = (jobs.c.status == str(Status.QUEUED), ~unsent)
         with self._engine.begin() as connection:
-            ids = connection.execute(forgotten).scalars().all()
+            # Two that count the same loss would both make up for it.
+            if not connection.execute(select(func.pg_try_advisory_xact_lock(_COUNTING))).scalar_one():
+                return 0
+            waiting = connection.execute(select(func.count()).select_from(jobs).where(*sent)).scalar_one()
+            lost = min(limit, waiting - queue_length())
+            if lost <= 0:
+                return 0
+            longest_ago = (
+                select(jobs.c.id)
+                .where(*sent, jobs.c.woken_at < rows.from_now(-older_than_seconds))
+                .order_by(jobs.c.woken_at, jobs.c.id)
+                .limit(lost)
+                .with_for_update(skip_locked=True)
+            )
+            ids = connection.execute(longest_ago).scalars().all()
             if ids:
                 connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(woken_at=func.now()))
                 connection.execute(insert(outbox), [{"job_id": job_id} for job_id in ids])

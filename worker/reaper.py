@@ -28,7 +28,7 @@ SWEEP_SECONDS = 5.0
 COLLECT_SECONDS = 600.0
 """How often what nobody needs any more is looked for."""
 WAKE_UP_SECONDS = 20.0
-"""A queued job whose wake-up message is older than this, while the broker's queue is empty, gets another."""
+"""Where the broker has lost wake-up messages, a queued job whose own is older than this may get another."""
 
 
 class Reaper(threading.Thread):
@@ -53,8 +53,7 @@ class Reaper(threading.Thread):
         try:
             for expired in self.store.expire_leases(max_failures=self.settings.max_failures):
                 logger.warning("lease ran out: %s is %s", expired.job_id, expired.outcome)
-            # Waiting jobs have old messages too; only an empty queue says that they are lost.
-            if self.broker.queue_length() == 0 and (again := self.store.requeue_wake_ups(WAKE_UP_SECONDS)):
+            if again := self.store.requeue_wake_ups(WAKE_UP_SECONDS, self.broker.queue_length):
                 logger.warning("%d wake-up messages were lost and are sent again", again)
             remove_leftovers(self.settings.work_dir, self.store)
             sessions.remove_ended(self.engine)

@@ -98,7 +98,7 @@ def test_a_restored_service_is_what_it_was(settings: Settings, tmp_path: Path) -
         again = httpx.post(f"{service.url}/v1/jobs", json=body(), headers=once)
         assert again.json()["id"] == waiting
         # What waited is announced again though the broker knows nothing of it, and can be claimed.
-        assert service.store.requeue_wake_ups(0) == 1
+        assert service.store.requeue_wake_ups(0, lambda: 0) == 1
         assert service.store.claim(waiting, "worker-1", 60) is not None
         submitted(service, headers)
         assert sum(service.store.counts().values()) == sum(counts.values()) + 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -15,14 +18,17 @@ from jobs import schema
 from jobs.broker import QUEUE_JOBS, Broker
 from jobs.database import make_engine
 from jobs.dispatcher import Dispatcher
+from jobs.errors import BrokerUnavailable
 from jobs.outbox import prune_sent, take_unsent
 from jobs.rows import from_now
+from jobs.settings import Settings
 from jobs.states import Status
 from jobs.store import JobStore
 from jobs.urls import redis_url
 from local.services import some_services
 from tests.store.making import LEASE, at_once, claimed, count, created, in_state, unsent
 from tests.support.waiting import wait_for
+from worker.reaper import Reaper
 
 
 class CountingBroker(Broker):
@@ -39,6 +45,18 @@ def age_wake_ups(engine: Engine, seconds: float) -> None:
     """Let every wake-up message have been written that long ago."""
     with engine.begin() as connection:
         connection.execute(update(schema.jobs).values(woken_at=from_now(-seconds)))
+
+
+def requeued(store: JobStore, in_queue: int = 0, limit: int = 1000) -> int:
+    """How many wake-up messages are written again where the broker has so many."""
+    return store.requeue_wake_ups(60, lambda: in_queue, limit)
+
+
+def in_the_queue(client: redis.Redis) -> list[str]:  # type: ignore[type-arg]
+    """The jobs of which there is a message in the broker, the next first."""
+    messages: list[Any] = client.lrange(QUEUE_JOBS, 0, -1)  # type: ignore[assignment]
+    bodies = [json.loads(base64.b64decode(json.loads(message)["body"])) for message in reversed(messages)]
+    return [arguments[0] for arguments, *_ in bodies]
 
 
 @contextmanager
@@ -150,15 +168,17 @@ def test_forgotten_jobs_get_another_wake_up_message(store: JobStore, engine: Eng
     ids = [created(store).id for _ in range(3)]
     claimed(store)
     take_unsent(engine, 10, lambda _: None)
-    assert store.requeue_wake_ups(older_than_seconds=60) == 0, "their messages are fresh"
+    assert requeued(store) == 0, "their messages are fresh"
     age_wake_ups(engine, 120)
     before = store.get(ids[0])
-    assert store.requeue_wake_ups(older_than_seconds=60, limit=2) == 2
-    assert store.requeue_wake_ups(older_than_seconds=60) == 1
+    assert requeued(store, in_queue=3) == 0, "they are in the queue"
+    assert requeued(store, in_queue=2, limit=2) == 1
+    assert requeued(store, limit=1) == 1
+    assert requeued(store) == 1
     assert unsent(engine) == ids, "the running job is not among them"
     assert store.get(ids[0]).version == before.version
     age_wake_ups(engine, 120)
-    assert store.requeue_wake_ups(older_than_seconds=60) == 0, "their messages have not even been sent"
+    assert requeued(store) == 0, "their messages have not even been sent"
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.QUEUED])
@@ -166,7 +186,7 @@ def test_only_queued_jobs_get_a_wake_up_message(store: JobStore, engine: Engine,
     in_state(store, status)
     take_unsent(engine, 10, lambda _: None)
     age_wake_ups(engine, 120)
-    assert store.requeue_wake_ups(older_than_seconds=60) == 0
+    assert requeued(store) == 0
 
 
 def test_the_dispatcher_sends_at_a_nudge(store: JobStore, engine: Engine, broker_url: str) -> None:
@@ -196,7 +216,7 @@ def test_a_broker_that_forgot_everything_is_told_again(store: JobStore, engine: 
         wait_for(lambda: not unsent(engine))
         client.flushdb()
         age_wake_ups(engine, 120)
-        assert store.requeue_wake_ups(older_than_seconds=60, limit=1000) == 100
+        assert store.requeue_wake_ups(60, broker.queue_length) == 100
         dispatcher.nudge()
         wait_for(lambda: broker.queue_length() == 100)
     assert all(store.claim(job_id, "worker-1", LEASE) for job_id in ids)
@@ -255,3 +275,82 @@ def test_a_dispatcher_stops_at_once_though_the_broker_is_down(store: JobStore, e
     with dispatching(engine, Broker(f"redis+socket://{tmp_path}/no.sock?virtual_host=0")) as dispatcher:
         dispatcher.nudge()
     assert count(engine, "outbox") == 1
+
+
+def test_a_broker_that_forgot_everything_is_told_again_while_new_jobs_come(
+    store: JobStore, engine: Engine, broker_url: str
+) -> None:
+    """The queue is never empty. What was lost is sent again, the oldest first, and what comes is sent once."""
+    broker = Broker(broker_url)
+    old = [created(store).id for _ in range(100)]
+    with dispatching(engine, broker) as dispatcher, redis.Redis.from_url(redis_url(broker_url)) as client:
+
+        def all_sent() -> None:
+            dispatcher.nudge()
+            wait_for(lambda: not unsent(engine))
+
+        all_sent()
+        client.flushdb()
+        age_wake_ups(engine, 120)
+        new = []
+        for _ in range(4):  # rounds of the reaper, each with new jobs before it
+            new += [created(store).id for _ in range(5)]
+            all_sent()
+            again = store.requeue_wake_ups(20, broker.queue_length, limit=40)
+            all_sent()
+            found = in_the_queue(client)
+            assert [job_id for job_id in found if job_id in old] == old[: len(found) - len(new)]
+            assert len(found) == len(set(found)), "nothing twice"
+        assert again == 0
+        assert sorted(found) == sorted(old + new)
+
+
+def test_what_was_not_lost_hides_nothing_for_long(store: JobStore, engine: Engine, broker_url: str) -> None:
+    """Of ten messages every second one is lost; those that are sent again need not be the ones. As the queue is taken
+    from, each job gets its turn."""
+    broker = Broker(broker_url)
+    ids = [created(store).id for _ in range(10)]
+    with dispatching(engine, broker) as dispatcher, redis.Redis.from_url(redis_url(broker_url)) as client:
+        wait_for(lambda: broker.queue_length() == 10)
+        messages: list[Any] = client.lrange(QUEUE_JOBS, 0, -1)  # type: ignore[assignment]
+        for message in messages[::2]:
+            client.lrem(QUEUE_JOBS, 1, message)
+        ran: list[str] = []
+        for _ in range(100):
+            wait_for(lambda: not unsent(engine))
+            if (taken := next(iter(in_the_queue(client)), None)) is not None:
+                client.rpop(QUEUE_JOBS)
+                if store.claim(taken, "worker-1", LEASE) is not None:
+                    ran.append(taken)
+            age_wake_ups(engine, 120)
+            store.requeue_wake_ups(20, broker.queue_length)
+            dispatcher.nudge()
+            if len(ran) == len(ids):
+                break
+    assert sorted(ran) == ids
+
+
+def test_reapers_at_once_send_what_was_lost_once(store: JobStore, engine: Engine) -> None:
+    ids = [created(store).id for _ in range(20)]
+    take_unsent(engine, 100, lambda _: None)
+    age_wake_ups(engine, 120)
+    at_once(4, lambda _: store.requeue_wake_ups(60, lambda: 10, limit=1000))
+    assert unsent(engine) == ids[:10]
+    with pytest.raises(BrokerUnavailable):
+        store.requeue_wake_ups(60, Broker("redis://127.0.0.1:1/0").queue_length)
+
+
+def test_the_reaper_does_not_wait_for_an_empty_queue(
+    store: JobStore, engine: Engine, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=database_url, broker_url=broker_url, data_dir=tmp_path)
+    broker = Broker(broker_url)
+    old = [created(store).id for _ in range(100)]
+    take_unsent(engine, 100, lambda _: None)  # and the broker has forgotten them
+    age_wake_ups(engine, 120)
+    new = created(store).id
+    take_unsent(engine, 100, broker.send_job)
+    Reaper(settings, store, engine, broker).sweep()
+    assert take_unsent(engine, 1000, broker.send_job) == 100
+    with redis.Redis.from_url(redis_url(broker_url)) as client:
+        assert in_the_queue(client) == [new, *old]
