@@ -18,6 +18,12 @@ from sfd_core.text_files import read_json
 
 MAX_CONFIG_BYTES = 1 << 20
 CONFIG = "config.json"
+_ELSEWHERE = {
+    "auto_map": "asks for code of its own to be run",
+    "custom_pipelines": "asks for code of its own to be run",
+    "transformers_weights": "names weights that the manifest does not",
+}
+"""What libraries take from a configuration to open or to run what is not in the folder."""
 MOST_FAULTS = 100
 """Faults of one file that are told: who has more has another file in mind."""
 
@@ -30,8 +36,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     refuse_link_out(path)
     config = read_object(path, MAX_CONFIG_BYTES)
-    if "auto_map" in config:
-        raise ModelRefused(f"{path}: auto_map asks for code of its own to be run; such models are refused")
+    if asks := sorted(name for name in config if name in _ELSEWHERE and config[name] is not None):
+        why = "; ".join(f"{name} {_ELSEWHERE[name]}" for name in asks)
+        raise ModelRefused(f"{path}: {why}; such models are refused")
     return config
 
 
@@ -62,6 +69,8 @@ def read_object(path: Path, most_bytes: int) -> dict[str, Any]:
         if found.st_size > most_bytes:
             raise ModelRefused(f"{path}: larger than {most_bytes} bytes")
         said = read_json(path)
+    except ModelRefused:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(said, dict):

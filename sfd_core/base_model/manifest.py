@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sfd_core.base_model.configs import read_sound_object
+from sfd_core.base_model.layout import MAX_TOKENIZER_BYTES, MAX_WEIGHTS_BYTES
 from sfd_core.base_model.manifest_parts import Distilled as Distilled
 from sfd_core.base_model.manifest_parts import Domain as Domain
 from sfd_core.base_model.manifest_parts import (
     Fields,
+    lies_inside,
     read_distilled,
     read_domain,
     read_figures,
@@ -145,9 +149,11 @@ def _parse(raw: dict[str, Any], folder: Path, path: Path, families: Mapping[str,
     if family not in families:
         raise ModelRefused(f"{path}: {unknown('family', family, families)}")
     files = fields.get("files", dict)
-    for name in files:
-        if name.startswith("/") or ".." in Path(name).parts:
-            raise ModelRefused(f"{path}: files names {name!r}, which lies outside the folder")
+    for name, sha256 in files.items():
+        if not lies_inside(name):
+            raise ModelRefused(f"{path}: files names {name!r}, which lies outside the folder or is spelt otherwise")
+        if not isinstance(sha256, str) or re.fullmatch("[0-9a-f]{64}", sha256) is None:
+            raise ModelRefused(f"{path}: files.{name} must be a SHA-256 in hexadecimal")
     return BaseModel(
         name=fields.get("name", str),
         title=fields.get("title", str),
@@ -237,38 +243,61 @@ NOT_READ = frozenset({".md", ".png", ".jpg", ".jpeg", ".svg", ".log", ".jsonl"})
 """Endings of files that no loader opens: they may lie beside the others."""
 
 
-def verify_files(model: BaseModel) -> None:
-    """Recompute the digest of every file of the model.
+def verify_files(model: BaseModel, limits: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Recompute the digest of every file of the model. ``limits``: as of :func:`check_files`.
 
     Raises:
-        ModelRefused: for a file that is missing, is a link that leaves the folder, or does not have the digest
-            that the manifest states; and for one that a loader may find beside them and that nobody has checked.
+        ModelRefused: as that; and for a file that does not have the digest that the manifest states.
     """
-    if beside := unlisted(model):
+    check_files(model, limits)
+    for name, stated in model.files.items():
+        if (found := file_sha256(model.folder / name)) != stated:
+            raise ModelRefused(f"{model.folder / name}: sha256 is {found}, {MANIFEST} states {stated}")
+
+
+def check_files(model: BaseModel, limits: Mapping[str, int]) -> None:
+    """Hold the model's folder against its manifest, what is there and how large it is, without reading a byte.
+
+    Args:
+        limits: the files that the model's family reads, with the most bytes that each may have.
+
+    Raises:
+        ModelRefused: for a file that is missing, no plain file, too large, or a link that leaves the folder; and for
+            one that a loader may find and that nobody has checked.
+    """
+    if beside := unlisted(model, limits):
         raise ModelRefused(
             f"{model.folder}: {', '.join(beside)} lie beside the model's files and not in {MANIFEST}: a loader may "
             "read them, so list them with their digests, or take them away"
         )
     root = model.folder.resolve()
-    for name, stated in model.files.items():
+    for name in model.files:
         path = model.folder / name
         if not path.resolve().is_relative_to(root):
             raise ModelRefused(f"{path}: a link that leaves the model's folder")
-        if not path.is_file():
+        if not path.exists():
             raise ModelRefused(f"{path}: named in {MANIFEST} but missing")
-        if (found := file_sha256(path)) != stated:
-            raise ModelRefused(f"{path}: sha256 is {found}, {MANIFEST} states {stated}")
+        if not path.is_file():
+            raise ModelRefused(f"{path}: not a plain file")
+        most = limits.get(name, MAX_WEIGHTS_BYTES if path.suffix == ".safetensors" else MAX_TOKENIZER_BYTES)
+        if path.stat().st_size > most:
+            raise ModelRefused(f"{path}: has {path.stat().st_size} bytes; at most {most} are read")
 
 
-def unlisted(model: BaseModel) -> tuple[str, ...]:
-    """List the files in folders of the model that its manifest does not name: diffusers and transformers open what
-    they find there, such as an index of other weights. The model's own folder is not one of them: of that only files
-    by name are opened."""
-    folders = {folder for name in model.files if (folder := Path(name).parent) != Path()}
-    found = (path for folder in sorted(folders) for path in sorted((model.folder / folder).glob("*")))
-    names = (path.relative_to(model.folder).as_posix() for path in found if path.is_symlink() or path.is_file())
+def unlisted(model: BaseModel, limits: Collection[str]) -> tuple[str, ...]:
+    """List the files below the model's folder that its manifest does not name, and links to folders: libraries open
+    what they find in a folder, such as an index of other weights. Of the model's own folder only files by name are
+    opened, those that a family reads (``limits``) among them."""
+    found = [name for name in limits if os.path.lexists(model.folder / name)]
+    for folder, folders, files in os.walk(model.folder):
+        inside = Path(folder).relative_to(model.folder)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = [name for name in folders if (Path(folder) / name).is_symlink()]
+        if inside != Path():
+            found += [(inside / name).as_posix() for name in files]
+        found += [(inside / name).as_posix() for name in linked]
     return tuple(
         name
-        for name in names
+        for name in sorted(set(found))
         if name not in model.files and Path(name).suffix not in NOT_READ and not Path(name).name.startswith(".")
     )

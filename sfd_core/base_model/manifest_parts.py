@@ -98,7 +98,10 @@ def read_judge(fields: Fields, name: str, concepts: int, files: Mapping[str, str
     if tried and len(by_concept) != concepts:
         raise ModelRefused(f"{judge.at}by_concept has {len(by_concept)} entries for {concepts} concepts")
     folder, stated = judge.get("folder", str), judge.get("digest", str)
-    found = digest_of({file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")})
+    own = {file: sha256 for file, sha256 in files.items() if file.startswith(f"{folder}/")}
+    if not own:
+        raise ModelRefused(f"{judge.at}folder names {folder!r}, of which no file is among files")
+    found = digest_of(own)
     if stated != found:
         raise ModelRefused(f"{judge.at}digest is {stated}, the files of {folder}/ make {found}")
     return JudgeInfo(
@@ -179,7 +182,7 @@ class Fields:
             return {}
         value: dict[str, Any] = self.get(name, dict)
         for key, path in value.items():
-            if not isinstance(path, str) or path.startswith("/") or ".." in Path(path).parts:
+            if not lies_inside(path):
                 raise ModelRefused(f"{self.at}{name}.{key} must be a path inside the folder")
         return value
 
@@ -209,6 +212,12 @@ def _is_share(value: object) -> bool:
 
 def _are_shares(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_share, value))
+
+
+def lies_inside(name: object) -> bool:
+    """Say whether ``name`` is a path below a folder, in its only spelling, and nothing in it is hidden."""
+    parts = name.split("/") if isinstance(name, str) else [""]
+    return not any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts)
 
 
 def digest_of(files: Mapping[str, str]) -> str:

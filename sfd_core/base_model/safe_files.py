@@ -4,7 +4,9 @@ from the headers before anything large is allocated. Nothing of a folder is ever
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from diffusers import UNet2DModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
 
 from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import CONFIG, check_class, read_config, refuse_link_out
@@ -21,6 +24,8 @@ from sfd_core.errors import ModelRefused
 
 M = TypeVar("M", bound=nn.Module)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+MAX_MODULES = 5000
+"""Modules of one network: Stable Diffusion XL, which has the most of those that are read, has 1925."""
 _DTYPES = {"F32", "F16", "BF16", "I64"}
 
 
@@ -51,7 +56,7 @@ def load_network(folder: Path, kind: type[Any], config: Mapping[str, Any]) -> An
         raise ModelRefused(f"{path}: unknown fields: {', '.join(unknown)}")
     check_sizes(path, config)
     try:
-        with torch.device("meta"):
+        with without_storage():
             empty = kind(**arguments)
     except Exception as error:  # noqa: BLE001 - whatever a hostile configuration provokes is a refusal
         raise ModelRefused(f"{path}: no {kind.__name__} can be built from it: {error}") from None
@@ -76,17 +81,21 @@ def check_header(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
     """Hold a safetensors file's header against the expected names and shapes, without reading a weight."""
     kinds = check_readable(path)
     others = [(name, shape, shapes[name]) for name, (shape, _) in kinds.items() if shape != shapes.get(name, shape)]
-    _check_names(set(shapes) - set(kinds), set(kinds) - set(shapes), others, path)
+    check_names(set(shapes) - set(kinds), set(kinds) - set(shapes), others, path)
 
 
-def _check_names(
+def check_names(
     missing: Collection[str],
     extra: Collection[str],
     others: Collection[tuple[str, Sequence[int], Sequence[int]]],
     path: Path,
 ) -> None:
     """Refuse weights of ``path`` that are not the network's. ``others``: the name of each of another shape, with that
-    and the network's."""
+    and the network's.
+
+    Raises:
+        ModelRefused: naming the first.
+    """
     if missing:
         raise ModelRefused(f"{path}: {len(missing)} weights are missing, the first is {min(missing)}")
     if extra:
@@ -110,12 +119,27 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     return read_header(path)
 
 
+def check_whole(path: Path) -> None:
+    """Check that a safetensors file is as long as its header says, without reading a weight.
+
+    Raises:
+        ModelRefused: for one that is longer, shorter, or another kind of file.
+    """
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ModelRefused(f"{path}: not a readable safetensors file: {error}") from None
+
+
 def read_header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Read the same of a file that may be a link, as a hub's cache is made of.
 
     Raises:
         ModelRefused: as :func:`check_readable`.
     """
+    if not path.is_file():
+        raise ModelRefused(f"{path}: not a plain file")
     if path.stat().st_size > MAX_WEIGHTS_BYTES:
         raise ModelRefused(f"{path}: larger than {MAX_WEIGHTS_BYTES} bytes")
     try:
@@ -130,32 +154,6 @@ def read_header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     return kinds
 
 
-def load_pretrained(kind: type[Any], folder: Path, weights: str) -> Any:
-    """Load a stock network in float32 on the CPU as its own library does, which knows the names that older checkpoints
-    gave their weights.
-
-    Raises:
-        ModelRefused: for a network of another kind, or files that are not read or do not fit it.
-    """
-    check_class(folder, kind.__module__.partition(".")[0], kind.__name__)
-    check_readable(folder / weights)
-    try:
-        network, found = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are said in ``found``, and refused
-        )
-    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is a refusal
-        raise ModelRefused(f"{folder}: no {kind.__name__} can be read from it: {error}") from None
-    # What a library only warns of, and makes up by chance.
-    _check_names(found["missing_keys"], found["unexpected_keys"], found["mismatched_keys"], folder / weights)
-    check_finite(network.state_dict(), folder / weights)
-    return network
-
-
 def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
     """Refuse ``weights``, read from ``path``, that are not finite.
 
@@ -165,3 +163,31 @@ def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
     for name, value in weights.items():
         if not bool(torch.isfinite(value).all()):
             raise ModelRefused(f"{path}: {name} holds NaN or infinite weights")
+
+
+@contextmanager
+def without_storage() -> Iterator[None]:
+    """Have networks built on the meta device, and none of too many modules; see :func:`few_modules`."""
+    with few_modules(), torch.device("meta"):
+        yield
+
+
+@contextmanager
+def few_modules() -> Iterator[None]:
+    """Have no network built of more than ``MAX_MODULES``: whichever number of a configuration asks for them, they would
+    fill the memory without a weight.
+
+    Raises:
+        ModelRefused: once there are more.
+    """
+    built = itertools.count(1)
+
+    def registered(*_: Any) -> None:
+        if next(built) > MAX_MODULES:
+            raise ModelRefused(f"it has more than {MAX_MODULES} modules")
+
+    hook = register_module_module_registration_hook(registered)
+    try:
+        yield
+    finally:
+        hook.remove()

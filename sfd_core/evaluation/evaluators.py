@@ -103,7 +103,7 @@ class Evaluators:
         return cls(
             model,
             ImageJudge.load(model, device) if model.judge else None,
-            Reference.load(model.folder / model.reference) if model.reference else None,
+            Reference.load(model.folder / model.reference, len(model.concepts)) if model.reference else None,
             _second_judge(model, device),
             tuple(extractors),
             {
@@ -181,13 +181,13 @@ class Evaluators:
 
 
 def _other_domain(view: BaseModel, device: torch.device | str) -> OtherDomain:
-    reference = Reference.load(view.folder / view.reference) if view.reference else None
+    reference = Reference.load(view.folder / view.reference, len(view.concepts)) if view.reference else None
     return OtherDomain(view, ImageJudge.load(view, device), reference, _second_judge(view, device))
 
 
 def _features(model: BaseModel, extractor: FeatureExtractor) -> FeatureReference:
     path = model.folder / model.features[extractor.name]
-    reference = FeatureReference.load(path)
+    reference = FeatureReference.load(path, len(model.concepts))
     if reference.weights and reference.weights != extractor.digest:
         raise ModelRefused(
             f"{path}: features by weights of {extractor.name} with the digest {reference.weights}, those given have "

@@ -6,26 +6,31 @@ It is never the network that was trained on. Its pooled features (before the cla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForImageClassification
+from transformers import CONFIG_MAPPING, MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
 
 from sfd_core.base_model.config_checks import check_sizes
-from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.configs import CONFIG, read_config
+from sfd_core.base_model.libraries import known_fields, load_known
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
-from sfd_core.base_model.safe_files import check_finite, check_header
+from sfd_core.base_model.safe_files import check_header, without_storage
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.preprocessing import Preprocessing, read_preprocessing
 from sfd_core.families.attacked import AttackedNetwork
 from sfd_core.families.images import from_uint8
 from sfd_core.suggestions import listed
 
+WEIGHTS = "model.safetensors"
+_BY_NAME_ELSEWHERE = ("timm_wrapper",)
+"""Kinds of model that another library finds by a name, which may be a hub's."""
 JUDGE_BATCH = 250
 """Images that the judge sees at a time; fixed, so that the same images get the same scores."""
 
@@ -76,22 +81,20 @@ class ImageJudge:
         if (info := info or model.judge) is None:
             raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
         folder = model.folder / info.folder
-        path = folder / "config.json"
-        check_sizes(path, read_config(path))
+        path = folder / CONFIG
+        said = read_config(path)
+        check_sizes(path, said)
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            with torch.device("meta"):
-                empty = AutoModelForImageClassification.from_config(config)
+            kind = _classifier(said)
+            config = kind.config_class(**known_fields(kind, said))
+            with without_storage():
+                empty = kind(config)
         except Exception as error:  # noqa: BLE001 - whatever a hostile configuration provokes is a refusal
             raise ModelRefused(f"{path}: no image classifier can be built from it: {error}") from None
         order = _order(path, [config.id2label.get(i) for i in range(len(config.id2label))], model.concepts)
         preprocessing = read_preprocessing(folder, model.image, getattr(config, "num_channels", None) or 3)
-        shapes = {name: tuple(v.shape) for name, v in empty.state_dict().items()}
-        check_header(weights := folder / "model.safetensors", shapes)
-        net = AutoModelForImageClassification.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
-        check_finite(net.state_dict(), weights)
+        check_header(folder / WEIGHTS, {name: tuple(v.shape) for name, v in empty.state_dict().items()})
+        net = load_known(kind, folder, WEIGHTS, said)
         return cls(net.to(device), preprocessing, order, str(folder))
 
     def logits(self, x: Tensor) -> Tensor:
@@ -120,6 +123,16 @@ class ImageJudge:
         if not all(bool(torch.isfinite(answer).all()) for answer in (*probabilities, *features)):
             raise ModelRefused(f"{self.name}: its answers are NaN or infinite; no image is")
         return Judgement(torch.cat(probabilities).numpy(), torch.cat(features).numpy())
+
+
+def _classifier(config: Mapping[str, Any]) -> Any:
+    """The class of image classifiers that ``config`` is of, one of transformers' own. ``KeyError`` if it is of none."""
+    if (named := config.get("model_type")) in _BY_NAME_ELSEWHERE:
+        raise KeyError(named)
+    kind = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[CONFIG_MAPPING[named]]
+    if not isinstance(kind, tuple):
+        return kind
+    return next((each for each in kind if each.__name__ in (config.get("architectures") or ())), kind[0])
 
 
 def _order(path: Path, labels: Sequence[object], concepts: Sequence[str]) -> list[int]:

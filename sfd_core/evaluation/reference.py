@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from sfd_core.base_model.saving import save_tensors
 from sfd_core.errors import ModelRefused
 
+MAX_CONCEPTS = 1 << 15
+"""The file keeps labels in 16 bits."""
 PARTS = ("real", "teacher")
 """What the file calls the two sides: ``teacher`` are the base model's samples, as in every file there is."""
 
@@ -34,6 +36,22 @@ class ReferenceSet:
     seen: NDArray[np.int64]
     confidence: NDArray[np.float32]
     second_seen: NDArray[np.int64] | None = None
+
+    def check(self, path: Path, name: str, concepts: int) -> None:
+        """Hold every number to what it can be, of a model of so many ``concepts``. ``name``: of the part in the file.
+
+        Raises:
+            ModelRefused: naming the file and everything that is wrong.
+        """
+        n = len(self.labels)
+        faults = _faults_of_features(self.features, n) + _faults_of_labels("labels", self.labels, n, concepts)
+        for what, seen in (("seen", self.seen), ("second_seen", self.second_seen)):
+            if seen is not None:  # one beyond the last concept: nothing is seen
+                faults += _faults_of_labels(what, seen, n, concepts + 1)
+        if self.confidence.shape != (n,) or not bool(((self.confidence >= 0) & (self.confidence <= 1)).all()):
+            faults.append(f"confidence must be {n} numbers from 0 to 1")
+        if faults:
+            raise ModelRefused(f"{path}: {name}: {'; '.join(faults)}")
 
     def only(self, labels: Sequence[int]) -> ReferenceSet:
         """Return the images of these concepts."""
@@ -62,11 +80,15 @@ class Reference:
         save_tensors(tensors, path)
 
     @classmethod
-    def load(cls, path: Path) -> Reference:
-        """Read the file. Raises ``ModelRefused``."""
+    def load(cls, path: Path, concepts: int = MAX_CONCEPTS) -> Reference:
+        """Read the file of a model of so many ``concepts``, or of any number.
+
+        Raises:
+            ModelRefused: for a file of another kind, numbers that are not finite and concepts that there are not.
+        """
         try:
             tensors = load_file(path)
-            return cls(
+            found = cls(
                 *(
                     ReferenceSet(
                         tensors[f"{name}.features"].float().numpy(),
@@ -80,6 +102,9 @@ class Reference:
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ModelRefused(f"{path}: not a file of reference statistics: {error}") from None
+        for name, part in zip(PARTS, (found.real, found.base_model), strict=True):
+            part.check(path, name, concepts)
+        return found
 
 
 @dataclass(frozen=True)
@@ -119,13 +144,13 @@ class FeatureReference:
         save_tensors(tensors, path, said)
 
     @classmethod
-    def load(cls, path: Path) -> FeatureReference:
-        """Read the file. Raises ``ModelRefused``."""
+    def load(cls, path: Path, concepts: int = MAX_CONCEPTS) -> FeatureReference:
+        """Read the file; as :meth:`Reference.load`."""
         try:
             with safe_open(path, framework="pt") as file:
                 said = file.metadata() or {}
             tensors = load_file(path)
-            return cls(
+            found = cls(
                 said["extractor"],
                 tensors["real"].float().numpy(),
                 tensors["real_labels"].long().numpy(),
@@ -135,3 +160,25 @@ class FeatureReference:
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ModelRefused(f"{path}: not a file of reference features: {error}") from None
+        sides = ((found.real, found.real_labels), (found.base_model, found.base_model_labels))
+        faults = [
+            f"{name}: {fault}"
+            for name, (features, labels) in zip(PARTS, sides, strict=True)
+            for fault in _faults_of_features(features, len(labels))
+            + _faults_of_labels("labels", labels, len(labels), concepts)
+        ]
+        if faults:
+            raise ModelRefused(f"{path}: {'; '.join(faults)}")
+        return found
+
+
+def _faults_of_features(features: NDArray[np.float32], n: int) -> list[str]:
+    if features.ndim != 2 or len(features) != n:
+        return [f"features have the shape {list(features.shape)}, must be one row for each of {n} labels"]
+    return [] if bool(np.isfinite(features).all()) else ["features hold a number that is not finite"]
+
+
+def _faults_of_labels(name: str, labels: NDArray[np.int64], n: int, concepts: int) -> list[str]:
+    if labels.shape != (n,) or not bool(((labels >= 0) & (labels < concepts)).all()):
+        return [f"{name} must be {n} whole numbers from 0 to {concepts - 1}"]
+    return []

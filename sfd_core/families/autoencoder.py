@@ -12,7 +12,8 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sfd_core.base_model.safe_files import WEIGHTS, load_pretrained
+from sfd_core.base_model.libraries import load_pretrained
+from sfd_core.base_model.safe_files import WEIGHTS
 from sfd_core.families.autoencoder_config import SCALED, AutoencoderKind
 from sfd_core.families.images import to_uint8
 

@@ -9,10 +9,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from sfd_core.base_model.config_checks import is_whole, shown
-from sfd_core.base_model.safe_files import load_pretrained
+from sfd_core.base_model.libraries import load_pretrained, load_tokenizer
 from sfd_core.errors import ModelRefused
 from sfd_core.families.text.reader import TextReader
-from sfd_core.families.text.tokenizer_files import load_tokenizer
 
 
 def load_clip(

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from transformers import T5EncoderModel, T5TokenizerFast
 
-from sfd_core.base_model.safe_files import load_pretrained
+from sfd_core.base_model.libraries import load_pretrained, load_tokenizer
 from sfd_core.families.text.reader import SENTENCEPIECE_WORD, TextReader
-from sfd_core.families.text.tokenizer_files import load_tokenizer
 
 
 def load_t5(folder: Path, encoder: str, tokenizer: str, length: int) -> TextReader:

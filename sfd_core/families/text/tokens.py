@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sfd_core.base_model.layout import PAIRS, WHOLE, Groups
+from sfd_core.base_model.configs import read_config
+from sfd_core.base_model.layout import MAX_TOKENIZER_BYTES, PAIRS, WHOLE, Groups
 from sfd_core.text_files import read_json, text_of
 
 Tokens = tuple[int, ...]
@@ -86,6 +87,8 @@ def prompt_tokenizer(folder: Path, kind: TokenizerKind) -> PromptTokenizer | Non
     or are none of its kind, which a run refuses as it loads them."""
     files = [folder / name for name in (_CONFIG, *chain(*kind.files))]
     there = [path for path in files if path.is_file()]
+    if any(path.stat().st_size > MAX_TOKENIZER_BYTES for path in there):
+        return None
     return _loaded(folder, kind, tuple(path.stat().st_mtime_ns for path in there)) if there else None
 
 
@@ -106,7 +109,7 @@ def _clip(folder: Path) -> PromptTokenizer:
     said = config.get("model_max_length")
     if said is None or said == _NO_LENGTH:
         encoder = folder.with_name(folder.name.replace("tokenizer", "text_encoder"))  # as diffusers names the two
-        said = read_json(encoder / "config.json").get("max_position_embeddings", 77)
+        said = read_config(encoder / "config.json").get("max_position_embeddings", 77)
     longest = int(said)
     special = {name: _text(config.get(name, token)) for name, token in _SPECIAL.items()}
     vocabulary, merges = _vocabulary(folder)

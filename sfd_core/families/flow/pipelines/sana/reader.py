@@ -14,10 +14,9 @@ from diffusers import SanaPipeline
 from torch import Tensor
 from transformers import Gemma2Model, GemmaTokenizerFast
 
-from sfd_core.base_model.safe_files import load_pretrained
+from sfd_core.base_model.libraries import load_pretrained, load_tokenizer
 from sfd_core.families.flow.pipelines.sana.layout import TOKENS
 from sfd_core.families.text.reader import SENTENCEPIECE_WORD, TextReader
-from sfd_core.families.text.tokenizer_files import load_tokenizer
 
 INSTRUCTION = "\n".join(inspect.signature(SanaPipeline.__call__).parameters["complex_human_instruction"].default)
 """What the stock pipeline puts before every prompt that is asked for; it ends with a space."""
