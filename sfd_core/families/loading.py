@@ -8,8 +8,9 @@ import torch
 
 from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import read_config
-from sfd_core.base_model.manifest import BaseModel, check_files, verify_files
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import check_whole
+from sfd_core.base_model.verifying import check_files, verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import NAMES, describe, family_of, family_of_published

@@ -17,7 +17,8 @@ from sfd_core.adding.prospects import prospects
 from sfd_core.adding.real_images import read_real_images
 from sfd_core.adding.said import Said
 from sfd_core.adding.words import TEMPLATES, UNSEEN_TEMPLATES
-from sfd_core.base_model.manifest import BaseModel, verify_files
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.base_model.vocabulary import EvaluationPrompts
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.reference import Reference

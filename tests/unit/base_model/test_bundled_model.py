@@ -9,7 +9,7 @@ import pytest
 
 from models.fashion import card
 from models.fashion.distil import FASHION as BUNDLE
-from sfd_core.base_model.manifest import verify_files
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.reference import FeatureReference, Reference
 from sfd_core.families.registry import load_manifest

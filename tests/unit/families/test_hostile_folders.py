@@ -3,6 +3,7 @@ opened that its manifest does not list."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import load_manifest
 from sfd_core.training.state import start
-from tests.support.hostile_folders import ROWS, Row
+from tests.support.hostile_folders import ROWS, Row, config
 from tests.support.tiny_model import make_tiny_model
 from tests.support.tiny_parts import listed_again
 from tests.support.tiny_text_model import make_tiny_text_model
@@ -88,10 +89,14 @@ def test_it_is_refused(row: Row, good: dict[str, Path], tmp_path: Path) -> None:
 
 
 opened: list[str] = []
+asked: list[str] = []
+"""Of the network."""
 listening = False
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if listening and event in ("socket.connect", "socket.getaddrinfo"):
+        asked.append(str(arguments[-1]))
     if listening and event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
         opened.append(os.fspath(arguments[0]) if not isinstance(arguments[0], bytes) else arguments[0].decode())
 
@@ -100,6 +105,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
 def heard() -> Iterator[list[str]]:
     global listening
     opened.clear()
+    asked.clear()
     listening = True
     try:
         yield opened
@@ -107,15 +113,56 @@ def heard() -> Iterator[list[str]]:
         listening = False
 
 
+@pytest.fixture(scope="module")
+def hook() -> None:
+    """Python's own, which hears whoever opens a file or a connection; what is compiled opens what it is given."""
+    sys.addaudithook(_hear)
+
+
+def inside(folder: Path, names: list[str]) -> set[str]:
+    root = folder.resolve()
+    found = [Path(name).resolve() for name in names]
+    return {path.relative_to(root).as_posix() for path in found if path.is_relative_to(root)}
+
+
+@pytest.mark.usefixtures("hook")
 @pytest.mark.parametrize("kind", ["classes", "text"])
 def test_nothing_is_opened_that_is_not_listed(good: dict[str, Path], kind: str) -> None:
-    """Whoever opens it, by Python's own hook; what is compiled opens what it is given by name."""
-    sys.addaudithook(_hear)
-    folder = good[kind]
-    listed = {*load_manifest(folder).files, "manifest.json"}
+    with heard() as names:
+        read(good[kind])
+    found = inside(good[kind], names)
+    assert found, "nothing was heard"
+    assert found <= {*load_manifest(good[kind]).files, "manifest.json"}
+
+
+def adapter(folder: Path) -> None:
+    said = {"peft_type": "LORA", "base_model_name_or_path": "evil/model"}
+    for part in ("judge", "second_judge"):
+        (folder / part / "adapter_config.json").write_text(json.dumps(said))
+
+
+INERT = [
+    Row("an adapter that is listed", adapter),
+    Row("attention by a hub's kernel", config("judge/config.json", _attn_implementation="evil/kernel")),
+    Row("attention by a hub's kernel, said openly", config("judge/config.json", attn_implementation="evil/kernel")),
+    Row("kernels of a text encoder", config("text_encoder/config.json", _attn_implementation="evil/kernel"), "text"),
+    Row("a field of nobody", config("judge/config.json", weights_from="../../evil.bin", adapter="evil/model")),
+    Row("words elsewhere", config("tokenizer/tokenizer_config.json", tokenizer_file="/etc/hostname"), "text"),
+]
+
+
+@pytest.mark.usefixtures("hook")
+@pytest.mark.parametrize("row", INERT, ids=lambda row: row.name)
+def test_what_asks_for_something_else_is_not_heard(row: Row, good: dict[str, Path], tmp_path: Path) -> None:
+    """It is listed and may stay: nothing of it reaches a library."""
+    folder = tmp_path / "inert"
+    shutil.copytree(good[row.kind], folder)
+    row.change(folder)
+    listed_again(folder)
     with heard() as names:
         read(folder)
-    inside = {Path(name).resolve().relative_to(folder.resolve()).as_posix() for name in names
-              if Path(name).resolve().is_relative_to(folder.resolve())}  # fmt: skip
-    assert inside, "nothing was heard"
-    assert inside <= listed
+    assert not [name for name in names if "evil" in name or name == "/etc/hostname"]
+    adapters = [name for name in names if name.endswith("adapter_config.json")]
+    assert len(adapters) == len(set(adapters)), "its digest is taken, once"
+    assert not [name for name in adapters if not name.startswith(str(folder))]
+    assert asked == []

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from sfd_core.adding.add import add_model
 from sfd_core.adding.said import Said
-from sfd_core.base_model.manifest import BaseModel, verify_files
+from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.edm.scheduler_config import EdmConfig, read_edm_scheduler
 from sfd_core.families.edm.song.network import load_song_unet

@@ -14,8 +14,9 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
-from sfd_core.base_model.manifest import BaseModel, verify_files
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import load_manifest, recipe_of

@@ -12,7 +12,7 @@ from diffusers import StableDiffusion3Pipeline
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 
 from models.emoji_flow.train import HERE, SPREAD, build_pipeline, build_transformer, loss_of, save
-from sfd_core.base_model.manifest import verify_files
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.families.flow.family import FAMILY

@@ -13,8 +13,9 @@ from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
 from models.emoji import card
-from sfd_core.base_model.manifest import BaseModel, verify_files
+from sfd_core.base_model.manifest import BaseModel
 from sfd_core.base_model.safe_files import load_unet
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.evaluation.features import EffLite0
 from sfd_core.evaluation.judge import ImageJudge
 from sfd_core.evaluation.reference import FeatureReference, Reference
