@@ -127,7 +127,8 @@ def _kind(domain: str | None) -> str:
 
 def read_manifest(folder: Path, families: Mapping[str, Conditions]) -> BaseModel:
     """Read and check ``folder/manifest.json``. No weights are read, and no digest of them is recomputed here:
-    :func:`sfd_core.base_model.verifying.verify_files` does that before a run. ``families``: those that are known, with what each is asked by.
+    ``sfd_core.base_model.verifying`` does that before a run. ``families``: those that are known, with what each is
+    asked by.
 
     Raises:
         ModelRefused: naming the file and the field.

@@ -119,19 +119,6 @@ def check_readable(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     return read_header(path)
 
 
-def check_whole(path: Path) -> None:
-    """Check that a safetensors file is as long as its header says, without reading a weight.
-
-    Raises:
-        ModelRefused: for one that is longer, shorter, or another kind of file.
-    """
-    try:
-        with safe_open(path, framework="pt"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise ModelRefused(f"{path}: not a readable safetensors file: {error}") from None
-
-
 def read_header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Read the same of a file that may be a link, as a hub's cache is made of.
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from safetensors import SafetensorError, safe_open
+
 from sfd_core.base_model.layout import MAX_TOKENIZER_BYTES, MAX_WEIGHTS_BYTES
 from sfd_core.base_model.manifest import MANIFEST, BaseModel, file_sha256
 from sfd_core.errors import ModelRefused
@@ -20,9 +22,13 @@ def verify_files(model: BaseModel, limits: Mapping[str, int] = MappingProxyType(
     """Recompute the digest of every file of the model. ``limits``: as of :func:`check_files`.
 
     Raises:
-        ModelRefused: as that; and for a file that does not have the digest that the manifest states.
+        ModelRefused: as that; and for a file that does not have the digest that the manifest states, or is not as long
+            as its header says.
     """
     check_files(model, limits)
+    for name in model.files:
+        if name.endswith(".safetensors"):
+            _check_whole(model.folder / name)
     for name, stated in model.files.items():
         if (found := file_sha256(model.folder / name)) != stated:
             raise ModelRefused(f"{model.folder / name}: sha256 is {found}, {MANIFEST} states {stated}")
@@ -55,6 +61,15 @@ def check_files(model: BaseModel, limits: Mapping[str, int]) -> None:
         most = limits.get(name, MAX_WEIGHTS_BYTES if path.suffix == ".safetensors" else MAX_TOKENIZER_BYTES)
         if path.stat().st_size > most:
             raise ModelRefused(f"{path}: has {path.stat().st_size} bytes; at most {most} are read")
+
+
+def _check_whole(path: Path) -> None:
+    """Check the length of a safetensors file by its header: one that nobody wrote would all be read for its digest."""
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ModelRefused(f"{path}: not a readable safetensors file: {error}") from None
 
 
 def unlisted(model: BaseModel, limits: Collection[str]) -> tuple[str, ...]:

@@ -9,8 +9,7 @@ import torch
 from sfd_core.base_model.config_checks import shown
 from sfd_core.base_model.configs import read_config
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.safe_files import check_whole
-from sfd_core.base_model.verifying import check_files, verify_files
+from sfd_core.base_model.verifying import verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.families.registry import NAMES, describe, family_of, family_of_published
@@ -23,10 +22,6 @@ def load_base(model: BaseModel, device: torch.device | str = "cpu") -> LoadedBas
         ModelRefused: naming the file and what is wrong with it.
     """
     limits = {name: most for layout in describe(model.family).layouts for name, most in layout.limits.items()}
-    check_files(model, limits)
-    for name in model.files:
-        if name.endswith(".safetensors"):
-            check_whole(model.folder / name)  # a length that nobody wrote would be read for its digest
     verify_files(model, limits)
     return family_of(model.family).load(model, device)
 
