@@ -25,8 +25,6 @@ GRACE_SECONDS = 8
 """For requests that are being answered when a stop is asked for."""
 KEEP_ALIVE_SECONDS = 30
 """For a connection that asks nothing."""
-
-
 DESCRIPTORS = 65_536
 """Open files and connections that are asked of the system."""
 
@@ -87,7 +85,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level, settings.log_format)
-    os.umask(0o077)
+    os.umask(0o077)  # what the api writes is nobody else's on its machine
     _raise_descriptors()
     server = make_server(create_app(settings), settings.host, settings.port, settings.trusted_proxies)
     share_the_processor()

@@ -21,14 +21,14 @@ from sqlalchemy import Engine
 from jobs.broker import Broker
 from jobs.dispatcher import Dispatcher
 from jobs.events import Event
-from jobs.job import Job, NewJob
+from jobs.job import Job
 from jobs.settings import Settings
 from jobs.store import JobStore
-from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.request.reading import written
+from tests.support.attempts import a_runner, submitted
 from tests.support.tiny_model import make_tiny_model
 from tests.support.waiting import wait_for
+from worker.runner import Runner
 
 
 @dataclass
@@ -67,14 +67,7 @@ class Service:
 
     def submit(self, steps: int = 300, **fields: Any) -> Job:
         """A job of ``steps`` steps of some ten milliseconds."""
-        body: dict[str, Any] = {
-            "forget": [{"concept": "red", "override": "green"}],
-            "budget": {"images": steps * 8},
-            "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
-            "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
-        }
-        request = written(admit(body | fields, self.model).request)
-        job, _ = self.store.create(NewJob("default", request, self.model.name, self.model.digest))
+        job = submitted(self.store, self.model, steps, **fields)
         self.dispatcher.nudge()
         return job
 
@@ -116,6 +109,17 @@ class Service:
                 worker.process.wait(60)
             finally:
                 worker.process.kill()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> BaseModel:
+    return make_tiny_model(tmp_path / "models" / "tiny")
+
+
+@pytest.fixture
+def runner(engine: Engine, model: BaseModel, tmp_path: Path) -> Runner:
+    """A runner without Celery or a broker."""
+    return a_runner(engine, model.folder.parent, tmp_path)
 
 
 @pytest.fixture(scope="session")

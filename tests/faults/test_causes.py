@@ -11,20 +11,9 @@ from sqlalchemy import Engine
 from jobs.job import Job
 from sfd_core.base_model.manifest import BaseModel
 from tests.support.attempts import a_runner, script, submitted
-from tests.support.tiny_model import make_tiny_model
 from tests.support.tiny_parts import listed_again
 from worker import runner as module
 from worker.runner import Runner
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> BaseModel:
-    return make_tiny_model(tmp_path / "models" / "tiny")
-
-
-@pytest.fixture
-def runner(engine: Engine, model: BaseModel, tmp_path: Path) -> Runner:
-    return a_runner(engine, model.folder.parent, tmp_path)
 
 
 def ended(runner: Runner, job: Job) -> Job:
@@ -42,7 +31,7 @@ def test_a_judge_that_gives_nan_is_the_models_fault(engine: Engine, model: BaseM
     save_file(weights, path, metadata={"format": "pt"})
     model = listed_again(model.folder)
     runner = a_runner(engine, model.folder.parent, tmp_path)
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (job.error.code, job.error.retryable, job.attempt) == ("model_refused", False, 1)
     assert "judge: its answers are NaN or infinite" in job.error.message
@@ -59,7 +48,7 @@ def test_what_a_process_says_is_the_jobs_error(
     runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch, code: str, attempts: int
 ) -> None:
     script(monkeypatch, SAID.format(code))
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (str(job.status), job.error.code, job.error.message, job.attempt) == ("failed", code, "said", attempts)
 
@@ -80,7 +69,7 @@ def test_an_end_without_a_word_tells_the_last_lines(
     runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch, end: str, said: str
 ) -> None:
     script(monkeypatch, 'tell("phase", phase="training")', end)
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (job.error.code, job.failures) == ("training_crashed", 3)
     assert job.error.message == f"the training process ended with {said}"
@@ -90,7 +79,7 @@ def test_a_kill_for_memory_is_named_as_one(runner: Runner, model: BaseModel, mon
     """The kernel's counter is made up here; tests/processes has a real one."""
     script(monkeypatch, "os.kill(os.getpid(), signal.SIGKILL)")
     monkeypatch.setattr(module.MemoryKills, "any_more", lambda self: True)
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (job.error.code, job.attempt) == ("out_of_memory", 1)
     assert "the kernel killed the training process" in job.error.message
@@ -108,7 +97,7 @@ def test_an_error_of_the_runner_itself_is_told_too(
 ) -> None:
     """It used to be met by nobody, and the job waited for its lease to run out."""
     script(monkeypatch, left, 'tell("done")')
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (job.error.code, job.failures) == ("internal", 3)
     assert said in job.error.message
@@ -118,6 +107,6 @@ def test_a_message_that_postgres_cannot_store(
     runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(monkeypatch, r'tell("error", code="model_refused", message="\ud800 \0 is no field")', "sys.exit(1)")
-    job = ended(runner, submitted(runner, model))
+    job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert job.error.message == "? \N{REPLACEMENT CHARACTER} is no field"

@@ -27,7 +27,6 @@ from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
 from tests.store.making import claimed, created, publication
 from tests.support.attempts import a_runner, script, submitted
-from tests.support.tiny_model import make_tiny_model
 from worker import lease as module
 from worker.lease import Lease
 from worker.reaper import Reaper
@@ -238,18 +237,13 @@ tell("done")
 """
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> BaseModel:
-    return make_tiny_model(tmp_path / "models" / "tiny")
-
-
 @pytest.mark.parametrize("times", [1, 5])
 def test_nothing_is_evaluated_twice_for_a_commit(
     engine: Engine, model: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     script(monkeypatch, TRAINED)
     runner: Runner = a_runner(engine, model.folder.parent, tmp_path)
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     left = [times]
     publish = runner.store.publish
 

@@ -16,15 +16,9 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.training import checkpoint
 from tests.support.attempts import a_runner, script, submitted
 from tests.support.small_disk import SmallDisk, small_disk
-from tests.support.tiny_model import make_tiny_model
 from tests.support.waiting import wait_for
 from worker import runner as module
 from worker.runner import Runner
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> BaseModel:
-    return make_tiny_model(tmp_path / "models" / "tiny")
 
 
 @pytest.fixture
@@ -63,7 +57,7 @@ def assert_done_at_once(runner: Runner, job: Job) -> None:
 
 def test_the_work_folder_is_full_in_training(engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path) -> None:
     runner = a_runner(engine, model.folder.parent, tmp_path, work_dir=disk.folder / "work", renew_seconds=1)
-    job = submitted(runner, model, steps=200)
+    job = submitted(runner.store, model, steps=200)
     with running(runner, job):
         checkpoints = disk.folder / "work" / job.id / "attempt-1" / "checkpoints"
         wait_for(lambda: any(checkpoints.glob("step-*")), 60)
@@ -83,7 +77,7 @@ def test_the_artefact_store_is_full(
 ) -> None:
     store = f"file://{disk.folder}/artifacts"
     runner = a_runner(engine, model.folder.parent, tmp_path, artifacts_url=store, renew_seconds=0.5)
-    job = submitted(runner, model, steps=5)
+    job = submitted(runner.store, model, steps=5)
     disk.fill(leaving=100 << 10)
     with running(runner, job):
         wait_for(lambda: waiting(runner, job), 90)
@@ -110,7 +104,7 @@ def stuck(
     script(monkeypatch, TRAINED)
     store = f"file://{disk.folder}/artifacts"
     runner = a_runner(engine, model.folder.parent, tmp_path, artifacts_url=store, renew_seconds=0.5)
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     disk.fill()
     with running(runner, job):
         wait_for(lambda: waiting(runner, job), 30)
@@ -138,7 +132,7 @@ def test_wherever_else_a_disk_is_full_the_job_is_tried_again_later(
     monkeypatch.setattr(module, "FULL_SECONDS", 0.3)
     script(monkeypatch, 'tell("error", code="storage_full", message="no space left")', "sys.exit(1)")
     runner = a_runner(engine, model.folder.parent, tmp_path)
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     for _ in range(5):
         runner.run(job.id)
     queued = runner.store.get(job.id)
@@ -153,7 +147,7 @@ def test_the_runners_own_files_find_the_disk_full(
     engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path
 ) -> None:
     runner = a_runner(engine, model.folder.parent, tmp_path, work_dir=disk.folder / "work")
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     disk.fill()
     runner.run(job.id)
     queued = runner.store.get(job.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ from sqlalchemy import Engine
 
 from jobs.generators import GeneratorStore
 from sfd_core.base_model.manifest import BaseModel
-from tests.support.attempts import a_runner, script, submitted
-from tests.support.tiny_model import make_tiny_model
+from tests.support.attempts import script, submitted
 from worker.runner import Runner, with_half_the_micro_batch
 
 ASKED = """
@@ -26,16 +24,6 @@ TOO_MUCH = 'tell("error", code="out_of_memory", message="tried to allocate 20 Gi
 REAL = 'os.execv(sys.executable, [sys.executable, "-P", "-m", "worker.training_process", folder])'
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> BaseModel:
-    return make_tiny_model(tmp_path / "models" / "tiny")
-
-
-@pytest.fixture
-def runner(engine: Engine, model: BaseModel, tmp_path: Path) -> Runner:
-    return a_runner(engine, model.folder.parent, tmp_path)
-
-
 def asked(runner: Runner) -> list[int | None]:
     return [json.loads(line) for line in (runner.settings.work_dir / "asked").read_text().splitlines()]
 
@@ -44,7 +32,7 @@ def test_it_is_made_again_with_half_and_the_record_says_so(
     engine: Engine, runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(monkeypatch, ASKED, f"if recipe['micro_batch'] is None: {TOO_MUCH}", REAL)
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     runner.run(job.id)
     done = runner.store.get(job.id)
     assert (str(done.status), done.failures, done.attempt) == ("succeeded", 0, 1), done.error
@@ -60,7 +48,7 @@ def test_it_is_made_again_with_half_and_the_record_says_so(
 
 def test_only_once(runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
     script(monkeypatch, ASKED, TOO_MUCH)
-    job = submitted(runner, model)
+    job = submitted(runner.store, model)
     for _ in range(3):
         runner.run(job.id)
     failed = runner.store.get(job.id)

@@ -44,7 +44,7 @@ def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Run
     return Runner(made, JobStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
 
 
-def submitted(runner: Runner, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
+def submitted(store: JobStore, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
     """Submit a job of ``steps`` steps of some ten milliseconds on the tiny model of four classes."""
     body: dict[str, Any] = {
         "forget": [{"concept": "red", "override": "green"}],
@@ -53,7 +53,7 @@ def submitted(runner: Runner, model: BaseModel, steps: int = 5, **fields: Any) -
         "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
     }
     request = written(admit(body | fields, model).request)
-    return runner.store.create(NewJob("default", request, model.name, model.digest))[0]
+    return store.create(NewJob("default", request, model.name, model.digest))[0]
 
 
 def script(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:

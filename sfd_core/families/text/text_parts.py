@@ -67,7 +67,11 @@ class TextParts(ABC):
         return False
 
     def guided_by(self, c: Tensor, kappa: float) -> Tensor:
-        """Return embeddings c [n, ...] of a network that guides itself with ``kappa`` as the strength."""
+        """Return embeddings c [n, ...] with ``kappa`` as the strength.
+
+        Raises:
+            NotImplementedError: for a network that does not guide itself (``guides_itself``).
+        """
         raise NotImplementedError
 
     def as_pipelines_draw(self, noise: Tensor) -> Tensor:
