@@ -1,20 +1,15 @@
-"""One program that runs beside us: started by exec, asked to stop, ended for certain with all that it has started."""
+"""A program that is started by exec."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
+from typing import IO, TypedDict
 
-from processes.logs import tail
-
-_PAUSE = 0.02  # seconds between two looks
+from processes.running import Running, kill_group
 
 
 class User(TypedDict, total=False):
@@ -25,9 +20,8 @@ class User(TypedDict, total=False):
     extra_groups: list[int]
 
 
-class Process:
-    """A running program. It has a session of its own: Ctrl-C in the terminal, and a signal to our group, are for us,
-    who then stop it in good order.
+class Process(Running):
+    """A running program that exec started.
 
     Args:
         log: gets what it writes, after what is there.
@@ -55,8 +49,6 @@ class Process:
         whole: bool = True,
         pipes: bool = False,
     ) -> None:
-        self.log = log
-        self.exit_code: int | None = None
         self._whole = whole
         tie = [sys.executable, "-P", "-m", "processes.tied", str(os.getpid())] if tied else []
         with log.open("ab") as stream:
@@ -71,41 +63,22 @@ class Process:
                 pass_fds=descriptors,
                 **(user or User()),
             )
-        self.pid = self._process.pid
+        super().__init__(self._process.pid, log)
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        """Its standard input and output, if we hold them."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
 
     def ended(self) -> bool:
         """Return whether it has ended. What is left of its group is killed before its id can be given away."""
         if self.exit_code is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             if self._whole:
-                self._kill_group()
-            self.exit_code = self._process.wait()
+                kill_group(self.pid)
+            self.exit_code = self._reap()
         return self.exit_code is not None
 
-    def wait(self, timeout: float) -> int | None:
-        """Return the exit status, or None if it still runs after ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        while not self.ended():
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(_PAUSE)
-        return self.exit_code
-
-    def ask_to_stop(self) -> None:
-        """Send SIGTERM to the program alone: what it has started is its own to stop."""
-        if not self.ended():
-            self._process.terminate()
-
-    def kill(self) -> None:
-        """Send SIGKILL to it and its group, and reap it."""
-        if not self.ended():
-            self._kill_group()
-            self._process.kill()
-            self.exit_code = self._process.wait()
-
-    def last_words(self) -> str:
-        """Return the end of its log."""
-        return tail(self.log)
-
-    def _kill_group(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+    def _reap(self) -> int:
+        return self._process.wait()

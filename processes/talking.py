@@ -8,20 +8,27 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from processes.process import Process
+from processes.running import Running
 
 logger = logging.getLogger("lethe.processes")
 
 
-class TalkingProcess(Process):
-    """A running program whose events are read as they come; its standard input stays open until :meth:`close`."""
+class Talking:
+    """A running program whose events are read as they come.
 
-    def __init__(self, command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> None:
-        super().__init__(command, log, environment={"PYTHONUNBUFFERED": "1", **(environment or {})}, pipes=True)
+    Args:
+        lifeline: its standard input, which stays open until :meth:`close`, or until we end.
+        events: its standard output.
+    """
+
+    def __init__(self, process: Running, lifeline: IO[bytes], events: IO[bytes]) -> None:
+        self.process = process
+        self._pipes = (lifeline, events)
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()  # None: the output has ended
-        threading.Thread(target=self._read, name=f"events-of-{self.pid}", daemon=True).start()
+        threading.Thread(target=self._read, name=f"events-of-{process.pid}", daemon=True).start()
 
     def next_event(self, timeout: float) -> dict[str, Any] | None:
         """Return the next event, or None when there was none within ``timeout`` seconds.
@@ -39,19 +46,23 @@ class TalkingProcess(Process):
         return event
 
     def close(self) -> None:
-        """Kill it, if it still runs, and close both pipes."""
-        self.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        """Kill the program, if it still runs, and close both pipes."""
+        self.process.kill()
+        for stream in self._pipes:
+            stream.close()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._pipes[1]:
             try:
                 event = json.loads(line)
             except ValueError:
-                logger.warning("process %d wrote a line that is not an event: %r", self.pid, line[:200])
+                logger.warning("process %d wrote a line that is not an event: %r", self.process.pid, line[:200])
                 continue
             self._events.put(event)
         self._events.put(None)
+
+
+def start_talking(command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> Talking:
+    """Start a talking program by exec; its errors go to ``log``. Raises OSError where it cannot be started."""
+    process = Process(command, log, environment={"PYTHONUNBUFFERED": "1", **(environment or {})}, pipes=True)
+    return Talking(process, *process.pipes)

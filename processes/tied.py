@@ -7,22 +7,18 @@ its children running.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from processes.kernel import die_with_parent
 
 
 def main(arguments: list[str]) -> None:
     """Tie this process to its parent and exec the rest of ``arguments``. Raises OSError where it cannot."""
     parent, program = int(arguments[0]), arguments[1:]
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel was asked: no signal would come any more
         sys.exit(1)
     os.execvp(program[0], program)

@@ -12,27 +12,19 @@ import json
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.hub_models import PREFIX
-from sfd_core.base_model.hub_name import parse_hub_name
-from sfd_core.base_model.manifest import BaseModel
-from sfd_core.families.registry import load_manifest
 from worker.causes import FORESEEN, cause_of, is_of_another
 
 if TYPE_CHECKING:
-    from sfd_core.prepared import Checkpoints
     from sfd_core.training.ranks import Ranks
 
 EXIT_STOPPED = 75
 """Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
-FETCH_SECONDS = 1.0
-"""How often a fetch says that it moves."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +59,27 @@ class Task:
 def run(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None = None) -> int:
     """Run the attempt, until ``stop`` is set; where there are ``ranks``, lead them. Returns the exit status.
 
-    Torch is imported here and below, so that the first line goes out before it.
+    Torch is imported by what this calls, so that the first line goes out before it.
     """
-    return told(lambda: _run(task, folder, stop, ranks))
+
+    def work() -> int:
+        from worker.making import make
+
+        return make(task, folder, stop, ranks)
+
+    return told(work)
 
 
 def take_part(task: Task, ranks: Ranks) -> int:
     """Take the steps of an attempt that another process leads. Returns the exit status."""
-    return told(lambda: _take_part(task, ranks))
+
+    def work() -> int:
+        from worker.making import make_with_others
+
+        make_with_others(task, ranks)
+        return 0
+
+    return told(work)
 
 
 def told(work: Callable[[], int]) -> int:
@@ -93,101 +98,8 @@ def told(work: Callable[[], int]) -> int:
     return 1
 
 
-def _run(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -> int:
-    import torch
-
-    from sfd_core.admission import admit
-    from sfd_core.environment import environment
-    from sfd_core.evaluation.evaluators import GivenWeights
-    from sfd_core.families.device import pick_device
-    from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
-    from sfd_core.storage import StorageFull
-    from sfd_core.training.ranks import ALONE
-
-    if task.threads is not None:
-        torch.set_num_threads(task.threads)
-    model = base_model(task, _moving(stop))
-    admitted = admit(task.request, model)
-    weights = GivenWeights(*(Path(path) if path else None for path in (task.inception, task.clip)))
-    for event in unlearn(
-        admitted,
-        folder,
-        checkpoints=_checkpoints(task),
-        device=task.device,
-        weights=weights,
-        should_stop=stop,
-        ranks=ranks or ALONE,
-    ):
-        match event:
-            case PhaseStarted(phase):
-                emit("phase", phase=phase)
-            case Progress():
-                emit("progress", **dataclasses.asdict(event))
-            case CheckpointSaved():
-                emit("checkpoint", **dataclasses.asdict(event))
-            case StorageFull(message):
-                emit("waiting", code="storage_full", message=message)
-            case Finished():
-                where = environment(pick_device(task.device))
-                (folder / "environment.json").write_text(json.dumps(where))
-                emit("done")
-                return 0
-    return EXIT_STOPPED
-
-
-def _take_part(task: Task, ranks: Ranks) -> int:
-    import torch
-
-    from sfd_core.admission import admit
-    from sfd_core.families.device import pick_device
-    from sfd_core.prepared import take_part
-
-    if task.threads is not None:
-        torch.set_num_threads(task.threads)
-    model = base_model(task, lambda: None)
-    take_part(admit(task.request, model), _checkpoints(task), pick_device(task.device), ranks)
-    return 0
-
-
-def _checkpoints(task: Task) -> Checkpoints:
-    from sfd_core.prepared import Checkpoints
-
-    return Checkpoints(Path(task.checkpoints), [Path(p) for p in task.earlier], task.checkpoint_seconds)
-
-
 class Stopped(Exception):
     """A stop that was asked for while the base model was fetched: what came of it stays for the next attempt."""
-
-
-def base_model(task: Task, moved: Callable[[], None]) -> BaseModel:
-    """Load the base model of ``task``, fetched first where it is a hub's. ``moved`` is called as bytes come.
-
-    Raises:
-        ModelRefused, ModelUnavailable: as ``hub.fetch`` and ``registry.load_manifest`` of ``sfd_core.families``.
-    """
-    name, folder = task.request["base_model"], Path(task.model_folder)
-    if not name.startswith(PREFIX):
-        return load_manifest(folder)
-    assert task.family is not None  # the runner knows what a hub's model is allowed as
-    from sfd_core.families.hub import fetch
-
-    return fetch(parse_hub_name(name), task.family, folder, moved)
-
-
-def _moving(stop: threading.Event) -> Callable[[], None]:
-    """What is called as bytes of a base model come: it keeps the attempt alive, and raises ``Stopped`` once ``stop`` is
-    set."""
-    told = 0.0
-
-    def moved() -> None:
-        nonlocal told
-        if stop.is_set():
-            raise Stopped
-        if (now := time.monotonic()) - told >= FETCH_SECONDS:
-            told = now
-            emit("phase", phase="preparing")
-
-    return moved
 
 
 def emit(type_: str, **data: Any) -> None:

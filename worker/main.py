@@ -22,6 +22,7 @@ from jobs.generators import GeneratorStore
 from jobs.settings import Settings, SettingsError, load_settings
 from jobs.store import JobStore
 from sfd_core.errors import ModelRefused
+from worker.child import fork_server
 from worker.queue import make_app, register_run, register_sample
 from worker.reaper import Reaper
 from worker.runner import Runner
@@ -58,7 +59,9 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     if kind == "train":
         # Containers may have one host's name and the same process ids, and a worker must know its own claims.
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        runner = Runner(settings, store, artifacts, name)
+        forks = fork_server(settings.work_dir)
+        runner = Runner(settings, store, artifacts, name, forks)
+        signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
         register_run(app, runner)
     else:

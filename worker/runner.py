@@ -22,8 +22,9 @@ from jobs.job import Claim, JobError, JsonObject, Publication
 from jobs.settings import Settings
 from jobs.states import Phase
 from jobs.store import JobStore
+from processes.forking import ForkServer
 from processes.memory_kills import MemoryKills
-from processes.talking import TalkingProcess
+from processes.talking import Talking
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest
@@ -46,10 +47,18 @@ STOP_SECONDS = 45.0
 
 
 class Runner:
-    """The runner of jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop."""
+    """The runner of jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop. ``forks``: forks
+    its training processes; without, each is started by exec."""
 
-    def __init__(self, settings: Settings, store: JobStore, artifacts: ArtifactStore, name: str) -> None:
-        self.settings, self.store, self.artifacts, self.name = settings, store, artifacts, name
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        artifacts: ArtifactStore,
+        name: str,
+        forks: ForkServer | None = None,
+    ) -> None:
+        self.settings, self.store, self.artifacts, self.name, self.forks = settings, store, artifacts, name, forks
         self.models = settings.models()
         self.signer = settings.signer()
         self.shutting_down = threading.Event()
@@ -142,7 +151,10 @@ class Attempt:
         """
         self._write_task(model, request)
         kills = MemoryKills()
-        with training_process(self.folder) as child:
+        while self.runner.forks is not None and not self.runner.forks.ready(POLL_SECONDS):
+            if (cause := self._attend(None)) is not None:
+                return cause
+        with training_process(self.folder, self.runner.forks) as child:
             return self._supervise(child, kills)
 
     def _model(self) -> BaseModel | None:
@@ -175,7 +187,7 @@ class Attempt:
             shard=self.settings.shard,
         ).write(self.folder)
 
-    def _supervise(self, child: TalkingProcess, kills: MemoryKills) -> Cause | None:
+    def _supervise(self, child: Talking, kills: MemoryKills) -> Cause | None:
         """Follow the process to its end, keeping the lease while it moves; as :meth:`_train`."""
         error: Cause | None = None
         done = False
@@ -189,34 +201,48 @@ class Attempt:
                 done = done or event["type"] == "done"
                 told = self.telling.take(event)
                 error = error or told  # the first: of several processes the others end because of it
-            if self.runner.shutting_down.is_set():
-                self._release(child)
-                raise Over
-            if self.lease.cancel_requested():
-                child.kill()
-                self._stop()
-                raise Over
-            if self.lease.stalled():
-                child.kill()
-                return Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s")
-        status = child.wait(STOP_SECONDS)
+            if (cause := self._attend(child)) is not None:
+                return cause
+        status = child.process.wait(STOP_SECONDS)
         if done and status == 0:
             return None
         if error is None:
-            logger.error("training process ended with %s: %s", status, child.last_words(), extra={"job": self.job.id})
-            error = of_an_end(status, child.last_words(), kills.any_more())
+            words = child.process.last_words()
+            logger.error("training process ended with %s: %s", status, words, extra={"job": self.job.id})
+            error = of_an_end(status, words, kills.any_more())
         return error
 
-    def _release(self, child: TalkingProcess) -> None:
-        """A deploy: let the process write its checkpoint, then hand the job back."""
-        child.ask_to_stop()
+    def _attend(self, child: Talking | None) -> Cause | None:
+        """Keep the lease, and see to what is asked of the attempt meanwhile. Returns why it has failed, if it has.
+
+        Raises:
+            Over: it ended otherwise.
+        """
+        if self.runner.shutting_down.is_set():
+            if child is not None:
+                self._let_it_stop(child)
+            self._hand_back()
+            raise Over
+        if self.lease.cancel_requested():
+            if child is not None:
+                child.process.kill()
+            self._stop()
+            raise Over
+        if self.lease.stalled():
+            if child is not None:
+                child.process.kill()
+            return Cause("training_stalled", f"no progress for {self.settings.stall_seconds:g} s")
+        return None
+
+    def _let_it_stop(self, child: Talking) -> None:
+        """A deploy: let the process write its checkpoint, before the job is handed back."""
+        child.process.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS
-        while (status := child.wait(POLL_SECONDS)) is None and time.monotonic() < deadline:
+        while (status := child.process.wait(POLL_SECONDS)) is None and time.monotonic() < deadline:
             self.lease.moved()
             self.lease.cancel_requested()
         if status not in (EXIT_STOPPED, 0):
             logger.warning("training process did not stop in order (%s)", status, extra={"job": self.job.id})
-        self._hand_back()
 
     def _publish(self, model: BaseModel) -> None:
         self.telling.enter(Phase.PUBLISHING)

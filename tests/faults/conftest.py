@@ -28,6 +28,7 @@ from sfd_core.base_model.manifest import BaseModel
 from tests.support.attempts import a_runner, submitted
 from tests.support.tiny_model import make_tiny_model
 from tests.support.waiting import wait_for
+from worker.child import MODULE, NAME
 from worker.runner import Runner
 
 
@@ -40,9 +41,9 @@ class Worker:
 
     def training_pid(self) -> int | None:
         """The training process, or None if there is none."""
-        for child in psutil.Process(self.process.pid).children():
+        for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):  # also a zombie: it ended meanwhile
-                if "worker.training_process" in " ".join(child.cmdline()):
+                if child.name() == NAME or child.cmdline()[2:4] == ["-m", MODULE]:
                     return child.pid
         return None
 

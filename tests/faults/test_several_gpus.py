@@ -55,7 +55,7 @@ class Attempt:
     def train(self) -> None:
         """Listen until a checkpoint is written."""
         self.until(lambda event: event["type"] == "checkpoint")
-        launcher = psutil.Process(self.child.pid)
+        launcher = psutil.Process(self.child.process.pid)
         self.processes = {rank.environ()["RANK"]: rank for rank in launcher.children()} | {"launcher": launcher}
         assert len(self.processes) == 3
 
@@ -63,7 +63,7 @@ class Attempt:
         """Listen to the end; returns the exit status. Nothing of it runs any more."""
         with contextlib.suppress(EOFError):
             self.until(lambda event: False)
-        status = self.child.wait(SECONDS)
+        status = self.child.process.wait(SECONDS)
         assert isinstance(status, int)
         wait_for(lambda: not any(runs(process) for process in self.processes.values()), 5)
         return status
@@ -116,7 +116,7 @@ def test_two_processes_make_the_generator_of_one(model: BaseModel, tmp_path: Pat
     for gpus in (1, 2):
         # Adam's first steps are signs of gradients: with a large epsilon they follow the gradient as closely as it is.
         with attempt(tmp_path / str(gpus), model, gpus, 10, shard=shard, adam_epsilon=0.01) as running:
-            assert running.end() == 0, running.child.last_words()
+            assert running.end() == 0, running.child.process.last_words()
         assert [event["type"] for event in running.events][-1] == "done"
         assert len([event for event in running.events if event["type"] == "done"]) == 1
         assert [e["phase"] for e in running.events if e["type"] == "phase"][-2:] == ["training", "evaluating"]
@@ -153,7 +153,7 @@ def test_one_that_is_killed_ends_all_of_them(model: BaseModel, tmp_path: Path, k
     with attempt(tmp_path / "2", model, 2, 100_000, tmp_path / "1", shard=shard) as again:
         again.train()
         assert again.events[-1]["step"] > before
-        again.child.ask_to_stop()
+        again.child.process.ask_to_stop()
         assert again.end() == EXIT_STOPPED
     assert again.error() is None
     steps = [event["step"] for event in again.events if event["type"] == "checkpoint"]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from processes.process import Process
-from processes.talking import TalkingProcess
+from processes.talking import start_talking
 from tests.support.waiting import wait_for
 
 # Starts another process that would outlive it, writes that one's id to a file, and does not hear SIGTERM.
@@ -92,15 +92,15 @@ def test_events_are_read_in_order_and_other_lines_are_left_out(
     code = (
         "import sys; print('{\"step\": 1}'); print('Traceback'); print('{\"step\": 2}'); sys.stdin.read(); sys.exit(3)"
     )
-    process = TalkingProcess(python(code), tmp_path / "log")
+    talking = start_talking(python(code), tmp_path / "log")
     try:
-        assert process.next_event(30) == {"step": 1}
-        assert process.next_event(30) == {"step": 2}
-        assert process.next_event(0.01) is None, "it waits on its input, which is open"
+        assert talking.next_event(30) == {"step": 1}
+        assert talking.next_event(30) == {"step": 2}
+        assert talking.next_event(0.01) is None, "it waits on its input, which is open"
         assert "wrote a line that is not an event" in caplog.text
     finally:
-        process.close()
+        talking.close()
     for _ in range(2):
         with pytest.raises(EOFError):
-            process.next_event(30)
-    assert process.exit_code == -signal.SIGKILL
+            talking.next_event(30)
+    assert talking.process.exit_code == -signal.SIGKILL

@@ -15,7 +15,8 @@ from jobs.artifacts import ArtifactStore
 from jobs.job import Job, NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
-from processes.talking import TalkingProcess
+from processes.forking import ForkServer
+from processes.talking import Talking, start_talking
 from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.request.reading import written
@@ -44,15 +45,21 @@ def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Run
     return Runner(made, JobStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
 
 
-def submitted(store: JobStore, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
-    """Submit a job of ``steps`` steps of some ten milliseconds on the tiny model of four classes."""
+def body_of(steps: int, **fields: Any) -> dict[str, Any]:
+    """Return what is asked for by a job of ``steps`` steps of some ten milliseconds on the tiny model of four
+    classes."""
     body: dict[str, Any] = {
         "forget": [{"concept": "red", "override": "green"}],
         "budget": {"images": steps * 8},
         "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
         "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
     }
-    request = written(admit(body | fields, model).request)
+    return body | fields
+
+
+def submitted(store: JobStore, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
+    """Submit a job as :func:`body_of` has it."""
+    request = written(admit(body_of(steps, **fields), model).request)
     return store.create(NewJob("default", request, model.name, model.digest))[0]
 
 
@@ -60,8 +67,8 @@ def script(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     """Have ``lines`` of Python be the training process of every attempt; see :data:`TOLD`."""
 
     @contextmanager
-    def scripted(folder: Path) -> Iterator[TalkingProcess]:
-        child = TalkingProcess([sys.executable, "-c", TOLD + "\n".join(lines), str(folder)], folder / "stderr.log")
+    def scripted(folder: Path, forks: ForkServer | None) -> Iterator[Talking]:
+        child = start_talking([sys.executable, "-c", TOLD + "\n".join(lines), str(folder)], folder / "stderr.log")
         try:
             yield child
         finally:
