@@ -74,7 +74,8 @@ def found(source: str, settings: Settings) -> BaseModel | None:
     """
     if (Path(source) / MANIFEST).is_file():
         return load_manifest(Path(source))
-    if Path(source).is_dir() and source not in settings.models():
+    models = settings.models()
+    if Path(source).is_dir() and source not in models and source not in models.refused:
         return None
     return added(source, settings)
 
