@@ -1,59 +1,25 @@
-"""One attempt of one job, as the processes that make it do it: its task, what they tell their runner, and how they end.
+"""One attempt of one job, as the processes that make it do it, and how they end.
 
-``FOLDER/task.json`` says what to do (:class:`Task`). Every event is one JSON line on standard output; the generator,
-the report and, for the record, ``environment.json`` are written below ``FOLDER``. Standard input is a line to the
-runner that is never written to: when it closes, the runner is gone, and so shall these be.
+``FOLDER/task.json`` says what to do (``worker.task``); the generator, the report and, for the record,
+``environment.json`` are written below ``FOLDER``. Standard input is a line to the runner that is never written to: when
+it closes, the runner is gone, and so shall these be.
 """
-
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from worker.causes import FORESEEN, cause_of, is_of_another
+from worker.task import EXIT_STOPPED, Stopped, Task, emit
 
 if TYPE_CHECKING:
     from sfd_core.training.ranks import Ranks
-
-EXIT_STOPPED = 75
-"""Stopped on request, after a checkpoint (EX_TEMPFAIL)."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One attempt. ``request`` is the JSON of an ``UnlearningRequest``; ``model_folder`` holds the base model, or gets
-    it from a hub, of which it is fetched as one of ``family``; ``earlier`` are the checkpoint folders of earlier
-    attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation; ``gpus``: processes
-    that train together, each on a GPU of its own where ``device`` is one; ``shard``: each holds its shards of what they
-    train."""
-
-    request: dict[str, Any]
-    model_folder: str
-    checkpoints: str
-    earlier: list[str]
-    checkpoint_seconds: float
-    device: str
-    threads: int | None
-    inception: str | None = None
-    clip: str | None = None
-    family: str | None = None
-    gpus: int = 1
-    shard: bool = False
-
-    def write(self, folder: Path) -> None:
-        (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def read(cls, folder: Path) -> Task:
-        return cls(**json.loads((folder / "task.json").read_text()))
 
 
 def run(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None = None) -> int:
@@ -96,16 +62,6 @@ def told(work: Callable[[], int]) -> int:
         if not is_of_another(error):
             emit("error", **dataclasses.asdict(cause))
     return 1
-
-
-class Stopped(Exception):
-    """A stop that was asked for while the base model was fetched: what came of it stays for the next attempt."""
-
-
-def emit(type_: str, **data: Any) -> None:
-    """Print one event as one line."""
-    sys.stdout.write(json.dumps({"type": type_, **data}) + "\n")
-    sys.stdout.flush()
 
 
 def end_with_the_runner() -> None:

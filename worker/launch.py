@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from processes.memory_kills import MemoryKills
-from worker.attempt import EXIT_STOPPED, Task, emit
 from worker.causes import Cause, how
+from worker.task import EXIT_STOPPED, Task, emit
 
 MEETING = "meeting"
 """The file in an attempt's folder by which its processes find each other."""

@@ -28,7 +28,7 @@ from sfd_core.prepared import Checkpoints, take_part
 from sfd_core.run import CheckpointSaved, Finished, PhaseStarted, Progress, unlearn
 from sfd_core.storage import StorageFull
 from sfd_core.training.ranks import ALONE, Ranks
-from worker.attempt import EXIT_STOPPED, Stopped, Task, emit
+from worker.task import EXIT_STOPPED, Stopped, Task, emit
 
 FETCH_SECONDS = 1.0
 """How often a fetch says that it moves."""

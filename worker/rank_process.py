@@ -14,8 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
-from worker.attempt import Task, end_with_the_runner, run, take_part
+from worker.attempt import end_with_the_runner, run, take_part
 from worker.launch import MEETING, STOP
+from worker.task import Task
 
 
 def main(folder: Path, number: int, count: int) -> int:

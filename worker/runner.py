@@ -30,11 +30,11 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.registry import load_manifest
 from sfd_core.storage import PAUSE_SECONDS, once_there_is_room
-from worker.attempt import EXIT_STOPPED, Task
 from worker.causes import Cause, cause_of, of_an_end
 from worker.child import training_process
 from worker.lease import RETRY_SECONDS, Lease
 from worker.publication import publication_of
+from worker.task import EXIT_STOPPED, Task
 from worker.telling import Telling
 
 logger = logging.getLogger("lethe.worker")

@@ -15,8 +15,9 @@ import sys
 import threading
 from pathlib import Path
 
-from worker.attempt import Task, emit, end_with_the_runner, run
+from worker.attempt import end_with_the_runner, run
 from worker.launch import launch
+from worker.task import Task, emit
 
 DRIVER = "libcuda.so"
 """CUDA's driver: a process that was forked after it was loaded cannot use a GPU."""

@@ -50,8 +50,9 @@ def settings(
 
 def run_as_a_worker(service: Service, folder: Path) -> str:
     """Submit a small job, run it here, and publish it as a worker does. The generator's id."""
-    from worker.attempt import Task, run
+    from worker.attempt import run
     from worker.publication import publication_of
+    from worker.task import Task
 
     job_id = submitted(
         service,

@@ -21,8 +21,8 @@ from tests.faults.conftest import Service
 from tests.support.attempts import body_of
 from tests.support.waiting import wait_for
 from worker import training_process as program
-from worker.attempt import Task
 from worker.child import NAME, fork_server, training_process
+from worker.task import Task
 
 FIRST_STEP_SECONDS = 2.0
 

@@ -22,8 +22,9 @@ from sfd_core.families import hub as hub_module
 from sfd_core.request.reading import written
 from tests.support.hub_server import REVISION, Hub, hub_server
 from tests.support.tiny_text_model import make_tiny_text_model
-from worker.attempt import EXIT_STOPPED, Task, run
+from worker.attempt import run
 from worker.runner import Runner
+from worker.task import EXIT_STOPPED, Task
 
 NAME = f"hub:acme/noise@{REVISION}"
 REQUEST = {"forget": [{"concept": "pistol", "override": "banana"}], "budget": {"images": 8}, "recipe": {"batch": 4}}

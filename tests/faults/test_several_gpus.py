@@ -24,8 +24,8 @@ from sfd_core.training import checkpoint
 from tests.faults.conftest import Service
 from tests.faults.test_promise import assert_resumed_and_published_once, wait_for_training
 from tests.support.waiting import wait_for
-from worker.attempt import EXIT_STOPPED, Task
 from worker.child import training_process
+from worker.task import EXIT_STOPPED, Task
 
 SECONDS = 250.0
 PUBLISHED = "generator/unet/diffusion_pytorch_model.safetensors"

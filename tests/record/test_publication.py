@@ -21,8 +21,9 @@ from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.request.reading import written
 from tests.record.case import BODY
-from worker.attempt import Task, run
+from worker.attempt import run
 from worker.publication import publication_of
+from worker.task import Task
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from torch import nn
 from jobs.errors import JOB_ERRORS
 from jobs.job import MAX_MESSAGE, JobError
 from sfd_core.errors import FieldError, InvalidRequest, ModelRefused, ModelUnavailable, TrainingDiverged
-from worker.attempt import Stopped, told
+from worker.attempt import told
 from worker.causes import Cause, cause_of, of_an_end
+from worker.task import Stopped
 
 
 def _raise(error: BaseException) -> Callable[[], int]:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from worker import launch as module
-from worker.attempt import Task
 from worker.causes import Cause
 from worker.launch import launch
+from worker.task import Task
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from sfd_core.training.ranks import ProcessGroup
 from sfd_core.training.sharding import ShardedGroup
 from worker import rank_process as module
-from worker.attempt import Task
+from worker.task import Task
 
 
 @pytest.mark.parametrize(("shard", "group"), [(False, ProcessGroup), (True, ShardedGroup)])

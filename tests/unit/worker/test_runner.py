@@ -10,8 +10,8 @@ import pytest
 
 from jobs.settings import load_settings
 from tests.support.tiny_model import make_tiny_model
-from worker.attempt import Task
 from worker.runner import Attempt
+from worker.task import Task
 
 
 @pytest.mark.parametrize("shard", [False, True])
