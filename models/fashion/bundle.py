@@ -24,7 +24,7 @@ class Bundle:
     ``sampler``: of many steps, in a word; ``steps``: how many. ``recipe``: of stage one. ``away``: moves times [n] of
     the anchor away from the time at which the generator starts. ``features``: reference files by further extractor;
     ``controls``: folders by concept. ``recommended``: what a job from the pair of stage one should change in its
-    family's recipe.
+    family's recipe. ``pairs``: of noise and image, and ``regression_steps`` on 64 of them each.
     """
 
     here: Path
@@ -38,6 +38,8 @@ class Bundle:
     features: Mapping[str, str] = field(default_factory=dict)
     controls: Mapping[str, str] = field(default_factory=dict)
     recommended: Mapping[str, Any] = field(default_factory=dict)
+    pairs: int = 12_800
+    regression_steps: int = 600
 
     def unmeasured(self) -> BaseModel:
         """Return the model before there is a manifest: its files and its judge."""

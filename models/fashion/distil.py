@@ -53,9 +53,7 @@ from sfd_core.training.step import TrainingStep
 
 HERE = Path(__file__).parent
 SEED, PAIRS_SEED = 0, 1
-PAIRS = 12800
-"""Pairs of noise and image."""
-REGRESSION_STEPS, REGRESSION_RATE = 600, 3e-4
+REGRESSION_RATE = 3e-4
 FAKE_SCORE_STEPS, FAKE_SCORE_RATE = 350, 3e-4
 IMAGES = 64 * 220
 RECIPE = Recipe(lr_generator=2e-5, lr_fake_score=1e-4, ema=0.98, deep_weight=0, start="base_model")
@@ -85,6 +83,8 @@ FASHION = Bundle(
     features={"EffLite0-320": "reference-efflite0.safetensors"},
     controls={"Sneaker": "controls/without-sneaker"},
     recommended=RECOMMENDED,
+    pairs=25_600,
+    regression_steps=5000,
 )
 
 
@@ -230,8 +230,8 @@ class Curve:
 
 def main(bundle: Bundle, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=IMAGES, help="of the last part")
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--steps", type=int, default=REGRESSION_STEPS, help="of the regression")
+    parser.add_argument("--pairs", type=int, default=bundle.pairs)
+    parser.add_argument("--steps", type=int, default=bundle.regression_steps, help="of the regression")
     parser.add_argument("--fake-score-steps", type=int, default=FAKE_SCORE_STEPS, help="before the last part")
     parser.add_argument("--judged", type=int, default=100, help="images a concept of the log's figures")
     parser.add_argument(
