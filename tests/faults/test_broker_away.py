@@ -28,6 +28,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.slow
 def test_drops_a_restart_and_a_loss_of_everything(
     engine: Engine,
     database_url: str,

@@ -30,6 +30,7 @@ def test_memory_and_descriptors_stay_as_they_are(
     run(warm)
     gc.collect()
     memory, descriptors, threads = own.memory_info().rss, own.num_fds(), own.num_threads()
+    processes = len(own.children())
     began = time.monotonic()
     run(jobs)
     gc.collect()
@@ -37,7 +38,7 @@ def test_memory_and_descriptors_stay_as_they_are(
     assert grown < 0.05
     assert own.num_fds() <= descriptors
     assert own.num_threads() <= threads
-    assert own.children() == []
+    assert len(own.children()) <= processes
     figure(
         f"{jobs} jobs in {time.monotonic() - began:.0f} s: memory {grown:+.1%}, "
         f"{descriptors} descriptors before and {own.num_fds()} after"

@@ -33,7 +33,7 @@ def test_for_less_than_a_lease_the_run_goes_on(
     leased: Service, away: Away, full: bool, figure: Callable[[str], None]
 ) -> None:
     seconds = 30 if full else 1.5
-    job = leased.submit(steps=6000 if full else 400)
+    job = leased.submit(steps=6000 if full else 150)
     worker = leased.start_worker()
     wait_for_training(leased, job, 0.05)
     training = worker.training_pid()
@@ -50,7 +50,7 @@ def test_for_longer_it_fences_itself_and_is_taken_up_again(
     leased: Service, away: Away, full: bool, figure: Callable[[str], None]
 ) -> None:
     seconds = 300 if full else 8
-    job = leased.submit(steps=20_000 if full else 600)
+    job = leased.submit(steps=6000 if full else 300)
     worker = leased.start_worker()
     wait_for_training(leased, job, 0.05)
     training = worker.training_pid()

@@ -123,6 +123,25 @@ def test_the_page() -> None:
     assert "| 3 | fence | `jobs.fence` | **not red** | 1 |" in text
 
 
+def test_what_was_kept_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = result(Ran(0, 1, 0, 0, (), 3.2, "much"))
+    monkeypatch.setitem(module.SCENARIOS, "zombie", said.scenario)
+    said.keep(tmp_path / "zombie")
+    again = module.tried("zombie", 60, tmp_path / "zombie")
+    assert (again.full, again.ran, again.ok) == (True, said.ran, True)
+    assert again.without[0][1].output == ""
+    asked: list[bool] = []
+
+    def ran(tests: object, *, full: bool = False, switch: Switch | None = None) -> Ran:
+        asked.append(full)
+        return Ran(0, 1, 0, 0, (), 1, "")
+
+    monkeypatch.setattr(module.runner, "run", ran)
+    assert not module.tried("zombie", 60, tmp_path / "elsewhere").ok
+    assert not (tmp_path / "elsewhere").exists(), "what did not hold is kept"
+    assert asked == [True, False], "a switch is tried in the quick form"
+
+
 def test_it_is_not_ok_where_a_switch_is_not_missed() -> None:
     assert result().ok
     assert result(Ran(0, 1, 0, 0, (), 1, "")).ok
