@@ -58,8 +58,8 @@ def run(tests: Sequence[str], *, full: bool = False, switch: Switch | None = Non
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     with tempfile.TemporaryDirectory(prefix="lethe-faults-") as folder:
         report = Path(folder, "report.xml")
-        options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", *(["-x"] if switch else [])]
-        options += ["--full", f"--timeout={TIMEOUT:.0f}"] if full else ["-m", "not slow"]
+        options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"--timeout={TIMEOUT:.0f}"]
+        options += ["-x", "-m", "not slow"] if switch else ["--full"] if full else []
         command = [sys.executable, "-m", "pytest", *options, *tests]
         began = time.monotonic()
         try:
