@@ -22,9 +22,8 @@ def poisoned(*arguments, **named):
     calls.append(1)
     return real(*arguments, **named) * (float("nan") if len(calls) == {NAN_AT} else 1.0)
 module.generator_loss = poisoned
-from pathlib import Path
 from worker.training_process import main
-sys.exit(main(Path(folder)))
+sys.exit(main(folder))
 """
 """The real training process, of which one loss is NaN."""
 

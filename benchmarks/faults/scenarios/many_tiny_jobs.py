@@ -11,8 +11,8 @@ SCENARIO = Scenario(
         Switch(
             mechanism="pipes that are closed",
             module="processes.talking",
-            there="                stream.close()",
-            instead='                logging.__dict__.setdefault("left", []).append(stream)',
+            there="            stream.close()",
+            instead='            logging.__dict__.setdefault("left", []).append(stream)',
             tests=("tests/faults/test_many_tiny_jobs.py",),
         ),
     ),
