@@ -27,6 +27,7 @@ from benchmarks.shared.page import keep_commit, kept_commits, page, table, write
 SCENARIOS = all_scenarios()
 NAMES = tuple(SCENARIOS)
 _KEPT = "result.json"
+_NOT_RUN = Ran()
 TAIL = 4000
 """Characters of the output of a scenario that did not hold."""
 COMMAND = Command(
@@ -34,6 +35,7 @@ COMMAND = Command(
     __doc__,
     Option("--only", NAMES, "the scenarios", quick=("idempotency",), choices=NAMES),
     Option("--longest", 60.0, "minutes that a full form may take; of longer ones the quick form is run", quick=0.0),
+    Option("--kept", False, "run nothing: write the page of what is kept"),
     Folder("--work", Path("build/faults"), "where what was as it must be is kept"),
     OUT,
 )
@@ -45,9 +47,9 @@ class Tried:
     mechanisms that hold it."""
 
     scenario: Scenario
-    full: bool
-    ran: Ran
-    without: Sequence[tuple[Switch, Ran]]
+    full: bool = False
+    ran: Ran = _NOT_RUN
+    without: Sequence[tuple[Switch, Ran]] = ()
 
     @property
     def ok(self) -> bool:
@@ -100,7 +102,10 @@ def tried(name: str, longest: float, folder: Path) -> Tried:
 def run(arguments: argparse.Namespace) -> str:
     """Run the scenarios asked for and write the page. Exits with 1 if one did not hold or its switch was not missed."""
     folders = {name: arguments.work / name for name in NAMES if name in arguments.only}
-    results = [tried(name, arguments.longest, folder) for name, folder in folders.items()]
+    if arguments.kept:
+        results = [Tried.kept(SCENARIOS[name], folder) or Tried(SCENARIOS[name]) for name, folder in folders.items()]
+    else:
+        results = [tried(name, arguments.longest, folder) for name, folder in folders.items()]
     commits = kept_commits(folder for folder in folders.values() if folder.exists())
     write(arguments.out, "faults.md", said(results, commits))
     if not all(result.ok for result in results):
@@ -148,8 +153,10 @@ def _row(result: Tried) -> Sequence[object]:
 def _held(ran: Ran) -> str:
     if ran.held:
         return "yes"
+    if not (ran.passed or ran.failed or ran.broken or ran.skipped):
+        return "**not run**"
     missing = {"failed": ran.failed, "broken": ran.broken, "skipped": ran.skipped}
-    return "**no**: " + (", ".join(f"{n} {what}" for what, n in missing.items() if n) or "nothing ran")
+    return "**no**: " + ", ".join(f"{n} {what}" for what, n in missing.items() if n)
 
 
 def _red(missed: Ran) -> str:

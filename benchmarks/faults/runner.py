@@ -29,13 +29,13 @@ class Ran:
     """What became of the tests: how many passed, how many failed by what they hold, how many could not be made up
     (``broken``: their arrangement failed) or were skipped; what they measured, and all that was printed."""
 
-    passed: int
-    failed: int
-    broken: int
-    skipped: int
-    figures: tuple[str, ...]
-    seconds: float
-    output: str
+    passed: int = 0
+    failed: int = 0
+    broken: int = 0
+    skipped: int = 0
+    figures: tuple[str, ...] = ()
+    seconds: float = 0.0
+    output: str = ""
 
     @property
     def held(self) -> bool:

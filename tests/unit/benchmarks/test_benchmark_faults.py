@@ -142,6 +142,19 @@ def test_what_was_kept_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked == [True, False], "a switch is tried in the quick form"
 
 
+def test_a_page_of_what_is_kept_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = result(Ran(0, 1, 0, 0, (), 3.2, ""))
+    monkeypatch.setitem(module.SCENARIOS, "zombie", said.scenario)
+    monkeypatch.setattr(module.runner, "run", None)
+    said.keep(tmp_path / "work" / "zombie")
+    asked = ["--kept", "--only", "zombie", "keys", "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    with pytest.raises(SystemExit):
+        module.run(module.COMMAND.parse(asked))
+    text = (tmp_path / "faults.md").read_text()
+    assert "| 3 | a zombie | 0 writes | yes |" in text
+    assert "| **not run** | 0 |" in text
+
+
 def test_it_is_not_ok_where_a_switch_is_not_missed() -> None:
     assert result().ok
     assert result(Ran(0, 1, 0, 0, (), 1, "")).ok
