@@ -20,4 +20,5 @@ SCENARIO = Scenario(
             tests=("tests/faults/test_causes.py::test_an_end_without_a_word_tells_the_last_lines",),
         ),
     ),
+    left="that other jobs go on beside it is not tried here",
 )

@@ -19,4 +19,5 @@ SCENARIO = Scenario(
             tests=("tests/faults/test_full_disk.py",),
         ),
     ),
+    left="of Postgres's own volume only that its error counts as a database that is away",
 )

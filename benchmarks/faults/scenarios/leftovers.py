@@ -20,4 +20,5 @@ SCENARIO = Scenario(
             tests=("tests/store/test_collection.py",),
         ),
     ),
+    left="60 000 events of a job, by the rows that a page looks at; no clock is moved for an hour: the reaper's sweep is called",
 )
