@@ -53,6 +53,18 @@ def to_change(name: str, settings: Settings) -> BaseModel:
     return model
 
 
+def to_remove(name: str, settings: Settings) -> Path:
+    """Return the folder of a model that may be removed: one that was added, or is refused where those are.
+
+    Raises:
+        typer.BadParameter, ModelRefused: as :func:`to_change`.
+    """
+    folder = own_folder(settings) / name
+    if name in settings.models().refused and folder.is_dir():
+        return folder
+    return to_change(name, settings).folder
+
+
 def found(source: str, settings: Settings) -> BaseModel | None:
     """Load the model that is in a folder with a manifest, or the registered one of this name; None of a folder that was
     not added.
@@ -62,7 +74,8 @@ def found(source: str, settings: Settings) -> BaseModel | None:
     """
     if (Path(source) / MANIFEST).is_file():
         return load_manifest(Path(source))
-    if Path(source).is_dir() and source not in settings.models():
+    models = settings.models()
+    if Path(source).is_dir() and source not in models and source not in models.refused:
         return None
     return added(source, settings)
 

@@ -126,6 +126,7 @@ def unlearn(
     seconds = {"preparing": time.monotonic() - began}
 
     yield PhaseStarted("training")
+    began, stepped, checked = time.monotonic(), state.seconds, _seconds_of_checks(state)
     strip = Strip(base, request, plan, [] if checkpoints is None else checkpoints.folders)
     check = _own_check(base, evaluators, request, plan, where)
     with ranks.led():
@@ -138,7 +139,9 @@ def unlearn(
         generator = generator_of(state, base, request.recipe)
     seconds["training"] = state.seconds
     if state.checks:
-        seconds["checking"] = sum(check.seconds for check in state.checks)
+        seconds["checking"] = _seconds_of_checks(state)
+    stepped, checked = state.seconds - stepped, _seconds_of_checks(state) - checked
+    seconds["looking"] = max(0.0, time.monotonic() - began - stepped - checked)
 
     yield PhaseStarted("evaluating")
     began = time.monotonic()
@@ -149,12 +152,12 @@ def unlearn(
         if stop.is_set():
             return
     assert draft is not None
-    seconds["evaluating"] = time.monotonic() - began
     moments = strip.moments()
     pictures = {
         "strip": strip_picture(moments, strip.rows),
         "strip_narrow": strip_picture(moments, strip.rows, narrow=True),
     }
+    seconds["evaluating"] = time.monotonic() - began
     draft = draft.extended(
         pictures,
         budget=request.budget,
@@ -245,6 +248,10 @@ def _checked(state: TrainingState, budget: Budget, check: OwnCheck | None) -> It
         if made is not None:
             state.checks.append(made)
         yield
+
+
+def _seconds_of_checks(state: TrainingState) -> float:
+    return sum(check.seconds for check in state.checks)
 
 
 def _ended(state: TrainingState, budget: Budget) -> Ended:

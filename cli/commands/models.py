@@ -243,18 +243,18 @@ def remove(
     ctx: typer.Context,
     name: Name,
 ) -> None:
-    """Remove a model that was added. Those that came with Lethe stay."""
-    from cli.added_models import jobs_that_need, own_folder, to_change
+    """Remove a model that was added, also one that is refused. Those that came with Lethe stay."""
+    from cli.added_models import jobs_that_need, own_folder, to_remove
     from jobs.settings import load_settings
     from sfd_core.adding.remove import remove_model
 
     settings = load_settings()
-    model = to_change(name, settings)
+    folder = to_remove(name, settings)
     needed = jobs_that_need(ctx, name)
     if needed:
         typer.echo(f"lethe: {name} is not removed: {', '.join(needed)} need it; wait, or cancel them", err=True)
         raise typer.Exit(REFUSED)
-    remove_model(model, own_folder(settings))
+    remove_model(folder, own_folder(settings))
     unknown = "; no service answered, so whether a job waits for it is not known" if needed is None else ""
     typer.echo(f"removed {name}; generators that were made of it stay, their records cannot be run again{unknown}")
 

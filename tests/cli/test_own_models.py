@@ -221,6 +221,20 @@ def test_check_show_and_remove(lethe_here: Run, home: Path) -> None:
     assert "unknown base model 'cars'" in lethe_here("models", "remove", "cars").stderr
 
 
+def test_a_model_that_is_refused_can_be_removed(lethe_here: Run, home: Path) -> None:
+    assert lethe_here("models", "add", "cars").exit_code == 0
+    folder = home / ".lethe/models/cars"
+    (folder / "manifest.json").write_text("{")
+    assert "is refused" in " ".join(lethe_here("models", "show", "cars").stderr.split())
+    assert lethe_here("models", "remove", "cars").exit_code == 0
+    assert not folder.exists()
+    (home / "bundled/broken").mkdir(parents=True)
+    (home / "bundled/broken/manifest.json").write_text("{")
+    refused = lethe_here("models", "remove", "broken")
+    assert refused.exit_code == 2
+    assert (home / "bundled/broken").is_dir(), "it came with Lethe"
+
+
 def test_the_first_model_makes_the_folder_that_is_named(
     lethe_here: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

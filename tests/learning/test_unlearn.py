@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def test_it_tells_its_story_in_order(tiny_model: BaseModel, request_for: Request
     assert [e.images for e in training] == [8, 16, 24, 32]
     assert training[-1].eta_seconds == 0
     assert training[-1].quick is not None
+
+
+def test_every_second_is_in_a_phase(tiny_model: BaseModel, request_for: RequestFor, tmp_path: Path) -> None:
+    """But for those in which the report is written."""
+    began = time.monotonic()
+    *_, last = unlearn(Admitted(request_for(), tiny_model, None), tmp_path)
+    took = time.monotonic() - began
+    assert isinstance(last, Finished)
+    seconds = last.report["cost"]["seconds"]
+    assert seconds.keys() == {"preparing", "training", "looking", "evaluating"}
+    assert 0.8 * took < sum(seconds.values()) <= took
 
 
 def test_the_report_holds_what_was_asked_and_what_was_measured(finished: Finished, request_for: RequestFor) -> None:

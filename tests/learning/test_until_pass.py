@@ -82,7 +82,7 @@ def test_a_run_ends_with_the_check_that_passes_and_says_so(
         (2 * FIRST_CHECK, []),
     ]
     assert (report["cost"]["images"], report["cost"]["ended"]) == (2 * FIRST_CHECK, "passed_check")
-    assert report["cost"]["seconds"].keys() == {"preparing", "training", "checking", "evaluating"}
+    assert report["cost"]["seconds"].keys() == {"preparing", "training", "checking", "looking", "evaluating"}
     assert report["strip"][-1] == {"share": 1.0, "images": 2 * FIRST_CHECK}
     page = " ".join((tmp_path / "report" / "report.html").read_text().split())
     assert "passed its own check after 128 of at most 160 images" in page

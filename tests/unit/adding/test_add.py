@@ -252,7 +252,7 @@ def test_what_can_be_decided_with_what_is_at_hand(cars: Path, models: Path, clas
 def test_a_model_goes_and_one_that_came_with_lethe_does_not(cars: Path, models: Path, tmp_path: Path) -> None:
     model = add_model(cars, models, Said())
     with pytest.raises(ModelRefused, match="it is not removed"):
-        remove_model(model, tmp_path)
-    remove_model(model, models)
+        remove_model(model.folder, tmp_path)
+    remove_model(model.folder, models)
     assert sorted(path.name for path in models.iterdir()) == [".lock"]
     assert load_file(cars / "unet/diffusion_pytorch_model.safetensors")
