@@ -126,7 +126,7 @@ def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(
     seen: list[int] = []
     cuts = 0
     while True:
-        left = chance.randint(1, 400)
+        left = chance.randint(1, 900)  # also beyond what a stream reads at once
         with streaming(service, job_id, last=seen[-1] if seen else None) as (_, lines):
             for event in events(lines):
                 seen.append(event["seq"])
@@ -137,7 +137,7 @@ def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(
                 break
         cuts += 1
     writer.join()
-    assert cuts > 5
+    assert cuts > 3
     assert seen == list(range(1, service.store.get(job_id).last_seq + 1))
     assert len(seen) > total
     figure(f"{len(seen)} events, {cuts} cuts: 0 missing, 0 repeated")
