@@ -27,7 +27,7 @@ from processes.memory_kills import MemoryKills
 from processes.talking import Talking
 from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.errors import InvalidRequest
+from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.registry import load_manifest
 from sfd_core.storage import PAUSE_SECONDS, once_there_is_room
 from worker.attempt import EXIT_STOPPED, Task
@@ -125,12 +125,8 @@ class Attempt:
     def _run(self) -> None:
         try:
             model = self._model()
-        except InvalidRequest as error:
-            self._give_up(Cause("model_refused", str(error)))
-            return
-        if model is None or model.digest != self.job.base_model_digest:
-            self._give_up(Cause("model_refused", f"this worker does not have base model {self.job.base_model} as it "
-                                "was when the job was submitted"))  # fmt: skip
+        except (InvalidRequest, ModelRefused) as error:
+            self._give_up(Cause("model_refused", f"on this worker: {error}"))
             return
         cause = self._train(model, self.job.request)
         if cause is not None and cause.code == "out_of_memory":
@@ -157,15 +153,22 @@ class Attempt:
         with training_process(self.folder, self.runner.forks) as child:
             return self._supervise(child, kills)
 
-    def _model(self) -> BaseModel | None:
+    def _model(self) -> BaseModel:
         """What the job starts from. Of a hub's model only its folder is known: the training process fetches it.
 
         Raises:
-            InvalidRequest: for a hub's model that this worker may not fetch.
+            ModelRefused: for one that this worker does not have or refuses, or that has changed.
+            InvalidRequest: for a hub's that it may not fetch.
         """
         name, settings = self.job.base_model, self.settings
         if not name.startswith(PREFIX):
-            return self.runner.models.get(name)
+            model = self.runner.models.get(name)
+            if model is None:
+                raise ModelRefused(self.runner.models.missing(name))
+            if model.digest != self.job.base_model_digest:
+                was = self.job.base_model_digest
+                raise ModelRefused(f"base model {name} is {model.digest}, and was {was} when the job was submitted")
+            return model
         model = hub_model(name, settings.hub_models)
         return dataclasses.replace(model, folder=hub_folder(settings.hub_dir, parse_hub_name(name)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,24 @@ def test_a_message_that_postgres_cannot_store(
     job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert job.error.message == "? \N{REPLACEMENT CHARACTER} is no field"
+
+
+def test_a_model_that_this_worker_lacks_refuses_or_has_otherwise(runner: Runner, model: BaseModel) -> None:
+    """The api that took the job has it as it was."""
+    manifest = model.folder / "manifest.json"
+    changed = json.loads(manifest.read_text())
+    changed["files"]["unet/config.json"] = "f" * 64
+    for text, said in (
+        (json.dumps(changed), "base model tiny is sha256:"),
+        ("{", "the base model in 'tiny' is refused: tiny/manifest.json: not readable as JSON"),
+        (None, "unknown base model 'tiny'"),
+    ):
+        if text is None:
+            manifest.unlink()
+        else:
+            manifest.write_text(text)
+        job = ended(runner, submitted(runner.store, model))
+        assert job.error is not None
+        assert (job.error.code, job.error.retryable, job.attempt) == ("model_refused", False, 1)
+        assert job.error.message.startswith(f"on this worker: {said}"), job.error.message
+        assert ("when the job was submitted" in job.error.message) == ("f" * 64 in str(text))
