@@ -13,7 +13,7 @@ SCENARIO = Scenario(
     ),
     switches=(
         Switch(
-            mechanism="the oldest first",
+            mechanism="order of age",
             module="jobs.reaping",
             there=".order_by(jobs.c.woken_at, jobs.c.id)",
             instead=".order_by(jobs.c.woken_at.desc(), jobs.c.id.desc())",
