@@ -142,7 +142,7 @@ def said(results: Sequence[Tried], commits: Sequence[str] = ()) -> str:
 
 def _row(result: Tried) -> Sequence[object]:
     scenario, ran = result.scenario, result.ran
-    form = "full" if result.full else "quick: not run at this figure"
+    form = "full" if result.full else f"{'quick: ' if ran.passed else ''}not run at this figure"
     figures = "; ".join([*ran.figures, *([scenario.left] if scenario.left else [])])
     return (
         *(scenario.number, scenario.inject, scenario.holds, _held(ran)),
