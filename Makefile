@@ -42,9 +42,14 @@ test: install ## the tests; finds or installs the browser that they need
 	@$(BIN)/python -m tests.support.programs
 	@$(TEST)
 
-test-all: test ## the tests, and those that take minutes each
+test-all: test ## the tests, those that take minutes each, and every fault at its full figure
 	@$(BIN)/python -m pytest -m slow
 	@$(BIN)/python -m benchmarks --quick
+	@$(BIN)/python -m benchmarks.faults
+
+.PHONY: faults
+faults: install ## every fault at its full figure, then without what holds it, with a table
+	@$(BIN)/python -m benchmarks.faults
 
 .PHONY: bench
 bench: install ## every benchmark in its quick form, with a table

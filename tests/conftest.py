@@ -14,12 +14,29 @@ import pytest
 import redis
 from sqlalchemy import Engine, make_url
 
+from benchmarks.faults.runner import FIGURE
 from jobs.database import make_engine, migrate
 from jobs.schema import metadata
 from jobs.urls import redis_url
 from local.services import Services, services
 
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="inject faults as often and for as long as make faults does")
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether faults are injected at their full figures; else a few times, for seconds."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Notes what a fault test measured, for the table of ``benchmarks.faults``."""
+    return lambda said: record_property(FIGURE, said)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +99,27 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def away(servers: Services, database_url: str) -> Callable[[], AbstractContextManager[None]]:
+    """Takes the test's own database away for as long as a context lasts: whoever is connected is sent away, and whoever
+    comes is refused. Others on the same server notice nothing."""
+
+    @contextmanager
+    def gone() -> Iterator[None]:
+        name = make_url(database_url).database
+        with _admin(servers) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            try:
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    return gone
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from benchmarks.mutants.looked_at import EQUIVALENT
 from benchmarks.mutants.modules import TESTS
 from benchmarks.mutants.operators import Mutant, mutants
 from benchmarks.shared.command import OUT, Command, Option
+from benchmarks.shared.instead import source_of
 from benchmarks.shared.page import page, table, write
 
 MOST = 0.05
@@ -84,7 +85,7 @@ def tried(module: str, every: int, servers: runner.Servers | None) -> Tried:
     seconds = runner.green(module, tests, servers)
     if seconds is None:
         raise SystemExit(f"not green without a mutant: {' '.join(tests)}")
-    some = mutants(runner.source_of(module))[::every]
+    some = mutants(source_of(module))[::every]
     living = []
     for mutant in some:
         if runner.survives(mutant, module, tests, seconds, servers):

@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import math
 import os
 import resource
@@ -21,14 +18,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
 
 import psycopg
 import pytest
 
 from benchmarks.mutants.operators import Mutant
+from benchmarks.shared.instead import ROOT, Instead
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS = ("sfd_core", "jobs", "worker", "api", "client", "cli", "local", "processes", "migrations", "models", "tests")
 TIMES_AS_LONG, LEAST = 3.0, 5
 """Processor time, in that of the tests without a mutant and in seconds, after which a mutant counts as killed: it makes
@@ -52,16 +48,6 @@ class Servers:
             names = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'").fetchall()
             for (name,) in names:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def source_of(module: str) -> str:
-    """Read the text of a module of this repository."""
-    return path_of(module).read_text()
-
-
-def path_of(module: str) -> Path:
-    """Return a module's file."""
-    return ROOT / (module.replace(".", "/") + ".py")
 
 
 def green(module: str, tests: Sequence[str], servers: Servers | None = None) -> float | None:
@@ -144,7 +130,7 @@ def servers(root: Path) -> Iterator[Servers]:
 
 def _tests(mutant: Mutant | None, module: str, tests: Sequence[str], servers: Servers | None) -> int:
     if mutant is not None:
-        sys.meta_path.insert(0, _Instead(module, mutant.source))
+        sys.meta_path.insert(0, Instead(module, mutant.source))
     if servers is not None:
         servers.clear()
         import local.services
@@ -156,32 +142,6 @@ def _tests(mutant: Mutant | None, module: str, tests: Sequence[str], servers: Se
 def _pytest(arguments: Sequence[str]) -> int:
     plugins = [part for name in PLUGINS for part in ("-p", name)]
     return int(pytest.main([*arguments, *plugins, "-p", "no:cacheprovider", "--rootdir", str(ROOT)]))
-
-
-class _Instead(importlib.abc.MetaPathFinder):
-    """A finder of one module elsewhere: in a text."""
-
-    def __init__(self, module: str, source: str) -> None:
-        self.module, self.source = module, source
-
-    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        """Find only that module."""
-        if name != self.module:
-            return None
-        loader = _Text(name, str(path_of(name)))
-        loader.text = self.source
-        return importlib.util.spec_from_file_location(name, path_of(name), loader=loader)
-
-
-class _Text(importlib.machinery.SourceFileLoader):
-    """A loader of a module from a text."""
-
-    text: str
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Compile anew, never from a cache."""
-        code: CodeType = compile(self.text, str(path_of(fullname)), "exec")
-        return code
 
 
 def _fork(what: Callable[[], int]) -> int:

@@ -76,8 +76,13 @@ def save(state: TrainingState, root: Path) -> Path:
 def restore_newest(state: TrainingState, roots: Iterable[Path]) -> Path | None:
     """Load the newest undamaged checkpoint below any of ``roots`` into ``state``; None if there is none.
 
-    ``roots`` are the folders of a job's attempts: each attempt writes only to its own.
+    ``roots`` are the folders of a job's attempts: each attempt writes only to its own. What a save that was killed left
+    in them goes: nobody else would take it away before the job is over.
     """
+    roots = list(roots)
+    for root in roots:
+        for stale in root.glob("new-*"):
+            shutil.rmtree(stale, ignore_errors=True)  # of several processes that restore, another was first
     found = [folder for root in roots for folder in root.glob("step-*")]
     for folder in sorted(found, key=lambda folder: folder.name, reverse=True):
         try:

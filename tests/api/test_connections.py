@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 
 import httpx
+import psutil
 import pytest
 
 from api.connections import Patience
@@ -127,6 +129,63 @@ def test_who_does_not_read_is_left(impatient: Service) -> None:
 
         wait_for(cut, 20)
         assert time.monotonic() - began < 20
+
+
+def test_many_that_do_not_go_on_are_all_left_and_others_answered(
+    impatient: Service, settings: Settings, full: bool, figure: Callable[[str], None]
+) -> None:
+    """In the full form with the patience that is shipped."""
+    heads, bodies, readers = (2000, 500, 500) if full else (60, 20, 10)
+    with ExitStack() as opened:
+        service = opened.enter_context(serving(settings)) if full else impatient
+        url = httpx.URL(service.url)
+        slowest, answered, over = 0.0, 0, threading.Event()
+
+        def live() -> None:
+            nonlocal slowest, answered
+            while not over.is_set():
+                began = time.monotonic()
+                assert httpx.get(f"{service.url}/livez", timeout=30).status_code == 200
+                slowest, answered = max(slowest, time.monotonic() - began), answered + 1
+
+        asking = threading.Thread(target=live)
+        asking.start()
+        opened.callback(asking.join)
+        opened.callback(over.set)
+        clients = []
+        for sent in [HALF] * heads + [NO_BODY] * bodies + [NOTHING_READ] * readers:
+            client = opened.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((url.host, url.port))
+            client.setblocking(False)
+            with suppress(BlockingIOError, ConnectionError):
+                client.send(sent)
+            clients.append(client)
+        began, left = time.monotonic(), clients
+        while left:
+            left = still_open(service, left)
+            assert time.monotonic() - began < 45, f"{len(left)} of {len(clients)} are still open"
+            time.sleep(0.1)
+        seconds = time.monotonic() - began
+    assert seconds < 30
+    assert answered > 0
+    assert slowest < 5
+    figure(f"{len(clients)} closed within {seconds:.0f} s; /livez {slowest * 1000:.0f} ms at the slowest of {answered}")
+
+
+NOTHING_READ = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
+
+
+def still_open(service: Service, clients: list[socket.socket]) -> list[socket.socket]:
+    """Those whose connection the service has not closed. Who reads nothing does not hear of it: the end comes after
+    what lies in the kernel's buffers."""
+    port = httpx.URL(service.url).port
+    theirs = {
+        each.raddr.port
+        for each in psutil.net_connections("tcp")
+        if each.laddr.port == port and each.raddr and each.status in (psutil.CONN_ESTABLISHED, psutil.CONN_CLOSE_WAIT)
+    }
+    return [client for client in clients if client.getsockname()[1] in theirs]
 
 
 SMUGGLED = (

@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -106,10 +106,12 @@ def test_a_stream_goes_on_past_an_end_that_was_retried(service: Service) -> None
         assert [event["type"] for event in coming] == ["job.cancelled"]
 
 
-def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(service: Service) -> None:
+def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(
+    service: Service, full: bool, figure: Callable[[str], None]
+) -> None:
     job_id = submitted(service)
     attempt = train(service.store, job_id, 256)
-    total = 3000
+    total = 10_000 if full else 3000
 
     def write() -> None:
         for i in range(0, total, 100):
@@ -124,7 +126,7 @@ def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(service: Servi
     seen: list[int] = []
     cuts = 0
     while True:
-        left = chance.randint(1, 400)
+        left = chance.randint(1, 900)  # also beyond what a stream reads at once
         with streaming(service, job_id, last=seen[-1] if seen else None) as (_, lines):
             for event in events(lines):
                 seen.append(event["seq"])
@@ -135,9 +137,10 @@ def test_a_stream_cut_at_random_places_misses_and_repeats_nothing(service: Servi
                 break
         cuts += 1
     writer.join()
-    assert cuts > 5
+    assert cuts > 3
     assert seen == list(range(1, service.store.get(job_id).last_seq + 1))
     assert len(seen) > total
+    figure(f"{len(seen)} events, {cuts} cuts: 0 missing, 0 repeated")
 
 
 def test_many_streams_hold_neither_threads_nor_connections(service: Service) -> None:

@@ -132,19 +132,22 @@ def tiny_models() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def service(engine: Engine, database_url: str, broker_url: str, tiny_models: Path, tmp_path: Path) -> Iterator[Service]:
+@contextlib.contextmanager
+def a_service(
+    engine: Engine, database_url: str, broker_url: str, models: Path, folder: Path, **changes: Any
+) -> Iterator[Service]:
+    """A service on these servers, with the lease of a test; ``changes``: other settings."""
     values: dict[str, Any] = {
         "database_url": database_url,
         "broker_url": broker_url,
-        "data_dir": tmp_path / "data",
-        "bundled_models_dir": tiny_models,
+        "data_dir": folder / "data",
+        "bundled_models_dir": models,
         "lease_seconds": 4,
         "renew_seconds": 1,
         "checkpoint_seconds": 0.3,
         "torch_threads": 1,
         "log_level": "INFO",
-    }
+    } | changes
     settings = Settings(**values)
     settings.data_dir.mkdir()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LETHE_")}
@@ -158,3 +161,9 @@ def service(engine: Engine, database_url: str, broker_url: str, tiny_models: Pat
     made.stop()
     dispatcher.stop()
     broker.close()
+
+
+@pytest.fixture
+def service(engine: Engine, database_url: str, broker_url: str, tiny_models: Path, tmp_path: Path) -> Iterator[Service]:
+    with a_service(engine, database_url, broker_url, tiny_models, tmp_path) as made:
+        yield made

@@ -26,7 +26,7 @@ from jobs.states import Status
 from jobs.store import JobStore
 from sfd_core.base_model.manifest import BaseModel
 from tests.store.making import claimed, created, publication
-from tests.support.attempts import a_runner, script, submitted
+from tests.support.attempts import TRAINED, a_runner, script, submitted
 from worker import lease as module
 from worker.lease import Lease
 from worker.reaper import Reaper
@@ -222,26 +222,11 @@ def test_the_reaper_outlives_a_pool_that_is_used_up(
     Reaper(runner.settings, runner.store, engine, Broker("redis://127.0.0.1:1/0")).sweep()
 
 
-TRAINED = """
-with open(folder + "/../trained", "a") as log:
-    log.write("once\\n")
-os.makedirs(folder + "/report"); os.makedirs(folder + "/generator")
-report = {"verdict": "pass", "recipe": {}, "seed": 7, "cost": {"images": 8}, "evaluators": [], "criteria": [],
-          "scores": {"file": "s"}, "pictures": {}, "limits": [], "probes": {"asked": [], "results": {}},
-          "generator": {"digest": "sha256:1"}}
-environment = {"code": {}, "dependencies": {}, "machine": {}}
-for name, text in (("report/report.json", json.dumps(report)), ("environment.json", json.dumps(environment)),
-                   ("generator/w", "w")):
-    open(folder + "/" + name, "w").write(text)
-tell("done")
-"""
-
-
 @pytest.mark.parametrize("times", [1, 5])
 def test_nothing_is_evaluated_twice_for_a_commit(
     engine: Engine, model: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    script(monkeypatch, TRAINED)
+    script(monkeypatch, 'open(folder + "/../trained", "a").write("once\\n")', TRAINED)
     runner: Runner = a_runner(engine, model.folder.parent, tmp_path)
     job = submitted(runner.store, model)
     left = [times]

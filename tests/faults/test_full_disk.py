@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from jobs.job import Job
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.training import checkpoint
-from tests.support.attempts import a_runner, script, submitted
+from tests.support.attempts import TRAINED, a_runner, script, submitted
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.waiting import wait_for
 from worker import runner as module
@@ -85,15 +85,6 @@ def test_the_artefact_store_is_full(
         assert not list(disk.folder.rglob(".new-*")), "half a file is left"
         disk.make_room()
     assert_done_at_once(runner, job)
-
-
-TRAINED = """
-os.makedirs(folder + "/report"); os.makedirs(folder + "/generator")
-for name, text in (("report/report.json", '{"verdict": "pass"}'), ("environment.json", "{}"), ("generator/w", "w")):
-    open(folder + "/" + name, "w").write(text)
-tell("done")
-"""
-"""A training process that has made a generator, as far as storing it goes."""
 
 
 @pytest.fixture

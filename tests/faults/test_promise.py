@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -93,7 +95,7 @@ def test_the_whole_worker_is_killed(service: Service, share: float) -> None:
     assert_resumed_and_published_once(service, job)
 
 
-def test_a_zombie_writes_nothing(service: Service) -> None:
+def test_a_zombie_writes_nothing(service: Service, figure: Callable[[str], None]) -> None:
     """A worker that is frozen for longer than its lease comes back to a job that is another's by now."""
     job = service.submit(steps=500)
     frozen = service.start_worker()
@@ -102,7 +104,9 @@ def test_a_zombie_writes_nothing(service: Service) -> None:
     service.start_worker()
     wait_for(lambda: service.store.get(job.id).attempt == 2, 30)
     frozen.process.send_signal(signal.SIGCONT)
+    began = time.monotonic()
     wait_for(lambda: frozen.training_pid() is None, 15)
+    figure(f"it let go after {time.monotonic() - began:.1f} s; 0 writes of it accepted")
     done = service.wait_status(job, "succeeded", "failed")
     assert str(done.status) == "succeeded"
     assert published(service, job) == 1
@@ -110,12 +114,14 @@ def test_a_zombie_writes_nothing(service: Service) -> None:
     assert order == sorted(order), "the old attempt wrote after the new one had begun"
 
 
-def test_a_deploy_costs_no_failure_and_no_work(service: Service) -> None:
+def test_a_deploy_costs_no_failure_and_no_work(service: Service, figure: Callable[[str], None]) -> None:
     job = service.submit()
     worker = service.start_worker()
     wait_for_training(service, job, 0.3)
     worker.process.terminate()
+    began = time.monotonic()
     assert worker.process.wait(60) == 0
+    figure(f"handed back in {time.monotonic() - began:.1f} s, 0 failures, resumed")
     released = service.store.get(job.id)
     assert (str(released.status), released.failures) == ("queued", 0)
     service.start_worker()
@@ -136,16 +142,18 @@ def test_a_worker_says_that_it_lives_only_while_it_reaches_its_servers(service: 
     assert not alive.exists()
 
 
-def test_the_same_message_ten_times_is_one_claim(service: Service) -> None:
+def test_the_same_message_many_times_is_one_claim(service: Service, full: bool, figure: Callable[[str], None]) -> None:
+    times = 100 if full else 10
     job = service.submit(steps=20)
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda _: service.broker.send_job(job.id), range(10)))
+        list(pool.map(lambda _: service.broker.send_job(job.id), range(times)))
     workers: list[Worker] = [service.start_worker(), service.start_worker()]
     service.wait_status(job, "succeeded")
     wait_for(lambda: service.broker.queue_length() == 0, 20)
     assert all(w.process.poll() is None for w in workers)
     assert len(service.events(job, "job.started")) == 1
     assert published(service, job) == 1
+    figure(f"{times} messages, 2 workers, 1 claim")
 
 
 def test_lost_wake_up_messages_are_sent_again(service: Service) -> None:
@@ -170,12 +178,14 @@ def test_cancel_while_queued_never_starts(service: Service) -> None:
     assert service.events(job, "job.started") == []
 
 
-def test_cancel_in_training_stops_within_ten_seconds(service: Service) -> None:
+def test_cancel_in_training_stops_within_ten_seconds(service: Service, figure: Callable[[str], None]) -> None:
     job = service.submit(steps=100_000)
     worker = service.start_worker()
     wait_for_training(service, job, 0.0)
     assert str(service.store.request_cancel(job.id, "default").status) == "cancelling"
+    began = time.monotonic()
     service.wait_status(job, "cancelled", seconds=10)
+    figure(f"training stopped in {time.monotonic() - began:.1f} s")
     wait_for(lambda: worker.training_pid() is None, 5)
     assert published(service, job) == 0
 

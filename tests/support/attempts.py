@@ -30,6 +30,18 @@ def tell(type_, **data):
 folder = sys.argv[1]
 """
 """What a scripted process begins with."""
+TRAINED = """
+os.makedirs(folder + "/report"); os.makedirs(folder + "/generator")
+report = {"verdict": "pass", "recipe": {}, "seed": 7, "cost": {"images": 8}, "evaluators": [], "criteria": [],
+          "scores": {"file": "s"}, "pictures": {}, "limits": [], "probes": {"asked": [], "results": {}},
+          "generator": {"digest": "sha256:1"}}
+environment = {"code": {}, "dependencies": {}, "machine": {}}
+for name, text in (("report/report.json", json.dumps(report)), ("environment.json", json.dumps(environment)),
+                   ("generator/w", "w")):
+    open(folder + "/" + name, "w").write(text)
+tell("done")
+"""
+"""A training process that has made a generator and its report, as far as publishing them goes."""
 
 
 def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Runner:

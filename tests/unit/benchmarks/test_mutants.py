@@ -11,7 +11,7 @@ from benchmarks.mutants.__main__ import Tried, said
 from benchmarks.mutants.looked_at import EQUIVALENT
 from benchmarks.mutants.modules import TESTS
 from benchmarks.mutants.operators import Mutant, mutants
-from benchmarks.mutants.runner import ROOT, path_of, source_of
+from benchmarks.shared.instead import ROOT, path_of, source_of
 
 
 def changes(source: str) -> set[tuple[str, str]]:
