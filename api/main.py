@@ -23,7 +23,7 @@ from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
 from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas, tenant
 from api.services import Services
-from jobs import counting, keys, sessions, wall, watching
+from jobs import keys, sessions, wall, watching
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import make_engine
@@ -106,7 +106,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     )
     app.state.services = services
     app.state.stories = Stories(store)
-    metrics.watch(partial(counting.by_status, engine), partial(watching.backlog, engine), broker.queue_length)
+    metrics.watch(JobStore(engine).counts, partial(watching.backlog, engine), broker.queue_length)
     services.dispatcher.start()
     try:
         async with services.feed.running():

@@ -22,6 +22,8 @@ RETRY_SECONDS = 60
 _COUNTING = 0x1E81
 """Any number that nobody else uses for an advisory lock of this database, beside a tenant's own."""
 
+_OF_NEW_JOBS = tuple(name for name, measure in MEASURES.items() if measure.refuses_jobs)
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -52,6 +54,18 @@ def usage(engine: Engine, tenant: str) -> tuple[Limits, Mapping[str, float]]:
         return limits_of(connection, tenant), MappingProxyType(used)
 
 
+def of_tenant(engine: Engine, tenant: str) -> tuple[Quota, ...]:
+    """Return every quota of the tenant; none where nothing is limited."""
+    with wall.behind(engine, tenant).connect() as connection:
+        return _quotas(connection, tenant, MEASURES)
+
+
+def for_new_jobs(engine: Engine, tenant: str) -> tuple[Quota, ...]:
+    """Return the quotas that a new job of the tenant is held against; none where nothing is limited."""
+    with wall.behind(engine, tenant).connect() as connection:
+        return _quotas(connection, tenant, _OF_NEW_JOBS)
+
+
 def check_new_job(connection: Connection, tenant: str) -> None:
     """Make sure that the tenant may have one more job in the queue. None of its others is queued until the transaction
     ends.
@@ -59,17 +73,11 @@ def check_new_job(connection: Connection, tenant: str) -> None:
     Raises:
         QuotaExceeded: with each quota that is used up.
     """
-    if not _of_new_jobs(limits_of(connection, tenant)):
+    if not _limited(limits_of(connection, tenant), _OF_NEW_JOBS):
         return
     connection.execute(select(func.pg_advisory_xact_lock(_COUNTING, func.hashtext(tenant))))
-    if exceeded := [quota for quota in _for_new_jobs(connection, tenant) if quota.remaining < 1]:
+    if exceeded := [quota for quota in _quotas(connection, tenant, _OF_NEW_JOBS) if quota.remaining < 1]:
         raise _exceeded(exceeded)
-
-
-def for_new_jobs(engine: Engine, tenant: str) -> tuple[Quota, ...]:
-    """Return the quotas that a new job of the tenant is held against; none where nothing is limited."""
-    with wall.behind(engine, tenant).connect() as connection:
-        return _for_new_jobs(connection, tenant)
 
 
 def take_samples(engine: Engine, tenant: str, images: int) -> tuple[Quota, ...]:
@@ -98,16 +106,18 @@ def take_samples(engine: Engine, tenant: str, images: int) -> tuple[Quota, ...]:
         return (_quota("samples_per_minute", limits, used, now),)
 
 
-def _of_new_jobs(limits: Limits) -> list[str]:
-    return [name for name, each in MEASURES.items() if each.refuses_jobs and getattr(limits, name) is not None]
+def _limited(limits: Limits, names: Iterable[str]) -> list[str]:
+    return [name for name in names if getattr(limits, name) is not None]
 
 
-def _for_new_jobs(connection: Connection, tenant: str) -> tuple[Quota, ...]:
+def _quotas(connection: Connection, tenant: str, names: Iterable[str]) -> tuple[Quota, ...]:
     limits = limits_of(connection, tenant)
+    limited = _limited(limits, names)
+    if not limited:
+        return ()
     now = now_of(connection)
-    return tuple(
-        _quota(name, limits, MEASURES[name].count(connection, tenant, now), now) for name in _of_new_jobs(limits)
-    )
+    used = {name: MEASURES[name].count(connection, tenant, now) for name in limited}
+    return tuple(_quota(name, limits, amount, now) for name, amount in used.items())
 
 
 def _quota(name: str, limits: Limits, used: float, now: datetime) -> Quota:
