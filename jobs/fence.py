@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, true, update
+from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, func, insert, select, update
 
 from jobs import rows, turns
 from jobs.errors import JOB_ERRORS, LeaseLost
@@ -47,10 +47,10 @@ class WorkerCommands:
             "lease_until": rows.from_now(lease_seconds),
             "started_at": func.coalesce(jobs.c.started_at, func.now()),
         }
-        mine = (jobs.c.worker == worker, _live(), true() if job_id is None else jobs.c.id == job_id)
         with self._engine.begin() as connection:
             job = None
             if again:
+                mine = (jobs.c.id == (job_id or _unanswered(worker)), jobs.c.worker == worker, _live())
                 job = rows.change(connection, mine, {"lease_until": rows.from_now(lease_seconds)}, [])
             if job is None:
                 queued = (jobs.c.id == (job_id or turns.next_job(connection)), jobs.c.status == str(Status.QUEUED))
@@ -184,6 +184,12 @@ def _insert_publication(connection: Connection, job: Job, publication: Publicati
 
 def _fence(job_id: str, attempt: int) -> tuple[ColumnElement[bool], ...]:
     return (jobs.c.id == job_id, jobs.c.attempt == attempt, _live())
+
+
+def _unanswered(worker: str) -> ScalarSelect[str]:
+    """The job that a worker may have claimed without knowing: its newest, with which nothing has happened since."""
+    new = (jobs.c.worker == worker, jobs.c.phase == str(Phase.PREPARING), _live())
+    return select(jobs.c.id).where(*new).order_by(jobs.c.held_since.desc()).limit(1).scalar_subquery()
 
 
 def _live() -> ColumnElement[bool]:

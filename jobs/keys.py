@@ -107,7 +107,7 @@ def rotate(engine: Engine, which: str, tenant: str, overlap: timedelta) -> tuple
         return new, _to_key(connection.execute(query.returning(*api_keys.c)).one()), secret
 
 
-def _to_rotate(connection: Connection, which: str, tenant: str) -> Row[Any]:
+def _to_rotate(connection: Connection, which: str, tenant: str) -> Row[*tuple[Any, ...]]:
     by_id = is_id("key", which)
     named = (api_keys.c.id == which,) if by_id else (api_keys.c.tenant == tenant, api_keys.c.name == which)
     ended = (api_keys.c.revoked_at.is_not(None) | (api_keys.c.expires_at <= func.now())).label("ended")
@@ -123,7 +123,8 @@ def _to_rotate(connection: Connection, which: str, tenant: str) -> Row[Any]:
         raise KeyConflict(
             f"several API keys have the name {which!r}: give the id, of {', '.join(r.id for r in usable)}"
         )
-    return usable[0]
+    (only,) = usable
+    return only
 
 
 def _insert(

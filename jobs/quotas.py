@@ -81,7 +81,7 @@ def check_new_job(connection: Connection, tenant: str) -> None:
 
 
 def take_samples(engine: Engine, tenant: str, images: int) -> tuple[Quota, ...]:
-    """Book ``images`` on the minute that it is. Returns the quota with them, if there is one.
+    """Take ``images`` of the minute that it is. Returns the quota with them, if there is one.
 
     Raises:
         QuotaExceeded: they are more than are left; nothing is booked.

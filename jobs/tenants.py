@@ -23,7 +23,7 @@ MOST = 2**53
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a tenant may use. ``None``: as much as there is."""
+    """Limits of what a tenant may use. ``None``: as much as there is."""
 
     queued_jobs: int | None = None
     running_jobs: int | None = None
@@ -96,7 +96,7 @@ def create(engine: Engine, name: str, limits: Mapping[str, Any] | None = None) -
 
 
 def limit(engine: Engine, name: str, limits: Mapping[str, Any]) -> Tenant:
-    """Change some of a tenant's limits, effective with the next request and the next claim; ``None`` lifts one.
+    """Replace some of a tenant's limits, effective with the next request and the next claim; ``None`` lifts one.
 
     Raises:
         ValueError: for limits that are none.

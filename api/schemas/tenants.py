@@ -13,7 +13,7 @@ from jobs.tenants import Limits
 
 
 class LimitsObject(Output):
-    """How much a tenant may use. Null: as much as there is."""
+    """Limits of what a tenant may use. Null: as much as there is."""
 
     queued_jobs: int | None = Field(description="Jobs that wait at once. One more is refused.")
     running_jobs: int | None = Field(description="Jobs that run at once. More wait.")
@@ -28,7 +28,7 @@ class LimitsObject(Output):
 
 
 class UsageObject(Output):
-    """How much a tenant uses now, in the same terms."""
+    """Usage of a tenant now, in the same terms."""
 
     queued_jobs: int
     running_jobs: int
