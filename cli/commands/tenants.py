@@ -63,7 +63,7 @@ def limit(
     limits: Annotated[list[str], typer.Argument(metavar="LIMIT=N...", help=LIMITS_HELP)],
     data_dir: DataDir = None,
 ) -> None:
-    """Change limits of a tenant, effective immediately; those that are not named stay."""
+    """Replace limits of a tenant, effective immediately; those that are not named stay."""
     from cli.database import database
     from jobs import tenants
 
