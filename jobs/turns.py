@@ -1,7 +1,7 @@
 """Whose turn it is: of all tenants that wait, the one with the fewest jobs running, and of its jobs the oldest.
 
 Choosing looks at every tenant, so claims are made one after another: two at once would each see the same tenant with
-the fewest. A claim takes a millisecond or two and a job minutes.
+the fewest. A claim takes milliseconds and a job minutes.
 """
 
 from __future__ import annotations
