@@ -22,6 +22,9 @@ come back.
 
 **Lists** are `{"object": "list", "data": [...], "has_more": bool, "next": cursor | null}`: send `next` as `after`.
 
+**Quotas.** Where a tenant has limits (`GET /v1/tenant`), answers to submissions and to requests for samples say in
+`RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
+
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
 every GET, `submit` for every POST but the release of a withheld generator, `admin` for everything. What belongs to
 another tenant does not exist: 404.
@@ -31,6 +34,7 @@ TAGS = [
     {"name": "Base models", "description": "What can be unlearned from."},
     {"name": "Jobs", "description": "Unlearning jobs: submit, follow, read the report."},
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
+    {"name": "Tenant", "description": "Whose jobs and generators a key opens, and how much it may use."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},
 ]
 

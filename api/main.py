@@ -21,9 +21,9 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas
+from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas, tenant
 from api.services import Services
-from jobs import keys, sessions, watching
+from jobs import keys, sessions, wall, watching
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import make_engine
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, schemas, health):
+    for module in (base_models, jobs, events, reports, generators, samples, tenant, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)
@@ -78,13 +78,14 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     """Make the services; stop them in the order in which they need each other."""
     engine = make_engine(settings.require_database(), pool_size=CONNECTIONS, application_name="lethe-api")
     broker = Broker(settings.require_broker())
-    store = JobStore(engine)
+    walled = wall.behind(engine, wall.NOBODY)
+    store = JobStore(walled)
     services = Services(
         settings=settings,
         models=settings.models(),
         engine=engine,
         jobs=store,
-        generators=GeneratorStore(engine),
+        generators=GeneratorStore(walled),
         artifacts=ArtifactStore(settings.artifacts_url),
         broker=broker,
         dispatcher=Dispatcher(engine, broker),
@@ -105,7 +106,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     )
     app.state.services = services
     app.state.stories = Stories(store)
-    metrics.watch(store.counts, partial(watching.backlog, engine), broker.queue_length)
+    metrics.watch(JobStore(engine).counts, partial(watching.backlog, engine), broker.queue_length)
     services.dispatcher.start()
     try:
         async with services.feed.running():

@@ -18,8 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api import ratelimit
 from api.logs import log, request_id
-from jobs.errors import CATALOGUE, ErrorKind, LetheError
+from jobs.errors import CATALOGUE, ErrorKind, LetheError, QuotaExceeded
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.json_values import readable
 from sfd_core.request.reading import MOST_ERRORS
@@ -136,6 +137,9 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case QuotaExceeded():
+            headers = {**ratelimit.fields(error.quotas), "Retry-After": str(error.retry_after)}
+            return Problem(error.code, error.message, headers=headers, quotas=[quota.name for quota in error.quotas])
         case LetheError():
             extra = dict(error.extra)
             if "status" in extra:  # the job's; the document's own is HTTP's

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="LETHE_DATA_DIR", help="The data folder of `lethe up`; not used where LETHE_DATABASE_URL is set."
+    ),
+]
+"""Of commands that work on the database without the service."""
 
 EXAMPLE = "Sneaker=Sandal, Sneaker=random or Sneaker=judge"
 
@@ -71,16 +79,16 @@ def read_prompts(path: Path, option: str, column: str | None = None) -> list[str
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def parse_settings(items: Iterable[str], option: str) -> dict[str, Any]:
+def parse_settings(items: Iterable[str], option: str, example: str = "alpha=1.2") -> dict[str, Any]:
     """Read ``k=v`` as {k: v}, ``v`` typed as JSON types it (a number, ``true``, ``null``, a quoted string), else taken
-    as a string. ``option``: its name on the command line, for the message.
+    as a string. ``option``: its name on the command line, for the message, as is ``example``.
 
     Raises:
         typer.BadParameter: for an item without both sides, or a key that is given twice.
     """
     settings: dict[str, Any] = {}
     for item in items:
-        key, value = _sides(item, option, "alpha=1.2")
+        key, value = _sides(item, option, example)
         if key in settings:
             raise typer.BadParameter(f"{key!r} is given twice", param_hint=option)
         settings[key] = _typed(value)

@@ -21,6 +21,7 @@ from cli.commands import (
     report,
     sample,
     submit,
+    tenants,
     unlearn,
     up,
     watch,
@@ -87,4 +88,5 @@ app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(record.app, name="record")

@@ -1,7 +1,8 @@
 """The way to the workers: the names of queues and tasks, and the client's side of Celery.
 
-A message only wakes a worker up. ``lethe.run_job`` carries a job id, and may be lost or come twice without harm. A
-request for samples carries the name of a list for its answer, which the worker pushes to and the asker pops from.
+A message only wakes a worker up. ``lethe.run_job`` carries the id of a job that waits, which need not be the one that
+runs (``jobs.turns``), and may be lost or come twice without harm. A request for samples carries the name of a list for
+its answer, which the worker pushes to and the asker pops from.
 """
 
 from __future__ import annotations

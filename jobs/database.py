@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +13,11 @@ import orjson
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from jobs.wall import settings_of
 
 CONNECT: Mapping[str, Any] = MappingProxyType({"connect_timeout": 5, "prepare_threshold": None})
 """Of every connection. None prepares statements on the server: behind a pooler they are not where they were made."""
@@ -61,10 +64,15 @@ def make_engine(
             "tcp_user_timeout": 30_000,
         },
     )
+
     # For the transaction alone: behind a pooler the next one is another server's, and this one somebody else's. Poolers
     # also refuse them as options of the connection, where whoever wrote the URL may have some of their own.
-    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SELECT {settings}"))
+    def set_up(connection: Connection) -> None:
+        settings = {**limits, **settings_of(connection)}
+        calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+        connection.exec_driver_sql(f"SELECT {calls}", tuple(chain.from_iterable(settings.items())))
+
+    event.listen(engine, "begin", set_up)
     return engine
 
 

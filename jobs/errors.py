@@ -6,7 +6,7 @@ The API turns a :class:`LetheError` into a problem document by its code alone; a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -35,12 +35,16 @@ _KINDS = (
     ErrorKind("record_not_trusted", 409, "The generator's record is not what the service signed"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
     ErrorKind("key_not_found", 404, "There is no such API key"),
+    ErrorKind("key_conflict", 409, "The API key's state does not allow this"),
+    ErrorKind("tenant_not_found", 404, "There is no such tenant"),
+    ErrorKind("tenant_exists", 409, "There is a tenant of this name"),
     ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
     ErrorKind("unauthenticated", 401, "An API key is needed"),
     ErrorKind("forbidden", 403, "The API key does not allow this"),
     ErrorKind("not_found", 404, "There is nothing here"),
     ErrorKind("too_large", 413, "The request is too large"),
     ErrorKind("too_many", 429, "Too many requests", retryable=True),
+    ErrorKind("quota_exceeded", 429, "A quota of the tenant is used up", retryable=True),
     ErrorKind("samples_unavailable", 503, "No worker answered in time", retryable=True),
     ErrorKind("service_unavailable", 503, "A part of the service is down", retryable=True),
     ErrorKind("artifact_corrupt", 500, "A stored file does not have its digest"),
@@ -160,6 +164,36 @@ class KeyNotFound(LetheError):
     """No such API key, or another tenant's."""
 
     code = "key_not_found"
+
+
+class KeyConflict(LetheError):
+    """The API key has ended or was replaced, or several have its name."""
+
+    code = "key_conflict"
+
+
+class TenantNotFound(LetheError):
+    """No such tenant."""
+
+    code = "tenant_not_found"
+
+
+class TenantExists(LetheError):
+    """There is a tenant of this name."""
+
+    code = "tenant_exists"
+
+
+class QuotaExceeded(LetheError):
+    """A quota of the tenant is used up. ``quotas``: each that is (``jobs.quotas.Quota``); ``retry_after``: when to come
+    back, in seconds."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, quotas: Sequence[Any], retry_after: int) -> None:
+        super().__init__(message)
+        self.quotas = tuple(quotas)
+        self.retry_after = retry_after
 
 
 class BadCursor(LetheError):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, update
+from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, func, insert, select, update
 
-from jobs import rows
+from jobs import rows, turns
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.events import NewEvent
 from jobs.ids import is_id
@@ -27,17 +27,18 @@ class WorkerCommands:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def claim(self, job_id: str, worker: str, lease_seconds: float, *, again: bool = False) -> Claim | None:
-        """Take a queued job; ``None`` if it is not there to be taken. Of any number of claims at once, one wins.
+    def claim(self, job_id: str | None, worker: str, lease_seconds: float, *, again: bool = False) -> Claim | None:
+        """Take a queued job; ``None`` if there is none to be taken. Of any number of claims at once, one wins.
 
         Args:
+            job_id: the job, whosever turn it is and however many its tenant may have running. ``None``: the one whose
+                turn it is (``jobs.turns``).
             worker: the name of a worker that no other has.
             again: the answer to an earlier claim of this worker was lost: if it has the job, that is the answer.
         """
-        if not is_id("job", job_id):
+        if job_id is not None and not is_id("job", job_id):
             return None
         check_move(Status.QUEUED, Status.RUNNING, EventType.STARTED)
-        queued = (jobs.c.id == job_id, jobs.c.status == str(Status.QUEUED))
         values = {
             "status": str(Status.RUNNING),
             "phase": str(Phase.PREPARING),
@@ -46,11 +47,14 @@ class WorkerCommands:
             "lease_until": rows.from_now(lease_seconds),
             "started_at": func.coalesce(jobs.c.started_at, func.now()),
         }
-        mine = (jobs.c.id == job_id, jobs.c.worker == worker, _live())
         with self._engine.begin() as connection:
-            job = rows.change(connection, queued, values, [(EventType.STARTED, {"worker": worker})])
-            if job is None and again:
+            job = None
+            if again:
+                mine = (jobs.c.id == (job_id or _unanswered(worker)), jobs.c.worker == worker, _live())
                 job = rows.change(connection, mine, {"lease_until": rows.from_now(lease_seconds)}, [])
+            if job is None:
+                queued = (jobs.c.id == (job_id or turns.next_job(connection)), jobs.c.status == str(Status.QUEUED))
+                job = rows.change(connection, queued, values, [(EventType.STARTED, {"worker": worker})])
         return None if job is None else Claim(job, job.attempt)
 
     def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Renewal:
@@ -180,6 +184,12 @@ def _insert_publication(connection: Connection, job: Job, publication: Publicati
 
 def _fence(job_id: str, attempt: int) -> tuple[ColumnElement[bool], ...]:
     return (jobs.c.id == job_id, jobs.c.attempt == attempt, _live())
+
+
+def _unanswered(worker: str) -> ScalarSelect[str]:
+    """The job that a worker may have claimed without knowing: its newest, with which nothing has happened since."""
+    new = (jobs.c.worker == worker, jobs.c.phase == str(Phase.PREPARING), _live())
+    return select(jobs.c.id).where(*new).order_by(jobs.c.held_since.desc()).limit(1).scalar_subquery()
 
 
 def _live() -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
+from jobs import wall
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.ids import is_id
 from jobs.job import JsonObject, StoredFile, attempt_prefix
@@ -82,7 +83,8 @@ class Report:
 
 
 class GeneratorStore:
-    """Generators and reports in Postgres. With a ``tenant``, a method knows that tenant's only."""
+    """Generators and reports in Postgres. With a ``tenant``, a method knows that tenant's only: its queries say so, and
+    Postgres sees to it (``jobs.wall``)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -120,7 +122,7 @@ class GeneratorStore:
         )
         values = {"status": "published", "release": dict(release), "record": record}
         if is_id("gen", generator_id):
-            with self._engine.begin() as connection:
+            with self._of(tenant).begin() as connection:
                 row = connection.execute(
                     update(generators).where(*withheld).values(values).returning(*generators.c)
                 ).one_or_none()
@@ -141,9 +143,9 @@ class GeneratorStore:
         query = (
             select(jobs.c.status, reports.c.attempt, reports.c.report, reports.c.files)
             .select_from(jobs.outerjoin(reports, reports.c.job_id == jobs.c.id))
-            .where(jobs.c.id == job_id, *_of(jobs.c.tenant, tenant))
+            .where(jobs.c.id == job_id, *_owned(jobs.c.tenant, tenant))
         )
-        with self._engine.connect() as connection:
+        with self._of(tenant).connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise JobNotFound(job_id)
@@ -169,17 +171,22 @@ class GeneratorStore:
         if after is not None:
             where += (generators.c.id < read_cursor("gen", after),)
         newest = select(generators).where(*where).order_by(generators.c.id.desc()).limit(check_limit(limit) + 1)
-        with self._engine.connect() as connection:
+        with self._of(tenant).connect() as connection:
             found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
         return page(found, limit, _to_generator)
 
+    def _of(self, tenant: str | None) -> Engine:
+        return wall.behind(self._engine, tenant)
+
     def _one(self, which: ColumnElement[bool], tenant: str | None) -> Generator | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(select(generators).where(which, *_of(generators.c.tenant, tenant))).one_or_none()
+        with self._of(tenant).connect() as connection:
+            row = connection.execute(
+                select(generators).where(which, *_owned(generators.c.tenant, tenant))
+            ).one_or_none()
         return None if row is None else _to_generator(row)
 
 
-def _of(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:
+def _owned(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:
     return () if tenant is None else (column == tenant,)
 
 

@@ -96,6 +96,8 @@ class Job:
     last_seq: int
     woken_at: datetime
     """When its last wake-up message was written."""
+    held_since: datetime | None
+    """Since when a worker holds it."""
 
     @property
     def terminal(self) -> bool:

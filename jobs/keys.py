@@ -1,4 +1,4 @@
-"""API keys: made, checked, revoked. The secret is shown once and never stored.
+"""API keys: made, checked, replaced, revoked. The secret is shown once and never stored.
 
 What is stored is its plain SHA-256. A password needs a slow, salted hash because people choose guessable ones; these
 secrets are 240 random bits, which nobody guesses from the hash however fast it is, and a fast hash lets every request
@@ -8,18 +8,19 @@ be checked against the table itself, so that a revocation holds from the next re
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Engine, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
 
-from jobs.errors import InvalidKey, KeyNotFound
+from jobs import rows
+from jobs.errors import InvalidKey, KeyConflict, KeyNotFound
 from jobs.ids import is_id, new_id
 from jobs.schema import api_keys
+from jobs.tenants import check_name
 
 Scope = Literal["submit", "read", "admin", "metrics"]
 """``admin`` is everything within a tenant; ``metrics`` are the whole service's, and nobody's beside."""
@@ -29,14 +30,14 @@ SECRET_PREFIX = "lethe_"
 """What secret scanners can look for."""
 _SECRET_BYTES = 30  # 40 characters
 _SHOWN = len(SECRET_PREFIX) + 6
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+MOST_OVERLAP = timedelta(days=366)
 _LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as it is stored. ``prefix``: the start of the secret, to tell keys apart. ``admin`` allows everything
-    within its tenant, the making of keys included."""
+    """A key as it is stored. ``prefix``: the start of the secret, to tell keys apart. ``replaced_by``: the id of the
+    key that :func:`rotate` made in its place."""
 
     id: str
     tenant: str
@@ -47,6 +48,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    replaced_by: str | None
 
     def allows(self, scope: Scope) -> bool:
         """Return whether the key may be used for ``scope``."""
@@ -61,15 +63,14 @@ def allowed(scopes: frozenset[str], scope: Scope) -> bool:
 def create(
     engine: Engine, tenant: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """Make a key. The second value is its secret, which cannot be had again.
+    """Make a key. The second value is its secret, which cannot be had again. The first key of a tenant makes the
+    tenant, without limits.
 
     Raises:
         ValueError: for a tenant or a name that is none, no scope or an unknown one, or an ``expires_at`` without a time
             zone.
     """
-    if not _TENANT.fullmatch(tenant):
-        what = "1 to 64 letters, digits, '.', '_', '@' and '-', the first a letter or digit"
-        raise ValueError(f"a tenant has {what}, not {tenant[:80]!r}")
+    check_name(tenant)
     if not 1 <= len(name) <= 100 or not name.isprintable():
         raise ValueError(f"a key's name has 1 to 100 characters, none of them a line end, not {name[:120]!r}")
     wanted = frozenset(scopes)
@@ -79,6 +80,56 @@ def create(
         )
     if expires_at is not None and expires_at.tzinfo is None:
         raise ValueError("expires_at needs a time zone")
+    with engine.begin() as connection:
+        return _insert(connection, tenant, name, sorted(wanted), expires_at)
+
+
+def rotate(engine: Engine, which: str, tenant: str, overlap: timedelta) -> tuple[ApiKey, ApiKey, str]:
+    """Make a key in the place of another, with its name, its scopes and as long a life. The other one goes on for
+    ``overlap``, or until it expires if that is sooner. Returns the new key, the old one and the new one's secret.
+
+    Args:
+        which: the id of a key of any tenant, or the name of the one key of ``tenant`` that is valid and has it.
+
+    Raises:
+        ValueError: ``overlap`` is less than nothing, or more than a year.
+        KeyNotFound: there is no such key.
+        KeyConflict: it has ended or was replaced already, or several have this name.
+    """
+    if not timedelta(0) <= overlap <= MOST_OVERLAP:
+        raise ValueError(f"the overlap must be from 0 to {MOST_OVERLAP.days * 24} hours")
+    with engine.begin() as connection:
+        old = _to_rotate(connection, which, tenant)
+        expires_at = None if old.expires_at is None else func.now() + (old.expires_at - old.created_at)
+        new, secret = _insert(connection, old.tenant, old.name, old.scopes, expires_at)
+        ends = func.least(api_keys.c.expires_at, rows.from_now(overlap.total_seconds()))  # which leaves null out
+        query = update(api_keys).where(api_keys.c.id == old.id).values(replaced_by=new.id, expires_at=ends)
+        return new, _to_key(connection.execute(query.returning(*api_keys.c)).one()), secret
+
+
+def _to_rotate(connection: Connection, which: str, tenant: str) -> Row[*tuple[Any, ...]]:
+    by_id = is_id("key", which)
+    named = (api_keys.c.id == which,) if by_id else (api_keys.c.tenant == tenant, api_keys.c.name == which)
+    ended = (api_keys.c.revoked_at.is_not(None) | (api_keys.c.expires_at <= func.now())).label("ended")
+    found = connection.execute(select(*api_keys.c, ended).where(*named).with_for_update()).all()
+    usable = [row for row in found if not row.ended and row.replaced_by is None]
+    if not found:
+        raise KeyNotFound(f"there is no API key {which!r}" + ("" if by_id else f" of tenant {tenant!r}"))
+    if not usable:
+        replaced = next((row.replaced_by for row in found if row.replaced_by is not None), None)
+        why = "has ended" if replaced is None else f"was replaced by {replaced}"
+        raise KeyConflict(f"the API key {which!r} {why}: `lethe keys create` makes another")
+    if len(usable) > 1:
+        raise KeyConflict(
+            f"several API keys have the name {which!r}: give the id, of {', '.join(r.id for r in usable)}"
+        )
+    (only,) = usable
+    return only
+
+
+def _insert(
+    connection: Connection, tenant: str, name: str, scopes: Iterable[str], expires_at: Any
+) -> tuple[ApiKey, str]:
     secret = SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     values = {
         "id": new_id("key"),
@@ -86,12 +137,10 @@ def create(
         "name": name,
         "prefix": secret[:_SHOWN],
         "key_sha256": digest(secret),
-        "scopes": sorted(wanted),
+        "scopes": list(scopes),
         "expires_at": expires_at,
     }
-    with engine.begin() as connection:
-        row = connection.execute(insert(api_keys).values(values).returning(*api_keys.c)).one()
-    return _to_key(row), secret
+    return _to_key(connection.execute(insert(api_keys).values(values).returning(*api_keys.c)).one()), secret
 
 
 def authenticate(engine: Engine, secret: str) -> ApiKey:
@@ -167,4 +216,5 @@ def _to_key(row: Row[Any]) -> ApiKey:
         row.expires_at,
         row.revoked_at,
         row.last_used_at,
+        row.replaced_by,
     )

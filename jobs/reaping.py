@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
-from jobs import rows
+from jobs import rows, turns
 from jobs.fence import fail_attempt
 from jobs.job import Expired, JobError, Over
-from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox
+from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox, tenant_usage
 from jobs.states import HELD, TERMINAL, Status
 
 MAX_WAKE_UPS = 1000
@@ -85,6 +85,12 @@ class Reaping:
         with self._engine.begin() as connection:
             return connection.execute(delete(events).where(named.in_(old))).rowcount
 
+    def forget_samples(self, older_than_seconds: float) -> int:
+        """Delete what was counted of samples in minutes that are longer ago than that, and say how many those are."""
+        old = (tenant_usage.c.measure == "samples", tenant_usage.c.since < rows.from_now(-older_than_seconds))
+        with self._engine.begin() as connection:
+            return connection.execute(delete(tenant_usage).where(*old)).rowcount
+
     def requeue_wake_ups(
         self, older_than_seconds: float, queue_length: Callable[[], int], limit: int = MAX_WAKE_UPS
     ) -> int:
@@ -94,7 +100,8 @@ class Reaping:
         was sent, the difference is lost, whatever else is in the queue; which ones, nobody can say. So as many are
         written again, up to ``limit``, for the jobs that were announced longest ago, if that is longer than
         ``older_than_seconds``. One that was not lost has two messages then, which is harmless; and one that was and
-        is not among them is found in a later round, as those before it are taken.
+        is not among them is found in a later round, as those before it are taken. Of a tenant that may have so many
+        jobs running, no more are counted than could run: a message of one that may not comes to nothing.
 
         Raises:
             BrokerUnavailable: from ``queue_length``; then nothing is written.
@@ -105,8 +112,7 @@ class Reaping:
             # Two that count the same loss would both make up for it.
             if not connection.execute(select(func.pg_try_advisory_xact_lock(_COUNTING))).scalar_one():
                 return 0
-            waiting = connection.execute(select(func.count()).select_from(jobs).where(*sent)).scalar_one()
-            lost = min(limit, waiting - queue_length())
+            lost = min(limit, turns.could_run(connection, *sent) - queue_length())
             if lost <= 0:
                 return 0
             longest_ago = (

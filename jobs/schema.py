@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -51,11 +52,35 @@ def _one_of(column: str, values: type[StrEnum] | tuple[str, ...]) -> str:
     return f"{column} IN ({listed})"
 
 
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # What is limited, by name (``jobs.tenants.Limits``).
+    Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    CheckConstraint("jsonb_typeof(limits) = 'object'", name="limits"),
+)
+"""A trigger writes the row of a tenant whose first key or job comes before anybody has made it."""
+
+tenant_usage = Table(
+    "tenant_usage",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenants.name", ondelete="CASCADE"), nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("since", _TIME, nullable=False),
+    Column("amount", Double, nullable=False),
+    PrimaryKeyConstraint("tenant", "measure", "since"),
+    CheckConstraint("measure IN ('training_seconds', 'samples')", name="measure"),
+)
+"""What a tenant has used of what is counted by time: a row a month (``training_seconds``, written by a trigger whenever
+a worker lets go of a job) or a minute (``samples``), from ``since`` on."""
+
 jobs = Table(
     "jobs",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("tenant", Text, nullable=False),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
     Column("status", Text, nullable=False),
     Column("phase", Text),
     Column("verdict", Text),
@@ -80,6 +105,8 @@ jobs = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("last_seq", Integer, nullable=False, server_default=text("0")),
     Column("woken_at", _TIME, nullable=False, server_default=func.now()),
+    # Since when a worker holds it; by trigger, so that no way to let go of a job forgets to count.
+    Column("held_since", _TIME),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("phase", Phase), name="phase"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
@@ -209,7 +236,7 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("tenant", Text, nullable=False),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("key_sha256", Text, nullable=False),
@@ -218,6 +245,8 @@ api_keys = Table(
     Column("expires_at", _TIME),
     Column("revoked_at", _TIME),
     Column("last_used_at", _TIME),
+    # The key that was made in its place.
+    Column("replaced_by", _ID, ForeignKey("api_keys.id")),
     UniqueConstraint("key_sha256"),
     CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['submit', 'read', 'admin', 'metrics']", name="scopes"),
     Index(None, "tenant", "id"),

@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import counting, events, rows
+from jobs import counting, events, quotas, rows, wall
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
@@ -58,7 +58,8 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class JobStore(WorkerCommands, Reaping):
-    """Jobs in Postgres. With a ``tenant``, a method knows that tenant's jobs only: another's does not exist."""
+    """Jobs in Postgres. With a ``tenant``, a method knows that tenant's jobs only: another's does not exist. Its
+    queries say so, and Postgres sees to it (``jobs.wall``)."""
 
     def create(self, new: NewJob) -> tuple[Job, bool]:
         """Write a job, its first event and its wake-up message; or, if its idempotency key was used before with
@@ -67,12 +68,14 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             IdempotencyConflict: the key was used with another body.
             UnstorableRequest: a text in it holds a character that Postgres cannot store.
+            QuotaExceeded: the tenant may have no more jobs now; its idempotency key is not used.
         """
         _check_storable(new)
         job_id = new_id("job")
-        with self._engine.begin() as connection:
+        with self._of(new.tenant).begin() as connection:
             if new.idempotency_key is not None and not _take_key(connection, new, job_id):
                 return _job_of_key(connection, new), False
+            quotas.check_new_job(connection, new.tenant)
             row = connection.execute(
                 insert(jobs)
                 .values(
@@ -98,7 +101,7 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             JobNotFound: there is none, or it is another tenant's.
         """
-        with self._engine.connect() as connection:
+        with self._of(tenant).connect() as connection:
             row = connection.execute(select(jobs).where(*_named(job_id, tenant))).one_or_none()
         if row is None:
             raise JobNotFound(job_id)
@@ -111,7 +114,7 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             JobNotFound: there is none, or it is another tenant's.
         """
-        with self._engine.begin() as connection:
+        with self._of(tenant).begin() as connection:
             job = _locked(connection, job_id, tenant)
             if job.status is Status.QUEUED:
                 to, event = Status.CANCELLED, EventType.CANCELLED
@@ -127,12 +130,14 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             JobNotFound: there is none, or it is another tenant's.
             JobConflict: it neither failed nor was cancelled.
+            QuotaExceeded: its tenant may have no more jobs now.
         """
-        with self._engine.begin() as connection:
+        with self._of(tenant).begin() as connection:
             job = _locked(connection, job_id, tenant)
             if job.status not in TERMINAL or job.status is Status.SUCCEEDED:
                 message = f"only a job that failed or was cancelled can be retried; this one is {job.status}"
                 raise JobConflict(message, status=str(job.status))
+            quotas.check_new_job(connection, job.tenant)
             return rows.move(connection, job, Status.QUEUED, EventType.RETRIED, failures=0, progress={})
 
     def counts(self) -> dict[Status, int]:
@@ -145,7 +150,7 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             JobNotFound: there is none, or it is another tenant's.
         """
-        with self._engine.connect() as connection:
+        with self._of(tenant).connect() as connection:
             if connection.execute(select(jobs.c.id).where(*_named(job_id, tenant))).one_or_none() is None:
                 raise JobNotFound(job_id)
             return events.read(connection, job_id, after_seq, check_limit(limit))
@@ -156,7 +161,7 @@ class JobStore(WorkerCommands, Reaping):
         there are."""
         if after_seq >= job.last_seq:
             return (), ()
-        with self._engine.connect() as connection:
+        with self._of(job.tenant).connect() as connection:
             return (
                 events.read_moments(connection, job.id, after_seq, job.last_seq, moments),
                 events.read_metrics(connection, job.id, after_seq, job.last_seq, metrics),
@@ -184,9 +189,12 @@ class JobStore(WorkerCommands, Reaping):
         if after is not None:
             where += (jobs.c.id < read_cursor("job", after),)
         newest = select(jobs).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)
-        with self._engine.connect() as connection:
+        with self._of(tenant).connect() as connection:
             found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
         return page(found, limit, rows.to_job)
+
+    def _of(self, tenant: str | None) -> Engine:
+        return wall.behind(self._engine, tenant)
 
 
 def _named(job_id: str, tenant: str | None) -> tuple[ColumnElement[bool], ...]:

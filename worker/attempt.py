@@ -4,6 +4,7 @@
 ``environment.json`` are written below ``FOLDER``. Standard input is a line to the runner that is never written to: when
 it closes, the runner is gone, and so shall these be.
 """
+
 from __future__ import annotations
 
 import dataclasses

@@ -27,6 +27,7 @@ def collect(store: JobStore, artifacts: ArtifactStore) -> None:
     removed = remove_unpublished(store, artifacts)
     keys = _all(lambda: store.forget_idempotency_keys(KEEP_KEYS_SECONDS, _ROWS_AT_ONCE))
     progress = _all(lambda: store.forget_progress(KEEP_PROGRESS_SECONDS, _ROWS_AT_ONCE))
+    store.forget_samples(DAY)
     if removed or keys or progress:
         logger.info("collected the files of %d attempts, %d idempotency keys, %d events", len(removed), keys, progress)
 

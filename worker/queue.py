@@ -52,8 +52,8 @@ def register_run(app: Celery, runner: Runner) -> None:
     app.conf.worker_disable_prefetch = True
 
     @app.task(name=TASK_RUN)  # type: ignore[untyped-decorator]
-    def run_job(job_id: str) -> None:
-        runner.run(job_id)
+    def run_job(_: str) -> None:  # the job that waits; which one runs is the database's to say
+        runner.run()
 
 
 def register_sample(app: Celery, sampler: Sampler) -> None:

@@ -65,31 +65,32 @@ class Runner:
         self.full_until = 0.0
         """A disk of ours was full: until then we claim nothing, and others may."""
 
-    def run(self, job_id: str) -> None:
-        """Answer a wake-up message: claim the job and take it as far as it goes, if there is one to claim."""
+    def run(self) -> None:
+        """Answer a wake-up message: claim the job whose turn it is and take it as far as it goes, if there is one."""
         if self.shutting_down.wait(max(0.0, self.full_until - time.monotonic())):
             return  # the message is lost, the job is not: the reaper sends another
-        claim = self._claim(job_id)
+        claim = self._claim()
         if claim is None:
-            logger.info("nothing to claim", extra={"job": job_id})
+            logger.info("nothing to claim")
             return
-        logger.info("claimed", extra={"job": job_id, "attempt": claim.attempt})
+        where = {"job": claim.job.id, "attempt": claim.attempt}
+        logger.info("claimed", extra=where)
         try:
             Attempt(self, claim).run()
         except LeaseLost as lost:
-            logger.warning("fenced off: %s", lost, extra={"job": job_id, "attempt": claim.attempt})
+            logger.warning("fenced off: %s", lost, extra=where)
 
-    def _claim(self, job_id: str) -> Claim | None:
-        """Claim the job, again until the database answers: a claim whose answer was lost is a job that nobody runs. Not
+    def _claim(self) -> Claim | None:
+        """Claim a job, again until the database answers: a claim whose answer was lost is a job that nobody runs. Not
         for longer than such a claim would last."""
         began, again = time.monotonic(), False
         while True:
             try:
-                return self.store.claim(job_id, self.name, self.settings.lease_seconds, again=again)
+                return self.store.claim(None, self.name, self.settings.lease_seconds, again=again)
             except DATABASE_ERRORS as error:
                 if not is_away(error):
                     raise
-                logger.warning("the database does not answer: %s", error, extra={"job": job_id})
+                logger.warning("the database does not answer: %s", error)
             again = True
             if time.monotonic() - began > self.settings.lease_seconds or self.shutting_down.wait(RETRY_SECONDS):
                 return None  # whatever became of it, the reaper brings the job back

@@ -17,6 +17,7 @@ from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
+from jobs import quotas
 from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX, families_of
 from jobs.job import Job
@@ -122,6 +123,7 @@ def _table(use: Services, who: Identity, status: str | None, after: str | None) 
         "jobs": [{"job": job, "progress": _progress(job)} for job in page.data],
         "status": wanted,
         "statuses": list(Status),
+        "quotas": quotas.of_tenant(use.engine, who.tenant),
         "after": after,
         "next": page.next,
     }

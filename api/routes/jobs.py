@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api import ratelimit
 from api.auth import Reader, Submitter
 from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
@@ -18,6 +19,7 @@ from api.schemas.common import ListOf
 from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Body, Metadata, Submission
 from api.services import Services, Use
+from jobs import quotas
 from jobs.hub_models import PREFIX, hub_model
 from jobs.job import Job, NewJob
 from sfd_core.admission import Admitted, admit
@@ -53,6 +55,7 @@ _SUBMITTED: dict[str, Any] = {
             "description": "`true` where the key was used before: this is the job of that time.",
             "schema": {"type": "string"},
         },
+        **ratelimit.DOCUMENTED,
     },
 }
 _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "string"}}}
@@ -74,6 +77,7 @@ _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "st
             "unknown_base_model",
             "idempotency_conflict",
             "too_many",
+            "quota_exceeded",
         ),
     },
 )
@@ -101,6 +105,7 @@ async def submit_job(
         response.headers["Idempotent-Replayed"] = "true"
     answer = _shown(job, use)
     response.headers["Location"] = answer.links.self
+    response.headers.update(ratelimit.fields(await run_in_threadpool(quotas.for_new_jobs, use.engine, who.tenant)))
     return answer
 
 
@@ -156,7 +161,7 @@ def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     "/{job_id}/retry",
     operation_id="retry_job",
     summary="Retry a job",
-    responses=errors("job_not_found", "job_conflict", "invalid_request"),
+    responses=errors("job_not_found", "job_conflict", "invalid_request", "quota_exceeded"),
 )
 def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Queue a job that failed or was cancelled again."""

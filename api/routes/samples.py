@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api import ratelimit
 from api.asking import asked
 from api.auth import Submitter
 from api.logs import log
@@ -20,6 +21,7 @@ from api.routes.documented import errors
 from api.routes.generators import GeneratorId
 from api.schemas.generators import SampleImage, SamplesObject, SamplesRequest
 from api.services import Services, Use
+from jobs import quotas
 from jobs.errors import SampleTimeout
 from jobs.samples import MalformedReply, SampleFailure, SampleReply, decode
 
@@ -41,6 +43,7 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
                 "forgotten.",
                 "schema": {"type": "string", "enum": ["true", "false"]},
             },
+            **ratelimit.DOCUMENTED,
         },
     }
 }
@@ -61,6 +64,7 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
             "generator_not_found",
             "generator_withheld",
             "too_many",
+            "quota_exceeded",
             "samples_unavailable",
         ),
     },
@@ -72,6 +76,7 @@ async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Sub
     generator = await run_in_threadpool(served, use, generator_id, who.tenant)
     seed = body.seed if body.seed is not None else secrets.randbelow(DRAWN_SEED_LIMIT)
     wanted = asked(use, generator, body, seed)
+    booked = await run_in_threadpool(quotas.take_samples, use.engine, who.tenant, body.n)
     said = wanted.to_log(body, use.settings.log_prompts)
     log.info("samples", generator=generator.id, n=body.n, seed=seed, **said)
     reply = await _ask(use, generator.id, wanted.to_sampler(body, seed), images=body.n if body.format == "json" else 1)
@@ -80,6 +85,7 @@ async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Sub
         "X-Lethe-Generator": generator.id,
         "X-Lethe-Forgotten": "true" if wanted.forgotten else "false",
         "Cache-Control": "no-store",
+        **ratelimit.fields(booked),
     }
     if body.format != "json":
         return Response(reply.images[0], headers=headers, media_type="image/png")

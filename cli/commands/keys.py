@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cli.arguments import DataDir
 
 if TYPE_CHECKING:
     from jobs.keys import ApiKey
 
 DEFAULT_TENANT = "default"
 
-app = typer.Typer(help="Make, list and revoke API keys (for LETHE_AUTH=keys).", no_args_is_help=True)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="LETHE_DATA_DIR", help="The data folder of `lethe up`; not used where LETHE_DATABASE_URL is set."
-    ),
-]
+app = typer.Typer(help="Make, list, rotate and revoke API keys (for LETHE_AUTH=keys).", no_args_is_help=True)
 
 
 class Scope(StrEnum):
@@ -90,6 +84,33 @@ def list_(
 
 
 @app.command()
+def rotate(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its name, or its id, key_...: see `lethe keys list`.")],
+    overlap: Annotated[
+        float, typer.Option(min=0, metavar="HOURS", help="For how long the old key stays valid. 0 ends it at once.")
+    ] = 24,
+    tenant: Annotated[str, typer.Option(help="Whose key, where it is given by its name.")] = DEFAULT_TENANT,
+    data_dir: DataDir = None,
+) -> None:
+    """Replace a key by a new one with the same name, scopes and lifetime; the old one stays valid for a while. The new
+    secret goes to stdout, this once: it is not stored."""
+    from cli.database import database
+    from jobs import keys
+
+    with database(data_dir) as engine:
+        try:
+            new, old, secret = keys.rotate(engine, key, tenant, timedelta(hours=min(overlap, 1e6)))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--overlap") from None
+    typer.echo(
+        f"{new.id} replaces {old.id} ({old.name}), which ends at {old.expires_at:%Y-%m-%d %H:%M} UTC. Keep the secret: "
+        "it is shown once.",
+        err=True,
+    )
+    typer.echo(secret)
+
+
+@app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, key_...: see `lethe keys list`.")],
     data_dir: DataDir = None,
@@ -108,4 +129,5 @@ def _state(key: ApiKey, now: datetime) -> str:
         return f"revoked {key.revoked_at:%Y-%m-%d}"
     if key.expires_at is None:
         return "valid"
-    return f"{'expired' if key.expires_at <= now else 'valid until'} {key.expires_at:%Y-%m-%d}"
+    state = "expired" if key.expires_at <= now else "replaced, valid until" if key.replaced_by else "valid until"
+    return f"{state} {key.expires_at:%Y-%m-%d}"

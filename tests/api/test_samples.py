@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jobs import tenants
 from jobs.broker import QUEUE_SAMPLES, Broker
 from jobs.settings import Settings
 from local.services import Services
@@ -112,6 +114,19 @@ def test_image_i_depends_on_its_seed_alone(service: Service, generator_id: str) 
     assert len(set(images)) == 20
     for i in (0, 7, 19):
         assert ask(service, generator_id, seed=5 + i).content == images[i]
+
+
+@pytest.mark.usefixtures("sampler")
+def test_an_answer_tells_the_quota_behind_it(service: Service, generator_id: str) -> None:
+    tenants.limit(service.engine, "default", {"samples_per_minute": 1000})
+    try:
+        for sent in ({}, {"n": 4, "format": "json"}):
+            answer = ask(service, generator_id, **sent)
+            assert answer.headers["ratelimit-policy"] == '"samples_per_minute";q=1000;qu="images";w=60'
+            assert re.fullmatch(r'"samples_per_minute";r=\d+;t=\d+', answer.headers["ratelimit"])
+    finally:
+        tenants.limit(service.engine, "default", {"samples_per_minute": None})
+    assert "ratelimit" not in ask(service, generator_id).headers
 
 
 @pytest.mark.usefixtures("sampler")

@@ -20,7 +20,7 @@ from worker.runner import Runner
 def ended(runner: Runner, job: Job) -> Job:
     """The job, once the runner has answered as many wake-up messages as it takes."""
     for _ in range(5):
-        runner.run(job.id)
+        runner.run()
     return runner.store.get(job.id)
 
 

@@ -125,7 +125,7 @@ def test_wherever_else_a_disk_is_full_the_job_is_tried_again_later(
     runner = a_runner(engine, model.folder.parent, tmp_path)
     job = submitted(runner.store, model)
     for _ in range(5):
-        runner.run(job.id)
+        runner.run()
     queued = runner.store.get(job.id)
     assert (str(queued.status), queued.failures, queued.attempt) == ("queued", 0, 5)
     lost = [e for e in runner.store.events(job.id) if e.type == "job.lost"]
@@ -140,6 +140,6 @@ def test_the_runners_own_files_find_the_disk_full(
     runner = a_runner(engine, model.folder.parent, tmp_path, work_dir=disk.folder / "work")
     job = submitted(runner.store, model)
     disk.fill()
-    runner.run(job.id)
+    runner.run()
     queued = runner.store.get(job.id)
     assert (str(queued.status), queued.failures) == ("queued", 0)

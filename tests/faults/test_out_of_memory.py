@@ -33,7 +33,7 @@ def test_it_is_made_again_with_half_and_the_record_says_so(
 ) -> None:
     script(monkeypatch, ASKED, f"if recipe['micro_batch'] is None: {TOO_MUCH}", REAL)
     job = submitted(runner.store, model)
-    runner.run(job.id)
+    runner.run()
     done = runner.store.get(job.id)
     assert (str(done.status), done.failures, done.attempt) == ("succeeded", 0, 1), done.error
     assert done.generator_id is not None
@@ -50,7 +50,7 @@ def test_only_once(runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyP
     script(monkeypatch, ASKED, TOO_MUCH)
     job = submitted(runner.store, model)
     for _ in range(3):
-        runner.run(job.id)
+        runner.run()
     failed = runner.store.get(job.id)
     assert failed.error is not None
     assert (failed.error.code, failed.error.retryable, failed.attempt) == ("out_of_memory", False, 1)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from jobs import keys
-from jobs.errors import InvalidKey, KeyNotFound
+from jobs.errors import InvalidKey, KeyConflict, KeyNotFound
 
 NOW = datetime.now(UTC)
 
@@ -129,3 +129,68 @@ def test_last_use_is_noted_once_a_minute(engine: Engine) -> None:
     last = keys.list_keys(engine)[0].last_used_at
     assert last is not None
     assert last > first - timedelta(minutes=1)
+
+
+def test_a_key_is_rotated_with_overlap(engine: Engine) -> None:
+    old, before = keys.create(engine, "acme", "ci", ["submit", "read"])
+    new, ending, after = keys.rotate(engine, "ci", "acme", timedelta(hours=24))
+    assert (new.tenant, new.name, new.scopes, new.expires_at) == ("acme", "ci", old.scopes, None)
+    assert (ending.id, ending.replaced_by) == (old.id, new.id)
+    assert ending.expires_at is not None
+    assert timedelta(hours=23) < ending.expires_at - NOW < timedelta(hours=25)
+    assert keys.authenticate(engine, before).id == old.id
+    assert keys.authenticate(engine, after).id == new.id
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE api_keys SET expires_at = expires_at - interval '25 hours'"))
+    with pytest.raises(InvalidKey, match="expired"):
+        keys.authenticate(engine, before)
+    assert keys.authenticate(engine, after).id == new.id
+
+
+def test_the_newest_of_a_name_is_rotated(engine: Engine) -> None:
+    keys.create(engine, "acme", "ci", ["read"])
+    first = keys.rotate(engine, "ci", "acme", timedelta(hours=1))[0]
+    second, old, _ = keys.rotate(engine, "ci", "acme", timedelta(hours=1))
+    assert old.id == first.id
+    assert keys.rotate(engine, second.id, "any", timedelta(0))[1].id == second.id
+
+
+def test_a_key_lives_as_long_as_the_one_before(engine: Engine) -> None:
+    old, secret = keys.create(engine, "acme", "ci", ["read"], NOW + timedelta(days=30))
+    with engine.begin() as connection:
+        days = "interval '29 days'"
+        moved = f"created_at = created_at - {days}, expires_at = expires_at - {days}"
+        connection.execute(text(f"UPDATE api_keys SET {moved}"))
+    new, ending, _ = keys.rotate(engine, old.id, "acme", timedelta(days=7))
+    assert new.expires_at is not None
+    assert timedelta(days=29) < new.expires_at - NOW < timedelta(days=31)
+    assert ending.expires_at is not None
+    assert ending.expires_at - NOW < timedelta(days=2), "it does not live longer for being replaced"
+    assert keys.authenticate(engine, secret).id == old.id
+
+
+def test_without_overlap_the_old_key_ends_at_once(engine: Engine) -> None:
+    _, secret = keys.create(engine, "acme", "leaked", ["read"])
+    keys.rotate(engine, "leaked", "acme", timedelta(0))
+    with pytest.raises(InvalidKey, match="expired"):
+        keys.authenticate(engine, secret)
+
+
+def test_what_cannot_be_rotated(engine: Engine) -> None:
+    hour = timedelta(hours=1)
+    twins = [keys.create(engine, "acme", "twin", ["read"])[0] for _ in range(2)]
+    with pytest.raises(KeyConflict, match=f"several API keys have the name 'twin': .*{twins[0].id}"):
+        keys.rotate(engine, "twin", "acme", hour)
+    for which, tenant in (("twin", "other"), ("nothing", "acme"), ("key_" + "0" * 32, "acme"), ("", "acme")):
+        with pytest.raises(KeyNotFound, match="there is no API key"):
+            keys.rotate(engine, which, tenant, hour)
+    new = keys.rotate(engine, twins[0].id, "acme", hour)[0]
+    with pytest.raises(KeyConflict, match=f"was replaced by {new.id}"):
+        keys.rotate(engine, twins[0].id, "acme", hour)
+    keys.revoke(engine, twins[1].id)
+    with pytest.raises(KeyConflict, match="has ended"):
+        keys.rotate(engine, twins[1].id, "acme", hour)
+    for overlap in (timedelta(hours=-1), timedelta(days=367)):
+        with pytest.raises(ValueError, match="the overlap must be from 0 to 8784 hours"):
+            keys.rotate(engine, new.id, "acme", overlap)
+    assert len(keys.list_keys(engine)) == 3, "what is refused makes no key"

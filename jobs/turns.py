@@ -1,0 +1,77 @@
+"""Whose turn it is: of all tenants that wait, the one with the fewest jobs running, and of its jobs the oldest.
+
+Choosing looks at every tenant, so claims are made one after another: two at once would each see the same tenant with
+the fewest. A claim takes milliseconds and a job minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true
+
+from jobs.schema import jobs, tenants
+from jobs.states import Status
+
+_CLAIMING = 0x1E80
+"""Any number that nobody else uses for an advisory lock of this database."""
+_IDLE = "5s"
+"""A worker that freezes within its claim holds up everybody's: its transaction ends after so long."""
+
+
+def next_job(connection: Connection) -> str | None:
+    """Return the id of the job to run next, its row locked until the transaction ends; ``None`` where none waits that
+    may run. A row that somebody else holds locked at this moment is passed over."""
+    set_idle = func.set_config("idle_in_transaction_session_timeout", _IDLE, True)
+    connection.execute(select(set_idle, func.pg_advisory_xact_lock(_CLAIMING)))
+    for tenant in in_turn(connection):
+        oldest = select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.status == str(Status.QUEUED))
+        oldest = oldest.order_by(jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        job_id: str | None = connection.execute(oldest).scalar_one_or_none()
+        if job_id is not None:
+            return job_id
+    return None
+
+
+def in_turn(connection: Connection) -> Sequence[str]:
+    """Return the tenants that have a job waiting and may run one more, whose turn it is first."""
+    held = _running().subquery()
+    now = func.coalesce(held.c.jobs, 0)
+    # By index, one row a tenant, however many wait.
+    oldest = (
+        select(jobs.c.id)
+        .where(jobs.c.tenant == tenants.c.name, jobs.c.status == str(Status.QUEUED))
+        .order_by(jobs.c.id)
+        .limit(1)
+        .lateral()
+    )
+    query = (
+        select(tenants.c.name)
+        .select_from(tenants.join(oldest, true()).outerjoin(held, held.c.tenant == tenants.c.name))
+        .where(or_(_may_run().is_(None), now < _may_run()))
+        .order_by(now, oldest.c.id)
+    )
+    return connection.execute(query).scalars().all()
+
+
+def could_run(connection: Connection, *which: ColumnElement[bool]) -> int:
+    """Count the jobs of ``which`` that may run as soon as there are workers for them."""
+    waiting = select(jobs.c.tenant, func.count().label("jobs")).where(*which).group_by(jobs.c.tenant).subquery()
+    held = _running().subquery()
+    room = func.coalesce(_may_run(), waiting.c.jobs + func.coalesce(held.c.jobs, 0)) - func.coalesce(held.c.jobs, 0)
+    able = func.greatest(func.least(waiting.c.jobs, room), 0)
+    query = select(func.coalesce(func.sum(able), 0)).select_from(
+        waiting.join(tenants, tenants.c.name == waiting.c.tenant).outerjoin(held, held.c.tenant == waiting.c.tenant)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _running() -> Select[tuple[str, int]]:
+    """The number of jobs that workers hold, by tenant."""
+    held = jobs.c.lease_until.is_not(None)
+    return select(jobs.c.tenant, func.count().label("jobs")).where(held).group_by(jobs.c.tenant)
+
+
+def _may_run() -> ColumnElement[int]:
+    """How many jobs a tenant may have running; null where there is no limit."""
+    return cast(tenants.c.limits["running_jobs"].astext, BigInteger)
