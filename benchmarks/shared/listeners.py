@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from benchmarks.shared.page import ROOT
 
+ARRIVING = 32
+"""Readers that connect at the same time: a service bounds the half-sent requests of one address."""
 _SENT = re.compile(rb'"sent": ?([0-9.]+)')
 
 
@@ -52,11 +54,13 @@ def listen(url: str, readers: int, seconds: float, tell: Callable[[], None] = la
         return Heard(**json.loads(process.stdout.readline()))
 
 
-async def _read(url: str, heard: list[float], there: asyncio.Semaphore) -> None:
+async def _read(url: str, heard: list[float], there: asyncio.Semaphore, arriving: asyncio.Semaphore) -> None:
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode())
-    status = await reader.readline()
+    async with arriving:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/event-stream\r\n\r\n"
+        writer.write(head.encode())
+        status = await reader.readline()
     if b" 200 " not in status:
         raise ConnectionError(status.decode(errors="replace"))
     there.release()
@@ -67,8 +71,8 @@ async def _read(url: str, heard: list[float], there: asyncio.Semaphore) -> None:
 
 async def _all(url: str, readers: int, seconds: float) -> Heard:
     heard: list[list[float]] = [[] for _ in range(readers)]
-    there = asyncio.Semaphore(0)
-    tasks = [asyncio.create_task(_read(url, own, there)) for own in heard]
+    there, arriving = asyncio.Semaphore(0), asyncio.Semaphore(ARRIVING)
+    tasks = [asyncio.create_task(_read(url, own, there, arriving)) for own in heard]
     for _ in tasks:
         await asyncio.wait_for(there.acquire(), 30)
     for own in heard:
