@@ -152,11 +152,11 @@ def measured(under: Under, root: Path, arguments: argparse.Namespace) -> str:
     answers = [_answer(under.client, request) for request, _ in {row[0].path: row for row in rows.values()}.values()]
     ours, theirs = defaultdict(list), defaultdict(list)
     events: list[tuple[Heard, Heard, int]] = []
-    memory: list[dict[str, float]] = []
+    memory = [under.memory()]
     others = os.getloadavg()[0]
     began = time.monotonic()
     with bare(answers, root) as bare_url:
-        while not memory or time.monotonic() - began < arguments.minutes * 60:
+        while len(memory) == 1 or time.monotonic() - began < arguments.minutes * 60:
             with under.worker_stopped():
                 for what, (request, connections) in rows.items():
                     found = under.take(request, connections, arguments.seconds)
@@ -169,7 +169,7 @@ def measured(under: Under, root: Path, arguments: argparse.Namespace) -> str:
     lines = [_line(what, rows[what][1], *pair) for what, pair in totals.items()]
     text = page(
         "The service under load",
-        f"{os.cpu_count()} CPU cores; {len(memory)} rounds in {took / 60:.1f} minutes; the load average "
+        f"{os.cpu_count()} CPU cores; {len(memory) - 1} rounds in {took / 60:.1f} minutes; the load average "
         f"before was {others:.1f}, from what else the machine did. Times are the medians of the rounds; the bare "
         "service answers the same bytes with nothing behind them.",
         table(HEADS, lines),
@@ -255,11 +255,14 @@ def _of_events(events: list[tuple[Heard, Heard, int]], readers: int) -> str:
 
 
 def _of_memory(memory: list[dict[str, float]]) -> str:
-    rows = [
-        [name, f"{memory[0][name]:.1f}", f"{memory[-1][name]:.1f}", f"{memory[-1][name] / memory[0][name] - 1:+.1%}"]
-        for name in memory[0]
-    ]
-    return table(("resident memory, MB", "after the first round", "after the last", "change"), rows)
+    """The first round loads what is asked for first, so that only from its end on memory has to be flat."""
+    rows = []
+    for name in memory[0]:
+        before, first, *_ = held = [each[name] for each in memory]
+        flat = f"{held[-1] / first - 1:+.1%}" if len(held) > 2 else "one round does not tell"
+        rows.append([name, f"{before:.1f}", f"{first:.1f}", f"{held[-1]:.1f}", flat])
+    heads = ("resident memory, MB", "before", "after the first round", "after the last", "since the first")
+    return table(heads, rows)
 
 
 if __name__ == "__main__":
