@@ -26,7 +26,7 @@ _SENT = re.compile(rb'"sent": ?([0-9.]+)')
 
 @dataclass(frozen=True)
 class Heard:
-    """What readers got. ``fewest``: the events of the reader that got the fewest. Times are in milliseconds."""
+    """The events that readers got. ``fewest``: the events of the reader that got the fewest. Times in ms."""
 
     events: int
     fewest: int

@@ -46,7 +46,7 @@ class Worker:
 
 @dataclass
 class Done:
-    """What was done, by kind: how long each took and how late it began, in seconds; and how often it failed."""
+    """The work done, by kind: how long each took and how late it began, in seconds; and how often it failed."""
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     late: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Done:
 
 
 class Fleet:
-    """Workers of one process, each of which runs its jobs one after the other, ``job_seconds`` long."""
+    """A fleet of the workers of one process, each of which runs its jobs one after the other, ``job_seconds`` long."""
 
     def __init__(self, database_url: str, jobs: Sequence[Sequence[str]], job_seconds: float, name: str) -> None:
         self.store = JobStore(make_engine(database_url, pool_size=THREADS))
@@ -77,7 +77,7 @@ class Fleet:
         ]
 
     def run(self, seconds: float) -> Done:
-        """Act for so many seconds."""
+        """Run all workers for so many seconds."""
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(THREADS) as pool:
             for each in [pool.submit(self._act, until) for _ in range(THREADS)]:

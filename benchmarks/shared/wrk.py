@@ -26,7 +26,7 @@ end
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked over and over: a path, and a JSON body where it is a POST."""
+    """A request, made over and over: a path, and a JSON body where it is a POST."""
 
     path: str
     body: Any = None
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it. ``failed``: no answer, or one of 400 and above. Times are in milliseconds."""
+    """The load that was made. ``failed``: no answer, or one of 400 and above. Times are in milliseconds."""
 
     requests: int
     failed: int
@@ -60,7 +60,7 @@ class Load:
 
 
 def check_wrk() -> None:
-    """Exit with what to do where wrk is not installed."""
+    """Check that wrk is there: exit with what to do where wrk is not installed."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk makes the load and is not installed: apt-get install wrk")
 
