@@ -3,9 +3,10 @@
 #   docker build --target api    -t lethe-api .
 #   docker build --target worker -t lethe-worker .
 #
-# PyPI's torch for Linux is the CUDA build, about 3 GB with its libraries. For machines without a GPU, name PyTorch's own
-# index of CPU builds, and pip takes the small one:
-#   docker build --target worker --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> -t lethe-worker .
+# What is installed is locked, with hashes (`make locks`). PyPI's torch for Linux is the CUDA build, about 3 GB with its
+# libraries. For machines without a GPU, take the other lock and name PyTorch's own index of CPU builds:
+#   docker build --target worker --build-arg LOCK=worker-cpu \
+#     --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> -t lethe-worker .
 
 ARG PYTHON=3.11.14-slim-bookworm
 
@@ -24,22 +25,22 @@ RUN groupadd --gid 10001 lethe \
     && install --directory --owner=lethe --group=lethe --mode=0700 /data /work
 WORKDIR /app
 
-# Dependencies first, from pyproject.toml alone, so that a change of the source does not install them again.
+# Dependencies first, from their lock alone, so that a change of the source does not install them again.
 FROM base AS build-api
-ARG PIP_EXTRA_INDEX_URL=""
 RUN python -m venv /opt/venv
-COPY pyproject.toml README.md ./
-RUN pip install --no-cache-dir '/app[s3]'
+COPY locks/api.txt locks/
+RUN pip install --no-cache-dir --require-hashes --requirement locks/api.txt
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall /app
+RUN pip install --no-cache-dir --no-deps /app
 
 FROM base AS build-worker
 ARG PIP_EXTRA_INDEX_URL=""
+ARG LOCK=worker
 RUN python -m venv /opt/venv
-COPY pyproject.toml README.md ./
-RUN pip install --no-cache-dir '/app[worker,nsfw,s3]'
+COPY locks/${LOCK}.txt locks/
+RUN pip install --no-cache-dir --require-hashes --requirement "locks/${LOCK}.txt"
 COPY . .
-RUN pip install --no-cache-dir --no-deps --force-reinstall /app
+RUN pip install --no-cache-dir --no-deps /app
 
 FROM base AS worker
 COPY --from=build-worker /opt/venv /opt/venv

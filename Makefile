@@ -66,6 +66,25 @@ check-containers: install ## the Docker files, without an engine
 	@$(COMPOSE_CHECK) $(BIN)/docker-compose -f docker-compose.yml config -q
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
+# For the images: their Python and platform, and no source of packages named. The CPU's wheels of torch are no part of
+# PyPI: they are found in a folder, or at an address, that is named here.
+CPU_WHEELS ?=
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --no-header --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --python-version 3.11 --python-platform x86_64-manylinux_2_28
+WORKER = --extra worker --extra nsfw --extra s3
+
+.PHONY: locks sbom
+locks: install ## the versions and hashes that the images install, in locks; CPU_WHEELS=... for those of a CPU too
+	@$(LOCK) --extra s3 --output-file locks/api.txt
+	@$(LOCK) $(WORKER) --output-file locks/worker.txt
+	@test -z "$(CPU_WHEELS)" || $(LOCK) $(WORKER) --find-links "$(CPU_WHEELS)" --output-file locks/worker-cpu.txt
+
+sbom: install ## what the images hold, as CycloneDX, in sbom
+	@mkdir -p sbom
+	@for each in locks/*.txt; do \
+		$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+			--output-file "sbom/$$(basename "$$each" .txt).json" "$$each" || exit 1; done
+
 clean: ## remove what was made here, but for the data in .lethe
-	@rm -rf .venv demo demo-text *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv demo demo-text sbom *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

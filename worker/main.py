@@ -1,7 +1,8 @@
 """Start a worker: ``python -m worker.main train`` runs jobs, ``python -m worker.main sample`` answers for samples.
 
-Both take their settings from ``LETHE_*`` variables and carry a reaper. Celery runs its one task at a time in a thread,
-so that the consumer beside it lives: it notices a restarted broker, and SIGTERM while a job runs.
+Both take their settings from ``LETHE_*`` variables and carry a reaper. Celery runs its tasks in threads, so that the
+consumer beside them lives: it notices a restarted broker, and SIGTERM while a job runs. A job is run alone; requests
+for samples are taken as many at a time as one batch has images, so that those that wait are drawn together.
 """
 
 from __future__ import annotations
@@ -40,8 +41,20 @@ def main(kind: Literal["train", "sample"]) -> int:
     except (SettingsError, ModelRefused) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - logging may not be set up
         return 2
-    queue = QUEUE_JOBS if kind == "train" else QUEUE_SAMPLES
-    pool = ["--pool", "threads", "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    queue, at_once = QUEUE_JOBS, 1
+    if kind == "sample":
+        from sfd_core.families.sampling import SAMPLE_BATCH  # imports numpy, which a runner never needs
+
+        queue, at_once = QUEUE_SAMPLES, SAMPLE_BATCH
+    pool = [
+        "--pool",
+        "threads",
+        "--concurrency",
+        str(at_once),
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
     app.worker_main(["worker", "-Q", queue, "--loglevel", settings.log_level, *pool, "-n", f"{kind}@%h"])
     return 0
 

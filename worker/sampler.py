@@ -21,7 +21,8 @@ from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_generator
 from sfd_core.families.protocol import Generator
-from sfd_core.families.sampling import ClassSampler, PromptSampler, UnknownConcept
+from sfd_core.families.sampling import UnknownConcept
+from worker.drawing import Drawing
 
 logger = logging.getLogger("lethe.sampler")
 
@@ -40,7 +41,8 @@ class Loaded:
 
 
 class Sampler:
-    """A maker of images with published generators. Their files come from the artefact store, verified."""
+    """A maker of images with published generators, from any number of threads. Their files come from the artefact
+    store, verified."""
 
     def __init__(
         self, generators: GeneratorStore, artifacts: ArtifactStore, broker: Broker, device: str = "auto"
@@ -48,6 +50,7 @@ class Sampler:
         self.generators, self.artifacts, self.broker = generators, artifacts, broker
         self.device = str(pick_device(device))
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self.drawing = Drawing(self._generator)
 
     def answer(self, generator_id: str, request: dict[str, Any], reply_key: str) -> None:
         """Sample and push the answer; what cannot be done is answered too, in the catalogue's words."""
@@ -67,18 +70,12 @@ class Sampler:
 
     def sample(self, generator_id: str, request: dict[str, Any]) -> SampleReply:
         """Answer ``request``: its seed, its format (``grid``: one image of all; else one PNG an image), and what is
-        asked for: a concept of which ``n`` images are made, or ``prompts``, one an image."""
+        asked for: a concept of which ``n`` images are made, or ``prompts``, one an image. Those that are asked for at
+        the same time are drawn together where they fit into one batch."""
         began = time.perf_counter()
-        generator, seed = self._generator(generator_id), request["seed"]
-        match generator, request:
-            case PromptSampler(), {"prompts": [*prompts]}:
-                images = generator.sample_prompts(prompts, range(seed, seed + len(prompts)))
-            case ClassSampler(), {"concept": concept, "n": n}:
-                images = generator.sample(concept, n, seed)
-            case _:
-                raise ModelRefused(f"generator {generator_id} is of another family than what it was asked for")
+        images = self.drawing.draw(generator_id, request)
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
-        return SampleReply(pngs, seed, request.get("concept"), generator_id, time.perf_counter() - began)
+        return SampleReply(pngs, request["seed"], request.get("concept"), generator_id, time.perf_counter() - began)
 
     def _generator(self, generator_id: str) -> Generator:
         if generator_id not in self.loaded:

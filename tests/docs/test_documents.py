@@ -105,3 +105,9 @@ def test_what_a_text_model_needs_is_documented_field_by_field() -> None:
         "adjective",
     ):
         assert f"`{name}`" in text, name
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "docs/threat-model.md").read_text())
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).is_file()] == []
