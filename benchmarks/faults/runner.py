@@ -28,7 +28,7 @@ SWITCHED = Path(__file__).parent / "switched"
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of the tests: how many passed, how many failed by what they hold, how many could not be made up
+    """The outcome of tests: how many passed, how many failed by what they hold, how many could not be made up
     (``broken``: their arrangement failed) or were skipped; what they measured, and all that was printed."""
 
     passed: int = 0
