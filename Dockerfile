@@ -5,8 +5,7 @@
 #
 # What is installed is locked, with hashes (`make locks`). PyPI's torch for Linux is the CUDA build, about 3 GB with its
 # libraries. For machines without a GPU, take the other lock and name PyTorch's own index of CPU builds:
-#   docker build --target worker --build-arg LOCK=worker-cpu \
-#     --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> -t lethe-worker .
+#   docker build --target worker --build-arg LOCK=worker-cpu --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> -t lethe-worker .
 
 ARG PYTHON=3.11.14-slim-bookworm
 

@@ -54,7 +54,7 @@ def test_a_key_is_looked_up_again_after_two_seconds_and_a_bad_one_always() -> No
         asked.append(secret)
         if secret != "good":
             raise InvalidKey("the API key is not known")
-        return ApiKey("key_1", "acme", "n", "p", frozenset({"read"}), nothing, None, None, None)
+        return ApiKey("key_1", "acme", "n", "p", frozenset({"read"}), nothing, None, None, None, None)
 
     authenticator = Authenticator(True, {"key": look_up}, lambda: now[0])
     good, bad = Credential("key", "good"), Credential("key", "bad")

@@ -47,7 +47,7 @@ def test_a_cancel_at_every_step_of_a_publication(
         with monkeypatch.context() as patched:
             patched.setattr(runner.artifacts, "put_file", stored)
             patched.setattr(runner.store, "publish", published)
-            runner.run(job.id)
+            runner.run()
         done = runner.store.get(job.id)
         ends.append(str(done.status))
         assert visible(engine, runner.artifacts, job.id) == (ends[-1] == "succeeded")

@@ -24,8 +24,8 @@ from worker.collection import remove_unpublished
 from worker.runner import Runner
 
 
-def run_until(engine: Engine, runner: Runner, job_id: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the job; be killed at the ``at``-th step from where its publication begins."""
+def run_until(engine: Engine, runner: Runner, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a job; be killed at the ``at``-th step from where its publication begins."""
     countdown = Countdown(at)
     publication_of = module.publication_of
 
@@ -36,7 +36,7 @@ def run_until(engine: Engine, runner: Runner, job_id: str, at: int, monkeypatch:
         return publication_of(*arguments)
 
     monkeypatch.setattr(module, "publication_of", armed)
-    runner.run(job_id)
+    runner.run()
 
 
 def visible(engine: Engine, artifacts: ArtifactStore, job_id: str) -> bool:
@@ -69,9 +69,9 @@ def test_a_kill_at_every_step(
         job = submitted(store, model)
         engine.dispose()  # a connection is not to be had by two processes
 
-        def work(at: int = at, job_id: str = job.id) -> None:
+        def work(at: int = at) -> None:
             own = make_engine(database_url)
-            run_until(own, a_runner(own, model.folder.parent, tmp_path), job_id, at, monkeypatch)
+            run_until(own, a_runner(own, model.folder.parent, tmp_path), at, monkeypatch)
 
         status = forked(work)
         now = store.get(job.id)
@@ -84,7 +84,7 @@ def test_a_kill_at_every_step(
             assert (str(now.status), now.attempt) == ("running", 1)
             expire(engine, job.id)
             store.expire_leases(max_failures=3)
-            next_worker.run(job.id)
+            next_worker.run()
         done = store.get(job.id)
         assert str(done.status) == "succeeded", done.error
         assert visible(engine, artifacts, job.id)

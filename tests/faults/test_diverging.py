@@ -34,7 +34,7 @@ def test_a_loss_that_is_nan_ends_the_job_at_that_step(
     script(monkeypatch, POISONED)
     job = submitted(runner.store, model, steps=500)
     for _ in range(2):
-        runner.run(job.id)
+        runner.run()
     failed = runner.store.get(job.id)
     assert failed.error is not None
     assert (failed.error.code, failed.error.retryable, failed.attempt) == ("training_diverged", False, 1)
@@ -49,7 +49,7 @@ def test_a_step_that_never_ends_is_told_and_its_process_killed(
     script(monkeypatch, frozen)
     runner = a_runner(engine, model.folder.parent, tmp_path, stall_seconds=1, renew_seconds=0.2, lease_seconds=60)
     job = submitted(runner.store, model)
-    runner.run(job.id)
+    runner.run()
     queued = runner.store.get(job.id)
     assert (str(queued.status), queued.failures) == ("queued", 1)
     (lost,) = [event for event in runner.store.events(job.id) if event.type == "job.lost"]

@@ -28,9 +28,9 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @contextmanager
-def running(runner: Runner, job: Job) -> Iterator[None]:
-    """The job is being run meanwhile; at the end it was run."""
-    thread = threading.Thread(target=runner.run, args=(job.id,))
+def running(runner: Runner) -> Iterator[None]:
+    """A job is being run meanwhile; at the end it was run."""
+    thread = threading.Thread(target=runner.run)
     thread.start()
     try:
         yield
@@ -58,7 +58,7 @@ def assert_done_at_once(runner: Runner, job: Job) -> None:
 def test_the_work_folder_is_full_in_training(engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path) -> None:
     runner = a_runner(engine, model.folder.parent, tmp_path, work_dir=disk.folder / "work", renew_seconds=1)
     job = submitted(runner.store, model, steps=200)
-    with running(runner, job):
+    with running(runner):
         checkpoints = disk.folder / "work" / job.id / "attempt-1" / "checkpoints"
         wait_for(lambda: any(checkpoints.glob("step-*")), 60)
         disk.fill(leaving=64 << 10)
@@ -79,7 +79,7 @@ def test_the_artefact_store_is_full(
     runner = a_runner(engine, model.folder.parent, tmp_path, artifacts_url=store, renew_seconds=0.5)
     job = submitted(runner.store, model, steps=5)
     disk.fill(leaving=100 << 10)
-    with running(runner, job):
+    with running(runner):
         wait_for(lambda: waiting(runner, job), 90)
         assert str(runner.store.get(job.id).phase) == "publishing"
         assert not list(disk.folder.rglob(".new-*")), "half a file is left"
@@ -97,7 +97,7 @@ def stuck(
     runner = a_runner(engine, model.folder.parent, tmp_path, artifacts_url=store, renew_seconds=0.5)
     job = submitted(runner.store, model)
     disk.fill()
-    with running(runner, job):
+    with running(runner):
         wait_for(lambda: waiting(runner, job), 30)
         yield runner, job
 

@@ -24,7 +24,7 @@ def test_memory_and_descriptors_stay_as_they_are(
     def run(times: int) -> None:
         for _ in range(times):
             job = submitted(runner.store, model)
-            runner.run(job.id)
+            runner.run()
             assert str(runner.store.get(job.id).status) == "succeeded"
 
     run(warm)

@@ -12,12 +12,13 @@ SCENARIO = Scenario(
         "tests/store/test_lists.py::test_another_tenants_generator_does_not_exist",
     ),
     switches=(
+        # Of the two walls either holds alone: what queries say cannot be missed while Postgres looks too.
         Switch(
-            mechanism="tenant scoping",
-            module="jobs.store",
-            there="    return (jobs.c.id == job_id,) if tenant is None else (jobs.c.id == job_id, jobs.c.tenant == tenant)",
-            instead="    return (jobs.c.id == job_id,)",
-            tests=("tests/api/test_auth.py::test_another_tenants_ids_do_not_exist",),
+            mechanism="tenant scoping by row-level security",
+            module="jobs.wall",
+            there='return {} if tenant is None else {SETTING: tenant, "role": ROLE}',
+            instead="return {}",
+            tests=("tests/store/test_wall.py",),
             quick=True,
         ),
     ),
