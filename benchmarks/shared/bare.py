@@ -92,7 +92,10 @@ def bare(answers: Sequence[Answer], folder: Path) -> Iterator[str]:
 def main(file: Path) -> None:
     """Serve until SIGTERM."""
     app = make_app([Answer(**each) for each in json.loads(file.read_text())])
-    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
+    # Only where a socket names its protocol does asyncio send what is short at once, as it does of sockets of its own.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(2048)
         print(listening.getsockname()[1], flush=True)
         uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)).run([listening])
 
