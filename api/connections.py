@@ -17,6 +17,8 @@ BODY_SECONDS = 20.0
 """For its body, of a mebibyte at most."""
 READ_SECONDS = 20.0
 """For a client that does not read what it asked for."""
+LINGER_SECONDS = 2.0
+"""For what a client still sends whose request was refused before it was read."""
 HALVES_OF_ONE, HALVES = 128, 512
 """Connections that may wait for the rest of a request at once, of one address and in all."""
 
@@ -74,10 +76,13 @@ class Connection(H11Protocol):
         self._waits: object = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
+        self._refused = False
         self._await(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:
         """Read on, and wait for what is left of the request, if it has come in part."""
+        if self._refused:
+            return
         super().data_received(data)
         state = self.conn.their_state
         self._await(state if state in (h11.IDLE, h11.SEND_BODY) else None)
@@ -100,6 +105,16 @@ class Connection(H11Protocol):
             self._read_timer.cancel()
             self._read_timer = None
         super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and leave out what still comes of it for a while. A socket that is closed before
+        all is read answers the rest with a reset, which may reach the client before the refusal."""
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=msg.encode()), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def give_up(self) -> None:
         """Close the connection; a client that has not finished the head of its request is told why."""

@@ -59,6 +59,15 @@ def next_status(client: socket.socket) -> int:
     return answer.status
 
 
+@pytest.mark.parametrize("rest", [0, 1 << 20])
+def test_a_refusal_comes_whole_whatever_is_still_sent(impatient: Service, rest: int) -> None:
+    """The service does not read a body of what is no request; but the client may be sending one."""
+    for _ in range(20):
+        with connected(impatient, b"GET / HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n") as client:
+            client.sendall(b"x" * rest)
+            assert next_status(client) == 400
+
+
 @pytest.mark.parametrize("sent", [b"", HALF], ids=["nothing", "half a head"])
 def test_a_head_that_does_not_come_is_waited_for_no_longer(impatient: Service, sent: bytes) -> None:
     with connected(impatient, sent) as client:
