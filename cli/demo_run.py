@@ -41,7 +41,7 @@ class Demonstration:
 
 SEED = 7
 SNEAKERS = Demonstration(
-    "fashion", {"Sneaker": "Bag"}, 2560, {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
+    "fashion", {"Sneaker": "Bag"}, 3072, {"unlearning_accuracy": 0.99, "retained_accuracy_drop": 0.05}
 )
 PISTOLS = Demonstration(
     "emoji",
