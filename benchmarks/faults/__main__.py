@@ -62,20 +62,27 @@ class Tried:
         ran, *without = (
             dataclasses.asdict(each) | {"output": ""} for each in (self.ran, *(r for _, r in self.without))
         )
-        (folder / _KEPT).write_text(json.dumps({"full": self.full, "ran": ran, "without": without}))
+        kept = {"scenario": _said(self.scenario), "full": self.full, "ran": ran, "without": without}
+        (folder / _KEPT).write_text(json.dumps(kept))
 
     @classmethod
     def kept(cls, scenario: Scenario, folder: Path) -> Tried | None:
-        """Read what :meth:`keep` wrote; None where there is nothing, or nothing of these switches."""
+        """Read what :meth:`keep` wrote; None where there is nothing, or the scenario was another."""
         if not (folder / _KEPT).is_file():
             return None
         found = json.loads((folder / _KEPT).read_text())
         ran, *without = (
             Ran(**each | {"figures": tuple(each["figures"])}) for each in (found["ran"], *found["without"])
         )
-        if len(without) != len(scenario.switches):
+        if found.get("scenario") != _said(scenario):
             return None
         return cls(scenario, found["full"], ran, list(zip(scenario.switches, without, strict=True)))
+
+
+def _said(scenario: Scenario) -> object:
+    """What a scenario runs: its tests, and its switches with theirs. As JSON has it."""
+    switches = [dataclasses.asdict(switch) | {"mechanism": "", "quick": False} for switch in scenario.switches]
+    return json.loads(json.dumps({"tests": scenario.tests, "switches": switches}))
 
 
 def tried(name: str, longest: float, folder: Path) -> Tried:

@@ -4,7 +4,9 @@ tests is read as it was, and said."""
 from __future__ import annotations
 
 import ast
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +142,17 @@ def test_what_was_kept_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert not module.tried("zombie", 60, tmp_path / "elsewhere").ok
     assert not (tmp_path / "elsewhere").exists(), "what did not hold is kept"
     assert asked == [True, False], "a switch is tried in the quick form"
+
+
+@pytest.mark.parametrize("other", [{"instead": "another"}, {"module": "jobs.rows"}, {"tests": ("tests/x.py",)}])
+def test_what_was_kept_of_another_scenario_counts_for_nothing(tmp_path: Path, other: dict[str, Any]) -> None:
+    said = result(Ran(0, 1, 0, 0, (), 3.2, ""))
+    said.keep(tmp_path / "zombie")
+    assert module.Tried.kept(said.scenario, tmp_path / "zombie") is not None
+    (switch,) = said.scenario.switches
+    changed = dataclasses.replace(said.scenario, switches=(dataclasses.replace(switch, **other),))
+    assert module.Tried.kept(changed, tmp_path / "zombie") is None
+    assert module.Tried.kept(dataclasses.replace(said.scenario, tests=("tests/x.py",)), tmp_path / "zombie") is None
 
 
 def test_a_page_of_what_is_kept_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
