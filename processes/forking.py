@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -47,13 +48,13 @@ class Forked(Running):
                 message = b""
             if not message:
                 kill_group(self.pid)
-            self.exit_code = json.loads(message)["status"] if message else -9
+            self.exit_code = json.loads(message)["status"] if message else -signal.SIGKILL
             self._channel.close()
         return True
 
     def _reap(self) -> int:
         self.exit_code = self.wait(_ENDED_SECONDS)
-        return -9 if self.exit_code is None else self.exit_code
+        return -signal.SIGKILL if self.exit_code is None else self.exit_code
 
 
 class ForkServer:

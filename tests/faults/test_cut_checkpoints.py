@@ -7,17 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from sfd_core.families.loading import load_base
-from sfd_core.request.recipe import Recipe
 from sfd_core.storage import is_full
 from sfd_core.training import checkpoint
 from sfd_core.training.checkpoint import CheckpointDamaged
-from sfd_core.training.state import TrainingState, start
+from sfd_core.training.state import TrainingState
 from tests.support.cut import forked, killed_at_byte
 from tests.support.small_disk import small_disk
-from tests.support.tiny_model import make_tiny_model
+from tests.support.training import states_of
 
 Make = Callable[[int], TrainingState]
 PAGE = 4096
@@ -26,14 +23,7 @@ PAGE = 4096
 
 @pytest.fixture(scope="module")
 def state_at(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    base = load_base(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-    def make(step: int) -> TrainingState:
-        state = start(base, Recipe(), 0, torch.device("cpu"))
-        state.step = state.images = step
-        return state
-
-    return make
+    return states_of(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def evenly(points: int, upto: int) -> list[int]:

@@ -7,30 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from sfd_core.families.loading import load_base
-from sfd_core.request.recipe import Recipe
 from sfd_core.training import checkpoint
 from sfd_core.training.checkpoint import CheckpointDamaged
-from sfd_core.training.state import TrainingState, start
-from tests.support.tiny_model import make_tiny_model
+from sfd_core.training.state import TrainingState
+from tests.support.training import states_of
 
 Make = Callable[[int], TrainingState]
 
 
 @pytest.fixture(scope="module")
 def state_at(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    base = load_base(make_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-    def make(step: int) -> TrainingState:
-        state = start(base, Recipe(), 0, torch.device("cpu"))
-        state.step = state.images = step
-        with torch.no_grad():
-            state.generator.conv_out.bias.fill_(step)
-        return state
-
-    return make
+    return states_of(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def test_the_newest_of_any_attempt_is_restored(state_at: Make, tmp_path: Path) -> None:
