@@ -107,9 +107,11 @@ def test_without_keys_the_tenant_is_default(service: Service) -> None:
 
 def test_the_dashboard_shows_what_is_limited(guarded: Service, acme: dict[str, str], bearer: Bearer) -> None:
     with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, acme)) as browser:
-        assert "of 5000" not in browser.get("/").text
-        limit(guarded, queued_jobs=5000)
-        assert re.search(r"queued jobs: \d+ of 5000", browser.get("/").text)
+        assert "Queued jobs" not in browser.get("/").text
+        limit(guarded, queued_jobs=5000, stored_bytes=50_000_000)
+        page = browser.get("/").text.replace("\u202f", " ").replace("\u00a0", " ")
+        assert re.search(r"Queued jobs: \d+ of 5 000", page)
+        assert re.search(r"Stored bytes: \S+ [kMG]?B of 50\.0 MB", page)
 
 
 def test_fields_are_structured(guarded: Service) -> None:
