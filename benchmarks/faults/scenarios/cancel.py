@@ -16,11 +16,11 @@ SCENARIO = Scenario(
     ),
     switches=(
         Switch(
-            mechanism="cancel asked for at the publication",
-            module="jobs.fence",
-            there="            if job.status is Status.CANCELLING:\n                return rows.move(connection, job, Status.CANCELLED, EventType.CANCELLED)\n            _insert_publication",
-            instead="            _insert_publication",
-            tests=("tests/faults/test_cancelled_publication.py",),
+            mechanism="question whether a cancel was asked for",
+            module="worker.runner",
+            there="        if self.lease.cancel_requested():\n            if child",
+            instead="        if self.lease.cancel_requested() and not self.runner:\n            if child",
+            tests=("tests/faults/test_promise.py::test_cancel_in_training_stops_within_ten_seconds",),
         ),
     ),
 )

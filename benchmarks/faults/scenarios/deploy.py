@@ -9,10 +9,10 @@ SCENARIO = Scenario(
     tests=("tests/faults/test_promise.py::test_a_deploy_costs_no_failure_and_no_work",),
     switches=(
         Switch(
-            mechanism="SIGTERM that asks for a checkpoint",
-            module="worker.training_process",
-            there="lambda number, frame: stop.set()",
-            instead="lambda number, frame: sys.exit(1)",
+            mechanism="handing back at a stop",
+            module="worker.runner",
+            there="        if self.runner.shutting_down.is_set():\n            if child",
+            instead="        if not self.runner:\n            if child",
             tests=("tests/faults/test_promise.py::test_a_deploy_costs_no_failure_and_no_work",),
         ),
     ),

@@ -12,10 +12,10 @@ SCENARIO = Scenario(
     ),
     switches=(
         Switch(
-            mechanism="end with the runner",
-            module="worker.training_process",
-            there="    end_with_the_runner()\n",
-            instead="    if not folder:\n        end_with_the_runner()\n",
+            mechanism="search for leases that ran out",
+            module="worker.reaper",
+            there="self.store.expire_leases(max_failures=self.settings.max_failures)",
+            instead="()",
             tests=("tests/faults/test_promise.py::test_the_whole_worker_is_killed",),
         ),
     ),
