@@ -60,7 +60,7 @@ class Forked(Running):
 class ForkServer:
     """The server of one ``module``, started by :meth:`start` or when it is first asked; one that ends is started anew.
     ``log``: what it writes; ``environment``: beside ours while it imports; processes have ours alone. On other systems
-    than Linux it refuses."""
+    than Linux it refuses. It dies with us, also while it imports: so whichever thread starts it must outlive it."""
 
     def __init__(self, module: str, log: Path, environment: dict[str, str] | None = None) -> None:
         self.module, self.log, self.environment = module, log, environment or {}
@@ -145,7 +145,12 @@ class ForkServer:
             command = [sys.executable, "-P", "-m", "processes.fork_server", str(theirs.fileno()), self.module]
             with theirs:
                 self._server = Process(
-                    command, self.log, environment=self.environment, descriptors=[theirs.fileno()], whole=False
+                    command,
+                    self.log,
+                    environment=self.environment,
+                    descriptors=[theirs.fileno()],
+                    tied=True,
+                    whole=False,
                 )
             self._control = ours
         return self._control

@@ -7,6 +7,7 @@ for samples are taken as many at a time as one batch has images, so that those t
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
@@ -75,6 +76,7 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
         forks = fork_server(settings.work_dir)
         runner = Runner(settings, store, artifacts, name, forks)
         signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
+        atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
         register_run(app, runner)
     else:

@@ -131,6 +131,19 @@ def test_when_whoever_asked_is_killed_its_input_ends_and_the_server_goes(tmp_pat
     wait_for(lambda: all(map(gone, pids)), 30)
 
 
+def test_a_server_that_still_imports_goes_with_whoever_started_it(tmp_path: Path) -> None:
+    pipe, log = tmp_path / "pipe", tmp_path / "server.log"
+    os.mkfifo(pipe)
+    environment = {**os.environ, **HERE, "FORKED_IMPORTS_UNTIL": str(pipe)}
+    asker = subprocess.Popen([sys.executable, "-c", WHOSE, str(tmp_path), MODULE], env=environment)
+    wait_for(lambda: log.exists() and log.read_text().endswith("\n"), 30)
+    importing = int(log.read_text())
+    assert not gone(importing)
+    asker.kill()
+    asker.wait()
+    wait_for(lambda: gone(importing), 30)
+
+
 def test_a_server_that_is_killed_takes_its_processes_along_and_is_started_anew(
     server: ForkServer, tmp_path: Path
 ) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import alembic.command
 import pytest
 from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from jobs import schema
 from jobs.database import MIGRATIONS, downgrade, head, migrate, revision
 from jobs.states import Status
 from jobs.store import JobStore
 from tests.store.making import created, in_state
+from tests.support.waiting import wait_for
 
 # Everything that Postgres knows of a schema: what columns, constraints and indexes say in its own words.
 CATALOGUE = """
@@ -79,6 +81,48 @@ def test_migrating_again_keeps_the_jobs(store: JobStore, database_url: str) -> N
     job = created(store)
     migrate(database_url)
     assert store.get(job.id) == job
+
+
+WAITS = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+     WHERE NOT granted AND datname = current_database()
+"""
+
+
+@pytest.mark.parametrize(
+    "locks",
+    [
+        ("jobs", "tenant_usage"),  # as a lease that is given up does, by a trigger
+        ("jobs", "tenants"),
+        ("reports", "jobs"),
+        ("tenant_usage", "jobs"),
+        ("outbox", "tenants"),
+    ],
+)
+def test_a_migration_gives_way_to_who_is_at_work(empty_database_url: str, locks: tuple[str, str]) -> None:
+    """One that has what the other waits for, and waits for what the other has: whoever is at work loses nothing."""
+    migrate(empty_database_url)
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    first, then = (text(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE") for table in locks)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as looking:
+        with engine.begin() as at_work:
+            at_work.execute(first)
+            down = pool.submit(downgrade, empty_database_url, "0005")
+            wait_for(lambda: looking.execute(text(WAITS)).scalar_one())
+            at_work.execute(then)
+        down.result(60)
+    assert revision(empty_database_url) == "0005"
+
+
+@pytest.mark.slow
+def test_a_migration_that_gets_no_lock_says_so_in_the_end(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0005")
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as at_work:
+        at_work.execute(text("LOCK TABLE jobs IN ROW EXCLUSIVE MODE"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate(empty_database_url)
+    assert revision(empty_database_url) == "0005"
 
 
 ROWS = """

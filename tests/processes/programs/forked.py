@@ -18,6 +18,9 @@ def preload() -> str | None:
         return "it said so"
     if "FORKED_STARTS_A_THREAD" in os.environ:
         threading.Thread(target=threading.Event().wait, name="busybody", daemon=True).start()
+    if "FORKED_IMPORTS_UNTIL" in os.environ:
+        print(os.getpid(), flush=True)
+        Path(os.environ["FORKED_IMPORTS_UNTIL"]).read_text()  # a pipe: until somebody writes
     print("imported")  # to the server's log, once, and to no process's output
     return None
 
