@@ -15,7 +15,7 @@ HEAD_SECONDS = 10.0
 """For the head of a request, from the first that is heard of it."""
 BODY_SECONDS = 20.0
 """For its body, of a mebibyte at most."""
-READ_SECONDS = 20.0
+READ_SECONDS = 15.0
 """For a client that does not read what it asked for."""
 LINGER_SECONDS = 2.0
 """For what a client still sends whose request was refused before it was read."""

@@ -6,13 +6,32 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs import events
 from jobs.events import NewEvent
 from jobs.job import Job, JobError, JsonObject
 from jobs.schema import jobs, outbox
 from jobs.states import HELD, TERMINAL, EventType, Phase, Status, check_move
+
+_COUNTED_REQUEST = """
+    jsonb_set(
+        CASE WHEN jsonb_typeof(jobs.request #> '{retain,prompts}') = 'array'
+             THEN jsonb_set(jobs.request, '{retain,prompts}',
+                            to_jsonb(jsonb_array_length(jobs.request #> '{retain,prompts}')))
+             ELSE jobs.request END,
+        '{forget}',
+        (SELECT jsonb_agg(CASE WHEN jsonb_typeof(item -> 'prompts') = 'array'
+                               THEN jsonb_set(item, '{prompts}', to_jsonb(jsonb_array_length(item -> 'prompts')))
+                               ELSE item END ORDER BY place)
+           FROM jsonb_array_elements(jobs.request -> 'forget') WITH ORDINALITY AS items (item, place)))
+"""
+COUNTED = (
+    *(column for column in jobs.c if column is not jobs.c.request),
+    literal_column(_COUNTED_REQUEST, JSONB).label("request"),
+)
+"""A job's columns where its request's lists of prompts are not needed: their lengths stand in their place."""
 
 
 def to_job(row: Row[Any]) -> Job:

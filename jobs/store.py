@@ -175,7 +175,9 @@ class JobStore(WorkerCommands, Reaping):
         limit: int = 20,
         after: str | None = None,
     ) -> Page[Job]:
-        """Return a page of the tenant's jobs, newest first. ``after``: the ``next`` of the page before.
+        """Return a page of the tenant's jobs, newest first, of whose requests' lists of prompts it has how long they
+        are: ten thousand prompts a job take longer to read than all the rest. ``after``: the ``next`` of the page
+        before.
 
         Raises:
             BadCursor: ``after`` is not such a cursor.
@@ -188,7 +190,7 @@ class JobStore(WorkerCommands, Reaping):
             where += (jobs.c.base_model == base_model.replace("\0", "\ufffd"),)
         if after is not None:
             where += (jobs.c.id < read_cursor("job", after),)
-        newest = select(jobs).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)
+        newest = select(*rows.COUNTED).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)
         with self._of(tenant).connect() as connection:
             found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
         return page(found, limit, rows.to_job)

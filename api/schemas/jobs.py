@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -74,8 +74,12 @@ class Forgotten(Output):
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Forgotten:
         """Describe what is forgotten, from a request's item, which has the prompts themselves, or a generator's."""
-        prompts = item.get("prompts", 0)
-        return cls(**{**item, "prompts": prompts if isinstance(prompts, int) else len(prompts)})
+        return cls(**{**item, "prompts": _count(item.get("prompts", 0))})
+
+
+def _count(prompts: int | Sequence[str]) -> int:
+    """How many prompts a list has, which a generator and a page of jobs know only the length of."""
+    return prompts if isinstance(prompts, int) else len(prompts)
 
 
 class JobLinks(Output):
@@ -152,7 +156,7 @@ class JobObject(Output):
             base_model=job.base_model,
             base_model_digest=job.base_model_digest,
             forget=[Forgotten.of(item) for item in request["forget"]],
-            retain=RetainObject(prompts=len(request["retain"]["prompts"])) if "retain" in request else None,
+            retain=RetainObject(prompts=_count(request["retain"]["prompts"])) if "retain" in request else None,
             budget=request["budget"],
             recipe=request["recipe"],
             thresholds=request["thresholds"],

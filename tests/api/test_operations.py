@@ -19,7 +19,7 @@ import pytest
 from api.openapi import text
 from jobs.settings import Settings
 from tests.api.making import body, is_problem, submitted
-from tests.support.serving import Service, serving
+from tests.support.serving import Service, serving, serving_process
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,33 +192,11 @@ def test_the_reference_has_every_operation_and_every_error(service: Service) -> 
         assert f'id="{anchor}"' in page, anchor
 
 
-@pytest.fixture
-def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``python -m api`` as it is run in production, and its URL."""
-    environment = settings.model_copy(update={"port": 0}).environment()
-    started = subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        env={**os.environ, **environment, "LETHE_LOG_FORMAT": "json"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert started.stderr is not None
-    url = None
-    while url is None:
-        line = started.stderr.readline()
-        assert line, "the process ended"
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            url = found[0]
-    yield started, url
-    started.kill()
-    started.wait()
-    started.stderr.close()
-
-
-def test_a_stop_ends_open_streams_and_finishes(process: tuple[subprocess.Popen[str], str], service: Service) -> None:
-    started, url = process
+def test_a_stop_ends_open_streams_and_finishes(settings: Settings, service: Service, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     job_id = submitted(service)
     with (
+        serving_process(settings, log) as (started, url),
         httpx.Client(base_url=url, timeout=20) as http,
         http.stream("GET", f"/v1/jobs/{job_id}/events", headers={"accept": "text/event-stream"}) as stream,
     ):
@@ -227,9 +205,8 @@ def test_a_stop_ends_open_streams_and_finishes(process: tuple[subprocess.Popen[s
         started.send_signal(signal.SIGTERM)
         for _ in lines:  # ends whole, not by a broken connection
             pass
-    assert started.wait(5) == 0
-    assert started.stderr is not None
-    logged = [json.loads(line) for line in started.stderr.read().splitlines()]
+        assert started.wait(5) == 0
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
     request = next(entry for entry in logged if entry["event"] == "request")
     assert {"method", "path", "route", "status", "milliseconds", "request_id"} <= set(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 
 import pytest
@@ -13,7 +14,7 @@ from jobs.generators import GeneratorStore
 from jobs.paging import Page
 from jobs.states import Status
 from jobs.store import Job, JobStore
-from tests.store.making import claimed, created, in_state, publication
+from tests.store.making import claimed, created, in_state, new_job, publication
 
 
 def walk(store: JobStore, limit: int, status: Status | None = None) -> list[Page[Job]]:
@@ -31,6 +32,23 @@ def test_pages_make_the_whole_newest_first(store: JobStore, limit: int) -> None:
     assert [job.id for page in pages for job in page.data] == ids[::-1]
     assert [len(page.data) for page in pages[:-1]] == [limit] * (len(pages) - 1)
     assert [page.has_more for page in pages] == [True] * (len(pages) - 1) + [False]
+
+
+def test_a_page_has_how_many_prompts_there_are_and_all_else_as_it_is(store: JobStore) -> None:
+    prompts = {"prompts": [f"a photo of {i}" for i in range(7)]}
+    plain, own = {"concept": "gun", "override": "umbrella"}, {"concept": "b", "override": prompts, **prompts}
+    long = {"forget": [own, plain, {**own, "concept": "c"}], "retain": prompts}
+    for more in ({}, long):
+        new = new_job()
+        store.create(dataclasses.replace(new, request={**new.request, **more}))
+    counted, same = store.list("acme", limit=2).data
+    assert same == store.get(same.id)
+    whole = store.get(counted.id)
+    assert whole.request["retain"] == prompts
+    of_seven = {**own, "prompts": 7}
+    expected = {**whole.request, "forget": [of_seven, plain, {**of_seven, "concept": "c"}], "retain": {"prompts": 7}}
+    assert dataclasses.replace(counted, request=whole.request) == whole
+    assert counted.request == expected
 
 
 def test_no_jobs(store: JobStore) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +78,26 @@ def serving(settings: Settings, patience: Patience = PATIENCE) -> Iterator[Servi
         thread.join(20)
         engine.dispose()
     assert not thread.is_alive(), "the service does not stop"
+
+
+@contextmanager
+def serving_process(settings: Settings, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """``python -m api`` as it is run in production, with JSON lines in ``log``, and its URL; killed at the end."""
+    environment = settings.model_copy(update={"port": 0}).environment()
+    with log.open("wb") as stream:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "api"], env={**os.environ, **environment, "LETHE_LOG_FORMAT": "json"}, stderr=stream
+        )
+
+    def url() -> re.Match[str] | None:
+        assert started.poll() is None, log.read_text()
+        return re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+
+    try:
+        yield started, wait_for(url, 30)[0]
+    finally:
+        started.kill()
+        started.wait()
 
 
 def write_manifest(folder: Path, name: str = "fashion", concepts: tuple[str, ...] = CONCEPTS) -> None:
