@@ -111,10 +111,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (METRICS, "with torch.random.fork_rng():"): "keeps the generators of GPUs as well, which draw nothing here",
     (
         METRICS,
-        "[torch.cdist(block, manifold).kthvalue(k + 1).values for block in manifold.split(MANIFOLD_BLOCK)]",
-    ): "the last of two dimensions, which is the default",
-    (
-        METRICS,
         "logits = torch.from_numpy(probabilities).double().clamp(min=2e-12).log()",
     ): "p log p of either is nothing beside the score",
 }

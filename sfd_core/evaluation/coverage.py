@@ -103,7 +103,7 @@ class _Covered:
         if len(ref) <= k:
             raise ValueError(f"coverage takes more than k = {k} pictures of the base model a concept, not {len(ref)}")
         # The nearest of all is the picture itself, so the k-th neighbour has rank k + 1.
-        radii = torch.cdist(ref, ref).kthvalue(k + 1, dim=1, keepdim=True).values
+        radii = torch.cdist(ref, ref).topk(k + 1, dim=1, largest=False).values[:, -1:]
         by_group = np.stack(
             [_any(made[g::JACKKNIFE_GROUPS], ref, radii) for g in range(JACKKNIFE_GROUPS)], axis=1
         )  # [m, groups]

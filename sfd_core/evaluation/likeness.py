@@ -41,7 +41,7 @@ class Likeness:
         reference = torch.from_numpy(extract(images)).double()
         k = max(1, round(NEAREST * len(reference)))
         # The nearest of all is the image itself, so the k-th neighbour has rank k + 1.
-        reach = torch.cdist(reference, reference).kthvalue(k + 1, dim=1).values
+        reach = torch.cdist(reference, reference).topk(k + 1, dim=1, largest=False).values[:, -1]
         return cls(extract, reference, reach)
 
     def of(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:

