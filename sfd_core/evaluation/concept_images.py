@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,9 @@ from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.judge import Judgement
 from sfd_core.evaluation.questions import Sample
 from sfd_core.evaluation.rates import Labels
+from sfd_core.evaluation.second_thread import second_thread
+
+T = TypeVar("T")
 
 FIRST_SEED, SEEDS_A_CONCEPT = 1_000_000_000, 1_000_000
 """Image i of concept k is made from seed FIRST_SEED + k * SEEDS_A_CONCEPT + i: the same in every evaluation, and none
@@ -92,22 +98,37 @@ def judge_samples(
     """
     done, of = 0, sum(counts.values())
     by_label: dict[int, ConceptImages] = {}
-    for label, n in counts.items():
-        if label in refused:
-            nothing = Judgement.of_nothing(n, len(evaluators.model.concepts))
-            by_label[label] = ConceptImages(nothing, nothing if evaluators.second_judge else None)
-            done += n
-            yield done, of, Judgements(by_label)
-            continue
+    concepts = len(evaluators.model.concepts)
+    with second_thread() as beside:
+
+        def chunks() -> Iterator[tuple[int, int, Future[ConceptImages]]]:
+            for label, n in counts.items():
+                for i in range(0, n, CHUNK):
+                    seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]
+                    if label in refused:
+                        nothing = Judgement.of_nothing(len(seeds), concepts)
+                        look = partial(ConceptImages, nothing, nothing if evaluators.second_judge else None)
+                    else:
+                        images = sample([label] * len(seeds), seeds)
+                        look = partial(_look, images, label, seeds, evaluators, label not in forgotten)
+                    yield label, i + len(seeds), beside(look)
+
         pieces = []
-        for i in range(0, n, CHUNK):
-            seeds = [seed_offset + seed for seed in seeds_of(label, n)[i : i + CHUNK]]
-            images = sample([label] * len(seeds), seeds)
-            pieces.append(_look(images, label, seeds, evaluators, label not in forgotten))
-            done += len(seeds)
-            if len(pieces) * CHUNK >= n:
+        for label, n, looking in _one_behind(chunks()):  # one is looked at while the next is drawn
+            pieces.append(looking.result())
+            if n == counts[label]:
                 by_label[label] = _joined(pieces)
-            yield done, of, Judgements(by_label)
+                pieces, done = [], done + n
+            yield done + n * bool(pieces), of, Judgements(by_label)
+
+
+def _one_behind(items: Iterable[T]) -> Iterator[T]:
+    """Each of ``items`` once the next has been made."""
+    before: list[T] = []
+    for item in items:
+        yield from before
+        before = [item]
+    yield from before
 
 
 def _look(

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sfd_core.evaluation.field_types import Count, Share
 from sfd_core.evaluation.intervals import Interval, paired_difference, z_of_all
+from sfd_core.evaluation.second_thread import second_thread
 from sfd_core.evaluation.section import Section
 from sfd_core.evaluation.verdict import each_judge
 from sfd_core.request.recipe import Time
@@ -142,24 +144,28 @@ def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFou
         by_generator: list[list[Hits]] = []
         by_base_model: list[list[Hits]] = []
         completed: dict[float, list[list[list[Hits]]]] = {t: [] for t in levels}
-        for piece in _pieces(many):
-            images = own.drawn("generator", own.asked(item, many)[piece], _seeds(setting, label, 0, many)[piece])
-            by_generator.append(seen(images, label))
-            yield (done := done + len(images)), of, None
-        for piece in _pieces(started):
-            c, seeds = own.asked(item, started)[piece], _seeds(setting, label, 0, started)[piece]
-            images = own.drawn("base_model", c, seeds)
-            by_base_model.append(seen(images, label))
-            yield (done := done + len(images)), of, None
-            instead = own.overrides(c, _rng(seeds[0]))
-            for level, t in enumerate(levels):
-                x_t = own.noised(images, t, _seeds(setting, label, 1 + level, started)[piece])
-                ways = (
-                    own.completed("generator", x_t, t, c),
-                    own.completed("base_model", x_t, t, instead),
-                    own.completed("base_model", x_t, t, c),
-                )
-                completed[t].append([seen(finished, label) for finished in ways])
+        with second_thread() as beside:
+            c, seeds = own.asked(item, many), _seeds(setting, label, 0, many)
+            draw = partial(own.drawn, "generator")
+            drawings = [beside(partial(draw, c[piece], seeds[piece])) for piece in _pieces(many)]
+            for piece in _pieces(started):
+                c, seeds = own.asked(item, started)[piece], _seeds(setting, label, 0, started)[piece]
+                images = own.drawn("base_model", c, seeds)
+                by_base_model.append(seen(images, label))
+                yield (done := done + len(images)), of, None
+                instead = own.overrides(c, _rng(seeds[0]))
+                for level, t in enumerate(levels):
+                    x_t = own.noised(images, t, _seeds(setting, label, 1 + level, started)[piece])
+                    ways = (
+                        own.completed("generator", x_t, t, c),
+                        own.completed("base_model", x_t, t, instead),
+                        own.completed("base_model", x_t, t, c),
+                    )
+                    completed[t].append([seen(finished, label) for finished in ways])
+                    yield (done := done + len(images)), of, None
+            for drawing in drawings:
+                images = drawing.result()
+                by_generator.append(seen(images, label))
                 yield (done := done + len(images)), of, None
         found[label] = [
             DepthHits(
