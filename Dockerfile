@@ -44,8 +44,8 @@ RUN pip install --no-cache-dir --no-deps /app
 FROM base AS worker
 COPY --from=build-worker /opt/venv /opt/venv
 COPY models /app/models
-# Two torch processes that spin on the same cores take each other's time.
-ENV GOMP_SPINCOUNT=0
+# As `lethe up` sets it (local/stack.py): torch's threads spin a little where they wait for each other.
+ENV GOMP_SPINCOUNT=2000
 USER 10001:10001
 VOLUME /data
 # The sampler is the same image with `sample` in place of `train`.

@@ -17,7 +17,7 @@ import pytest
 from jobs.settings import Settings
 from local.errors import LocalError
 from local.services import services
-from local.stack import running
+from local.stack import SPIN_COUNT, running
 from tests.local.conftest import eventually, kill, processes_of, run_program, says, served
 from tests.support.tiny_model import make_tiny_edm_model, make_tiny_model
 
@@ -66,7 +66,7 @@ def test_runs_answers_and_stops_whole(root: Path) -> None:
         assert set(pids) == {"api", "worker", "sampler"}
         environment = psutil.Process(pids["worker"]).environ()
         assert environment["LETHE_DATABASE_URL"] == stack.database_url
-        assert environment["GOMP_SPINCOUNT"] == "0"
+        assert environment["GOMP_SPINCOUNT"] == SPIN_COUNT
 
         kill(pids["api"])
         eventually(lambda: stack.supervisor.pids().get("api", pids["api"]) != pids["api"])
