@@ -135,7 +135,8 @@ def test_two_processes_make_the_generator_of_one(model: BaseModel, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("killed", "shard"), [pytest.param("0", False, marks=pytest.mark.slow), ("1", False), ("1", True)]
+    ("killed", "shard"),
+    [pytest.param(rank, False, marks=pytest.mark.slow) for rank in "01"] + [("1", True)],
 )
 def test_one_that_is_killed_ends_all_of_them(model: BaseModel, tmp_path: Path, killed: str, shard: bool) -> None:
     """The attempt fails, with words; the next goes on where its last checkpoint was, and stops with another when it is
@@ -199,7 +200,8 @@ def test_a_job_survives_the_death_of_one_of_its_processes(service: Service, shar
     assert not any(runs(rank) for rank in ranks.values())
 
 
-@pytest.mark.parametrize("stopped", [pytest.param("0", marks=pytest.mark.slow), "1"])
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped", ["0", "1"])
 def test_a_job_survives_one_of_its_processes_that_hangs(service: Service, stopped: str) -> None:
     """It is there, so nobody ends the others, and they wait for it: only the runner sees that nothing moves."""
     job = service.submit()
