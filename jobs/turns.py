@@ -53,8 +53,8 @@ def in_turn(connection: Connection, *waits: ColumnElement[bool]) -> Sequence[str
 
 
 def pass_on(connection: Connection, memory_bytes: int | None) -> bool:
-    """Announce the oldest job again that waits and is too large for a worker with so much memory, where one that is
-    idle has the room. Returns whether there is such a job."""
+    """Write a message again of the oldest job that waits and is too large for a worker with so much memory, where one
+    that is idle has the room. Returns whether there is such a job."""
     idle = workers.largest(connection, idle=True)
     if memory_bytes is None or idle is None or (idle.memory_bytes is not None and idle.memory_bytes <= memory_bytes):
         return False

@@ -63,8 +63,8 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept on the device from one step to the next, in bytes. ``weights``: of base model, generator, fake score
-    and average, each once; ``optimizer``: what Adam keeps; ``gradients``: of both trained networks."""
+    """The bytes that are on the device from one step to the next. ``weights``: of base model, generator, fake score and
+    average, each once; ``optimizer``: what Adam keeps; ``gradients``: of both trained networks."""
 
     weights: int
     optimizer: int
