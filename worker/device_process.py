@@ -20,7 +20,7 @@ def main(wanted: str, gpus: int) -> None:
     """Print what the device ``wanted`` is, as ``LETHE_DEVICE`` names it, and the first of so many."""
     device = pick_device(wanted)
     if device.type == "cuda":  # nothing is put on it, which may be full
-        which = [device] if gpus == 1 else range(min(gpus, torch.cuda.device_count()))
+        which = [device] if gpus == 1 else range(max(1, min(gpus, torch.cuda.device_count())))
         has = [torch.cuda.get_device_properties(each) for each in which]
         name, memory = has[0].name, min(each.total_memory for each in has)
     else:

@@ -42,7 +42,7 @@ class Sizes:
     def of(cls, network: Mapping[str, Sequence[int]], modules: Sequence[str], beside: int = 0) -> Sizes:
         """Count a network whose weights have these shapes by name. ``modules``: those that adapters attach to."""
         ends = tuple(f".{module}.weight" for module in modules)
-        adapted = [shape for name, shape in network.items() if ends and name.endswith(ends)]
+        adapted = [shape for name, shape in network.items() if name.endswith(ends)]
         # A projection of [out, in] gets rank * (in + out) numbers.
         return cls(sum(map(prod, network.values())), sum(sum(shape[:2]) for shape in adapted), beside)
 
