@@ -29,6 +29,8 @@ from benchmarks.shared.experiment import CPU
 from benchmarks.shared.flows import FLOWS
 from benchmarks.shared.page import table
 from benchmarks.shared.sd15 import SHAPES
+from sfd_core.families.memory import Kept, Sizes, kept
+from sfd_core.families.registry import describe
 from sfd_core.families.sampling import SAMPLE_BATCH
 from sfd_core.training.state import TrainingState
 from sfd_core.training.step import TrainingStep
@@ -85,20 +87,17 @@ class _Fakes(FakeTensorMode):
 
 @dataclass(frozen=True)
 class Row:
-    """Bytes on the GPU. ``weights``: of base model, generator, fake score and average, each storage once;
-    ``optimizer``: what Adam keeps; ``gradients``: of both trained networks; ``peak``: the most at any time of
-    a step, all of it."""
+    """Bytes on the GPU. ``kept``: from one step to the next, as jobs are counted; ``peak``: the most at any time of a
+    step, all of it."""
 
     name: str
-    weights: int
-    optimizer: int
-    gradients: int
+    kept: Kept
     peak: int
 
     @property
     def activations(self) -> int:
         """What a step has alive at its worst beside the rest."""
-        return self.peak - self.weights - self.optimizer - self.gradients
+        return self.peak - self.kept.total
 
 
 class _Step(TrainingStep):
@@ -121,7 +120,9 @@ def counted(setting: Setting, micro_batch: int, trained: Trained) -> Row:
         for _ in range(2):
             alive.most = alive.now
             bench.step()
-        return Row(setting.name, *bench.kept(), alive.most)
+        network = {name: weight.shape for name, weight in bench.base_model.named_parameters()}
+        sizes = Sizes.of(network, describe(trained.family).adapters)
+        return Row(setting.name, kept(sizes, bench.recipe), alive.most)
 
 
 def decoding(images: int, trained: Trained) -> int:
@@ -134,7 +135,7 @@ def decoding(images: int, trained: Trained) -> int:
 
 def cells(row: Row) -> tuple[str, ...]:
     """Write the row in units of 10^9 bytes."""
-    values = (row.weights, row.optimizer, row.gradients, row.activations, row.peak)
+    values = (row.kept.weights, row.kept.optimizer, row.kept.gradients, row.activations, row.peak)
     return (row.name, *(f"{value / GB:.1f}" for value in values))
 
 

@@ -110,7 +110,8 @@ class JobError:
 @dataclass(frozen=True)
 class Job:
     """A job as it was when the service answered. ``verdict`` is apart from ``status``: a job that succeeded may have
-    made a generator that does not pass. ``warnings``: what cannot be decided whatever it makes."""
+    made a generator that does not pass. ``warnings``: what cannot be decided whatever it makes. ``waiting``: why no
+    worker takes it, where none that is there can."""
 
     id: str
     status: str
@@ -125,6 +126,7 @@ class Job:
     progress: Progress | None = None
     error: JobError | None = None
     generator: str | None = None
+    waiting: str | None = None
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, func, insert, select, update
 
-from jobs import rows, turns
+from jobs import rows, turns, workers
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.events import NewEvent
 from jobs.ids import is_id
@@ -27,13 +27,23 @@ class WorkerCommands:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def claim(self, job_id: str | None, worker: str, lease_seconds: float, *, again: bool = False) -> Claim | None:
+    def claim(
+        self,
+        job_id: str | None,
+        worker: str,
+        lease_seconds: float,
+        *,
+        memory_bytes: int | None = None,
+        again: bool = False,
+    ) -> Claim | None:
         """Take a queued job; ``None`` if there is none to be taken. Of any number of claims at once, one wins.
 
         Args:
             job_id: the job, whosever turn it is and however many its tenant may have running. ``None``: the one whose
                 turn it is (``jobs.turns``).
             worker: the name of a worker that no other has.
+            memory_bytes: what the worker's device has: no job is taken that needs more. ``None``: it is not known, and
+                every job fits.
             again: the answer to an earlier claim of this worker was lost: if it has the job, that is the answer.
         """
         if job_id is not None and not is_id("job", job_id):
@@ -53,9 +63,16 @@ class WorkerCommands:
                 mine = (jobs.c.id == (job_id or _unanswered(worker)), jobs.c.worker == worker, _live())
                 job = rows.change(connection, mine, {"lease_until": rows.from_now(lease_seconds)}, [])
             if job is None:
-                queued = (jobs.c.id == (job_id or turns.next_job(connection)), jobs.c.status == str(Status.QUEUED))
+                next_id = job_id or turns.next_job(connection, memory_bytes)
+                queued = (jobs.c.id == next_id, jobs.c.status == str(Status.QUEUED), workers.fits(memory_bytes))
                 job = rows.change(connection, queued, values, [(EventType.STARTED, {"worker": worker})])
         return None if job is None else Claim(job, job.attempt)
+
+    def pass_on(self, memory_bytes: int | None) -> bool:
+        """Have the message of a job sent again that a worker with so much memory got and cannot take, where an idle
+        one can. Returns whether there is such a job."""
+        with self._engine.begin() as connection:
+            return turns.pass_on(connection, memory_bytes)
 
     def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Renewal:
         """Extend the lease to ``lease_seconds`` from now. Not a change that a reader sees: the version stays."""

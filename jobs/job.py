@@ -21,6 +21,8 @@ class NewJob:
     """A job as a user submits it. ``request`` is the JSON of an ``UnlearningRequest``: checked, every default written
     out.
 
+    ``memory_bytes``: of a device, at the least, to train it; None where that is not known.
+
     ``idempotency_key`` and ``body_sha256`` (of the body as it came) go together: the same key with the same body
     answers the same job.
     """
@@ -31,6 +33,7 @@ class NewJob:
     base_model_digest: str
     webhook: JsonObject | None = None
     metadata: JsonObject = field(default_factory=dict)
+    memory_bytes: int | None = None
     idempotency_key: str | None = None
     body_sha256: str | None = None
 
@@ -98,6 +101,8 @@ class Job:
     """When its last wake-up message was written."""
     held_since: datetime | None
     """Since when a worker holds it."""
+    memory_bytes: int | None
+    """Of a device, at the least, to train it; None where that is not known."""
 
     @property
     def terminal(self) -> bool:

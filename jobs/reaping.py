@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
-from jobs import rows, turns
+from jobs import rows, turns, workers
 from jobs.fence import fail_attempt
 from jobs.job import Expired, JobError, Over
 from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox, tenant_usage
@@ -101,14 +101,17 @@ class Reaping:
         written again, up to ``limit``, for the jobs that were announced longest ago, if that is longer than
         ``older_than_seconds``. One that was not lost has two messages then, which is harmless; and one that was and
         is not among them is found in a later round, as those before it are taken. Of a tenant that may have so many
-        jobs running, no more are counted than could run: a message of one that may not comes to nothing.
+        jobs running, no more are counted than could run: a message of one that may not comes to nothing. Nor are those
+        that no worker has the memory for which is there now.
 
         Raises:
             BrokerUnavailable: from ``queue_length``; then nothing is written.
         """
         unsent = exists().where(outbox.c.job_id == jobs.c.id, outbox.c.sent_at.is_(None))
-        sent = (jobs.c.status == str(Status.QUEUED), ~unsent)
         with self._engine.begin() as connection:
+            there = workers.largest(connection)
+            fitting = workers.fits(there.memory_bytes if there is not None else None)
+            sent = (jobs.c.status == str(Status.QUEUED), ~unsent, fitting)
             # Two that count the same loss would both make up for it.
             if not connection.execute(select(func.pg_try_advisory_xact_lock(_COUNTING))).scalar_one():
                 return 0

@@ -107,6 +107,8 @@ jobs = Table(
     Column("woken_at", _TIME, nullable=False, server_default=func.now()),
     # Since when a worker holds it; by trigger, so that no way to let go of a job forgets to count.
     Column("held_since", _TIME),
+    # Of a device, at the least, to train it (``sfd_core.families.memory``); null where that is not known.
+    Column("memory_bytes", BigInteger),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("phase", Phase), name="phase"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
@@ -129,6 +131,7 @@ jobs = Table(
         name="succeeded",
     ),
     CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="failed"),
+    CheckConstraint("memory_bytes > 0", name="memory"),
     # The lists, newest first, with each filter that they have.
     Index(None, "tenant", "id"),
     Index(None, "tenant", "status", "id"),
@@ -261,6 +264,22 @@ sessions = Table(
     Column("expires_at", _TIME, nullable=False),
     Index("ix_sessions_expires_at", "expires_at"),
 )
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    # Of the device, for a job; null where it is not known.
+    Column("memory_bytes", BigInteger),
+    Column("started_at", _TIME, nullable=False, server_default=func.now()),
+    Column("seen_at", _TIME, nullable=False, server_default=func.now()),
+    CheckConstraint("memory_bytes > 0", name="memory"),
+)
+"""Workers that train, as they state themselves every few seconds. What one runs at the moment its job says
+(``jobs.worker``)."""
 
 job_counts = Table(
     "job_counts",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
@@ -21,6 +22,10 @@ from sfd_core.errors import ModelRefused
 OWN_MODELS = "models"
 """Where in the data folder models are that were added."""
 BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+MAX_WORKERS = 64
+"""Of one machine."""
 
 
 class SettingsError(ValueError):
@@ -66,6 +71,11 @@ class Settings(BaseSettings):
     by https (``X-Forwarded-Proto``). What others say of it is not believed."""
 
     device: str = "auto"
+    memory_bytes: int | None = Field(default=None, ge=1)
+    """What a job may take of the device, in place of what the worker finds."""
+    workers: Annotated[tuple[str, ...], NoDecode] = Field(default_factory=lambda data: (data["device"],))
+    """The devices of the training workers that `lethe up` starts, as ``device`` names them, with commas between them;
+    or how many there are on ``device``. A worker has its part of the memory of a device that so many share."""
     gpus: int = Field(default=1, ge=1, le=64)
     """Of this machine, for one job: as many processes train it together. On a CPU they are that many processes."""
     shard: bool = False
@@ -167,6 +177,23 @@ class Settings(BaseSettings):
                 raise ValueError(f"{address!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24") from None
         return value
 
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _so_many_workers(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and value.strip().isdecimal():
+            return (info.data.get("device", ""),) * min(int(value), MAX_WORKERS + 1)
+        return cls._split_names(value)
+
+    @field_validator("workers")
+    @classmethod
+    def _workers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not 1 <= len(value) <= MAX_WORKERS:
+            raise ValueError(f"must be 1 to {MAX_WORKERS}")
+        for device in value:
+            if re.fullmatch(r"[a-z]+(:\d+)?", device) is None:
+                raise ValueError(f"{device!r} is no device: say how many workers, or such as cuda:0,cuda:1")
+        return value
+
     @field_validator("retired_keys")
     @classmethod
     def _retired_keys(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -202,11 +229,12 @@ class Settings(BaseSettings):
                 f"LETHE_HOST={self.host} can be reached from other machines and LETHE_AUTH is none: "
                 "set LETHE_AUTH=keys (then `lethe keys create`), or listen on 127.0.0.1"
             )
-        if self.gpus > 1 and ":" in self.device:
-            raise ValueError(
-                f"LETHE_DEVICE={self.device} is one GPU, and LETHE_GPUS={self.gpus} asks for several: "
-                "set LETHE_DEVICE=cuda, and choose among them with CUDA_VISIBLE_DEVICES"
-            )
+        for name, device in (("LETHE_DEVICE", self.device), *(("LETHE_WORKERS", device) for device in self.workers)):
+            if self.gpus > 1 and ":" in device:
+                raise ValueError(
+                    f"{name}={device} is one GPU, and LETHE_GPUS={self.gpus} asks for several: "
+                    "set LETHE_DEVICE=cuda, and choose among them with CUDA_VISIBLE_DEVICES"
+                )
         if self.shard and self.gpus == 1:
             raise ValueError(
                 "LETHE_SHARD=1 divides what a job trains among several GPUs, and LETHE_GPUS is 1: "
@@ -257,7 +285,7 @@ class Settings(BaseSettings):
         """Return the ``LETHE_*`` variables that give another process these settings."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["retired_keys"] = os.pathsep.join(values["retired_keys"])
-        for name in ("hub_models", "trusted_proxies"):
+        for name in ("hub_models", "trusted_proxies", "workers"):
             values[name] = ",".join(values[name])
         return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 

@@ -87,6 +87,7 @@ class JobStore(WorkerCommands, Reaping):
                     request=dict(new.request),
                     webhook=None if new.webhook is None else dict(new.webhook),
                     metadata=dict(new.metadata),
+                    memory_bytes=new.memory_bytes,
                     last_seq=1,
                 )
                 .returning(*jobs.c)

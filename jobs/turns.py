@@ -1,4 +1,5 @@
-"""Whose turn it is: of all tenants that wait, the one with the fewest jobs running, and of its jobs the oldest.
+"""Whose turn it is: of all tenants that wait, the one with the fewest jobs running, and of its jobs the oldest. Only
+those that fit the worker which asks are looked at (``jobs.workers``).
 
 Choosing looks at every tenant, so claims are made one after another: two at once would each see the same tenant with
 the fewest. A claim takes milliseconds and a job minutes.
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true
 
+from jobs import rows, workers
 from jobs.schema import jobs, tenants
 from jobs.states import Status
 
@@ -19,13 +21,15 @@ _IDLE = "5s"
 """A worker that freezes within its claim holds up everybody's: its transaction ends after so long."""
 
 
-def next_job(connection: Connection) -> str | None:
-    """Return the id of the job to run next, its row locked until the transaction ends; ``None`` where none waits that
-    may run. A row that somebody else holds locked at this moment is passed over."""
+def next_job(connection: Connection, memory_bytes: int | None = None) -> str | None:
+    """Return the id of the job to run next on a worker with so much memory, its row locked until the transaction ends;
+    ``None`` where none waits that may run and fits. A row that somebody else holds locked at this moment is passed
+    over."""
+    waits = (jobs.c.status == str(Status.QUEUED), workers.fits(memory_bytes))
     set_idle = func.set_config("idle_in_transaction_session_timeout", _IDLE, True)
     connection.execute(select(set_idle, func.pg_advisory_xact_lock(_CLAIMING)))
-    for tenant in in_turn(connection):
-        oldest = select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.status == str(Status.QUEUED))
+    for tenant in in_turn(connection, *waits):
+        oldest = select(jobs.c.id).where(jobs.c.tenant == tenant, *waits)
         oldest = oldest.order_by(jobs.c.id).limit(1).with_for_update(skip_locked=True)
         job_id: str | None = connection.execute(oldest).scalar_one_or_none()
         if job_id is not None:
@@ -33,18 +37,12 @@ def next_job(connection: Connection) -> str | None:
     return None
 
 
-def in_turn(connection: Connection) -> Sequence[str]:
-    """Return the tenants that have a job waiting and may run one more, whose turn it is first."""
+def in_turn(connection: Connection, *waits: ColumnElement[bool]) -> Sequence[str]:
+    """Return the tenants that have a job of which this is so and may run one more, whose turn it is first."""
     held = _running().subquery()
     now = func.coalesce(held.c.jobs, 0)
     # By index, one row a tenant, however many wait.
-    oldest = (
-        select(jobs.c.id)
-        .where(jobs.c.tenant == tenants.c.name, jobs.c.status == str(Status.QUEUED))
-        .order_by(jobs.c.id)
-        .limit(1)
-        .lateral()
-    )
+    oldest = select(jobs.c.id).where(jobs.c.tenant == tenants.c.name, *waits).order_by(jobs.c.id).limit(1).lateral()
     query = (
         select(tenants.c.name)
         .select_from(tenants.join(oldest, true()).outerjoin(held, held.c.tenant == tenants.c.name))
@@ -52,6 +50,20 @@ def in_turn(connection: Connection) -> Sequence[str]:
         .order_by(now, oldest.c.id)
     )
     return connection.execute(query).scalars().all()
+
+
+def pass_on(connection: Connection, memory_bytes: int | None) -> bool:
+    """Write a message again of the oldest job that waits and is too large for a worker with so much memory, where one
+    that is idle has the room. Returns whether there is such a job."""
+    idle = workers.largest(connection, idle=True)
+    if memory_bytes is None or idle is None or (idle.memory_bytes is not None and idle.memory_bytes <= memory_bytes):
+        return False
+    too_large = (jobs.c.status == str(Status.QUEUED), jobs.c.memory_bytes > memory_bytes)
+    oldest = select(jobs.c.id).where(*too_large, workers.fits(idle.memory_bytes)).order_by(jobs.c.id).limit(1)
+    job_id: str | None = connection.execute(oldest).scalar_one_or_none()
+    if job_id is not None:
+        rows.wake_up(connection, job_id)
+    return job_id is not None
 
 
 def could_run(connection: Connection, *which: ColumnElement[bool]) -> int:

@@ -120,23 +120,41 @@ def _programs(settings: Settings) -> list[list[Program]]:
     logs = settings.data_dir / "logs"
     common = settings.environment()
 
-    def program(name: str, module: str, *arguments: str, grace: float, threads: int | None = None) -> Program:
-        environment = dict(common)
+    def program(
+        name: str, module: str, *arguments: str, grace: float, threads: int | None = None, **own: str
+    ) -> Program:
+        environment = {**common, **own}
         if threads is not None:
             environment["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT)
             environment["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(threads))
         command = (sys.executable, "-P", "-m", module, *arguments)
         return Program(name, command, logs / f"{name}.log", environment, grace)
 
-    training_threads = settings.torch_threads or cores
+    training_threads = settings.torch_threads or max(1, cores // len(settings.workers))
     sampling_threads = 1 if cores <= 2 else max(1, cores // 4)
     return [
         [program("api", "api", grace=_API_GRACE)],
         [
-            program("worker", "worker.main", "train", grace=_WORKER_GRACE, threads=training_threads),
+            *(
+                program(
+                    name,
+                    "worker.main",
+                    "train",
+                    grace=_WORKER_GRACE,
+                    threads=training_threads,
+                    LETHE_DEVICE=device,
+                    LETHE_WORKERS=str(settings.workers.count(device)),
+                )
+                for name, device in zip(_names("worker", len(settings.workers)), settings.workers, strict=True)
+            ),
             program("sampler", "worker.main", "sample", grace=_API_GRACE, threads=sampling_threads),
         ],
     ]
+
+
+def _names(kind: str, count: int) -> list[str]:
+    """What so many programs of a kind are called; their logs too."""
+    return [kind] if count == 1 else [f"{kind}-{i + 1}" for i in range(count)]
 
 
 def _check_port(host: str, port: int) -> int:

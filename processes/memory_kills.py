@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
+from processes.control_groups import memory_groups
+
 _COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
@@ -27,18 +28,9 @@ class MemoryKills:
 
 
 def counters_of_this_process() -> tuple[Path, ...]:
-    """Return the files that count for our process: of version 2 of control groups, of version 1, of the machine."""
-    try:
-        groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    except OSError:
-        groups = []
-    found = []
-    for _, controllers, group in groups:
-        if not controllers:
-            found.append(_CGROUPS / group.lstrip("/") / "memory.events")
-        elif controllers == "memory":
-            found.append(_CGROUPS / "memory" / group.lstrip("/") / "memory.oom_control")
-    return (*found, Path("/proc/vmstat"))
+    """Return the files that count for our process: of its control groups, and of the machine."""
+    own = (next(group.files("memory.oom_control", "memory.events")) for group in memory_groups())
+    return (*own, Path("/proc/vmstat"))
 
 
 def _count(path: Path) -> int:

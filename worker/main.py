@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import sys
+from importlib.metadata import version
 from typing import Literal
 
 from celery import Celery, signals
@@ -23,11 +24,15 @@ from jobs.database import make_engine
 from jobs.generators import GeneratorStore
 from jobs.settings import Settings, SettingsError, load_settings
 from jobs.store import JobStore
+from jobs.workers import Worker
 from sfd_core.errors import ModelRefused
 from worker.child import fork_server
+from worker.device import device_of
 from worker.queue import make_app, register_run, register_sample
 from worker.reaper import Reaper
 from worker.runner import Runner
+
+logger = logging.getLogger("lethe.worker")
 
 
 def main(kind: Literal["train", "sample"]) -> int:
@@ -56,7 +61,7 @@ def main(kind: Literal["train", "sample"]) -> int:
         "--without-mingle",
         "--without-heartbeat",
     ]
-    app.worker_main(["worker", "-Q", queue, "--loglevel", settings.log_level, *pool, "-n", f"{kind}@%h"])
+    app.worker_main(["worker", "-Q", queue, "--loglevel", settings.log_level, *pool, "-n", f"{kind}-{os.getpid()}@%h"])
     return 0
 
 
@@ -67,14 +72,13 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     store = JobStore(engine)
     artifacts = ArtifactStore(settings.artifacts_url)
     app = make_app(settings.require_broker())
-    reaper = Reaper(settings, store, engine, broker)
+    worker = this_worker(settings) if kind == "train" else None
+    reaper = Reaper(settings, store, engine, broker, worker)
     signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
     signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
-    if kind == "train":
-        # Containers may have one host's name and the same process ids, and a worker must know its own claims.
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    if worker is not None:
         forks = fork_server(settings.work_dir)
-        runner = Runner(settings, store, artifacts, name, forks)
+        runner = Runner(settings, store, artifacts, worker.name, forks, worker.memory_bytes)
         signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
         atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
@@ -84,6 +88,19 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
 
         register_sample(app, Sampler(GeneratorStore(engine), artifacts, broker, settings.device))
     return app
+
+
+def this_worker(settings: Settings) -> Worker:
+    """Return what this process states of itself as a worker that trains.
+
+    Raises:
+        SettingsError: its device is not there.
+    """
+    device, host = device_of(settings), socket.gethostname()
+    logger.info("on %s, with %.1f GB for a job", device.name, device.memory_bytes / 1e9)
+    # Containers may have one host's name and the same process ids, and a worker must know its own claims.
+    name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Worker(name, version("lethe"), host, device.name, device.memory_bytes)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, wake-up
-messages that the broker lost are written again, those that the api could not send are sent (the dispatcher), what
-nobody needs any more is removed (work folders that outlived their job, sessions that are over, every few minutes what
-``worker.collection`` finds), and jobs are counted."""
+"""The reaper: a thread of every worker that brings back what was lost. Leases that ran out are taken, wake-up messages
+that the broker lost are written again, those that the api could not send are sent (the dispatcher), what nobody needs
+any more is removed (work folders that outlived their job, sessions that are over, every few minutes what
+``worker.collection`` finds), and jobs are counted. It also states that its worker lives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 
 from sqlalchemy import Engine
 
-from jobs import counting, sessions
+from jobs import counting, sessions, workers
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import DATABASE_ERRORS
@@ -19,6 +19,7 @@ from jobs.dispatcher import Dispatcher
 from jobs.errors import BrokerUnavailable
 from jobs.settings import Settings
 from jobs.store import JobStore
+from jobs.workers import Worker
 from worker.collection import collect
 from worker.leftovers import remove_leftovers
 
@@ -32,10 +33,14 @@ WAKE_UP_SECONDS = 20.0
 
 
 class Reaper(threading.Thread):
-    """A thread that sweeps every few seconds until :meth:`stop`. Any number may run at once: each takes other rows."""
+    """A thread that sweeps every few seconds until :meth:`stop`. Any number may run at once: each takes other rows.
+    ``worker``: the one that it belongs to, and states to live; None: one that trains nothing."""
 
-    def __init__(self, settings: Settings, store: JobStore, engine: Engine, broker: Broker) -> None:
+    def __init__(
+        self, settings: Settings, store: JobStore, engine: Engine, broker: Broker, worker: Worker | None = None
+    ) -> None:
         super().__init__(name="lethe-reaper", daemon=True)
+        self.worker = worker
         self.settings, self.store, self.engine, self.broker = settings, store, engine, broker
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self.dispatcher = Dispatcher(engine, broker)
@@ -44,13 +49,17 @@ class Reaper(threading.Thread):
 
     def run(self) -> None:
         self.dispatcher.start()
-        while not self.stopped.wait(min(SWEEP_SECONDS, self.settings.lease_seconds / 4)):
+        while not self.stopped.is_set():
             self.sweep()
+            self.stopped.wait(min(SWEEP_SECONDS, self.settings.lease_seconds / 4))
+        self._leave()
         self.dispatcher.stop()
 
     def sweep(self) -> None:
         """Run one round. A database or a broker that is away is met again in the next one."""
         try:
+            if self.worker is not None:
+                workers.state(self.engine, self.worker)
             for expired in self.store.expire_leases(max_failures=self.settings.max_failures):
                 logger.warning("lease ran out: %s is %s", expired.job_id, expired.outcome)
             if again := self.store.requeue_wake_ups(WAKE_UP_SECONDS, self.broker.queue_length):
@@ -67,9 +76,18 @@ class Reaper(threading.Thread):
         except BrokerUnavailable as error:
             logger.warning("%s", error)
 
+    def _leave(self) -> None:
+        """Say that the worker is gone. It may still run a job to its checkpoint, but takes no other."""
+        try:
+            if self.worker is not None:
+                workers.leave(self.engine, self.worker.name)
+        except DATABASE_ERRORS as error:
+            logger.warning("the database does not answer: %s", error)
+
     def _collect(self) -> None:
         if time.monotonic() >= self._next_collection:
             self._next_collection = time.monotonic() + COLLECT_SECONDS
+            workers.forget_gone(self.engine)
             try:
                 collect(self.store, self.artifacts)
             except OSError as error:

@@ -42,13 +42,16 @@ logger = logging.getLogger("lethe.worker")
 POLL_SECONDS = 0.25
 FULL_SECONDS = 15.0
 """What a worker waits after an attempt that found a disk full, before it claims another job."""
+ASIDE_SECONDS = 2.0
+"""What a worker waits after it has passed a message on, so that it is not the one that gets it again."""
 STOP_SECONDS = 45.0
 """What a process gets to write its checkpoint when it is asked to stop."""
 
 
 class Runner:
     """The runner of jobs, one at a time. ``shutting_down`` is set when the worker was asked to stop. ``forks``: forks
-    its training processes; without, each is started by exec."""
+    its training processes; without, each is started by exec. ``memory_bytes``: what its device has for a job; None: it
+    takes every job."""
 
     def __init__(
         self,
@@ -57,8 +60,10 @@ class Runner:
         artifacts: ArtifactStore,
         name: str,
         forks: ForkServer | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         self.settings, self.store, self.artifacts, self.name, self.forks = settings, store, artifacts, name, forks
+        self.memory_bytes = memory_bytes
         self.models = settings.models()
         self.signer = settings.signer()
         self.shutting_down = threading.Event()
@@ -72,6 +77,8 @@ class Runner:
         claim = self._claim()
         if claim is None:
             logger.info("nothing to claim")
+            if self._passed_on():
+                self.shutting_down.wait(ASIDE_SECONDS)
             return
         where = {"job": claim.job.id, "attempt": claim.attempt}
         logger.info("claimed", extra=where)
@@ -86,7 +93,9 @@ class Runner:
         began, again = time.monotonic(), False
         while True:
             try:
-                return self.store.claim(None, self.name, self.settings.lease_seconds, again=again)
+                return self.store.claim(
+                    None, self.name, self.settings.lease_seconds, memory_bytes=self.memory_bytes, again=again
+                )
             except DATABASE_ERRORS as error:
                 if not is_away(error):
                     raise
@@ -94,6 +103,14 @@ class Runner:
             again = True
             if time.monotonic() - began > self.settings.lease_seconds or self.shutting_down.wait(RETRY_SECONDS):
                 return None  # whatever became of it, the reaper brings the job back
+
+    def _passed_on(self) -> bool:
+        """Have another worker woken up in our place where the message was of a job that is too large for us."""
+        try:
+            return self.store.pass_on(self.memory_bytes)
+        except DATABASE_ERRORS as error:
+            logger.warning("the database does not answer: %s", error)
+            return False
 
 
 class Over(Exception):

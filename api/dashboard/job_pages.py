@@ -17,6 +17,7 @@ from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
+from api.waiting import why_waiting
 from jobs import quotas
 from jobs.errors import BadCursor
 from jobs.hub_models import PREFIX, families_of
@@ -147,6 +148,7 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "budget": read(Budget, job.request["budget"]),
         "warnings": warnings_of(job, use.models.get(job.base_model)),
         "progress": progress,
+        "waiting": why_waiting(use, [job]).get(job.id),
         "steps": STEPS,
         "step": step,
         "charts": training_charts(

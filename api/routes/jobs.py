@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
+from zlib import crc32
 
 import orjson
 from anyio import CapacityLimiter, to_thread
@@ -19,12 +20,14 @@ from api.schemas.common import ListOf
 from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Body, Metadata, Submission
 from api.services import Services, Use
+from api.waiting import why_waiting
 from jobs import quotas
 from jobs.hub_models import PREFIX, hub_model
 from jobs.job import Job, NewJob
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, InvalidRequest
+from sfd_core.families.memory import memory_needed
 from sfd_core.request.reading import check_sound, read, written
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
@@ -103,7 +106,7 @@ async def submit_job(
         use.metrics.submitted.inc()
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    answer = _shown(job, use)
+    answer = await run_in_threadpool(_shown, job, use)
     response.headers["Location"] = answer.links.self
     response.headers.update(ratelimit.fields(await run_in_threadpool(quotas.for_new_jobs, use.engine, who.tenant)))
     return answer
@@ -113,7 +116,9 @@ async def submit_job(
 def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
     """List jobs, newest first."""
     page = use.jobs.list(who.tenant, query.status, query.base_model, query.limit, query.after)
-    return ListOf(data=[_shown(job, use) for job in page.data], has_more=page.has_more, next=page.next)
+    waiting = why_waiting(use, page.data)
+    shown = [JobObject.of(job, use.models.get(job.base_model), waiting.get(job.id)) for job in page.data]
+    return ListOf(data=shown, has_more=page.has_more, next=page.next)
 
 
 @router.get(
@@ -138,11 +143,12 @@ def get_job(
 ) -> JobObject | Response:
     """Show one job."""
     job = use.jobs.get(job_id, who.tenant)
-    headers = {"ETag": etag(job), "Cache-Control": "private, no-cache"}
+    shown = _shown(job, use)
+    headers = {"ETag": etag(job, shown.waiting), "Cache-Control": "private, no-cache"}
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return _shown(job, use)
+    return shown
 
 
 @router.post(
@@ -171,12 +177,13 @@ def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
 
 
 def _shown(job: Job, use: Services) -> JobObject:
-    return JobObject.of(job, use.models.get(job.base_model))
+    return JobObject.of(job, use.models.get(job.base_model), why_waiting(use, [job]).get(job.id))
 
 
-def etag(job: Job) -> str:
-    """Return a job's ETag: its version, which counts every change that a reader can see."""
-    return f'"{job.version}"'
+def etag(job: Job, waiting: str | None) -> str:
+    """Return a job's ETag: its version, which counts every change that a reader can see of its row; and what it waits
+    for, which changes with the workers."""
+    return f'"{job.version}"' if waiting is None else f'"{job.version}-{crc32(waiting.encode()):x}"'
 
 
 def _new_job(body: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> NewJob:
@@ -194,6 +201,7 @@ def _new_job(body: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         base_model=model.name,
         base_model_digest=model.digest,
         metadata=metadata,
+        memory_bytes=memory_needed(model, admitted.request.recipe),
         idempotency_key=idempotency_key,
         body_sha256=None if idempotency_key is None else _digest(body),
     )

@@ -128,6 +128,13 @@ class JobObject(Output):
     error: JobFailure | None
     generator: str | None = Field(description="The generator's id, once the job has succeeded.")
     report: str | None = Field(description="The report's path, once the job has succeeded.")
+    memory_bytes: int | None = Field(
+        description="Device memory that training takes at the least; null where that is not known, as of a hub's model."
+    )
+    waiting: str | None = Field(
+        description="Why no worker takes the job while it is queued, where none that is there can; else null.",
+        examples=["needs at least 31.0 GB of device memory; the largest worker that is there has 25.8 GB"],
+    )
     warnings: list[str] = Field(
         description="What cannot be decided, whatever the run makes: the base model's own images hardly show it.",
     )
@@ -135,9 +142,9 @@ class JobObject(Output):
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job, model: BaseModel | None) -> JobObject:
+    def of(cls, job: Job, model: BaseModel | None, waiting: str | None) -> JobObject:
         """Describe a job as its owner sees it: nothing of the worker's name or lease. ``model``: its base model, where
-        that is registered."""
+        that is registered. ``waiting``: why no worker takes it."""
         path = f"/v1/jobs/{job.id}"
         report = f"{path}/report" if job.status is Status.SUCCEEDED else None
         request = job.request
@@ -166,6 +173,8 @@ class JobObject(Output):
             error=JobFailure(**job.error.to_json()) if job.error else None,
             generator=job.generator_id,
             report=report,
+            memory_bytes=job.memory_bytes,
+            waiting=waiting,
             warnings=warnings_of(job, model),
             metadata=dict(job.metadata),
             links=JobLinks(

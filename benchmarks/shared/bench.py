@@ -122,7 +122,8 @@ class Bench:
     def __post_init__(self) -> None:
         precision, family = self.setting.precision, self.trained.family
         sizes: dict[str, Any] = {"batch": self.batch, "micro_batch": self.micro_batch, "precision": precision}
-        recipe = replace(describe(family).recipe, **sizes, **self.setting.changes(self.trained.rank))
+        self.recipe = replace(describe(family).recipe, **sizes, **self.setting.changes(self.trained.rank))
+        recipe = self.recipe
         with self.device:
             network = self.trained.network()
         base = LoadedBase(unfetched(family, "random", "Random"), network, self.trained.schedule())
@@ -140,8 +141,8 @@ class Bench:
         self._step(self.state, self._sampler, self._sampler.draw(self.state.rng))
 
     def kept(self) -> tuple[int, int, int]:
-        """Count the bytes of the weights, each storage once; of what Adam keeps; of the gradients that are there
-        now."""
+        """Count the bytes of the weights, each storage once; of what Adam keeps; of the gradients that are there now.
+        What :func:`sfd_core.families.memory.kept` works out, by what is there."""
         state = self.state
         networks: tuple[Network, ...] = (self.base_model, state.generator, state.fake_score, state.average)
         weights = {w.untyped_storage()._cdata: w.nbytes for net in networks for w in net.parameters()}

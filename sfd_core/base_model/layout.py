@@ -27,11 +27,12 @@ _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.jso
 class FolderLayout:
     """The files of a family's model: nothing else of a folder is read.
 
-    ``configs``: JSON that says what the model is; ``weights``: safetensors; both must be there. ``tokenizers``: by
-    folder, the files of each; what else is read of it is taken where it is. ``check``: refuses a folder whose
-    configurations are not the family's, before any weights are read. ``image``: what the model of a folder makes, from
-    its configurations; where cells of several pixels are one to the network, this counts cells. ``classes``: how many
-    classes the model of a folder has; None where the layout has none, or the folder names them.
+    ``configs``: JSON that says what the model is; ``weights``: safetensors, those of the network that is trained first;
+    both must be there. ``tokenizers``: by folder, the files of each; what else is read of it is taken where it is.
+    ``check``: refuses a folder whose configurations are not the family's, before any weights are read. ``image``: what
+    the model of a folder makes, from its configurations; where cells of several pixels are one to the network, this
+    counts cells. ``classes``: how many classes the model of a folder has; None where the layout has none, or the folder
+    names them.
 
     Which family a folder is of, two of these say: ``pipeline``, the class in ``model_index.json``, and ``without``,
     parts that such a pipeline can do without and this one has not; or, of families

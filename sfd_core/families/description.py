@@ -32,8 +32,9 @@ class Description:
     ``check_times``: refuses times that a model does not have.
     ``check_plan``: refuses prompts that a model would not tell from their overrides.
     ``pipelines``, ``one_step_scheduler``: classes of the ``model_index.json`` that its published generators have: of
-    the pipeline, and of the scheduler in it. ``hubs``: what is fetched of its models on a hub, by the first
-    layout that fits; none where none are. ``folder``: what is read of a folder of one, where that is something else.
+    the pipeline, and of the scheduler in it. ``adapters``: names of the modules of its networks that adapters attach
+    to; none: the family has no adapters. ``hubs``: what is fetched of its models on a hub, by the first layout that
+    fits; none where none are. ``folder``: what is read of a folder of one, where that is something else.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Description:
     several_steps: bool = False
     check_times: Callable[[Recipe, BaseModel], None] = check_steps
     check_plan: Callable[[UnlearningRequest, PromptPlan, BaseModel], None] | None = None
+    adapters: tuple[str, ...] = ()
     hubs: Sequence[HubLayout] = ()
     folder: FolderLayout | None = None
 

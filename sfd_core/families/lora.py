@@ -5,7 +5,7 @@ trained, rank * (in + out) numbers in place of in * out. W stays as it was, so n
 alone can lie over one copy of it: fake score, generator and its average over the base model's own weights.
 
     psi = sharing(base_model)
-    add_lora(psi, family.adapters, rank=64, name="fake_score", seed=seed)
+    add_lora(psi, describe(family).adapters, rank=64, name="fake_score", seed=seed)
     optimizer = torch.optim.Adam(trainable(psi), ...)
 
 Each of them is a network with modules of its own, and no adapter is ever switched on or off: under gradient

@@ -115,9 +115,6 @@ class ClassGenerator(Generator, Protocol):
 class Family(Protocol):
     """A family of models: all that differs between one and another."""
 
-    adapters: tuple[str, ...]
-    """Names of the modules that adapters attach to; none: the family has no adapters."""
-
     def load(self, model: BaseModel, device: torch.device | str) -> LoadedBase:
         """Load the networks of ``model``, whose files were verified, on ``device``.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from sfd_core.families.device import pick_dtype
 from sfd_core.families.lora import add_lora, sharing, trainable
 from sfd_core.families.protocol import LoadedBase
-from sfd_core.families.registry import family_of
+from sfd_core.families.registry import describe, family_of
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.check import Check
 from sfd_core.training.quick import QuickFigures
@@ -73,11 +73,12 @@ def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device, ran
         ModelRefused: if the distilled pair cannot be loaded.
     """
     theta, psi = (network.to(device) for network in starting_networks(base, recipe))
-    family, of_theta, of_psi = family_of(base.model.family), recipe.lora_rank_generator, recipe.lora_rank_fake_score
+    of_theta, of_psi = recipe.lora_rank_generator, recipe.lora_rank_fake_score
+    modules = describe(base.model.family).adapters
     # One after the other: where a process holds shards, a second network need never be there whole.
-    average = ranks.kept(_own(theta, of_theta, "generator", seed, family.adapters).eval().requires_grad_(False))
-    generator = _trained(_own(theta, of_theta, "generator", seed, family.adapters), of_theta, recipe, ranks)
-    fake_score = _trained(_own(psi, of_psi, "fake_score", seed, family.adapters), of_psi, recipe, ranks)
+    average = ranks.kept(_own(theta, of_theta, "generator", seed, modules).eval().requires_grad_(False))
+    generator = _trained(_own(theta, of_theta, "generator", seed, modules), of_theta, recipe, ranks)
+    fake_score = _trained(_own(psi, of_psi, "fake_score", seed, modules), of_psi, recipe, ranks)
     betas, epsilon = (recipe.adam_beta1, recipe.adam_beta2), _adam_epsilon(recipe, device)
     return TrainingState(
         generator,

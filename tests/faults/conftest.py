@@ -72,7 +72,8 @@ class Service:
         self.dispatcher.nudge()
         return job
 
-    def start_worker(self, kind: str = "train") -> Worker:
+    def start_worker(self, kind: str = "train", **settings: str) -> Worker:
+        """Start a worker. ``settings``: variables of its own."""
         log = self.settings.data_dir / f"worker-{len(self.workers)}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
@@ -80,7 +81,7 @@ class Service:
                 stdout=stream,
                 stderr=stream,
                 stdin=subprocess.DEVNULL,
-                env=self.environment,
+                env={**self.environment, **settings},
                 start_new_session=True,
             )
         worker = Worker(process, log)

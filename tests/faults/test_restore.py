@@ -16,7 +16,7 @@ import pytest
 import redis
 from sqlalchemy import create_engine, make_url, text
 
-from jobs import keys, wall
+from jobs import keys, wall, workers
 from jobs.settings import Settings
 from jobs.urls import redis_url
 from local.folders import package_folder
@@ -41,8 +41,8 @@ def settings(new_database: Callable[[], AbstractContextManager[str]], broker_url
         )
 
 
-def typed(section: str, settings: Settings, folder: Path) -> None:
-    """Type the block of a section, in ``folder``."""
+def typed(section: str, settings: Settings, folder: Path) -> str:
+    """Type the block of a section, in ``folder``. Returns what it prints."""
     found = re.search(rf"^## {section}\n.*?```sh\n(.*?)```", DOCUMENT, re.DOTALL | re.MULTILINE)
     assert found is not None
     url = make_url(settings.require_database()).set(drivername="postgresql")
@@ -53,6 +53,7 @@ def typed(section: str, settings: Settings, folder: Path) -> None:
     }
     done = subprocess.run(["bash", "-euc", found[1]], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def wipe(settings: Settings) -> None:
@@ -102,6 +103,15 @@ def test_a_restored_service_is_what_it_was(settings: Settings, tmp_path: Path) -
         assert service.store.claim(waiting, "worker-1", 60) is not None
         submitted(service, headers)
         assert sum(service.store.counts().values()) == sum(counts.values()) + 1
+
+
+def test_the_workers_that_are_there(settings: Settings, tmp_path: Path) -> None:
+    engine = create_engine(settings.require_database())
+    workers.state(engine, workers.Worker("worker-1", "0.1.0", "host-1", "NVIDIA H100", 80 * 10**9))
+    assert re.search(
+        r"worker-1 +\| 0\.1\.0 +\| host-1 +\| NVIDIA H100 +\| +80000000000 +\| 00:00:0",
+        typed("Workers and memory", settings, tmp_path),
+    )
 
 
 def test_metrics_that_are_to_be_watched_exist(settings: Settings) -> None:

@@ -17,7 +17,7 @@ import pytest
 from jobs.settings import Settings
 from local.errors import LocalError
 from local.services import services
-from local.stack import SPIN_COUNT, running
+from local.stack import SPIN_COUNT, _programs, running
 from tests.local.conftest import eventually, kill, processes_of, run_program, says, served
 from tests.support.tiny_model import make_tiny_edm_model, make_tiny_model
 
@@ -140,3 +140,34 @@ def test_a_model_of_noise_levels_is_submitted_reported_and_sampled(root: Path) -
 
 def checkpoints(job: str) -> int:
     return sum(event["type"] == "job.checkpoint" for event in get(f"{job}/events")["data"])
+
+
+def test_two_workers_run_two_jobs_at_once(root: Path) -> None:
+    make_tiny_model(root.parent / "models/tiny")
+    settings = Settings(data_dir=root, port=0, models_dir=root.parent / "models", device="cpu", workers=("cpu", "cpu"))
+    with running(settings) as stack:
+        pids = stack.supervisor.pids()
+        assert set(pids) == {"api", "worker-1", "worker-2", "sampler"}
+        for name in ("worker-1", "worker-2"):
+            environment = psutil.Process(pids[name]).environ()
+            assert (environment["LETHE_DEVICE"], environment["LETHE_WORKERS"]) == ("cpu", "2")
+            eventually(lambda name=name: "GB for a job" in (root / f"logs/{name}.log").read_text(), 30)  # type: ignore[misc]
+        paths = [f"{stack.url}/v1/jobs/{httpx.post(f'{stack.url}/v1/jobs', json=JOB).json()['id']}" for _ in range(2)]
+        eventually(lambda: [get(path)["status"] for path in paths] == ["running"] * 2, seconds=60)
+        for path in paths:
+            eventually(lambda path=path: get(path)["progress"]["images"] > 0, seconds=60)  # type: ignore[misc]
+            httpx.post(f"{path}/cancel")
+    assert not processes_of(root)
+
+
+def test_each_worker_has_its_device() -> None:
+    settings = Settings(workers=("cuda:0", "cuda:1", "cuda:1"), device="auto")
+    _, (*workers, sampler) = _programs(settings)
+    assert [(program.name, program.environment["LETHE_DEVICE"]) for program in workers] == [
+        ("worker-1", "cuda:0"),
+        ("worker-2", "cuda:1"),
+        ("worker-3", "cuda:1"),
+    ]
+    assert [program.environment["LETHE_WORKERS"] for program in workers] == ["1", "2", "2"]
+    assert len({program.log for program in workers}) == 3
+    assert (sampler.name, sampler.environment["LETHE_DEVICE"]) == ("sampler", "auto")

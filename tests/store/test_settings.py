@@ -90,6 +90,14 @@ def test_loopback_needs_no_keys(host: str) -> None:
         ({"gpus": 2, "device": "cuda:1"}, "LETHE_DEVICE=cuda:1 is one GPU, and LETHE_GPUS=2 asks for several"),
         ({"shard": "1"}, "LETHE_SHARD=1 divides .* LETHE_GPUS is 1: set LETHE_GPUS to how many there are, or leave"),
         ({"shard": "half", "gpus": 2}, "LETHE_SHARD: .*boolean"),
+        ({"gpus": 2, "workers": "cuda:0,cuda:1"}, "LETHE_WORKERS=cuda:0 is one GPU, and LETHE_GPUS=2 asks for several"),
+        ({"workers": "0"}, "LETHE_WORKERS: must be 1 to 64"),
+        ({"workers": "1000000000"}, "LETHE_WORKERS: must be 1 to 64"),
+        ({"workers": ","}, "LETHE_WORKERS: must be 1 to 64"),
+        ({"workers": "0,1"}, "LETHE_WORKERS: '0' is no device: say how many workers, or such as cuda:0,cuda:1"),
+        ({"workers": "-1"}, "LETHE_WORKERS: '-1' is no device"),
+        ({"memory_bytes": 0}, "LETHE_MEMORY_BYTES: .*greater than or equal to 1"),
+        ({"memory_bytes": "24 GB"}, "LETHE_MEMORY_BYTES: .*valid integer"),
         ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),
     ],
 )
@@ -122,6 +130,29 @@ def test_what_a_job_trains_is_sharded_where_that_is_said(monkeypatch: pytest.Mon
     monkeypatch.setenv("LETHE_GPUS", "2")
     monkeypatch.setenv("LETHE_SHARD", "1")
     assert load_settings({}).shard is True
+
+
+@pytest.mark.parametrize(
+    ("given", "devices"),
+    [
+        ({}, ("auto",)),
+        ({"LETHE_DEVICE": "cpu"}, ("cpu",)),
+        ({"LETHE_WORKERS": "2"}, ("auto", "auto")),
+        ({"LETHE_WORKERS": "2", "LETHE_DEVICE": "cpu"}, ("cpu", "cpu")),
+        ({"LETHE_WORKERS": "cuda:0, cuda:1"}, ("cuda:0", "cuda:1")),
+        ({"LETHE_WORKERS": "cuda:1"}, ("cuda:1",)),
+    ],
+)
+def test_the_workers_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], devices: tuple[str, ...]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.workers == devices
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings, "as another process is given them"
 
 
 def test_what_is_needed_and_not_set() -> None:

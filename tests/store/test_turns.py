@@ -41,7 +41,7 @@ def queue_many(engine: Engine, tenant: str, n: int) -> None:
         )
 
 
-def oldest_first(connection: Connection) -> Sequence[str]:
+def oldest_first(connection: Connection, *_: object) -> Sequence[str]:
     """The order from before there were turns: by age alone, whosever the jobs are."""
     oldest = select(jobs.c.tenant).where(jobs.c.status == str(Status.QUEUED)).order_by(jobs.c.id).limit(1)
     return connection.execute(oldest).scalars().all()

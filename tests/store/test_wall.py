@@ -16,7 +16,7 @@ from tests.store.making import at_once, claimed, created, in_state, new_job, pub
 from tests.store.test_pooler import pooled_url as pooled_url
 
 OF_TENANTS = ("tenants", "tenant_usage", "jobs", "events", "outbox", "idempotency_keys", "generators", "reports")
-NOBODYS = ("api_keys", "sessions", "job_counts")
+NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 """What requests have no business with: not even their own tenant's rows."""
 
 

@@ -19,6 +19,7 @@ from processes.forking import ForkServer
 from processes.talking import Talking, start_talking
 from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.families.memory import memory_needed
 from sfd_core.request.reading import written
 from worker import runner as module
 from worker.runner import Runner
@@ -71,8 +72,9 @@ def body_of(steps: int, **fields: Any) -> dict[str, Any]:
 
 def submitted(store: JobStore, model: BaseModel, steps: int = 5, **fields: Any) -> Job:
     """Submit a job as :func:`body_of` has it."""
-    request = written(admit(body_of(steps, **fields), model).request)
-    return store.create(NewJob("default", request, model.name, model.digest))[0]
+    request = admit(body_of(steps, **fields), model).request
+    needed = memory_needed(model, request.recipe)
+    return store.create(NewJob("default", written(request), model.name, model.digest, memory_bytes=needed))[0]
 
 
 def script(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:

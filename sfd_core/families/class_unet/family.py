@@ -34,8 +34,6 @@ class ClassUnets:
     """A family of class-conditional U-Nets. ``schedulers``: how its networks are written; ``networks``: which it
     has."""
 
-    adapters = ()
-
     def __init__(self, schedulers: Schedulers, networks: Networks) -> None:
         self.schedulers, self.networks = schedulers, networks
 

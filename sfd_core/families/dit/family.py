@@ -29,8 +29,6 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 class Dit:
     """The family ``dit``. Every base that it is given is one that it loaded."""
 
-    adapters = ()
-
     def load(self, model: BaseModel, device: torch.device | str) -> LoadedDit:
         return load(model, device)
 

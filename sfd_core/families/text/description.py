@@ -27,6 +27,7 @@ def text_description(
         recipe=recipe,
         pipelines=tuple(dict.fromkeys(layout.pipeline for layout in layouts)),
         check_plan=partial(check_plan, layouts),
+        adapters=("to_q", "to_k", "to_v", "to_out.0"),  # projections of attention, as diffusers names them
         hubs=tuple(_hub(name, layout, image) for layout in layouts),
         **said,
     )

@@ -42,9 +42,6 @@ class TextFamily:
     """A family of models over latents that are asked by prompts. Every base that it is given is one that it loaded.
     ``pipelines``: the stock pipelines of its models. ``schedulers``: how its networks are written."""
 
-    adapters = ("to_q", "to_k", "to_v", "to_out.0")
-    """The projections of self- and cross-attention, as diffusers names them."""
-
     def __init__(self, pipelines: Sequence[StockPipeline], schedulers: TextSchedulers) -> None:
         self.pipelines = pipelines
         self.schedulers = schedulers

@@ -15,6 +15,7 @@ from benchmarks.shared.flows import FLOWS
 from benchmarks.shared.sd15 import SHAPES
 from sfd_core.families.flow.pipelines.sd3.empty_tokens import OneForMany
 from sfd_core.families.images import noise_shape
+from sfd_core.families.memory import Kept
 
 SMALL = SHAPES["small"].trained
 
@@ -35,9 +36,9 @@ def test_bytes_are_counted_while_they_are_alive_and_views_are_not_counted_again(
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 def test_a_step_over_all_weights_keeps_four_networks_and_four_moments() -> None:
     row = counted(Setting("all"), 1, SMALL)
-    assert row.weights % 4 == 0
-    assert row.optimizer == row.weights  # two moments of two networks
-    assert row.gradients == row.weights // 2
+    assert row.kept.weights % 4 == 0
+    assert row.kept.optimizer == row.kept.weights  # two moments of two networks
+    assert row.kept.gradients == row.kept.weights // 2
     assert row.activations > 0
 
 
@@ -47,10 +48,10 @@ def test_what_saves_memory_does() -> None:
     checkpointed = counted(Setting("checkpointed", checkpointing=True), 4, SMALL)
     both = counted(Setting("adapters", ("fake_score", "generator")), 4, SMALL)
     assert checkpointed.activations < whole.activations
-    assert checkpointed.weights == whole.weights
+    assert checkpointed.kept.weights == whole.kept.weights
     # One copy of the weights, and little more.
-    assert whole.weights / 4 < both.weights < whole.weights / 3
-    assert both.optimizer < whole.optimizer / 4
+    assert whole.kept.weights / 4 < both.kept.weights < whole.kept.weights / 3
+    assert both.kept.optimizer < whole.kept.optimizer / 4
     assert counted(Setting("all"), 8, SMALL).activations > whole.activations
 
 
@@ -87,11 +88,11 @@ def test_a_step_of_a_flow_keeps_four_networks_and_four_moments(name: str) -> Non
 
     channels, side, _ = FLOWS[name].latents
     row = counted(Setting("all"), 1, dataclasses.replace(FLOWS[name], network=network))
-    assert row.weights % 4 == 0
-    assert (row.optimizer, row.gradients) == (row.weights, row.weights // 2)
+    assert row.kept.weights % 4 == 0
+    assert (row.kept.optimizer, row.kept.gradients) == (row.kept.weights, row.kept.weights // 2)
     assert row.activations > 0
 
 
 def test_the_table_is_in_billions_of_bytes() -> None:
-    row = Row("all weights", 13_800_000_000, 13_800_000_000, 6_900_000_000, 43_000_000_000)
+    row = Row("all weights", Kept(13_800_000_000, 13_800_000_000, 6_900_000_000), 43_000_000_000)
     assert cells(row) == ("all weights", "13.8", "13.8", "6.9", "8.5", "43.0")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.families.lora import add_lora, merged, sharing, trainable
-from sfd_core.families.stable_diffusion.family import FAMILY
+from sfd_core.families.stable_diffusion import DESCRIPTION
 from sfd_core.training.state import update_average
 from tests.support.adapters import adapter_state
 
@@ -56,7 +56,7 @@ def moved(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 def adapted(teacher: UNet2DConditionModel, seed: int = 0) -> UNet2DConditionModel:
     unet = sharing(teacher)
-    add_lora(unet, FAMILY.adapters, RANK, "fake_score", seed)
+    add_lora(unet, DESCRIPTION.adapters, RANK, "fake_score", seed)
     return unet
 
 
@@ -82,7 +82,7 @@ def test_rank_times_in_and_out_numbers_a_projection_are_trained_and_nothing_else
     expected = sum(
         RANK * (layer.in_features + layer.out_features)
         for name, layer in teacher.named_modules()
-        if name.endswith(FAMILY.adapters) and "attentions" in name
+        if name.endswith(DESCRIPTION.adapters) and "attentions" in name
     )
     unet = adapted(teacher)
     assert sum(weight.numel() for weight in trainable(unet)) == expected > 0
@@ -217,7 +217,7 @@ def test_over_weights_in_bf16_the_adapter_trains_in_float32() -> None:
 def test_refusals_say_what_is_wrong() -> None:
     teacher = tiny_unet()
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        add_lora(sharing(teacher), FAMILY.adapters, 0, "fake_score")
+        add_lora(sharing(teacher), DESCRIPTION.adapters, 0, "fake_score")
     unet = adapted(teacher)
     with pytest.raises(ValueError, match="has an adapter already: no second one named 'generator'"):
-        add_lora(unet, FAMILY.adapters, RANK, "generator")
+        add_lora(unet, DESCRIPTION.adapters, RANK, "generator")

@@ -39,8 +39,6 @@ class Sparing(LinearNetwork):
 class Family:
     """Its networks are told by the seed: 20 is the distilled generator, 30 the distilled fake score."""
 
-    adapters = ("to_q", "to_k")
-
     def load_network(self, folder: Path) -> Sparing:
         return Sparing({"generator": 20, "fake_score": 30}[folder.relative_to("models/x/distilled").name])
 
@@ -48,6 +46,7 @@ class Family:
 @pytest.fixture(autouse=True)
 def family(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "family_of", lambda name: {"linear": Family()}[name])
+    monkeypatch.setattr(module, "describe", lambda name: {"linear": SimpleNamespace(adapters=("to_q", "to_k"))}[name])
 
 
 def base_of(distilled: Any = None) -> LoadedBase:
