@@ -33,6 +33,7 @@ from benchmarks.shared.wrk import Load, Request, check_wrk, load
 from client import Lethe
 from jobs.artifacts import ArtifactStore
 from jobs.database import make_engine
+from jobs.finding import Wanted
 from jobs.ids import new_id
 from jobs.job import Claim, NewGenerator, NewJob, Publication, attempt_prefix
 from jobs.settings import load_settings
@@ -100,7 +101,7 @@ class Under:
 
     def cancel_all(self) -> None:
         """Cancel what waits."""
-        while waiting := self.store.list("default", status=Status.QUEUED, limit=100).data:
+        while waiting := self.store.list("default", Wanted(Status.QUEUED), 100).data:
             for job in waiting:
                 self.store.request_cancel(job.id)
 

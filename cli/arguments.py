@@ -95,6 +95,20 @@ def parse_settings(items: Iterable[str], option: str, example: str = "alpha=1.2"
     return settings
 
 
+def parse_texts(items: Iterable[str], option: str, example: str) -> dict[str, str]:
+    """Read as :func:`parse_settings` does, where every value is a text as it stands.
+
+    Raises:
+        typer.BadParameter: for an item without both sides, or a key that is given twice.
+    """
+    texts: dict[str, str] = {}
+    for key, value in (_sides(item, option, example) for item in items):
+        if key in texts:
+            raise typer.BadParameter(f"{key!r} is given twice", param_hint=option)
+        texts[key] = value
+    return texts
+
+
 def parse_numbers(items: Iterable[str], option: str) -> dict[str, float]:
     """Read as :func:`parse_settings` does, where every value must be a number.
 

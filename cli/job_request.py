@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.arguments import FORGET_HELP, PROBE_HELP, forget_items, parse_numbers, parse_settings, read_prompts, with_words
+from cli.arguments import (
+    FORGET_HELP,
+    PROBE_HELP,
+    forget_items,
+    parse_numbers,
+    parse_settings,
+    parse_texts,
+    read_prompts,
+    with_words,
+)
 
 FileOption = Annotated[
     Path | None,
@@ -64,6 +73,10 @@ ThresholdOption = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="Acceptance threshold: unlearning_accuracy=0.99. Repeat it for several."),
 ]
+MetadataOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Your own note, to find the job by: ticket=T-123. Repeat it for more."),
+]
 ProbeOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)]
 
 
@@ -86,6 +99,7 @@ class Options:
     recipe: Sequence[str] = ()
     threshold: Sequence[str] = ()
     probe: Sequence[str] = ()
+    metadata: Sequence[str] = ()
 
     def request(self) -> dict[str, Any]:
         """Make the body of the request, types as in the service's schema.
@@ -103,6 +117,7 @@ class Options:
             "recipe": parse_settings(self.recipe, "--recipe"),
             "thresholds": parse_numbers(self.threshold, "--threshold"),
             "evaluation": {"probes": list(self.probe)} if self.probe else {},
+            "metadata": parse_texts(self.metadata, "--metadata", "ticket=T-123"),
         }
         for name, changes in settings.items():
             if changes:

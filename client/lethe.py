@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -114,9 +115,38 @@ class Lethe:
         """Return the job as it is now."""
         return read(Job, self._get(_job(job_id)))
 
-    def jobs(self, *, status: str | None = None, base_model: str | None = None, page_size: int = 50) -> Iterator[Job]:
-        """Yield every job, newest first; pages are fetched as they are needed."""
-        wanted = {"status": status, "base_model": base_model, "limit": page_size}
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        base_model: str | None = None,
+        verdict: str | None = None,
+        concept: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        id: str | None = None,
+        page_size: int = 50,
+    ) -> Iterator[Job]:
+        """Yield every job, newest first, of which all is so that is given; pages are fetched as they are needed.
+
+        Args:
+            concept: one that it forgets.
+            metadata: values by key, such as ``{"ticket": "T-123"}``.
+            created_after, created_before: with a time zone.
+            id: a part of its id.
+        """
+        wanted = {
+            "status": status,
+            "base_model": base_model,
+            "verdict": verdict,
+            "concept": concept,
+            "created_after": None if created_after is None else created_after.isoformat(),
+            "created_before": None if created_before is None else created_before.isoformat(),
+            "id": id,
+            "limit": page_size,
+            **{f"metadata.{key}": value for key, value in (metadata or {}).items()},
+        }
         return (read(Job, entry) for entry in self._pages("/v1/jobs", wanted))
 
     def cancel(self, job_id: str) -> Job:

@@ -18,6 +18,12 @@ def new_id(kind: Kind) -> str:
     return f"{kind}_{_uuid7().hex}"
 
 
+def first_id(kind: Kind, at: float) -> str:
+    """Return what no id of this kind that is made from ``at`` on sorts before, in seconds since 1970."""
+    milliseconds = min(max(0, int(at * 1000)), 2**48 - 1)
+    return f"{kind}_{milliseconds << 80:032x}"
+
+
 def is_id(kind: Kind, text: str) -> bool:
     """Return whether ``text`` has the form of an id of this kind. What has not is nowhere in the store: no need to
     ask."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -137,12 +138,24 @@ jobs = Table(
     Index(None, "tenant", "status", "id"),
     Index(None, "tenant", "base_model", "id"),
     Index(None, "tenant", "status", "base_model", "id"),
+    Index(None, "tenant", "verdict", "id"),
     # Counting by status without reading the rows.
     Index(None, "status"),
     # What the reaper looks for; both are small whatever the table's size.
     Index("ix_jobs_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
     Index("ix_jobs_woken_at", "woken_at", postgresql_where=text("status = 'queued'")),
 )
+
+job_labels = Table(
+    "job_labels",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("label", LargeBinary, nullable=False),
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("tenant", "label", "job_id"),
+    Index(None, "job_id"),
+)
+"""What jobs are found by, beside their own columns (``jobs.finding``); written by a trigger."""
 
 # As an index has them, and a query must to be answered from it. Of a million events some hundred are neither progress
 # nor checkpoints: a page shows those.

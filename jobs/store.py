@@ -14,6 +14,7 @@ from jobs import counting, events, quotas, rows, wall
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
+from jobs.finding import ALL, Wanted
 from jobs.ids import is_id, new_id
 from jobs.job import (
     Claim,
@@ -168,14 +169,7 @@ class JobStore(WorkerCommands, Reaping):
                 events.read_metrics(connection, job.id, after_seq, job.last_seq, metrics),
             )
 
-    def list(
-        self,
-        tenant: str,
-        status: Status | None = None,
-        base_model: str | None = None,
-        limit: int = 20,
-        after: str | None = None,
-    ) -> Page[Job]:
+    def list(self, tenant: str, wanted: Wanted = ALL, limit: int = 20, after: str | None = None) -> Page[Job]:
         """Return a page of the tenant's jobs, newest first, of whose requests' lists of prompts it has how long they
         are: ten thousand prompts a job take longer to read than all the rest. ``after``: the ``next`` of the page
         before.
@@ -183,12 +177,7 @@ class JobStore(WorkerCommands, Reaping):
         Raises:
             BadCursor: ``after`` is not such a cursor.
         """
-        where: tuple[ColumnElement[bool], ...] = (jobs.c.tenant == tenant,)
-        if status is not None:
-            where += (jobs.c.status == str(status),)
-        if base_model is not None:
-            # Postgres refuses the NUL character even in a question; no model's name holds one.
-            where += (jobs.c.base_model == base_model.replace("\0", "\ufffd"),)
+        where = tuple(wanted.conditions(tenant))
         if after is not None:
             where += (jobs.c.id < read_cursor("job", after),)
         newest = select(*rows.COUNTED).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)

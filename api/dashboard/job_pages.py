@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, cast, get_args
+from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
@@ -20,6 +21,7 @@ from api.services import Services, Use
 from api.waiting import why_waiting
 from jobs import quotas
 from jobs.errors import BadCursor
+from jobs.finding import Wanted
 from jobs.hub_models import PREFIX, families_of
 from jobs.job import Job
 from jobs.states import Phase, Status
@@ -27,6 +29,7 @@ from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.poor_base import warnings_about
 from sfd_core.evaluation.probes import PROBES
+from sfd_core.evaluation.verdict import Verdict
 from sfd_core.families.registry import describe, unfetched
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
@@ -36,20 +39,43 @@ from sfd_core.request.reading import read
 router = APIRouter()
 
 PAGE_SIZE = 25
+VERDICTS: tuple[str, ...] = get_args(Verdict)
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the address of the table asks for. What it cannot mean is not asked for: addresses are kept and passed on.
+    ``find``: a ticket, a concept or a part of an id."""
+
+    status: str | None = None
+    verdict: str | None = None
+    find: str | None = None
+    after: str | None = None
+
+    def wanted(self) -> Wanted:
+        """Return which jobs those are, whatever page."""
+        status = Status(self.status) if self.status in list(Status) else None
+        verdict = self.verdict if self.verdict in VERDICTS else None
+        return Wanted(status=status, verdict=cast(Verdict | None, verdict), text=(self.find or "").strip() or None)
+
+    def address(self, **changes: str | None) -> str:
+        """Return the address of the table that asks for this, with ``changes``."""
+        said = {name: value for name, value in {**vars(self), **changes}.items() if value}
+        return "/" + (f"?{urlencode(said)}" if said else "")
+
+
 @router.get("/")
-def jobs_page(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
+def jobs_page(request: Request, who: Viewer, use: Use, asked: Annotated[Asked, Depends()]) -> Response:
     """Show the table of jobs, newest first."""
-    return render(request, "jobs.html", _table(use, who, status, after), who=who)
+    return render(request, "jobs.html", _table(use, who, asked), who=who)
 
 
 @router.get("/parts/jobs")
-def jobs_part(request: Request, who: Viewer, use: Use, status: str | None = None, after: str | None = None) -> Response:
+def jobs_part(request: Request, who: Viewer, use: Use, asked: Annotated[Asked, Depends()]) -> Response:
     """Show the table alone, for the page to refresh itself."""
-    return render(request, "parts/jobs.html", _table(use, who, status, after), who=who)
+    return render(request, "parts/jobs.html", _table(use, who, asked), who=who)
 
 
 @router.get("/jobs/new")
@@ -113,19 +139,20 @@ def retry(job_id: str, who: Actor, use: Use) -> Response:
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
-def _table(use: Services, who: Identity, status: str | None, after: str | None) -> dict[str, Any]:
-    wanted = Status(status) if status in list(Status) else None
+def _table(use: Services, who: Identity, asked: Asked) -> dict[str, Any]:
+    wanted = asked.wanted()
     try:
-        page = use.jobs.list(who.tenant, wanted, None, PAGE_SIZE, after)
+        page = use.jobs.list(who.tenant, wanted, PAGE_SIZE, asked.after)
     except BadCursor:  # a bookmark that has gone stale: the first page is what is meant
-        page = use.jobs.list(who.tenant, wanted, None, PAGE_SIZE)
-        after = None
+        asked = replace(asked, after=None)
+        page = use.jobs.list(who.tenant, wanted, PAGE_SIZE)
     return {
         "jobs": [{"job": job, "progress": _progress(job)} for job in page.data],
-        "status": wanted,
+        "asked": asked,
+        "wanted": wanted,
         "statuses": list(Status),
+        "verdicts": VERDICTS,
         "quotas": quotas.of_tenant(use.engine, who.tenant),
-        "after": after,
         "next": page.next,
     }
 

@@ -17,7 +17,7 @@ from api.auth import Reader, Submitter
 from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
 from api.schemas.common import ListOf
-from api.schemas.jobs import JobObject, JobsQuery
+from api.schemas.jobs import METADATA_PARAMETER, JobObject, JobsQuery
 from api.schemas.submission import Body, Metadata, Submission
 from api.services import Services, Use
 from api.waiting import why_waiting
@@ -112,10 +112,16 @@ async def submit_job(
     return answer
 
 
-@router.get("", operation_id="list_jobs", summary="List jobs", responses=errors("invalid_request", "bad_cursor"))
+@router.get(
+    "",
+    operation_id="list_jobs",
+    summary="List jobs",
+    responses=errors("invalid_request", "bad_cursor"),
+    openapi_extra={"parameters": [METADATA_PARAMETER]},
+)
 def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
-    """List jobs, newest first."""
-    page = use.jobs.list(who.tenant, query.status, query.base_model, query.limit, query.after)
+    """List jobs, newest first: all, or those of which everything is so that is asked for."""
+    page = use.jobs.list(who.tenant, query.wanted(), query.limit, query.after)
     waiting = why_waiting(use, page.data)
     shown = [JobObject.of(job, use.models.get(job.base_model), waiting.get(job.id)) for job in page.data]
     return ListOf(data=shown, has_more=page.has_more, next=page.next)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
 from jobs.events import Event
+from jobs.finding import METADATA, TICKET, Wanted
 from jobs.job import Job
 from jobs.states import EventType, Phase, Status
 from sfd_core.base_model.manifest import BaseModel
@@ -214,6 +215,41 @@ class JobsQuery(PageQuery):
     base_model: Annotated[str | None, Field(max_length=200)] = Field(
         default=None, description="Only jobs of this base model."
     )
+    verdict: Verdict | None = Field(default=None, description="Only jobs that ended with this verdict.")
+    concept: Annotated[str | None, Field(max_length=200)] = Field(
+        default=None, description="Only jobs that forget this concept."
+    )
+    created_after: AwareDatetime | None = Field(default=None, description="Only jobs submitted at this time or later.")
+    created_before: AwareDatetime | None = Field(default=None, description="Only jobs submitted before this time.")
+    id: Annotated[str | None, Field(min_length=1, max_length=36)] = Field(
+        default=None, description="Only jobs whose id has this in it."
+    )
+    _metadata: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_metadata(cls, query: Any, read: ModelWrapValidatorHandler[JobsQuery]) -> JobsQuery:
+        """Every ``metadata.KEY`` is a parameter, and no other is that is not known."""
+        given = dict(query)
+        metadata = {key: given.pop(key) for key in list(given) if key.startswith(METADATA) and key != METADATA}
+        made = read(given)
+        made._metadata = {key.removeprefix(METADATA): str(value) for key, value in metadata.items()}
+        return made
+
+    def wanted(self) -> Wanted:
+        """Return what is asked for, whatever page."""
+        own = self.model_dump(exclude={"limit", "after"})
+        return Wanted(metadata=self._metadata, **own)
+
+
+METADATA_PARAMETER: dict[str, Any] = {
+    "name": f"{METADATA}{TICKET}",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "title": "Metadata.Ticket"},
+    "description": "Only jobs with this ticket in their metadata. Likewise with any other key: `metadata.KEY`.",
+}
+"""How the document shows what :class:`JobsQuery` takes of metadata: a parameter has one name there."""
 
 
 class EventsQuery(QueryInput):

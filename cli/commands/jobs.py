@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.arguments import parse_texts
 from cli.connection import client_of
 
 
@@ -15,15 +16,39 @@ def jobs(
     ctx: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs of this status.")] = None,
     base: Annotated[str | None, typer.Option(help="Only jobs on this base model.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="Only jobs that ended with this verdict.")] = None,
+    concept: Annotated[str | None, typer.Option(help="Only jobs that forget this concept.")] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only jobs with this in their metadata: ticket=T-123."),
+    ] = None,
+    created_after: Annotated[
+        datetime | None, typer.Option(help="Only jobs submitted at this time or later, by this machine's clock.")
+    ] = None,
+    created_before: Annotated[datetime | None, typer.Option(help="Only jobs submitted before this time.")] = None,
+    id: Annotated[str | None, typer.Option(help="Only jobs whose id has this in it.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of jobs.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first: all, or those of which everything is so that is asked for."""
+    metadata_wanted = parse_texts(metadata or (), "--metadata", "ticket=T-123")
+
     from cli.console import console, print_json
     from cli.tables import jobs_table
 
     with client_of(ctx) as lethe:
-        found = list(islice(lethe.jobs(status=status, base_model=base, page_size=min(limit, 100)), limit))
+        wanted = lethe.jobs(
+            status=status,
+            base_model=base,
+            verdict=verdict,
+            concept=concept,
+            metadata=metadata_wanted,
+            created_after=created_after and created_after.astimezone(),
+            created_before=created_before and created_before.astimezone(),
+            id=id,
+            page_size=min(limit, 100),
+        )
+        found = list(islice(wanted, limit))
     if as_json:
         for job in found:
             print_json(job.raw)

@@ -12,6 +12,7 @@ from cli.job_request import (
     FileOption,
     ForgetOption,
     ImagesOption,
+    MetadataOption,
     Options,
     OutsideOption,
     ProbeOption,
@@ -42,6 +43,7 @@ def submit(
     recipe: RecipeOption = None,
     threshold: ThresholdOption = None,
     probe: ProbeOption = None,
+    metadata: MetadataOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,
@@ -64,6 +66,7 @@ def submit(
         recipe or (),
         threshold or (),
         probe or (),
+        metadata or (),
     ).request()
 
     from cli.commands.watch import finish, follow_or_leave

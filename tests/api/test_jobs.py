@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from tests.api.making import failed, is_problem, pointers, submitted, train
@@ -94,9 +96,57 @@ def test_the_list_by_status_and_base_model(service: Service) -> None:
     assert service.http.get("/v1/jobs", params={"base_model": "none\0"}).json()["data"] == []
 
 
+def test_the_list_by_ticket_concept_verdict_time_and_id(service: Service) -> None:
+    job_id = submitted(service, metadata={"ticket": "T-list", "team & co": "a=b"})
+    other = submitted(service, metadata={"ticket": "T-other"}, forget=[{"concept": "Bag", "override": "Sandal"}])
+    created_at = service.http.get(f"/v1/jobs/{job_id}").json()["created_at"]
+
+    def listed(**params: str) -> list[str]:
+        answer = service.http.get("/v1/jobs", params=params)
+        assert answer.status_code == 200, answer.text
+        return [job["id"] for job in answer.json()["data"] if job["id"] in (job_id, other)]
+
+    assert listed(**{"metadata.ticket": "T-list"}) == listed(**{"metadata.team & co": "a=b"}) == [job_id]
+    assert listed(**{"metadata.ticket": "T-list", "metadata.team & co": "b"}) == []
+    assert listed(concept="Bag") == [other]
+    assert listed(id=job_id[-12:]) == [job_id]
+    assert listed(created_after=created_at, limit="100") == [other, job_id]
+    assert listed(created_before=created_at) == listed(verdict="pass") == []
+    # One of the same instant in another zone, and pages of what was found.
+    zone = datetime.fromisoformat(created_at).astimezone(timezone(timedelta(hours=5)))
+    assert listed(created_before=zone.isoformat()) == []
+    first = service.http.get("/v1/jobs", params={"created_after": created_at, "limit": 1}).json()
+    again = {"created_after": created_at, "limit": 1, "after": first["next"]}
+    assert [first["data"][0]["id"], service.http.get("/v1/jobs", params=again).json()["data"][0]["id"]] == [
+        other,
+        job_id,
+    ]
+
+
+@pytest.mark.parametrize("find", ["T-page", "job id", "Trouser"])
+def test_the_table_is_found_by_what_one_has_at_hand(service: Service, find: str) -> None:
+    wanted = submitted(service, metadata={"ticket": "T-page"}, forget=[{"concept": "Trouser", "override": "Sandal"}])
+    other = submitted(service, metadata={"ticket": "<T-page>"})
+    params = {"find": f" {wanted[-8:] if find == 'job id' else find} ", "status": "queued", "verdict": "maybe"}
+    for path in ("/", "/parts/jobs"):
+        page = service.http.get(path, params=params).text
+        assert f"/jobs/{wanted}" in page
+        assert other not in page
+    nothing = service.http.get("/parts/jobs", params={**params, "find": "<none>", "verdict": "pass"}).text
+    assert "No such job" in nothing
+    assert "&lt;T-page&gt;" in service.http.get("/parts/jobs", params={"find": "<T-page>"}).text
+
+
 @pytest.mark.parametrize(
     ("params", "pointer"),
     [
+        ({"verdict": "good"}, "/verdict"),
+        ({"concept": "x" * 201}, "/concept"),
+        ({"created_after": "yesterday"}, "/created_after"),
+        ({"created_before": "2026-11-28T12:00:00"}, "/created_before"),
+        ({"id": ""}, "/id"),
+        ({"metadata": "T-1"}, "/metadata"),
+        ({"metadata.": "T-1"}, "/metadata."),
         ({"limit": 0}, "/limit"),
         ({"limit": 101}, "/limit"),
         ({"limit": "ten"}, "/limit"),

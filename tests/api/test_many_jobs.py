@@ -11,13 +11,20 @@ from tests.api.making import submitted
 from tests.support.serving import Service
 
 MANY = """
-    INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request, finished_at, error)
+    INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request, finished_at, error, metadata)
     SELECT 'job_' || lpad(to_hex(n), 32, '0'), tenant, CASE WHEN n % 2 = 0 THEN 'failed' ELSE 'queued' END,
            base_model, base_model_digest, request, CASE WHEN n % 2 = 0 THEN now() END,
-           CASE WHEN n % 2 = 0 THEN CAST('{"code": "internal", "message": "x", "retryable": false}' AS jsonb) END
+           CASE WHEN n % 2 = 0 THEN CAST('{"code": "internal", "message": "x", "retryable": false}' AS jsonb) END,
+           jsonb_build_object('ticket', 'T-' || n)
       FROM jobs, generate_series(CAST(:first AS int), CAST(:last AS int)) AS n WHERE id = :like
 """
-PATHS = {"/v1/jobs?limit=50": 0.2, "/v1/jobs?status=failed&limit=50": 0.2, "/": 1.0}
+PATHS = {
+    "/v1/jobs?metadata.ticket=T-77": 0.1,
+    "/v1/jobs?concept=Bag": 0.1,
+    "/v1/jobs?limit=50": 0.2,
+    "/v1/jobs?status=failed&limit=50": 0.2,
+    "/": 1.0,
+}
 """What is asked for, and the seconds within which 95 of 100 answers come."""
 
 

@@ -105,6 +105,24 @@ def test_submit_sends_what_was_said(run: Command, lethe: Lethe) -> None:
     assert job.raw["evaluation"]["probes"] == ["relearning", "image_to_image"]
 
 
+def test_jobs_are_found_by_what_they_were_submitted_with(run: Command, lethe: Lethe) -> None:
+    for ticket in ("T-1", "T-2"):
+        assert run(*SUBMIT, "--metadata", f"ticket={ticket}", "--metadata", "note=a=b").exit_code == 0
+    (second, first) = lethe.jobs()
+    assert first.metadata == {"ticket": "T-1", "note": "a=b"}
+
+    def found(*options: str) -> list[str]:
+        return [json.loads(line)["id"] for line in run("jobs", "--json", *options).stdout.splitlines()]
+
+    assert found("--metadata", "ticket=T-1", "--metadata", "note=a=b") == [first.id]
+    assert found("--concept", "Sneaker") == [second.id, first.id]
+    assert found("--concept", "Bag") == found("--verdict", "pass") == []
+    assert found("--id", second.id[-10:]) == [second.id]
+    assert found("--created-after", "2020-01-01", "--created-before", "2020-02-01") == []
+    assert found("--created-after", "2020-01-01") == [second.id, first.id]
+    assert [job.id for job in lethe.jobs(created_after=first.created_at, metadata={"ticket": "T-1"})] == [first.id]
+
+
 def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
     result = run(*SUBMIT)
     (job,) = lethe.jobs()
@@ -124,6 +142,10 @@ def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
         ((*SUBMIT, "--threshold", "unlearning_accuracy=high"), "must be a number"),
         ((*SUBMIT, "--recipe", "alpha"), "must be written like alpha=1.2"),
         ((*SUBMIT, "--images", "many"), "--images"),
+        ((*SUBMIT, "--metadata", "T-1"), "must be written like ticket=T-123"),
+        ((*SUBMIT, "--metadata", "a=1", "--metadata", "a=2"), "'a' is given twice"),
+        (("jobs", "--metadata", "T-1"), "must be written like ticket=T-123"),
+        (("jobs", "--created-after", "yesterday"), "--created-after"),
         (("wach", "job_1"), "No such command 'wach'"),
         (("sample", "nowhere", "--concept", "Bag"), "is no folder"),
         (("jobs", "-n", "0"), "-n"),

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from jobs.errors import BadCursor, GeneratorNotFound, JobNotFound, ReportNotReady
+from jobs.finding import Wanted
 from jobs.generators import GeneratorStore
 from jobs.paging import Page
 from jobs.states import Status
@@ -19,9 +20,9 @@ from tests.store.making import claimed, created, in_state, new_job, publication
 
 def walk(store: JobStore, limit: int, status: Status | None = None) -> list[Page[Job]]:
     """All pages of acme's jobs."""
-    pages = [store.list("acme", status, limit=limit)]
+    pages = [store.list("acme", Wanted(status), limit)]
     while pages[-1].next is not None:
-        pages.append(store.list("acme", status, limit=limit, after=pages[-1].next))
+        pages.append(store.list("acme", Wanted(status), limit, pages[-1].next))
     return pages
 
 
@@ -74,10 +75,10 @@ def test_filters(store: JobStore) -> None:
     failed, theirs = in_state(store, Status.FAILED), created(store, "other")
     assert {job.id for job in store.list("acme").data} == {queued.id, other_model.id, failed.id}
     assert [job.id for job in store.list("other").data] == [theirs.id]
-    assert [job.id for job in store.list("acme", Status.FAILED).data] == [failed.id]
-    assert [job.id for job in store.list("acme", base_model="faces").data] == [other_model.id]
-    assert [job.id for job in store.list("acme", Status.QUEUED, "fashion").data] == [queued.id]
-    assert store.list("acme", base_model="no\0such").data == ()
+    assert [job.id for job in store.list("acme", Wanted(Status.FAILED)).data] == [failed.id]
+    assert [job.id for job in store.list("acme", Wanted(base_model="faces")).data] == [other_model.id]
+    assert [job.id for job in store.list("acme", Wanted(Status.QUEUED, "fashion")).data] == [queued.id]
+    assert store.list("acme", Wanted(base_model="no\0such")).data == ()
 
 
 def test_a_filter_and_a_cursor(store: JobStore) -> None:

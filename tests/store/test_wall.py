@@ -15,7 +15,17 @@ from jobs.store import JobStore
 from tests.store.making import at_once, claimed, created, in_state, new_job, publication
 from tests.store.test_pooler import pooled_url as pooled_url
 
-OF_TENANTS = ("tenants", "tenant_usage", "jobs", "events", "outbox", "idempotency_keys", "generators", "reports")
+OF_TENANTS = (
+    "tenants",
+    "tenant_usage",
+    "jobs",
+    "job_labels",
+    "events",
+    "outbox",
+    "idempotency_keys",
+    "generators",
+    "reports",
+)
 NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 """What requests have no business with: not even their own tenant's rows."""
 

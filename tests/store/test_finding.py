@@ -1,0 +1,193 @@
+"""Finding jobs: by ticket, concept, verdict, time and a part of an id; of one's own alone, and from indexes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, NullPool, create_engine, select, text
+
+from jobs import wall
+from jobs.database import downgrade, migrate
+from jobs.finding import Wanted, label
+from jobs.ids import first_id, new_id
+from jobs.job import Job
+from jobs.schema import job_labels, jobs
+from jobs.states import Status
+from jobs.store import JobStore
+from tests.store.making import claimed, new_job, publication
+
+
+def submitted(store: JobStore, tenant: str = "acme", concepts: tuple[str, ...] = ("Sneaker",), **metadata: str) -> Job:
+    new = new_job(tenant)
+    forget = [{"concept": concept, "override": "Sandal"} for concept in concepts]
+    return store.create(dataclasses.replace(new, request={**new.request, "forget": forget}, metadata=metadata))[0]
+
+
+def found(store: JobStore, tenant: str = "acme", **wanted: Any) -> list[str]:
+    return [job.id for job in store.list(tenant, Wanted(**wanted), 100).data]
+
+
+def test_by_ticket_and_other_metadata(store: JobStore) -> None:
+    first = submitted(store, ticket="T-1", team="trust")
+    second = submitted(store, ticket="T-1", team="brand")
+    submitted(store, ticket="T-12")
+    submitted(store)
+    theirs = submitted(store, "other", ticket="T-1")
+    assert found(store, metadata={"ticket": "T-1"}) == [second.id, first.id]
+    assert found(store, metadata={"ticket": "T-1", "team": "trust"}) == [first.id]
+    assert found(store, metadata={"team": "T-1"}) == found(store, metadata={"ticket": "t-1"}) == []
+    assert found(store, "other", metadata={"ticket": "T-1"}) == [theirs.id]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": "b=c"},
+        {"a=b": "c"},
+        {"concept": "Sneaker"},
+        {"": "x"},
+        {"ключ": "значение " * 55},
+        {"quote'\"\\": "%_?:x"},
+        {"many": "\U0001f45f" * 500},
+    ],
+)
+def test_whatever_a_key_and_a_value_are(store: JobStore, metadata: Mapping[str, str]) -> None:
+    """The digest that is looked for is the one that the trigger wrote, and no other pair has it."""
+    job = submitted(store, concepts=("Bag",), **metadata)
+    submitted(store, concepts=("Bag",), **{f"{key}x": value for key, value in metadata.items()})
+    ((key, value),) = metadata.items()
+    assert found(store, metadata=metadata) == [job.id]
+    assert found(store, metadata={key + value[0]: value[1:]}) == []
+    assert found(store, concept="Sneaker") == []
+
+
+def test_by_concept(store: JobStore) -> None:
+    both = submitted(store, concepts=("Sneaker", "Bag"))
+    one = submitted(store, concepts=("Bag",))
+    twice = submitted(store, concepts=("Coat", "Coat"))
+    assert found(store, concept="Bag") == [one.id, both.id]
+    assert found(store, concept="Sneaker") == [both.id]
+    assert found(store, concept="Coat") == [twice.id]
+    assert found(store, concept="bag") == found(store, concept="Ba\0g") == []
+
+
+def test_by_verdict(store: JobStore) -> None:
+    ids = {}
+    for verdict in ("pass", "fail"):
+        claim = claimed(store, submitted(store))
+        store.publish(claim.job.id, claim.attempt, publication(verdict))
+        ids[verdict] = claim.job.id
+    submitted(store)
+    assert found(store, verdict="pass") == [ids["pass"]]
+    assert found(store, verdict="fail") == [ids["fail"]]
+    assert found(store, verdict="inconclusive") == []
+
+
+def test_by_time(store: JobStore, engine: Engine) -> None:
+    """The first moment is in it, the last is not; whatever the clock that made the id."""
+    job = submitted(store)
+    at = job.created_at
+    assert found(store, created_after=at) == [job.id]
+    assert found(store, created_after=at + timedelta(microseconds=1)) == []
+    assert found(store, created_before=at) == []
+    assert found(store, created_before=at + timedelta(microseconds=1)) == [job.id]
+    with engine.begin() as connection:
+        connection.execute(jobs.update().values(created_at=at + timedelta(minutes=50)))
+    assert found(store, created_after=at + timedelta(minutes=49)) == [job.id]
+    for far in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
+        assert found(store, created_after=far) == ([job.id] if far.year == 1 else [])
+        assert found(store, created_before=far) == ([] if far.year == 1 else [job.id])
+
+
+def test_ids_sort_by_the_time_that_they_are_asked_for() -> None:
+    before, job_id, after = datetime.now(UTC), new_id("job"), datetime.now(UTC) + timedelta(milliseconds=1)
+    assert first_id("job", before.timestamp()) <= job_id < first_id("job", after.timestamp())
+
+
+def test_by_a_part_of_an_id_and_by_text(store: JobStore) -> None:
+    ticket = submitted(store, ticket="T-77")
+    concept = submitted(store, concepts=("T-77", "Bag"))
+    submitted(store, other="T-77")
+    part = ticket.id[-9:]
+    assert found(store, id=part) == found(store, id=ticket.id) == found(store, text=part) == [ticket.id]
+    assert found(store, id="%") == found(store, id="_______") == found(store, id="\0") == []
+    assert found(store, text="T-77") == [concept.id, ticket.id]
+
+
+def test_all_of_it_must_be_so(store: JobStore) -> None:
+    job = submitted(store, ticket="T-1")
+    submitted(store, ticket="T-2")
+    wanted = {"status": Status.QUEUED, "base_model": "fashion", "metadata": {"ticket": "T-1"}, "concept": "Sneaker"}
+    assert found(store, **wanted) == [job.id]
+    for other in ({"status": Status.FAILED}, {"base_model": "emoji"}, {"concept": "Bag"}, {"verdict": "pass"}):
+        assert found(store, **{**wanted, **other}) == []
+
+
+def test_labels_are_seen_behind_the_wall_alone(store: JobStore, engine: Engine) -> None:
+    for tenant in ("acme", "other"):
+        submitted(store, tenant, ticket="T-1")
+    with wall.behind(engine, "acme").connect() as connection:
+        seen = connection.execute(select(job_labels.c.tenant)).scalars().all()
+    assert seen == ["acme", "acme"]
+
+
+def test_jobs_of_before_are_labelled_and_the_version_before_labels_its_own(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0007")
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    insert = text(
+        "INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request, metadata) VALUES (:id, 'acme',"
+        " 'queued', 'fashion', 'sha256:0', '{\"forget\": [{\"concept\": \"Bag\"}]}', '{\"ticket\": \"T-1\"}')"
+    )
+    with engine.begin() as connection:
+        connection.execute(insert, {"id": "job_before"})
+    migrate(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(insert, {"id": "job_beside"})
+        rows = connection.execute(select(job_labels)).all()
+    labels = {label("concept", "Bag"), label("metadata.ticket", "T-1")}
+    assert {(row.tenant, bytes(row.label), row.job_id) for row in rows} == {
+        ("acme", each, job_id) for each in labels for job_id in ("job_before", "job_beside")
+    }
+    downgrade(empty_database_url, "0007")
+
+
+MANY = """
+    INSERT INTO jobs (id, tenant, status, verdict, generator_id, finished_at, base_model, base_model_digest, request,
+                      metadata)
+    SELECT 'job_' || lpad(to_hex(n), 32, '0'), CASE n % 2 WHEN 0 THEN 'acme' ELSE 'other' END,
+           CASE WHEN n <= 40 THEN 'succeeded' ELSE 'queued' END, CASE WHEN n <= 40 THEN 'fail' END,
+           CASE WHEN n <= 40 THEN 'gen' END, CASE WHEN n <= 40 THEN now() END, 'fashion', 'sha256:0',
+           jsonb_build_object('forget', jsonb_build_array(jsonb_build_object('concept', 'c' || n % 1000))),
+           jsonb_build_object('ticket', 'T-' || n)
+      FROM generate_series(1, 20000) AS n
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matches"),
+    [
+        (Wanted(metadata={"ticket": "T-10000"}), 1),
+        (Wanted(concept="c998"), 20),
+        (Wanted(verdict="fail"), 20),
+        (Wanted(status=Status.SUCCEEDED, metadata={"ticket": "T-2"}), 1),
+    ],
+)
+def test_it_reads_no_more_than_it_finds(engine: Engine, store: JobStore, wanted: Wanted, matches: int) -> None:
+    """Behind the wall, where only some questions are answered from an index; the few that match are the oldest."""
+    with engine.begin() as connection:
+        connection.execute(text(MANY))
+        connection.execute(text("ANALYZE jobs"))
+        connection.execute(text("ANALYZE job_labels"))
+    assert len(store.list("acme", wanted, 100).data) == matches
+    query = select(jobs.c.id).where(*wanted.conditions("acme")).order_by(jobs.c.id.desc()).limit(21)
+    with wall.behind(engine, "acme").connect() as connection:
+        compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params).scalars().all()
+    read = [int(rows) for line in plan if "Scan" in line for rows in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(rows) for line in plan for rows in re.findall(r"Rows Removed by Filter: (\d+)", line)]
+    assert sum(read) + sum(removed) <= 4 * 21, "\n".join(plan)
