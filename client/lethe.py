@@ -134,7 +134,7 @@ class Lethe:
             concept: one that it forgets.
             metadata: values by key, such as ``{"ticket": "T-123"}``.
             created_after, created_before: with a time zone.
-            id: a part of its id.
+            id: its id, or the last 6 characters or more.
         """
         wanted = {
             "status": status,

@@ -1,8 +1,8 @@
-"""What a list of jobs is asked for: a ticket, a concept, a verdict, a time, a part of an id.
+"""What a list of jobs is asked for: a ticket, a concept, a verdict, a time, the end of an id.
 
-Metadata and forgotten concepts stand in ``job_labels``, which a trigger writes with the job: a row each, by the digest
-of its name and value. Looking for one is then an equality, and that is all that Postgres answers from an index behind
-row-level security: operators of JSON might tell a row that is not seen.
+Metadata, forgotten concepts and the ends of ids, which pages show, stand in ``job_labels``, which a trigger writes with
+the job: a row each, by the digest of its name and value. Looking for one is then an equality, and that is all that
+Postgres answers from an index behind row-level security: operators of JSON might tell a row that is not seen.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from jobs.ids import first_id
 from jobs.schema import job_labels, jobs
 from jobs.states import Status
 from sfd_core.evaluation.verdict import Verdict
 
-CONCEPT = "concept"
+ID, CONCEPT = "id", "concept"
 METADATA = "metadata."
 """Before the key, the name of a label from a job's metadata."""
 TICKET = "ticket"
 """The key of the metadata under which a request for removal has its number."""
+ID_END = 6
+"""Characters of the end of an id by which it is found, at least."""
 CLOCKS = 3600.0
 """How many seconds the clock that an id was made by may be from the database's."""
 
@@ -31,8 +33,8 @@ CLOCKS = 3600.0
 @dataclass(frozen=True)
 class Wanted:
     """The jobs that are wanted: those of which all of it is so. ``metadata``: values by key. ``created_after``,
-    ``created_before``: with a time zone; the first is included, the second not. ``id``: a part of an id. ``text``: a
-    ticket, a forgotten concept or a part of an id."""
+    ``created_before``: with a time zone; the first is included, the second not. ``id``: an id or the end of one.
+    ``text``: a ticket, a forgotten concept, an id or the end of one."""
 
     status: Status | None = None
     base_model: str | None = None
@@ -54,9 +56,9 @@ class Wanted:
         if self.base_model is not None:
             yield jobs.c.base_model == storable(self.base_model)
         if self.concept is not None:
-            yield _labelled(tenant, CONCEPT, self.concept)
+            yield _labelled(tenant, _is(CONCEPT, self.concept))
         for key, value in self.metadata.items():
-            yield _labelled(tenant, METADATA + key, value)
+            yield _labelled(tenant, _is(METADATA + key, value))
         if self.created_after is not None:
             # Ids sort by the time at which they were made: so it need not look at every job of the tenant.
             yield jobs.c.id >= first_id("job", self.created_after.timestamp() - CLOCKS)
@@ -65,10 +67,10 @@ class Wanted:
             yield jobs.c.id < first_id("job", self.created_before.timestamp() + CLOCKS)
             yield jobs.c.created_at < self.created_before
         if self.id is not None:
-            yield _in_id(self.id)
+            yield _labelled(tenant, _ends_in(self.id))
         if self.text is not None:
             names = (METADATA + TICKET, CONCEPT)
-            yield or_(_in_id(self.text), *(_labelled(tenant, name, self.text) for name in names))
+            yield _labelled(tenant, _ends_in(self.text), *(_is(name, self.text) for name in names))
 
 
 ALL = Wanted()
@@ -86,10 +88,15 @@ def label(name: str, value: str) -> bytes:
     return hashlib.sha256(f"{len(name)}:{name}{value}".encode("utf-8", "replace")).digest()
 
 
-def _labelled(tenant: str, name: str, value: str) -> ColumnElement[bool]:
-    found = select(job_labels.c.job_id).where(job_labels.c.tenant == tenant, job_labels.c.label == label(name, value))
-    return jobs.c.id.in_(found)
+def _labelled(tenant: str, *labels: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A job of the tenant with any of these labels."""
+    return jobs.c.id.in_(select(job_labels.c.job_id).where(job_labels.c.tenant == tenant, or_(*labels)))
 
 
-def _in_id(text: str) -> ColumnElement[bool]:
-    return func.strpos(jobs.c.id, storable(text)) > 0
+def _is(name: str, value: str) -> ColumnElement[bool]:
+    return job_labels.c.label == label(name, value)
+
+
+def _ends_in(text: str) -> ColumnElement[bool]:
+    ends = func.right(job_labels.c.job_id, len(text)) == storable(text)
+    return and_(_is(ID, text[-ID_END:]), ends)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, ModelWrapValidatorHandler, PrivateAtt
 
 from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
 from jobs.events import Event
-from jobs.finding import METADATA, TICKET, Wanted
+from jobs.finding import ID_END, METADATA, TICKET, Wanted
 from jobs.job import Job
 from jobs.states import EventType, Phase, Status
 from sfd_core.base_model.manifest import BaseModel
@@ -221,8 +221,8 @@ class JobsQuery(PageQuery):
     )
     created_after: AwareDatetime | None = Field(default=None, description="Only jobs submitted at this time or later.")
     created_before: AwareDatetime | None = Field(default=None, description="Only jobs submitted before this time.")
-    id: Annotated[str | None, Field(min_length=1, max_length=36)] = Field(
-        default=None, description="Only jobs whose id has this in it."
+    id: Annotated[str | None, Field(min_length=ID_END, max_length=36)] = Field(
+        default=None, description="Only the job of this id, or those whose id ends in it."
     )
     _metadata: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -26,7 +26,7 @@ def jobs(
         datetime | None, typer.Option(help="Only jobs submitted at this time or later, by this machine's clock.")
     ] = None,
     created_before: Annotated[datetime | None, typer.Option(help="Only jobs submitted before this time.")] = None,
-    id: Annotated[str | None, typer.Option(help="Only jobs whose id has this in it.")] = None,
+    id: Annotated[str | None, typer.Option(help="Only jobs whose id ends in this: 6 characters or more.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of jobs.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:

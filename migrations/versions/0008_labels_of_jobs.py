@@ -1,4 +1,4 @@
-"""Labels of jobs: what their metadata say and which concepts they forget, to be found by.
+"""Labels of jobs: what their metadata say, which concepts they forget and how their ids end, to be found by.
 
 The version before goes on beside it: a trigger labels the jobs that it writes.
 """
@@ -18,7 +18,8 @@ LABELS = """
     SELECT DISTINCT {job}.tenant, sha256(convert_to(char_length(name) || ':' || name || value, 'UTF8')), {job}.id
       FROM (SELECT 'concept' AS name, item ->> 'concept' AS value
               FROM jsonb_array_elements({job}.request -> 'forget') AS item
-            UNION ALL SELECT 'metadata.' || key, value FROM jsonb_each_text({job}.metadata)) AS said
+            UNION ALL SELECT 'metadata.' || key, value FROM jsonb_each_text({job}.metadata)
+            UNION ALL SELECT 'id', right({job}.id, 6)) AS said
      WHERE value IS NOT NULL
 """
 LABEL_JOB = f"""

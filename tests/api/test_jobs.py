@@ -144,7 +144,7 @@ def test_the_table_is_found_by_what_one_has_at_hand(service: Service, find: str)
         ({"concept": "x" * 201}, "/concept"),
         ({"created_after": "yesterday"}, "/created_after"),
         ({"created_before": "2026-11-28T12:00:00"}, "/created_before"),
-        ({"id": ""}, "/id"),
+        ({"id": "12345"}, "/id"),
         ({"metadata": "T-1"}, "/metadata"),
         ({"metadata.": "T-1"}, "/metadata."),
         ({"limit": 0}, "/limit"),
