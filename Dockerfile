@@ -44,7 +44,7 @@ RUN pip install --no-cache-dir --no-deps /app
 FROM base AS worker
 COPY --from=build-worker /opt/venv /opt/venv
 COPY models /app/models
-# As `lethe up` sets it (local/stack.py): torch's threads spin a little where they wait for each other.
+# As local/stack.py sets it: torch's threads spin a little where they wait for each other.
 ENV GOMP_SPINCOUNT=2000
 USER 10001:10001
 VOLUME /data

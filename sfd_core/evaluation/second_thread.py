@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Beside:
-    """Starts work, and says where its result will be. ``pool``: that does it; None: it is done at once."""
+    """A starter of work, which says where its result will be. ``pool``: that does it; None: it is done at once."""
 
     def __init__(self, pool: ThreadPoolExecutor | None) -> None:
         self._pool = pool

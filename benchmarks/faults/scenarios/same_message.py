@@ -14,8 +14,8 @@ SCENARIO = Scenario(
         Switch(
             mechanism="claim of what is queued",
             module="jobs.fence",
-            there="(job_id or turns.next_job(connection)), jobs.c.status == str(Status.QUEUED))",
-            instead="(job_id or turns.next_job(connection)),)",
+            there="(jobs.c.id == next_id, jobs.c.status == str(Status.QUEUED), ",
+            instead="(jobs.c.id == next_id, ",
             tests=("tests/store/test_fence.py::test_of_claims_at_once_one_wins",),
             quick=True,
         ),

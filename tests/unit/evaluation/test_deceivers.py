@@ -29,12 +29,13 @@ from sfd_core.evaluation.verdict import overall
 
 DRAWS = range(40)
 FEW_DRAWS = range(2)
+TIMES = pytest.mark.parametrize("times", [8, pytest.param(len(DRAWS), marks=pytest.mark.slow)])
 DISTANCE = "frechet_distance_ratio"
 
 
-def draws(name: str, deceiver: Deceiver, *only: str) -> list[Verdicts]:
+def draws(name: str, deceiver: Deceiver, times: int, *only: str) -> list[Verdicts]:
     """What ``only`` these criteria say, every time; all of them where none is named."""
-    return [criteria_of(name, seed, deceiver, only=only or tuple(CRITERIA)) for seed in DRAWS]
+    return [criteria_of(name, seed, deceiver, only=only or tuple(CRITERIA)) for seed in range(times)]
 
 
 def failed(found: list[Verdicts]) -> Counter[str]:
@@ -48,11 +49,12 @@ def of_each(table: Sequence[Control]) -> Any:
     return pytest.mark.parametrize(("control", "model"), pairs, ids=[f"{model}-{one.name}" for one, model in pairs])
 
 
+@TIMES
 @pytest.mark.parametrize("name", MODELS)
-def test_the_base_models_own_images_pass(name: str) -> None:
-    found = draws(name, honest)
+def test_the_base_models_own_images_pass(name: str, times: int) -> None:
+    found = draws(name, honest, times)
     undecided = [one.reason for each in found for one in each.values() if one.decision != "pass"]
-    assert [overall(list(each.values())) for each in found] == ["pass"] * 40, undecided
+    assert [overall(list(each.values())) for each in found] == ["pass"] * times, undecided
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -112,38 +114,44 @@ def test_the_base_model_is_not_failed_at_more_images_than_are_stored(name: str, 
     assert n == 5 or (ratio is not None and 0.8 < ratio.value < 1.2)
 
 
+@TIMES
 @pytest.mark.parametrize("k", FEW)
 @pytest.mark.parametrize("name", MODELS)
-def test_a_few_pictures_of_each_concept_fail(name: str, k: int) -> None:
-    assert failed(draws(name, few(k), "distinct_images"))["distinct_images"] == 40
+def test_a_few_pictures_of_each_concept_fail(name: str, k: int, times: int) -> None:
+    assert failed(draws(name, few(k), times, "distinct_images"))["distinct_images"] == times
 
 
+@TIMES
 @pytest.mark.parametrize("name", MODELS)
-def test_nearly_the_same_few_pictures_fail(name: str) -> None:
-    assert failed(draws(name, few(10, jitter=0.05), "distinct_images"))["distinct_images"] == 40
+def test_nearly_the_same_few_pictures_fail(name: str, times: int) -> None:
+    assert failed(draws(name, few(10, jitter=0.05), times, "distinct_images"))["distinct_images"] == times
 
 
-def test_few_pictures_that_are_altered_a_lot_cover_little() -> None:
+@TIMES
+def test_few_pictures_that_are_altered_a_lot_cover_little(times: int) -> None:
     """On the reference that has many pictures: they differ from each other, and still show little."""
-    found = failed(draws("fashion", few(10, jitter=0.2), "coverage_ratio", "distinct_images"))
-    assert found["coverage_ratio"] == 40
+    found = failed(draws("fashion", few(10, jitter=0.2), times, "coverage_ratio", "distinct_images"))
+    assert found["coverage_ratio"] == times
     assert found["distinct_images"] == 0
 
 
+@TIMES
 @pytest.mark.parametrize("name", MODELS)
-def test_one_picture_among_many_fails(name: str) -> None:
-    assert failed(draws(name, repeated(0.9), "distinct_images"))["distinct_images"] == 40
+def test_one_picture_among_many_fails(name: str, times: int) -> None:
+    assert failed(draws(name, repeated(0.9), times, "distinct_images"))["distinct_images"] == times
 
 
+@TIMES
 @pytest.mark.parametrize("name", MODELS)
-def test_a_concept_that_was_moved_to_the_others_fails(name: str) -> None:
+def test_a_concept_that_was_moved_to_the_others_fails(name: str, times: int) -> None:
     """It comes in 4 of 100 images, whatever else is asked for: every other criterion allows that much loss."""
-    found = draws(name, moved(0.04), "forgotten_elsewhere", "retained_accuracy_drop", "unlearning_accuracy")
-    assert failed(found) == Counter({"forgotten_elsewhere": 40})
+    found = draws(name, moved(0.04), times, "forgotten_elsewhere", "retained_accuracy_drop", "unlearning_accuracy")
+    assert failed(found) == Counter({"forgotten_elsewhere": times})
 
 
-def test_a_concept_that_was_moved_to_one_other_never_passes() -> None:
-    found = draws("fashion", moved(0.2, concepts=1), "forgotten_elsewhere")
+@TIMES
+def test_a_concept_that_was_moved_to_one_other_never_passes(times: int) -> None:
+    found = draws("fashion", moved(0.2, concepts=1), times, "forgotten_elsewhere")
     assert not [each for each in found if each["forgotten_elsewhere"].decision == "pass"]
 
 
@@ -159,19 +167,21 @@ def test_some_concepts_of_one_picture_each_fail_and_are_named(name: str, k: int,
     assert all(f"{k} of {others}" in each["one_picture_concepts"].reason for each in found)
 
 
+@TIMES
 @pytest.mark.parametrize("share", [1.0, 0.5])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_lost_concept_fails_and_is_named(name: str, share: float) -> None:
-    found = draws(name, lost(share), "worst_concept_loss")
-    assert failed(found)["worst_concept_loss"] == 40
+def test_a_lost_concept_fails_and_is_named(name: str, share: float, times: int) -> None:
+    found = draws(name, lost(share), times, "worst_concept_loss")
+    assert failed(found)["worst_concept_loss"] == times
     named = {str(each["worst_concept_loss"].about) for each in found}
     assert len(named) > 4
     assert all(str(each["worst_concept_loss"].about) in each["worst_concept_loss"].reason for each in found)
 
 
-def test_a_lost_concept_moves_the_mean_of_many_too_little() -> None:
+@TIMES
+def test_a_lost_concept_moves_the_mean_of_many_too_little(times: int) -> None:
     """Why it takes a criterion of its own: one of 47, lost whole, is within what all may lose."""
-    found = failed(draws("emoji", lost(1.0), "retained_accuracy_drop", "unlearning_accuracy"))
+    found = failed(draws("emoji", lost(1.0), times, "retained_accuracy_drop", "unlearning_accuracy"))
     assert found == Counter()
 
 

@@ -68,6 +68,7 @@ def test_a_pair_that_is_shipped_has_weights_of_its_own(rank: tuple[int, int], de
     assert kept(sizes, recipe, distilled=True).weights == sum(weights.values()) + theta_0
 
 
+@pytest.mark.slow
 def test_the_need_is_a_lower_bound_of_every_counted_step() -> None:
     """A floor: no counted step takes less, whatever is trained."""
     for setting in SETTINGS:
