@@ -46,7 +46,7 @@ _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Ph
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to the table, as its address has it. What it cannot mean is not asked: addresses are kept and passed on.
+    """A question to the table, as its address has it. What it cannot mean is not asked: addresses are passed on.
     ``find``: as :attr:`Wanted.text`."""
 
     status: str | None = None
