@@ -54,7 +54,7 @@ class Wanted:
         if self.verdict is not None:
             yield jobs.c.verdict == self.verdict
         if self.base_model is not None:
-            yield jobs.c.base_model == storable(self.base_model)
+            yield jobs.c.base_model == _storable(self.base_model)
         if self.concept is not None:
             yield _labelled(tenant, _is(CONCEPT, self.concept))
         for key, value in self.metadata.items():
@@ -77,7 +77,7 @@ ALL = Wanted()
 """Every job."""
 
 
-def storable(asked: str) -> str:
+def _storable(asked: str) -> str:
     """Return ``asked`` as it can be asked for: Postgres refuses the NUL character even in a question, and nothing that
     is stored holds one."""
     return asked.replace("\0", "\ufffd")
@@ -98,5 +98,5 @@ def _is(name: str, value: str) -> ColumnElement[bool]:
 
 
 def _ends_in(text: str) -> ColumnElement[bool]:
-    ends = func.right(job_labels.c.job_id, len(text)) == storable(text)
+    ends = func.right(job_labels.c.job_id, len(text)) == _storable(text)
     return and_(_is(ID, text[-ID_END:]), ends)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
+from api.schemas.submission import MAX_METADATA
 from jobs.events import Event
 from jobs.finding import ID_END, METADATA, TICKET, Wanted
 from jobs.job import Job
@@ -233,7 +234,11 @@ class JobsQuery(PageQuery):
         given = dict(query)
         metadata = {key: given.pop(key) for key in list(given) if key.startswith(METADATA) and key != METADATA}
         made = read(given)
-        made._metadata = {key.removeprefix(METADATA): str(value) for key, value in metadata.items()}
+        if twice := [key for key, value in metadata.items() if not isinstance(value, str)]:
+            raise ValueError(f"{', '.join(twice)} must be given once")
+        if len(metadata) > MAX_METADATA:
+            raise ValueError(f"{len(metadata)} keys of metadata are asked for; a job has at most {MAX_METADATA}")
+        made._metadata = {key.removeprefix(METADATA): value for key, value in metadata.items()}
         return made
 
     def wanted(self) -> Wanted:

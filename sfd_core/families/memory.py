@@ -29,10 +29,9 @@ rounded down. In float32 nothing is added: no such step was counted."""
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a base model, in numbers. ``network``: the weights of what is trained, P, with what else
-    its file has, such as a table of positions; ``adapter``: the weights
-    of an adapter of rank 1 over it; ``beside``: the weights of all that stands by, such as text encoders and an
-    autoencoder."""
+    """The sizes of a base model, in numbers. ``network``: the weights of what is trained, P, with what else its file
+    has, such as a table of positions; ``adapter``: the weights of an adapter of rank 1 over it; ``beside``: the weights
+    of all that stands by, such as text encoders and an autoencoder."""
 
     network: int
     adapter: int

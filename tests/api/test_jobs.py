@@ -161,6 +161,18 @@ def test_a_query_that_is_wrong(service: Service, params: dict[str, str], pointer
     assert document["errors"][0]["in"] == "query"
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("metadata.ticket=a&metadata.ticket=b", "metadata.ticket must be given once"),
+        ("&".join(f"metadata.k{i}=x" for i in range(17)), "17 keys of metadata are asked for; a job has at most 16"),
+    ],
+)
+def test_metadata_that_no_job_can_have(service: Service, query: str, said: str) -> None:
+    document = is_problem(service.http.get(f"/v1/jobs?{query}"), 422, "invalid_request")
+    assert [(error["in"], error["detail"]) for error in document["errors"]] == [("query", said)]
+
+
 @pytest.mark.parametrize("cursor", ["", "nonsense", "Z2VuXzA", "%00", "ÿ"])
 def test_a_cursor_that_is_none(service: Service, cursor: str) -> None:
     is_problem(service.http.get("/v1/jobs", params={"after": cursor}), 422, "bad_cursor")

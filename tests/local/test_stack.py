@@ -76,6 +76,11 @@ def test_runs_answers_and_stops_whole(root: Path) -> None:
     assert not served(root)
 
 
+def test_the_image_spins_as_long() -> None:
+    """What an image sets is no Python: the same figure, written again."""
+    assert f"ENV GOMP_SPINCOUNT={SPIN_COUNT}\n" in (Path(__file__).parents[2] / "Dockerfile").read_text()
+
+
 def test_starts_no_server_that_it_is_given(root: Path) -> None:
     elsewhere = root.parent / "elsewhere"
     with services(elsewhere) as given:
