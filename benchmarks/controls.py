@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from benchmarks.shared.command import OUT, Command, Folder, Option
 from benchmarks.shared.distil import demonstration, distil, forgetting, forgetting_in_one_step, remembering
 from benchmarks.shared.drawn_evidence import Verdicts, criteria_of, criteria_of_drawn
 from benchmarks.shared.experiment import Experiment
-from benchmarks.shared.page import commit, kept_commits, page, table, write
+from benchmarks.shared.page import keep_commit, kept_commits, page, table, write
 from benchmarks.shared.verdict_controls import DECEIVERS, HONEST, MODELS, NOT_CAUGHT, Control
 from cli.demo_run import SNEAKERS
 from sfd_core.evaluation.evaluate import evaluate
@@ -49,7 +50,7 @@ COMMAND = Command(
     Option("--forgotten-images", 1000, "of the forgotten concept", quick=16),
     Option("--budget", SNEAKERS.images, "images of training of each generator", quick=64),
     Option("--models", MODELS, "whose stored samples are drawn from", quick=("emoji",), choices=MODELS),
-    Folder("--work", Path("build/baselines"), "where generators are kept"),
+    Folder("--work", Path("build/baselines"), "where generators and counts are kept"),
     OUT,
 )
 SEEDS_APART = 10_000
@@ -71,6 +72,31 @@ half is the reference."""
 DRAWN_NUMBERS = {"fashion": (500, 1000, 2000), "emoji": (54, 500, 2000)}
 """The same where features are drawn from normal distributions like the stored ones."""
 Row = tuple[str | int, ...]
+Counted = tuple[Counter[str], Counter[str]]
+"""How often each verdict came, and how often each criterion failed."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often verdicts came, counted by :func:`counted` or at an earlier time, each row in a folder of its own below
+    ``folder``. ``at`` is added to: the folders of the rows that were asked for."""
+
+    folder: Path
+    at: list[Path]
+
+    def of(self, name: str, criteria_at: Callable[[int], Sequence[Criterion]], times: int) -> Counted:
+        """Return the counts that are kept of ``name``, or count and keep them."""
+        folder = self.folder / re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+        if folder in self.at:
+            raise ValueError(f"two rows would be kept in {folder}")
+        self.at.append(folder)
+        file = folder / "counts.json"
+        if file.is_file() and (kept := json.loads(file.read_text()))["evaluations"] == times:
+            return Counter(kept["verdicts"]), Counter(kept["failed"])
+        verdicts, failed = counted(criteria_at, track(range(times), description=name))
+        keep_commit(folder)
+        file.write_text(json.dumps({"evaluations": times, "verdicts": verdicts, "failed": failed}) + "\n")
+        return verdicts, failed
 
 
 @dataclass(frozen=True)
@@ -88,13 +114,12 @@ def run(arguments: argparse.Namespace) -> str:
         images_per_concept=arguments.images,
         images_per_forgotten_concept=arguments.forgotten_images,
     )
+    counts = Counts(arguments.work / "verdicts", [])
     rows, wrong_fails = [], 0
     passes, of = 0, 0
     for name, control in controls(experiment, arguments.work).items():
         evaluations = arguments.evaluations if control.own is None else max(1, arguments.evaluations // OFTENER)
-        found = partial(judged, control, experiment)
-        verdicts, on = counted(found, track(range(evaluations), description=name))
-        print(json.dumps({"control": name, "verdicts": verdicts, "failed": on}), flush=True)
+        verdicts, on = counts.of(name, partial(judged, control, experiment), evaluations)
         looked_at = "no" if control.own is None else "yes"
         rows.append((name, looked_at, evaluations, *_cells(verdicts, on)))
         if name == MUST_PASS:
@@ -102,10 +127,10 @@ def run(arguments: argparse.Namespace) -> str:
         else:
             passes, of = passes + verdicts["pass"], of + evaluations
     draws, models = arguments.evaluations, arguments.models
-    deceived, by_deceivers = held_to(DECEIVERS, models, draws)
-    honest, by_honest = held_to(HONEST, models, draws)
-    itself, by_itself = against_itself(models, draws)
-    uncaught, _ = held_to(NOT_CAUGHT, models, draws)
+    deceived, by_deceivers = held_to(DECEIVERS, models, draws, counts)
+    honest, by_honest = held_to(HONEST, models, draws, counts)
+    itself, by_itself = against_itself(models, draws, counts)
+    uncaught, _ = held_to(NOT_CAUGHT, models, draws, counts)
     passes, of = passes + by_deceivers["pass"], of + by_deceivers.total()
     figure = (
         f"Wrong passes: {passes} of {of} (95 % interval up to {wilson(passes, of).high:.3f}). Wrong fails: of honest "
@@ -141,7 +166,7 @@ def run(arguments: argparse.Namespace) -> str:
         "What the verdict does not see; they count for nothing above.",
         table(heads, uncaught),
         figure,
-        commits=[commit(), *kept_commits(arguments.work / name for name in GENERATORS)],
+        commits=kept_commits([*(arguments.work / name for name in GENERATORS), *counts.at]),
     )
     write(arguments.out, "controls.md", text)
     if passes or by_honest["fail"] or by_itself["fail"]:
@@ -184,19 +209,21 @@ def judged(control: Generated, experiment: Experiment, evaluation: int) -> Seque
     return measured.criteria
 
 
-def held_to(table_of: Sequence[Control], models: Sequence[str], draws: int) -> tuple[list[Row], Counter[str]]:
+def held_to(
+    table_of: Sequence[Control], models: Sequence[str], draws: int, counts: Counts
+) -> tuple[list[Row], Counter[str]]:
     """Evaluate the controls of one table ``draws`` times. Returns the rows of a page, and all verdicts."""
     found: list[Row] = []
     every: Counter[str] = Counter()
     for model in models:
         for control in (one for one in table_of if model in one.models):
-            verdicts, on = counted(_drawn(partial(control.verdicts, model)), range(draws))
+            verdicts, on = counts.of(f"{model} {control.name}", _drawn(partial(control.verdicts, model)), draws)
             found.append((model, control.name, control.about or "nothing can be decided", *_cells(verdicts, on)))
             every += verdicts
     return found, every
 
 
-def against_itself(models: Sequence[str], draws: int) -> tuple[list[Row], Counter[str]]:
+def against_itself(models: Sequence[str], draws: int, counts: Counts) -> tuple[list[Row], Counter[str]]:
     """Evaluate the base model itself at every number of images. Returns as :func:`held_to`."""
     found: list[Row] = []
     every: Counter[str] = Counter()
@@ -206,7 +233,7 @@ def against_itself(models: Sequence[str], draws: int) -> tuple[list[Row], Counte
         }
         ways |= {f"{n} images a concept, drawn": partial(criteria_of_drawn, model, n=n) for n in DRAWN_NUMBERS[model]}
         for name, verdicts_of in ways.items():
-            verdicts, on = counted(_drawn(verdicts_of), range(draws))
+            verdicts, on = counts.of(f"{model} itself {name}", _drawn(verdicts_of), draws)
             found.append((model, name, "all", *_cells(verdicts, on)))
             every += verdicts
     return found, every
@@ -216,9 +243,7 @@ def _drawn(verdicts_of: Callable[[int], Verdicts]) -> Callable[[int], Sequence[C
     return lambda seed: list(verdicts_of(seed).values())
 
 
-def counted(
-    criteria_at: Callable[[int], Sequence[Criterion]], times: Iterable[int]
-) -> tuple[Counter[str], Counter[str]]:
+def counted(criteria_at: Callable[[int], Sequence[Criterion]], times: Iterable[int]) -> Counted:
     """Count how often each verdict came, and how often each criterion failed."""
     verdicts: Counter[str] = Counter()
     failed: Counter[str] = Counter()
