@@ -6,8 +6,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from sfd_core.families.loading import load_base, load_generator
 from sfd_core.request.recipe import Recipe
 from sfd_core.training.loop import train
 from sfd_core.training.state import start
+from tests.support.alone import run_without_our_code
 from tests.support.tiny_dit_model import CONCEPTS, make_tiny_dit_model
 
 T_INIT = 440
@@ -177,23 +176,18 @@ def test_every_file_that_makes_an_image_has_a_digest(folder: Path) -> None:
 def test_stock_diffusers_gives_the_same_images_without_our_code(
     generator: DitGenerator, folder: Path, tmp_path: Path
 ) -> None:
-    code = f"""
-import importlib.util, numpy, torch
+    run_without_our_code(
+        f"""
+import numpy, torch
 from diffusers import DiffusionPipeline
-assert importlib.util.find_spec("sfd_core") is None
 folder = {str(folder)!r}
 pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder + "/pipeline.py", trust_remote_code=True)
 noise = [torch.Generator().manual_seed(seed) for seed in (7, 8)]
 images = pipe(["hen", "crane (bird)"], generator=noise, output_type="np").images
-numpy.save({str(tmp_path / "images.npy")!r}, images)
-"""
-    # Our code is importable by a .pth file in site-packages: with -S none is read, and the packages themselves are
-    # put on the path by hand.
-    script = f"import sys; sys.path.insert(0, {str(Path(np.__file__).parents[1])!r})\n{code}"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=240
+numpy.save("images.npy", images)
+""",
+        tmp_path,
     )
-    assert done.returncode == 0, done.stderr
     theirs = np.round(np.load(tmp_path / "images.npy") * 255)
     ours = np.concatenate([generator.sample("hen", 1, 7), generator.sample("crane (bird)", 1, 8)])
     assert np.abs(theirs - ours).max() <= 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from sfd_core.families.images import from_uint8, noise_of, to_uint8
 from sfd_core.families.loading import load_base, load_generator
 from sfd_core.families.protocol import ClassGenerator, LoadedBase
 from sfd_core.families.registry import family_of
-from tests.support.published import SAMPLED_BY_STOCK_DIFFUSERS
+from tests.support.alone import sampled_by_stock_diffusers
 from tests.support.tiny_model import make_tiny_edm_model, make_tiny_song_model
 
 START = 2.5
@@ -80,11 +78,9 @@ def test_a_saved_generator_is_found_to_be_of_the_family(generator: OneStepGenera
 def test_stock_diffusers_opens_the_folder_without_our_code(
     generator: OneStepGenerator, folder: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "images.npy"
-    script = [sys.executable, "-c", SAMPLED_BY_STOCK_DIFFUSERS, str(folder), str(out)]
-    subprocess.run(script, check=True, cwd=tmp_path, capture_output=True)
+    theirs = sampled_by_stock_diffusers(folder, tmp_path)
     ours = [from_uint8(generator.sample(concept, 1, seed)) for concept, seed in (("red", 7), ("blue", 8))]
-    np.testing.assert_allclose(np.load(out), torch.cat(ours).numpy(), atol=1 / 255 + 1e-5)
+    np.testing.assert_allclose(theirs, torch.cat(ours).numpy(), atol=1 / 255 + 1e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ opens without any code of ours."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from sfd_core.families.images import from_uint8, noise_of, to_uint8
 from sfd_core.families.loading import load_base
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.sampling import SAMPLE_BATCH, UnknownConcept
-from tests.support.published import SAMPLED_BY_STOCK_DIFFUSERS
+from tests.support.alone import sampled_by_stock_diffusers
 from tests.support.tiny_model import CONCEPTS, make_tiny_model
 
 T_INIT = 440
@@ -79,10 +77,7 @@ def test_a_saved_generator_gives_the_same_bytes(generator: OneStepGenerator, fol
 def test_stock_diffusers_opens_the_folder_without_our_code(
     generator: OneStepGenerator, folder: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "images.npy"
-    script = [sys.executable, "-c", SAMPLED_BY_STOCK_DIFFUSERS, str(folder), str(out)]
-    subprocess.run(script, check=True, cwd=tmp_path, capture_output=True)
-    theirs = np.load(out)
+    theirs = sampled_by_stock_diffusers(folder, tmp_path)
     ours = [from_uint8(generator.sample(concept, 1, seed)) for concept, seed in (("red", 7), ("blue", 8))]
     # Half a grey level of 255: ours were rounded to bytes.
     np.testing.assert_allclose(theirs, torch.cat(ours).numpy(), atol=1 / 255 + 1e-5)
