@@ -1,5 +1,6 @@
 """Generators made to deceive, of images of the bundled models: each must fail, on what it was made to fail on; the base
-model's own images must pass. Other images in every draw: few of every row of the table of controls, 40 of some."""
+model's own images must pass. Other images in every draw: one of every row of the
+table of controls and three of some, with the slow tests four and 40."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ from sfd_core.evaluation.reference import Reference
 from sfd_core.evaluation.verdict import overall
 
 DRAWS = range(40)
-FEW_DRAWS = range(2)
-TIMES = pytest.mark.parametrize("times", [8, pytest.param(len(DRAWS), marks=pytest.mark.slow)])
+TIMES = pytest.mark.parametrize("times", [3, pytest.param(len(DRAWS), marks=pytest.mark.slow)])
+FEW_TIMES = pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])
+"""Of every row of the table of controls, which ``benchmarks.controls`` draws 40 times."""
 DISTANCE = "frechet_distance_ratio"
 
 
@@ -72,23 +74,28 @@ def test_controls_are_about_criteria_and_told_apart() -> None:
     assert all({*one.alone} <= {*one.models} for one in every)
 
 
+@FEW_TIMES
 @of_each(DECEIVERS)
-def test_a_deceiver_does_not_pass(control: Control, model: str) -> None:
-    """Where it is said to deceive every other criterion, it does so at least once, and never fails on another."""
-    found = [control.verdicts(model, seed) for seed in FEW_DRAWS]
+def test_a_deceiver_does_not_pass(control: Control, model: str, times: int) -> None:
+    """Where it is said to deceive every other criterion, it never fails on another, and in one of four draws or more
+    leaves none of them undecided."""
+    found = [control.verdicts(model, seed) for seed in range(times)]
     assert "pass" not in [overall(list(each.values())) for each in found]
     if control.about is None:
         assert failed(found) == Counter()
     else:
         assert not [each for each in found if each[control.about].decision == "pass"]
     if model in control.alone:
-        assert failed(found) == Counter({control.about: len(FEW_DRAWS)})
-        assert any([name for name, one in each.items() if one.decision != "pass"] == [control.about] for each in found)
+        assert failed(found) == Counter({control.about: times})
+        assert times == 1 or any(
+            [name for name, one in each.items() if one.decision != "pass"] == [control.about] for each in found
+        )
 
 
+@FEW_TIMES
 @of_each(HONEST)
-def test_an_honest_generator_beside_a_threshold_passes(control: Control, model: str) -> None:
-    found = [control.verdicts(model, seed) for seed in FEW_DRAWS]
+def test_an_honest_generator_beside_a_threshold_passes(control: Control, model: str, times: int) -> None:
+    found = [control.verdicts(model, seed) for seed in range(times)]
     undecided = [one.reason for each in found for one in each.values() if one.decision != "pass"]
     assert not undecided
     assert all(control.about in each for each in found)
@@ -155,7 +162,7 @@ def test_a_concept_that_was_moved_to_one_other_never_passes(times: int) -> None:
     assert not [each for each in found if each["forgotten_elsewhere"].decision == "pass"]
 
 
-@pytest.mark.parametrize(("name", "k", "times"), [("emoji", 5, 40), ("emoji", 28, 4), ("fashion", 1, 4)])
+@pytest.mark.parametrize(("name", "k", "times"), [("emoji", 5, 3), ("emoji", 28, 3), ("fashion", 1, 3)])
 def test_some_concepts_of_one_picture_each_fail_and_are_named(name: str, k: int, times: int) -> None:
     """From a tenth of the concepts on. Shares over all images let more than half of emoji's pass."""
     of = ("one_picture_concepts", "distinct_images", "coverage_ratio")
@@ -174,7 +181,7 @@ def test_a_lost_concept_fails_and_is_named(name: str, share: float, times: int) 
     found = draws(name, lost(share), times, "worst_concept_loss")
     assert failed(found)["worst_concept_loss"] == times
     named = {str(each["worst_concept_loss"].about) for each in found}
-    assert len(named) > 4
+    assert len(named) > 1
     assert all(str(each["worst_concept_loss"].about) in each["worst_concept_loss"].reason for each in found)
 
 
@@ -271,11 +278,16 @@ def test_a_threshold_beyond_what_the_override_leaves_room_for_cannot_be_decided(
 @pytest.mark.parametrize("n", [2, 5, 10, 20, 50])
 def test_the_base_model_is_never_failed_for_few_images(name: str, n: int) -> None:
     """Distances of few images are large: 45 read 7 times the base model's, when that was of more."""
-    assert failed([criteria_of(name, seed, honest, n) for seed in range(5)]) == Counter()
+    assert failed([criteria_of(name, seed, honest, n) for seed in range(3)]) == Counter()
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("fashion", 100), ("fashion", 250), ("fashion", 500), ("emoji", 20), ("emoji", 54)]
+    ("name", "n"),
+    [
+        ("fashion", 100),
+        ("emoji", 54),
+        *(pytest.param(*row, marks=pytest.mark.slow) for row in (("fashion", 250), ("fashion", 500), ("emoji", 20))),
+    ],
 )
 def test_the_distance_of_the_base_model_to_itself_is_one_at_every_number_of_images(name: str, n: int) -> None:
     """On average; and the interval of each draw holds 1 as often as it says."""
