@@ -55,10 +55,15 @@ faults: install ## every fault at its full figure, then without what holds it, w
 bench: install ## every benchmark in its quick form, with a table
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: docs
+docs: install ## the documentation as a site with search, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 lint: install ## style, types, and who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/mypy docs/site_hooks.py
 	@$(BIN)/lint-imports
 
 check-containers: install ## the Docker files, without an engine
@@ -86,5 +91,5 @@ sbom: install ## what the images hold, as CycloneDX, in sbom
 			--output-file "sbom/$$(basename "$$each" .txt).json" "$$each" || exit 1; done
 
 clean: ## remove what was made here, but for the data in .lethe
-	@rm -rf .venv demo demo-text sbom *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv demo demo-text sbom site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
