@@ -187,6 +187,7 @@ def _insert_publication(connection: Connection, job: Job, publication: Publicati
             files={name: stored.to_json() for name, stored in new.files.items()},
             digest=new.digest,
             record=new.record,
+            pair={name: stored.to_json() for name, stored in new.pair.items()},
         )
     )
     connection.execute(

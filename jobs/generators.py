@@ -26,7 +26,8 @@ class Generator:
     """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out.
 
     ``record``: its unlearning record, as it was signed. ``release``: by whom, why and
-    when it was released although its verdict is not ``pass``.
+    when it was released although its verdict is not ``pass``. ``pair``: files that another run can go on from, which
+    are handed out to nobody.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Generator:
     created_at: datetime
     record: str
     release: JsonObject | None
+    pair: Mapping[str, StoredFile]
 
     @property
     def prefix(self) -> str:
@@ -191,7 +193,9 @@ def _owned(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElemen
 
 
 def _to_generator(row: Row[Any]) -> Generator:
-    return Generator(**cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files)})
+    return Generator(
+        **cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files), "pair": _files(row.pair)}
+    )
 
 
 def _files(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredFile]:

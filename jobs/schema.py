@@ -226,6 +226,8 @@ generators = Table(
     # The signed envelope as it was written, byte for byte.
     Column("record", Text, nullable=False),
     Column("release", JSONB(none_as_null=True)),
+    # What another run can go on from; by name, as ``files``.
+    Column("pair", JSONB, nullable=False, server_default=text("'{}'")),
     # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
     UniqueConstraint("job_id"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),

@@ -78,7 +78,7 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
     if worker is not None:
         forks = fork_server(settings.work_dir)
-        runner = Runner(settings, store, artifacts, worker.name, forks, worker.memory_bytes)
+        runner = Runner(settings, store, GeneratorStore(engine), artifacts, worker.name, forks, worker.memory_bytes)
         signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
         atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)

@@ -152,6 +152,8 @@ def _story(verified: Verified) -> Iterator[str]:
         yield "files: not compared (--generator DIR compares them)"
     else:
         yield f"files: all {verified.files} are what the record states, and there is no other"
+    if verified.ancestors:
+        yield f"goes on from: {', from '.join(verified.ancestors)}; their records hold"
     predicate = verified.predicate
     try:
         model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
