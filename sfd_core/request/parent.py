@@ -22,7 +22,7 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 @known_fields_only
 @dataclass(frozen=True)
 class Measured:
-    """What a report measured: an estimate and its 95 % interval."""
+    """An estimate of a report and its 95 % interval."""
 
     value: Share
     low: Share

@@ -41,7 +41,7 @@ class KeptForgotten:
 
 @dataclass(frozen=True)
 class Sequence:
-    """What became of the concepts that were forgotten earlier."""
+    """The concepts that were forgotten earlier, and what became of them."""
 
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
     """A row for each concept that is kept forgotten; null where the run began with the base model."""
