@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     retired_keys: Annotated[tuple[Path, ...], NoDecode] = ()
     """Public keys (PEM) that signed records before ``signing_key`` did, as paths with ``:`` between them: what they
     signed can still be released."""
+    mark_images: bool = True
+    """Write into every image that is drawn, and into a report's pictures, that a model has made it, and which."""
     inception_weights: Path | None = None
     """The weights of torch-fidelity's Inception-v3: with them reports have a FID."""
     clip_weights: Path | None = None

@@ -86,7 +86,8 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     else:
         from worker.sampler import Sampler  # imports torch, which a runner never needs
 
-        register_sample(app, Sampler(GeneratorStore(engine), artifacts, broker, settings.device))
+        sampler = Sampler(GeneratorStore(engine), artifacts, broker, settings.device, mark_images=settings.mark_images)
+        register_sample(app, sampler)
     return app
 
 

@@ -54,6 +54,7 @@ def make(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -
         weights=weights,
         should_stop=stop,
         ranks=ranks or ALONE,
+        mark_images=task.mark_images,
     ):
         match event:
             case PhaseStarted(phase):

@@ -206,6 +206,7 @@ class Attempt:
             family=model.family,
             gpus=self.settings.gpus,
             shard=self.settings.shard,
+            mark_images=self.settings.mark_images,
         ).write(self.folder)
 
     def _supervise(self, child: Talking, kills: MemoryKills) -> Cause | None:

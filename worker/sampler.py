@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs.artifacts import ArtifactStore
+from jobs.audit import text_digest
 from jobs.broker import Broker
 from jobs.errors import ArtifactCorrupt, BrokerUnavailable, GeneratorNotFound
 from jobs.generators import GeneratorStore
 from jobs.job import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
+from sfd_core.display.marking import GENERATOR, RECORD, marked
 from sfd_core.display.pictures import png, sheet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
@@ -45,9 +47,16 @@ class Sampler:
     store, verified."""
 
     def __init__(
-        self, generators: GeneratorStore, artifacts: ArtifactStore, broker: Broker, device: str = "auto"
+        self,
+        generators: GeneratorStore,
+        artifacts: ArtifactStore,
+        broker: Broker,
+        device: str = "auto",
+        *,
+        mark_images: bool = True,
     ) -> None:
         self.generators, self.artifacts, self.broker = generators, artifacts, broker
+        self.mark_images = mark_images
         self.device = str(pick_device(device))
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
         self.drawing = Drawing(self._generator)
@@ -75,7 +84,14 @@ class Sampler:
         began = time.perf_counter()
         images = self.drawing.draw(generator_id, request)
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
+        if self.mark_images:
+            origin = self._origin(generator_id)
+            pngs = tuple(marked(each, origin) for each in pngs)
         return SampleReply(pngs, request["seed"], request.get("concept"), generator_id, time.perf_counter() - began)
+
+    def _origin(self, generator_id: str) -> dict[str, str]:
+        """What images of a generator say of it. Asked anew each time: a release gives it another record."""
+        return {GENERATOR: generator_id, RECORD: text_digest(self.generators.get(generator_id).record)}
 
     def _generator(self, generator_id: str) -> Generator:
         if generator_id not in self.loaded:

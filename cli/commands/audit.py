@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,19 +20,20 @@ app = typer.Typer(help="Export the audit log, and check what was exported.", no_
 @app.command()
 def export(
     ctx: typer.Context,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="By default to stdout.")] = None,
     local: Annotated[
         bool, typer.Option("--local", help="From the database on the service's machine: of all tenants.")
     ] = False,
     tenant: Annotated[str | None, typer.Option(help="With --local: only this tenant's.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write every entry, oldest first, a line of JSON each.
+    """Write every entry to stdout, oldest first, a line of JSON each.
 
     The head of each chain goes to stderr: keep it where the service cannot write, and `lethe audit verify` finds out
     later whether anything before it was changed. Without --local it is asked of the service, takes a key with the scope
     admin, and is of the key's tenant.
     """
+    from jobs.audit.entries import canonical
+
     if not local and (tenant is not None or data_dir is not None):
         raise typer.BadParameter("is for --local alone", param_hint="--tenant" if tenant is not None else "--data-dir")
     with ExitStack() as exits:
@@ -47,12 +47,10 @@ def export(
             lethe = exits.enter_context(client_of(ctx))
             documents = (entry.raw for entry in lethe.audit_log(oldest_first=True, page_size=100))
         heads: dict[str, Mapping[str, Any]] = {}
-        lines = _lines(documents, heads)
-        first = next(lines, b"")  # so that a refusal leaves no file
-        stream = sys.stdout.buffer if out is None else exits.enter_context(out.open("xb"))
-        for line in chain((first,), lines):
-            stream.write(line)
-        stream.flush()
+        for document in documents:
+            heads[str(document["tenant"])] = document
+            sys.stdout.buffer.write(canonical(document) + b"\n")
+        sys.stdout.flush()
     for name, last in heads.items():
         typer.echo(f"{name}: {last['seq']} entries, head {last['hash']}", err=True)
     if not heads:
@@ -91,12 +89,3 @@ def verify(
         typer.echo("there are no entries")
     elif not head:
         typer.echo("the end was not checked: no --head", err=True)
-
-
-def _lines(documents: Iterable[Mapping[str, Any]], heads: dict[str, Mapping[str, Any]]) -> Iterator[bytes]:
-    """Write entries as they are exported, and keep the last of each tenant."""
-    from jobs.audit.entries import canonical
-
-    for document in documents:
-        heads[str(document["tenant"])] = document
-        yield canonical(document) + b"\n"

@@ -21,7 +21,7 @@ Details = Mapping[str, str | int | bool | None]
 
 
 class Action(StrEnum):
-    """What was done. The part before the dot says to what, and whose id ``object_id`` is."""
+    """A thing that was done. The part before the dot says to what, and whose id ``object_id`` is."""
 
     JOB_SUBMIT = "job.submit"
     JOB_CANCEL = "job.cancel"

@@ -30,7 +30,7 @@ def write(
     after: str | None = None,
     details: Details = NONE,
 ) -> None:
-    """Append an entry to the chain of ``tenant``, in the transaction that makes it true.
+    """Write an entry at the end of the chain of ``tenant``, in the transaction that makes it true.
 
     Call it last there: until the commit, whoever else writes into this chain waits. Of a transaction that writes into
     several chains, in the order of the tenants' names: two such could wait for each other else.
