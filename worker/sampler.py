@@ -24,6 +24,7 @@ from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_generator
 from sfd_core.families.protocol import Generator
 from sfd_core.families.sampling import UnknownConcept
+from worker.credentials import Credentials
 from worker.drawing import Drawing
 
 logger = logging.getLogger("lethe.sampler")
@@ -44,7 +45,7 @@ class Loaded:
 
 class Sampler:
     """A maker of images with published generators, from any number of threads. Their files come from the artefact
-    store, verified."""
+    store, verified. ``mark_images``: images say what has made them; ``credentials``: and are signed to have been."""
 
     def __init__(
         self,
@@ -54,9 +55,10 @@ class Sampler:
         device: str = "auto",
         *,
         mark_images: bool = True,
+        credentials: Credentials | None = None,
     ) -> None:
         self.generators, self.artifacts, self.broker = generators, artifacts, broker
-        self.mark_images = mark_images
+        self.mark_images, self.credentials = mark_images, credentials
         self.device = str(pick_device(device))
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
         self.drawing = Drawing(self._generator)
@@ -84,9 +86,11 @@ class Sampler:
         began = time.perf_counter()
         images = self.drawing.draw(generator_id, request)
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
+        origin = self._origin(generator_id)
         if self.mark_images:
-            origin = self._origin(generator_id)
             pngs = tuple(marked(each, origin) for each in pngs)
+        if self.credentials is not None:
+            pngs = tuple(self.credentials.signed(each, origin) for each in pngs)
         return SampleReply(pngs, request["seed"], request.get("concept"), generator_id, time.perf_counter() - began)
 
     def _origin(self, generator_id: str) -> dict[str, str]:

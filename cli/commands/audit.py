@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -75,6 +76,9 @@ def verify(
     from jobs.audit.verification import AuditMismatch
     from jobs.audit.verification import verify as check
 
+    for kept in head or ():
+        if re.fullmatch(r"[0-9a-f]{64}", kept) is None:
+            raise typer.BadParameter(f"{kept!r}: a head has 64 hexadecimal digits", param_hint="--head")
     try:
         with file.open("rb") as lines:
             chains = check(lines, head or ())

@@ -72,6 +72,7 @@ def test_of_all_tenants_on_the_services_machine(on: Command, engine: Engine, tmp
         (("export",), "does not have the scope `admin`"),
         (("verify", "nowhere.jsonl"), "nowhere.jsonl: No such file"),
         (("verify", __file__), "MISMATCH: line 1: not JSON"),
+        (("verify", __file__, "--head", "5be1"), "'5be1': a head has 64 hexadecimal digits"),
     ],
 )
 def test_what_is_refused(run: Command, arguments: tuple[str, ...], said: str) -> None:
