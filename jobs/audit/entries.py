@@ -21,7 +21,7 @@ Details = Mapping[str, str | int | bool | None]
 
 
 class Action(StrEnum):
-    """A thing that was done. The part before the dot says to what, and whose id ``object_id`` is."""
+    """An action in the audit log: before the dot stands to what it was done."""
 
     JOB_SUBMIT = "job.submit"
     JOB_CANCEL = "job.cancel"
