@@ -25,7 +25,7 @@ _SETTINGS = {"builder": {"thumbnail": {"enabled": False}}}
 
 
 class Credentials:
-    """Signs images with ``signer``. Safe to share between threads.
+    """A signer of images, with the key of ``signer``. Safe to share between threads.
 
     Raises:
         SettingsError: c2pa-python is not installed.
@@ -35,7 +35,7 @@ class Credentials:
         try:
             import c2pa
         except ModuleNotFoundError:
-            raise SettingsError("LETHE_C2PA=1 needs c2pa-python: pip install 'lethe[c2pa]'") from None
+            raise SettingsError("LETHE_CONTENT_CREDENTIALS=1 needs c2pa-python: pip install 'lethe[c2pa]'") from None
         self._c2pa = c2pa
         self._signer = signer
         self._chain = chain_pem(signer).decode()

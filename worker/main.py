@@ -87,7 +87,7 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
         from worker.credentials import Credentials
         from worker.sampler import Sampler  # imports torch, which a runner never needs
 
-        signer = settings.signer() if settings.c2pa else None
+        signer = settings.signer() if settings.content_credentials else None
         sampler = Sampler(
             GeneratorStore(engine),
             artifacts,

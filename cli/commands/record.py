@@ -48,9 +48,10 @@ def keygen(
 def certificate(
     key: Annotated[Path, typer.Argument(metavar="KEY", help="The private key: what LETHE_SIGNING_KEY names.")],
 ) -> None:
-    """Print the certificate that verifiers of content credentials are to trust (C2PA, LETHE_C2PA=1), as PEM.
+    """Print the certificate that verifiers of content credentials (C2PA) are to trust, as PEM.
 
-    It holds the public key alone, and is the same whenever it is made.
+    For images that are drawn with LETHE_CONTENT_CREDENTIALS=1. It holds the public key alone, and is the same whenever it
+    is made.
     """
     from jobs.record import KeyRefused, load_signer
     from jobs.record.certificates import authority_pem

@@ -71,9 +71,11 @@ def test_certificates_are_the_keys_alone(signer: CryptoSigner) -> None:
 
 
 def test_what_is_refused(signer: CryptoSigner, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings().c2pa is False
-    with pytest.raises(SettingsError, match="LETHE_C2PA=1 signs images with LETHE_SIGNING_KEY, and there is none"):
-        load_settings({"c2pa": True})
+    assert Settings().content_credentials is False
+    with pytest.raises(
+        SettingsError, match="LETHE_CONTENT_CREDENTIALS=1 signs images with LETHE_SIGNING_KEY, and there is none"
+    ):
+        load_settings({"content_credentials": True})
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(SettingsError, match="needs c2pa-python: pip install 'lethe\\[c2pa\\]'"):
         Credentials(signer)
