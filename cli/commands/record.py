@@ -50,8 +50,8 @@ def certificate(
 ) -> None:
     """Print the certificate that verifiers of content credentials (C2PA) are to trust, as PEM.
 
-    For images that are drawn with LETHE_CONTENT_CREDENTIALS=1. It holds the public key alone, and is the same whenever it
-    is made.
+    For images that are drawn with LETHE_CONTENT_CREDENTIALS=1. It holds the public key alone, and is the same each time
+    that it is made.
     """
     from jobs.record import KeyRefused, load_signer
     from jobs.record.certificates import authority_pem
