@@ -11,7 +11,7 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import AuditEntry, BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -34,6 +34,7 @@ from client.reports import Interval, Report
 __all__ = [
     "DEFAULT_URL",
     "ApiError",
+    "AuditEntry",
     "BadAnswer",
     "BaseModel",
     "Conflict",

@@ -84,9 +84,19 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
         register_run(app, runner)
     else:
+        from worker.credentials import Credentials
         from worker.sampler import Sampler  # imports torch, which a runner never needs
 
-        register_sample(app, Sampler(GeneratorStore(engine), artifacts, broker, settings.device))
+        signer = settings.signer() if settings.content_credentials else None
+        sampler = Sampler(
+            GeneratorStore(engine),
+            artifacts,
+            broker,
+            settings.device,
+            mark_images=settings.mark_images,
+            credentials=None if signer is None else Credentials(signer),
+        )
+        register_sample(app, sampler)
     return app
 
 

@@ -56,6 +56,7 @@ def make(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -
         ranks=ranks or ALONE,
         pair=task.pair_folder,
         keep_pair=True,
+        mark_images=task.mark_images,
     ):
         match event:
             case PhaseStarted(phase):

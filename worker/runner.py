@@ -229,6 +229,7 @@ class Attempt:
             gpus=self.settings.gpus,
             shard=self.settings.shard,
             pair=None if self.parent is None else str(self.folder / PAIR_FOLDER),
+            mark_images=self.settings.mark_images,
         ).write(self.folder)
 
     def _supervise(self, child: Talking, kills: MemoryKills) -> Cause | None:

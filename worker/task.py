@@ -19,7 +19,8 @@ class Task:
     it from a hub, of which it is fetched as one of ``family``; ``earlier`` are the checkpoint folders of earlier
     attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation; ``gpus``: processes
     that train together, each on a GPU of its own where ``device`` is one; ``shard``: each holds its shards of what they
-    train; ``pair``: the folder of what the request's parent kept, where it has one."""
+    train; ``pair``: the folder of what the request's parent kept, where it has one; ``mark_images``: the report's
+    pictures say that a model has made them."""
 
     request: dict[str, Any]
     model_folder: str
@@ -34,6 +35,7 @@ class Task:
     gpus: int = 1
     shard: bool = False
     pair: str | None = None
+    mark_images: bool = True
 
     @property
     def pair_folder(self) -> Path | None:

@@ -101,7 +101,7 @@ async def submit_job(
         if await request.is_disconnected():
             return Response(status_code=CLIENT_LEFT)
         new = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=CapacityLimiter(1))
-    job, created = await run_in_threadpool(use.jobs.create, new)
+    job, created = await run_in_threadpool(use.jobs.create, new, who.actor)
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
@@ -167,7 +167,7 @@ def get_job(
 def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Stop a job: one that waits at once, one that runs within seconds. Asking twice gives the same answer; a job that
     has ended stays as it is."""
-    return _shown(use.jobs.request_cancel(job_id, who.tenant), use)
+    return _shown(use.jobs.request_cancel(job_id, who.tenant, who.actor), use)
 
 
 @router.post(
@@ -178,7 +178,7 @@ def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
 )
 def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Queue a job that failed or was cancelled again."""
-    job = use.jobs.retry(job_id, who.tenant)
+    job = use.jobs.retry(job_id, who.tenant, who.actor)
     use.dispatcher.nudge()
     return _shown(job, use)
 

@@ -25,6 +25,7 @@ OF_TENANTS = (
     "idempotency_keys",
     "generators",
     "reports",
+    "audit_log",
 )
 NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 """What requests have no business with: not even their own tenant's rows."""
