@@ -26,14 +26,15 @@ come back.
 `RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET, `submit` for every POST but the release of a withheld generator, `admin` for everything. What belongs to
-another tenant does not exist: 404.
+every GET, `submit` for every POST but the release of a withheld generator, `admin` for everything, webhooks included.
+What belongs to another tenant does not exist: 404.
 """
 
 TAGS = [
     {"name": "Base models", "description": "What can be unlearned from."},
     {"name": "Jobs", "description": "Unlearning jobs: submit, follow, read the report."},
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
+    {"name": "Webhooks", "description": "Who is told of what becomes of jobs, and whether it was delivered."},
     {"name": "Tenant", "description": "Whose jobs and generators a key opens, and how much it may use."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},
 ]

@@ -11,7 +11,19 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import (
+    BaseModel,
+    Delivery,
+    Event,
+    Forget,
+    Generator,
+    Job,
+    JobError,
+    JobWebhook,
+    Progress,
+    Release,
+    Webhook,
+)
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -37,6 +49,7 @@ __all__ = [
     "BadAnswer",
     "BaseModel",
     "Conflict",
+    "Delivery",
     "Event",
     "Forbidden",
     "Forget",
@@ -45,6 +58,7 @@ __all__ = [
     "InvalidRequest",
     "Job",
     "JobError",
+    "JobWebhook",
     "Lethe",
     "LetheError",
     "NotFound",
@@ -57,5 +71,6 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "Webhook",
     "WrongField",
 ]

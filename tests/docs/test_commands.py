@@ -117,7 +117,7 @@ def test_what_compose_and_the_readme_say_of_keys_is_among_what_is_run() -> None:
 
 
 SAYING = (".py", ".html", ".js")
-ROOMS = ("api", "cli", "client", "jobs", "local", "sfd_core", "worker")
+ROOMS = ("api", "cli", "client", "jobs", "local", "sfd_core", "telling", "worker")
 
 
 def in_messages() -> list[str]:

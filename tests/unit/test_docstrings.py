@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("sfd_core", "api", "jobs", "worker", "client", "cli", "local", "processes", "benchmarks", "models")
+OURS = ("sfd_core", "api", "jobs", "worker", "client", "cli", "local", "processes", "telling", "benchmarks", "models")
 NOT_OURS = {"pipeline.py"}
 """Published beside the weights, as diffusers writes its own."""
 GENERATED = {"client/reports.py"}
