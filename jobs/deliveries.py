@@ -258,7 +258,6 @@ _DUE = """
              SELECT DISTINCT ON (deliveries.webhook_id) deliveries.id, deliveries.tenant, deliveries.next_try_at
                FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook_id
               WHERE deliveries.status = 'pending' AND deliveries.next_try_at <= now()
-                AND (deliveries.lease_until IS NULL OR deliveries.lease_until <= now())
                 AND webhooks.disabled_at IS NULL AND webhooks.deleted_at IS NULL
                 AND deliveries.webhook_id NOT IN (SELECT webhook_id FROM busy)
               ORDER BY deliveries.webhook_id, deliveries.next_try_at, deliveries.id),

@@ -43,14 +43,22 @@ class Message:
     def of(cls, delivery: Delivery, public_url: str | None = None) -> Message:
         """Make the message of a delivery: always the same one."""
         base, job = public_url or "", f"/v1/jobs/{delivery.job_id}"
-        verdict, generator = delivery.data.get("verdict"), delivery.data.get("generator")
+        generator = delivery.data.get("generator")
         links = {"job": f"{base}{job}"}
         if delivery.type is EventType.SUCCEEDED:
             links |= {"report": f"{base}{job}/report", "generator": f"{base}/v1/generators/{generator}"}
-        status, error = STATUS[delivery.type], delivery.data.get("error")
-        place = (delivery.job_id, delivery.seq, delivery.attempt)
         return cls(
-            delivery.id, str(delivery.type), delivery.occurred_at, *place, status, verdict, generator, error, links
+            id=delivery.id,
+            type=str(delivery.type),
+            at=delivery.occurred_at,
+            job_id=delivery.job_id,
+            seq=delivery.seq,
+            attempt=delivery.attempt,
+            status=STATUS[delivery.type],
+            verdict=delivery.data.get("verdict"),
+            generator=generator,
+            error=delivery.data.get("error"),
+            links=links,
         )
 
     def body(self) -> bytes:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -105,13 +105,14 @@ class _Line(httpcore.NetworkBackend):
         """Return what a delivery's log says of a failure, which may be read by whoever chose the address."""
         if time.monotonic() >= self._until or isinstance(error, httpcore.TimeoutException):
             return f"no answer within {self._seconds:g} s" if self._connection else "cannot connect in time"
-        cause = error.__cause__ or error
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate is not good: {cause.verify_message}"
-        if isinstance(cause, ssl.SSLError):
-            return "no TLS can be agreed upon"
-        if isinstance(cause, socket.gaierror):
-            return "the host's name cannot be resolved"
+        for cause in _causes(error):
+            match cause:
+                case ssl.SSLCertVerificationError():
+                    return f"the certificate is not good: {cause.verify_message}"
+                case ssl.SSLError():
+                    return "no TLS can be agreed upon"
+                case socket.gaierror():
+                    return "the host's name cannot be resolved"
         if isinstance(error, httpcore.ConnectError) or self._connection is None:
             return "cannot connect"
         return "the connection broke off before an answer"
@@ -127,6 +128,12 @@ class _Line(httpcore.NetworkBackend):
     def _shut(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _outcome(status: int, headers: Mapping[bytes, bytes]) -> Outcome:
