@@ -77,7 +77,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one try. ``error``: None where it was delivered. ``retry_after``: seconds for which the receiver
+    """The result of one try. ``error``: None where it was delivered. ``retry_after``: seconds for which the receiver
     asked to be left alone. ``gone``: it wants nothing more, ever."""
 
     response: int | None = None
@@ -178,7 +178,7 @@ def undelivered(engine: Engine) -> tuple[int, float]:
 
 
 class DeliveryLog:
-    """What became of a webhook's deliveries, as its tenant may see it."""
+    """The log of webhooks' deliveries, as their tenant may see it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -101,8 +101,8 @@ async def submit_job(
     async with use.planning:
         if await request.is_disconnected():
             return Response(status_code=CLIENT_LEFT)
-        limiter = CapacityLimiter(1)
-        new, secret = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=limiter)
+        one = CapacityLimiter(1)
+        new, secret = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=one)
     job, created = await run_in_threadpool(use.jobs.create, new)
     if created:
         use.dispatcher.nudge()

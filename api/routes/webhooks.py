@@ -119,13 +119,11 @@ def delete_webhook(webhook_id: WebhookId, who: Administrator, use: Use) -> Respo
         "invalid_request",
     ),
 )
-def rotate_webhook_secret(
-    webhook_id: WebhookId, who: Administrator, use: Use, body: Rotation | None = None
-) -> WebhookObject:
+def rotate_webhook_secret(webhook_id: WebhookId, body: Rotation, who: Administrator, use: Use) -> WebhookObject:
     """Make a new secret, which is in this answer and in no other. For a while deliveries carry two signatures, one by
     each secret, so that receivers can be changed in between."""
     secret = new_secret()
-    overlap = timedelta(hours=(body or Rotation()).overlap_hours)
+    overlap = timedelta(hours=body.overlap_hours)
     return WebhookObject.of(use.webhooks.rotate(who.tenant, webhook_id, use.sealer.seal(secret), overlap), secret)
 
 

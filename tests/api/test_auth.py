@@ -33,6 +33,7 @@ SENT = {
     RELEASE: {"reason": "reviewed by hand"},
     WEBHOOKS: {"url": "https://hooks.example/"},
     f"{WEBHOOKS}/{{webhook_id}}": {},
+    f"{WEBHOOKS}/{{webhook_id}}/rotate": {},
 }
 
 

@@ -112,7 +112,7 @@ def test_change_rotate_delete(guarded: Service, admin: dict[str, str]) -> None:
     assert rotated["secret_before_until"] is not None
     at_once = guarded.http.post(f"{path}/rotate", json={"overlap_hours": 0}, headers=admin).json()
     assert at_once["secret_before_until"] is None
-    assert guarded.http.post(f"{path}/rotate", headers=admin).json()["secret_before_until"] is not None
+    assert guarded.http.post(f"{path}/rotate", json={}, headers=admin).json()["secret_before_until"] is not None
     shown = [guarded.http.get(each, headers=admin).text for each in (path, PATH)]
     secrets = [each["secret"] for each in (hook, rotated, at_once)]
     assert not any(secret in text for secret in secrets for text in shown)
@@ -132,7 +132,7 @@ def test_a_dump_holds_neither_secret_nor_url(guarded: Service, admin: dict[str, 
     assert hook["id"] in rows
     assert "very-secret" not in rows
     assert signing["secret"].removeprefix("whsec_") not in rows
-    is_problem(guarded.http.post(f"{PATH}/{hook['id']}/rotate", headers=admin), 409, "webhook_conflict")
+    is_problem(guarded.http.post(f"{PATH}/{hook['id']}/rotate", json={}, headers=admin), 409, "webhook_conflict")
 
 
 @pytest.mark.parametrize(
