@@ -152,7 +152,7 @@ class JobObject(Output):
         description="What cannot be decided, whatever the run makes: the base model's own images hardly show it.",
     )
     metadata: dict[str, str]
-    webhook: JobWebhookObject | None = Field(description="Its own webhook, where it was submitted with one.")
+    webhook: JobWebhookObject | None = Field(description="Its own webhook as it was submitted with it, if it was.")
     links: JobLinks
 
     @classmethod
