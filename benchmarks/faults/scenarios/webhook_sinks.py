@@ -25,7 +25,6 @@ SCENARIO = Scenario(
             there="            id=delivery.id,",
             instead='            id=f"{delivery.id}{delivery.tries}",',
             tests=(f"{TESTS}::test_a_receiver_that_is_down_is_told_when_it_is_back",),
-            quick=True,
         ),
         Switch(
             mechanism="410 disables",
