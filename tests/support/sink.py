@@ -43,7 +43,7 @@ def sink(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = No
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             made.received.append(Received(self.path, headers, body))
-            made.go.wait(30)
+            made.go.wait(120)
             with contextlib.suppress(OSError):
                 self.send_response(made.status)
                 for name, value in made.fields.items():
