@@ -21,7 +21,7 @@ ENV PYTHONUNBUFFERED=1 \
     LETHE_LOG_FORMAT=json
 RUN groupadd --gid 10001 lethe \
     && useradd --uid 10001 --gid lethe --no-create-home --home-dir /tmp --shell /usr/sbin/nologin lethe \
-    && install --directory --owner=lethe --group=lethe --mode=0700 /data /work
+    && install --directory --owner=lethe --group=lethe --mode=0700 /data /keys /work
 WORKDIR /app
 
 # Dependencies first, from their lock alone, so that a change of the source does not install them again.

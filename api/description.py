@@ -26,7 +26,8 @@ come back.
 `RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET but the audit log, `submit` for every POST but the release of a withheld generator, `admin` for everything.
+every GET but the audit log, `submit` for every POST but the release of a withheld generator, `admin` for everything,
+webhooks included.
 What belongs to another tenant does not exist: 404.
 """
 
@@ -34,6 +35,7 @@ TAGS = [
     {"name": "Base models", "description": "What can be unlearned from."},
     {"name": "Jobs", "description": "Unlearning jobs: submit, follow, read the report."},
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
+    {"name": "Webhooks", "description": "Who is told of what becomes of jobs, and whether it was delivered."},
     {"name": "Tenant", "description": "Whose jobs and generators a key opens, and how much it may use."},
     {"name": "Audit", "description": "Who did what, in a list that nothing is taken from."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},

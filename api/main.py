@@ -21,17 +21,34 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import audit, base_models, events, generators, health, jobs, reports, samples, schemas, tenant
+from api.routes import (
+    audit,
+    base_models,
+    events,
+    generators,
+    health,
+    jobs,
+    reports,
+    samples,
+    schemas,
+    tenant,
+    webhooks,
+)
 from api.services import Services
-from jobs import keys, sessions, wall, watching
+from jobs import deliveries, keys, sessions, wall, watching
 from jobs.artifacts import ArtifactStore
 from jobs.audit import AuditLog
 from jobs.broker import Broker
 from jobs.database import make_engine
+from jobs.deliveries import DeliveryLog
 from jobs.dispatcher import Dispatcher
 from jobs.generators import GeneratorStore
+from jobs.sealing import Sealer
 from jobs.settings import Settings
 from jobs.store import JobStore
+from jobs.webhooks import WebhookStore
+from telling.kind import Means
+from telling.sender import Sender
 
 WAITING_FOR_SAMPLES = 32
 """How many requests may wait for a sampler at once; each holds a thread of its own."""
@@ -61,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, tenant, audit, schemas, health):
+    for module in (base_models, jobs, events, reports, generators, samples, webhooks, tenant, audit, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)
@@ -81,6 +98,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     broker = Broker(settings.require_broker())
     walled = wall.behind(engine, wall.NOBODY)
     store = JobStore(walled)
+    sealer, means = Sealer(settings.webhook_key), Means.of(settings)
     services = Services(
         settings=settings,
         models=settings.models(),
@@ -91,6 +109,11 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         artifacts=ArtifactStore(settings.artifacts_url),
         broker=broker,
         dispatcher=Dispatcher(engine, broker),
+        webhooks=WebhookStore(walled),
+        deliveries=DeliveryLog(walled),
+        sealer=sealer,
+        means=means,
+        sender=Sender(engine, sealer, means, settings.public_url),
         authenticator=Authenticator(
             settings.auth == "keys",
             {"key": partial(keys.authenticate, engine), "session": partial(sessions.authenticate, engine)},
@@ -108,12 +131,19 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     )
     app.state.services = services
     app.state.stories = Stories(store)
-    metrics.watch(JobStore(engine).counts, partial(watching.backlog, engine), broker.queue_length)
+    metrics.watch(
+        JobStore(engine).counts,
+        partial(watching.backlog, engine),
+        partial(deliveries.undelivered, engine),
+        broker.queue_length,
+    )
     services.dispatcher.start()
+    services.sender.start()
     try:
         async with services.feed.running():
             yield
     finally:
+        services.sender.stop()
         services.dispatcher.stop()
         broker.close()
         engine.dispose()

@@ -41,10 +41,11 @@ class Metrics:
         self,
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
+        undelivered: Callable[[], tuple[int, float]],
         queue_length: Callable[[], int],
     ) -> None:
         """Ask these whenever the metrics are read. One that fails is left out, and ``lethe_up`` says so."""
-        self.registry.register(_Service(jobs_by_status, outbox_backlog, queue_length))
+        self.registry.register(_Service(jobs_by_status, outbox_backlog, undelivered, queue_length))
 
     def text(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
@@ -58,10 +59,12 @@ class _Service(Collector):
         self,
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
+        undelivered: Callable[[], tuple[int, float]],
         queue_length: Callable[[], int],
     ) -> None:
         self._jobs_by_status = jobs_by_status
         self._outbox_backlog = outbox_backlog
+        self._undelivered = undelivered
         self._queue_length = queue_length
 
     def describe(self) -> Iterable[Metric]:
@@ -73,12 +76,17 @@ class _Service(Collector):
         up = GaugeMetricFamily("lethe_up", "Whether a part answered this scrape.", labels=["part"])
         jobs = GaugeMetricFamily("lethe_jobs", "Jobs of all tenants.", labels=["status"])
         backlog = GaugeMetricFamily("lethe_outbox_backlog", "Messages written but not yet sent to the broker.")
+        untold = GaugeMetricFamily("lethe_webhook_backlog", "Deliveries to webhooks that were not delivered yet.")
+        oldest = GaugeMetricFamily("lethe_webhook_oldest_seconds", "For how long the oldest of them has waited.")
         queue = GaugeMetricFamily("lethe_queue_length", "Messages that wait in the broker for a worker.")
 
         def database() -> None:
             for status, count in self._jobs_by_status().items():
                 jobs.add_metric([str(status)], count)
             backlog.add_metric([], self._outbox_backlog())
+            count, seconds = self._undelivered()
+            untold.add_metric([], count)
+            oldest.add_metric([], seconds)
 
         def broker() -> None:
             queue.add_metric([], self._queue_length())
@@ -91,4 +99,4 @@ class _Service(Collector):
                 up.add_metric([part], 0)
             else:
                 up.add_metric([part], 1)
-        yield from (up, jobs, backlog, queue)
+        yield from (up, jobs, backlog, untold, oldest, queue)

@@ -21,18 +21,24 @@ from jobs.artifacts import ArtifactStore
 from jobs.audit import AuditLog
 from jobs.base_models import BaseModels
 from jobs.broker import Broker
+from jobs.deliveries import DeliveryLog
 from jobs.dispatcher import Dispatcher
 from jobs.generators import GeneratorStore
+from jobs.sealing import Sealer
 from jobs.settings import Settings
 from jobs.store import JobStore
+from jobs.webhooks import WebhookStore
+from telling.kind import Means
+from telling.sender import Sender
 
 
 @dataclass(frozen=True)
 class Services:
     """Stores, connections and settings. ``closing`` is set when the server is asked to stop: streams end then.
 
-    ``engine`` sees everything, as keys, metrics and the outbox are of all tenants; ``jobs``, ``generators`` and
-    ``audit`` stand behind the wall (``jobs.wall``): a call that forgets its tenant finds nothing.
+    ``engine`` sees everything, as keys, metrics and the outbox are of all tenants; ``jobs``, ``generators``, ``audit``,
+    ``webhooks`` and ``deliveries`` stand behind the wall (``jobs.wall``): a call that forgets its tenant finds nothing.
+    ``sealer`` and ``means``: what webhooks' URLs are checked with and sealed before they are stored.
     ``signer`` signs the record of a generator that is released; ``None``: such a record is unsigned.
     ``trusted_keys``: of the records that may be released, the signer's own and retired ones.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
@@ -51,6 +57,11 @@ class Services:
     artifacts: ArtifactStore
     broker: Broker
     dispatcher: Dispatcher
+    webhooks: WebhookStore
+    deliveries: DeliveryLog
+    sealer: Sealer
+    means: Means
+    sender: Sender
     authenticator: Authenticator
     sign_ins: Brake
     signer: CryptoSigner | None

@@ -77,6 +77,10 @@ MetadataOption = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="Your own note, to find the job by: ticket=T-123. Repeat it for more."),
 ]
+WebhookOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Told when the job ends, by a signed POST. What it signs with is shown once."),
+]
 ProbeOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)]
 
 
@@ -100,6 +104,7 @@ class Options:
     threshold: Sequence[str] = ()
     probe: Sequence[str] = ()
     metadata: Sequence[str] = ()
+    webhook: str | None = None
 
     def request(self) -> dict[str, Any]:
         """Make the body of the request, types as in the service's schema.
@@ -124,6 +129,7 @@ class Options:
                 body[name] = {**body.get(name, {}), **changes}
         body |= {"base_model": self.base} if self.base is not None else {}
         body |= {"seed": self.seed} if self.seed is not None else {}
+        body |= {"webhook": {"url": self.webhook}} if self.webhook is not None else {}
         body |= {"forget": with_words(items, self.words, self.prompts, self.prompt_column)} if items else {}
         if self.retain is not None:
             body["retain"] = {"prompts": read_prompts(self.retain, "--retain", self.prompt_column)}

@@ -26,6 +26,7 @@ from cli.commands import (
     unlearn,
     up,
     watch,
+    webhooks,
 )
 from cli.connection import Connection
 from cli.exits import REFUSED
@@ -90,5 +91,6 @@ app.command()(unlearn.unlearn)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(record.app, name="record")
 app.add_typer(audit.app, name="audit")

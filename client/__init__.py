@@ -11,7 +11,20 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import AuditEntry, BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import (
+    AuditEntry,
+    BaseModel,
+    Delivery,
+    Event,
+    Forget,
+    Generator,
+    Job,
+    JobError,
+    JobWebhook,
+    Progress,
+    Release,
+    Webhook,
+)
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -38,6 +51,7 @@ __all__ = [
     "BadAnswer",
     "BaseModel",
     "Conflict",
+    "Delivery",
     "Event",
     "Forbidden",
     "Forget",
@@ -46,6 +60,7 @@ __all__ = [
     "InvalidRequest",
     "Job",
     "JobError",
+    "JobWebhook",
     "Lethe",
     "LetheError",
     "NotFound",
@@ -58,5 +73,6 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "Webhook",
     "WrongField",
 ]

@@ -108,6 +108,16 @@ class JobError:
 
 
 @dataclass(frozen=True)
+class JobWebhook:
+    """The webhook that is told of one job alone. ``secret``: in the answer to the submission that made it."""
+
+    id: str
+    url: str = ""
+    events: tuple[str, ...] = ()
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as it was when the service answered. ``verdict`` is apart from ``status``: a job that succeeded may have
     made a generator that does not pass. ``warnings``: what cannot be decided whatever it makes. ``waiting``: why no
@@ -129,6 +139,7 @@ class Job:
     waiting: str | None = None
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    webhook: JobWebhook | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -230,6 +241,43 @@ class AuditEntry:
     after: str | None = None
     request_id: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A webhook: where it is told what becomes of jobs. ``job``: the one that it is told of; None: every job.
+    ``secret``: in the answer that made it alone; what verifies the signatures of what it is told."""
+
+    id: str
+    kind: str = ""
+    url: str = ""
+    job: str | None = None
+    events: tuple[str, ...] = ()
+    description: str = ""
+    disabled_at: datetime | None = None
+    disabled_because: str | None = None
+    secret_before_until: datetime | None = None
+    secret: str | None = field(default=None, repr=False)
+    created_at: datetime | None = None
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event as a webhook is told it. ``status``: ``pending``, ``delivered`` or ``failed``; ``response``, ``error``:
+    of the last try."""
+
+    id: str
+    webhook: str = ""
+    job: str = ""
+    event: str = ""
+    status: str = ""
+    tries: int = 0
+    response: int | None = None
+    error: str | None = None
+    next_try_at: datetime | None = None
+    created_at: datetime | None = None
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 

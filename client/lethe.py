@@ -17,6 +17,7 @@ from client import download, event_stream
 from client.answers import AuditEntry, BaseModel, Event, Generator, Job, Override, Samples, read
 from client.reports import Report
 from client.transport import Transport
+from client.webhooks import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8321"
 SAMPLES_A_REQUEST = 64
@@ -25,7 +26,7 @@ SAMPLES_SECONDS = 90.0
 """Longer than the service itself waits for a sampler, so that it is the one to say that none came."""
 
 
-class Lethe:
+class Lethe(WebhookCalls):
     """A Lethe service at ``url`` (``LETHE_URL``, else this machine) with ``api_key`` (``LETHE_API_KEY``).
 
     ``timeout``: seconds that one step of a request may take. ``retries``: how often a request that met a broken
@@ -82,10 +83,12 @@ class Lethe:
         evaluation: Mapping[str, Any] | None = None,
         seed: int | None = None,
         metadata: Mapping[str, str] | None = None,
+        webhook: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a job. ``forget``: {concept: what overrides it}. ``images``, ``seconds``: the budget, the most that
-        training may take; ``until``: "pass" or "budget".
+        training may take; ``until``: "pass" or "budget". ``webhook``: told of this job, such as
+        ``{"url": "https://hooks.example/lethe", "events": ["job.finished"]}``.
 
         What is left out is the service's default. Each call makes one job, however often its request has to be
         sent: it carries an idempotency key, a fresh one unless ``idempotency_key`` is given.
@@ -97,6 +100,7 @@ class Lethe:
             "evaluation": evaluation,
             "seed": seed,
             "metadata": metadata,
+            "webhook": webhook,
         }
         body = {
             "base_model": base_model,
@@ -312,13 +316,7 @@ class Lethe:
         return self._transport.json("GET", path, repeatable=True)
 
     def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        wanted = {name: value for name, value in params.items() if value is not None}
-        while True:
-            page = self._transport.json("GET", path, repeatable=True, params=wanted)
-            yield from page.get("data", ())
-            if not page.get("has_more") or page.get("next") is None:
-                return
-            wanted["after"] = page["next"]
+        return self._transport.pages(path, params)
 
 
 def _job(job_id: str) -> str:

@@ -105,6 +105,16 @@ class Transport:
             raise BadAnswer(f"{self.url}{path} did not answer with JSON: is the URL that of a Lethe service?")
         return document
 
+    def pages(self, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield every entry of a list, page after page as they are needed. ``params`` that are None are left out."""
+        wanted = {name: value for name, value in params.items() if value is not None}
+        while True:
+            page = self.json("GET", path, repeatable=True, params=wanted)
+            yield from page.get("data", ())
+            if not page.get("has_more") or page.get("next") is None:
+                return
+            wanted["after"] = page["next"]
+
     @contextlib.contextmanager
     def stream(
         self, path: str, *, headers: Mapping[str, str] | None = None, read_timeout: float | None = None

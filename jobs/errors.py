@@ -38,6 +38,9 @@ _KINDS = (
     ErrorKind("key_conflict", 409, "The API key's state does not allow this"),
     ErrorKind("tenant_not_found", 404, "There is no such tenant"),
     ErrorKind("tenant_exists", 409, "There is a tenant of this name"),
+    ErrorKind("webhook_not_found", 404, "There is no such webhook"),
+    ErrorKind("webhook_conflict", 409, "The webhook's state does not allow this"),
+    ErrorKind("delivery_not_found", 404, "There is no such delivery"),
     ErrorKind("bad_cursor", 422, "The cursor is not one that this service gave"),
     ErrorKind("unauthenticated", 401, "An API key is needed"),
     ErrorKind("forbidden", 403, "The API key does not allow this"),
@@ -194,6 +197,30 @@ class QuotaExceeded(LetheError):
         super().__init__(message)
         self.quotas = tuple(quotas)
         self.retry_after = retry_after
+
+
+class WebhookNotFound(LetheError):
+    """No such webhook, or another tenant's."""
+
+    code = "webhook_not_found"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"there is no webhook {webhook_id!r}")
+
+
+class WebhookConflict(LetheError):
+    """The webhook is disabled, has no secret, or the tenant has as many as it may."""
+
+    code = "webhook_conflict"
+
+
+class DeliveryNotFound(LetheError):
+    """The webhook has no such delivery."""
+
+    code = "delivery_not_found"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"the webhook has no delivery {delivery_id!r}")
 
 
 class BadCursor(LetheError):

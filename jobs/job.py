@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JOB_ERRORS
 from jobs.states import HELD, TERMINAL, Phase, Status
 from sfd_core.evaluation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from jobs.webhooks import NewWebhook
 
 JsonObject = Mapping[str, Any]
 MAX_MESSAGE = 2000
@@ -31,7 +34,7 @@ class NewJob:
     request: JsonObject
     base_model: str
     base_model_digest: str
-    webhook: JsonObject | None = None
+    webhook: NewWebhook | None = None
     metadata: JsonObject = field(default_factory=dict)
     memory_bytes: int | None = None
     idempotency_key: str | None = None
@@ -87,6 +90,7 @@ class Job:
     base_model_digest: str
     request: JsonObject
     webhook: JsonObject | None
+    """Its own: ``id``, ``url`` as it may be shown, ``events``."""
     metadata: JsonObject
     progress: JsonObject
     error: JobError | None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
-from jobs import rows, turns, workers
+from jobs import deliveries, rows, turns, workers
 from jobs.fence import fail_attempt
 from jobs.job import Expired, JobError, Over
 from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox, tenant_usage
@@ -84,6 +84,11 @@ class Reaping:
         named = tuple_(events.c.job_id, events.c.seq)
         with self._engine.begin() as connection:
             return connection.execute(delete(events).where(named.in_(old))).rowcount
+
+    def forget_deliveries(self, older_than_seconds: float, limit: int = 10_000) -> int:
+        """Delete up to ``limit`` deliveries that ended longer ago than that, and say how many; and deleted webhooks
+        whose log is gone."""
+        return deliveries.forget(self._engine, older_than_seconds, limit)
 
     def forget_samples(self, older_than_seconds: float) -> int:
         """Delete what was counted of samples in minutes that are longer ago than that, and say how many those are."""

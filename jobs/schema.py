@@ -326,6 +326,78 @@ workers = Table(
 """Workers that train, as they state themselves every few seconds. What one runs at the moment its job says
 (``jobs.worker``)."""
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    # Null: told of every job of the tenant.
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE")),
+    # A file in telling/kinds. Which there are is not said here: a new one needs no migration.
+    Column("kind", Text, nullable=False),
+    # The URL as it may be shown. As it is used, and the secret, they are sealed (``jobs.sealing``).
+    Column("shown_url", Text, nullable=False),
+    Column("sealed_url", Text),
+    Column("sealed_secret", Text),
+    Column("sealed_secret_before", Text),
+    Column("secret_before_until", _TIME),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("updated_at", _TIME, nullable=False, server_default=func.now()),
+    Column("disabled_at", _TIME),
+    Column("disabled_because", Text),
+    Column("deleted_at", _TIME),
+    CheckConstraint("cardinality(events) > 0", name="events"),
+    CheckConstraint("(disabled_at IS NULL) = (disabled_because IS NULL)", name="disabled"),
+    CheckConstraint("(sealed_secret_before IS NULL) = (secret_before_until IS NULL)", name="secret_before"),
+    # What is deleted keeps neither address nor secret.
+    CheckConstraint(
+        "(deleted_at IS NULL) = (sealed_url IS NOT NULL) AND (deleted_at IS NULL OR sealed_secret IS NULL)",
+        name="deleted",
+    ),
+    Index("ix_webhooks_tenant_id", "tenant", "id", postgresql_where=text("job_id IS NULL")),
+    Index("ix_webhooks_job_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("webhook_id", _ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    # The event that is told, without its text.
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("occurred_at", _TIME, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    # Those before it was last asked for: its pauses begin anew.
+    Column("tries_before", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", _TIME, server_default=func.now()),
+    Column("lease_until", _TIME),
+    Column("tried_at", _TIME),
+    Column("response", Integer),
+    Column("error", Text),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("ended_at", _TIME),
+    UniqueConstraint("webhook_id", "job_id", "seq"),
+    CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
+    CheckConstraint("(status = 'pending') = (next_try_at IS NOT NULL)", name="pending"),
+    CheckConstraint("(status = 'pending') = (ended_at IS NULL)", name="ended"),
+    CheckConstraint("status = 'pending' OR lease_until IS NULL", name="lease"),
+    CheckConstraint("tries >= tries_before AND tries_before >= 0", name="tries"),
+    Index(None, "webhook_id", "id"),
+    Index(None, "job_id"),
+    # What the sender looks for, and the reaper.
+    Index("ix_deliveries_next_try_at", "next_try_at", postgresql_where=text("status = 'pending'")),
+    Index("ix_deliveries_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)
+"""What is told to webhooks: a row an event and webhook, written by a trigger in the event's own transaction."""
+
 job_counts = Table(
     "job_counts",
     metadata,

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from jobs.addresses import check_hosts, check_mail_address, check_public_url, check_smtp_url
 from jobs.base_models import BaseModels
 from jobs.hub_models import families_of
 from jobs.record import load_public_key, load_signer
@@ -110,6 +111,23 @@ class Settings(BaseSettings):
     content_credentials: bool = False
     """Write content credentials into every image that is drawn, signed with ``signing_key``. Such files are other ones
     each time; their pixels are not."""
+    webhook_key: Path = Field(default_factory=lambda data: data["data_dir"] / "webhook.key")
+    """The key that secrets and URLs of webhooks are sealed with: the same file for every api. It is made where there is
+    none yet."""
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names, addresses and networks, with commas between them, that webhooks may be sent to although they are not
+    of the public internet."""
+    webhook_log_days: int = Field(default=30, ge=1, le=3650)
+    """How long it is known what became of a delivery."""
+    public_url: str | None = None
+    """Where people and programs elsewhere reach this service, such as ``https://lethe.example``: links in what is told
+    begin with it."""
+    smtp_url: str | None = Field(default=None, repr=False)
+    """A mail server for webhooks of the kind ``email``: ``smtps://user:password@host:465``, or
+    ``smtp://user:password@host:587``, where TLS begins once it is connected. Not shown: may hold a password."""
+    smtp_from: str | None = None
+    """The address that mail comes from."""
+
     inception_weights: Path | None = None
     """The weights of torch-fidelity's Inception-v3: with them reports have a FID."""
     clip_weights: Path | None = None
@@ -141,6 +159,7 @@ class Settings(BaseSettings):
         "hub_dir",
         "alive_file",
         "signing_key",
+        "webhook_key",
         "inception_weights",
         "clip_weights",
     )
@@ -161,7 +180,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(path for path in value.split(os.pathsep) if path) if isinstance(value, str) else value
 
-    @field_validator("hub_models", "trusted_proxies", mode="before")
+    @field_validator("hub_models", "trusted_proxies", "webhook_allow", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
@@ -181,6 +200,26 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{address!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24") from None
         return value
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _webhook_allow(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_hosts(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_public_url(value)
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_smtp_url(value)
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _smtp_from(cls, value: str | None) -> str | None:
+        return None if value is None else check_mail_address(value)
 
     @field_validator("workers", mode="before")
     @classmethod
@@ -250,6 +289,8 @@ class Settings(BaseSettings):
                 "LETHE_CONTENT_CREDENTIALS=1 signs images with LETHE_SIGNING_KEY, and there is none: "
                 "`lethe record keygen` makes one"
             )
+        if (self.smtp_url is None) != (self.smtp_from is None):
+            raise ValueError("LETHE_SMTP_URL and LETHE_SMTP_FROM go together: set both, or neither")
         if self.renew_seconds * 2 > self.lease_seconds:
             raise ValueError(
                 f"LETHE_RENEW_SECONDS={self.renew_seconds:g} must be at most half of LETHE_LEASE_SECONDS="
@@ -295,7 +336,7 @@ class Settings(BaseSettings):
         """Return the ``LETHE_*`` variables that give another process these settings."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["retired_keys"] = os.pathsep.join(values["retired_keys"])
-        for name in ("hub_models", "trusted_proxies", "workers"):
+        for name in ("hub_models", "trusted_proxies", "workers", "webhook_allow"):
             values[name] = ",".join(values[name])
         return {f"LETHE_{name.upper()}": str(value) for name, value in values.items()}
 

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import audit, counting, events, quotas, rows, wall
+from jobs import audit, counting, events, quotas, rows, wall, webhooks
 from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
@@ -74,7 +74,7 @@ class JobStore(WorkerCommands, Reaping):
             QuotaExceeded: the tenant may have no more jobs now; its idempotency key is not used.
         """
         _check_storable(new)
-        job_id = new_id("job")
+        job_id, hook_id = new_id("job"), new_id("hook")
         with self._of(new.tenant).begin() as connection:
             if new.idempotency_key is not None and not _take_key(connection, new, job_id):
                 return _job_of_key(connection, new), False
@@ -88,13 +88,15 @@ class JobStore(WorkerCommands, Reaping):
                     base_model=new.base_model,
                     base_model_digest=new.base_model_digest,
                     request=dict(new.request),
-                    webhook=None if new.webhook is None else dict(new.webhook),
+                    webhook=None if new.webhook is None else webhooks.as_shown(hook_id, new.webhook),
                     metadata=dict(new.metadata),
                     memory_bytes=new.memory_bytes,
                     last_seq=1,
                 )
                 .returning(*jobs.c)
             ).one()
+            if new.webhook is not None:
+                webhooks.insert_new(connection, hook_id, new.tenant, job_id, new.webhook)
             events.append(connection, job_id, 1, 0, [(EventType.QUEUED, {})])
             rows.wake_up(connection, job_id)
             audit.write(

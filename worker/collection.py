@@ -22,14 +22,16 @@ _JOBS_AT_ONCE = 500
 _ROWS_AT_ONCE = 10_000
 
 
-def collect(store: JobStore, artifacts: ArtifactStore) -> None:
+def collect(store: JobStore, artifacts: ArtifactStore, keep_deliveries_seconds: float = 30 * DAY) -> None:
     """Remove all of it. Any number of processes may do so at once."""
     removed = remove_unpublished(store, artifacts)
     keys = _all(lambda: store.forget_idempotency_keys(KEEP_KEYS_SECONDS, _ROWS_AT_ONCE))
     progress = _all(lambda: store.forget_progress(KEEP_PROGRESS_SECONDS, _ROWS_AT_ONCE))
+    told = _all(lambda: store.forget_deliveries(keep_deliveries_seconds, _ROWS_AT_ONCE))
     store.forget_samples(DAY)
-    if removed or keys or progress:
-        logger.info("collected the files of %d attempts, %d idempotency keys, %d events", len(removed), keys, progress)
+    if removed or keys or progress or told:
+        said = "collected the files of %d attempts, %d idempotency keys, %d events, %d deliveries"
+        logger.info(said, len(removed), keys, progress, told)
 
 
 def remove_unpublished(store: JobStore, artifacts: ArtifactStore) -> list[str]:

@@ -20,7 +20,7 @@ from jobs.errors import BrokerUnavailable
 from jobs.settings import Settings
 from jobs.store import JobStore
 from jobs.workers import Worker
-from worker.collection import collect
+from worker.collection import DAY, collect
 from worker.leftovers import remove_leftovers
 
 logger = logging.getLogger("lethe.reaper")
@@ -89,7 +89,7 @@ class Reaper(threading.Thread):
             self._next_collection = time.monotonic() + COLLECT_SECONDS
             workers.forget_gone(self.engine)
             try:
-                collect(self.store, self.artifacts)
+                collect(self.store, self.artifacts, self.settings.webhook_log_days * DAY)
             except OSError as error:
                 logger.warning("the artefact store does not answer: %s", error)
 

@@ -18,9 +18,10 @@ from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.jobs import METADATA_PARAMETER, JobObject, JobsQuery
-from api.schemas.submission import Body, Metadata, Submission
+from api.schemas.submission import Body, JobWebhook, Metadata, Submission
 from api.services import Services, Use
 from api.waiting import why_waiting
+from api.webhooks import new_webhook
 from jobs import continuing, quotas
 from jobs.errors import GeneratorNotFound
 from jobs.hub_models import PREFIX, hub_model
@@ -30,6 +31,7 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.families.memory import memory_needed
 from sfd_core.request.reading import check_sound, read, written
+from telling.addresses import AddressRefused
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
@@ -100,14 +102,15 @@ async def submit_job(
     async with use.planning:
         if await request.is_disconnected():
             return Response(status_code=CLIENT_LEFT)
-        new = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=CapacityLimiter(1))
+        one = CapacityLimiter(1)
+        new, secret = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=one)
     job, created = await run_in_threadpool(use.jobs.create, new, who.actor)
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    answer = await run_in_threadpool(_shown, job, use)
+    answer = await run_in_threadpool(_shown, job, use, secret if created else None)
     response.headers["Location"] = answer.links.self
     response.headers.update(ratelimit.fields(await run_in_threadpool(quotas.for_new_jobs, use.engine, who.tenant)))
     return answer
@@ -183,8 +186,8 @@ def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     return _shown(job, use)
 
 
-def _shown(job: Job, use: Services) -> JobObject:
-    return JobObject.of(job, use.models.get(job.base_model), why_waiting(use, [job]).get(job.id))
+def _shown(job: Job, use: Services, secret: str | None = None) -> JobObject:
+    return JobObject.of(job, use.models.get(job.base_model), why_waiting(use, [job]).get(job.id), secret)
 
 
 def etag(job: Job, waiting: str | None) -> str:
@@ -193,8 +196,10 @@ def etag(job: Job, waiting: str | None) -> str:
     return f'"{job.version}"' if waiting is None else f'"{job.version}-{crc32(waiting.encode()):x}"'
 
 
-def _new_job(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> NewJob:
-    """Everything about a submission but storing it.
+def _new_job(
+    sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services
+) -> tuple[NewJob, str | None]:
+    """Everything about a submission but storing it, and the secret of its webhook.
 
     Raises:
         InvalidRequest, Problem: with every wrong value.
@@ -205,17 +210,19 @@ def _new_job(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         raise InvalidRequest((FieldError("/parent", message),))
     body = _whole(use, sent, tenant)
     model = _base_model(use, body)
-    admitted, metadata = _admitted(body, model)
+    admitted, metadata, hook = _admitted(body, model, use)
+    new, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
     return NewJob(
         tenant=tenant,
         request=written(admitted.request),
         base_model=model.name,
         base_model_digest=model.digest,
+        webhook=new,
         metadata=metadata,
         memory_bytes=memory_needed(model, admitted.request.recipe),
         idempotency_key=idempotency_key,
         body_sha256=None if idempotency_key is None else _digest(sent),
-    )
+    ), secret
 
 
 def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, Any]:
@@ -236,8 +243,10 @@ def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, 
     return continuing.going_on(body, parent, use.jobs.get(parent.job_id, tenant).request)
 
 
-def _admitted(body: Mapping[str, Any], model: BaseModel) -> tuple[Admitted, dict[str, str]]:
-    """The request of a body, and its notes.
+def _admitted(
+    body: Mapping[str, Any], model: BaseModel, use: Services
+) -> tuple[Admitted, dict[str, str], JobWebhook | None]:
+    """The request of a body, its notes and its webhook.
 
     Raises:
         InvalidRequest: with every wrong value.
@@ -245,9 +254,19 @@ def _admitted(body: Mapping[str, Any], model: BaseModel) -> tuple[Admitted, dict
     collected = Collected()
     admitted = collected.attempt(lambda: admit(body, model))
     metadata = collected.attempt(lambda: read(Metadata, body.get("metadata", {}), "/metadata"))
+    hook = collected.attempt(lambda: _webhook(body["webhook"], use)) if body.get("webhook") is not None else None
     if collected.errors:
         raise InvalidRequest(tuple(collected.errors))
-    return admitted, metadata
+    return admitted, metadata, hook
+
+
+def _webhook(raw: Any, use: Services) -> JobWebhook:
+    hook = read(JobWebhook, raw, "/webhook")
+    try:
+        use.means.guard.check(hook.url)
+    except AddressRefused as error:
+        raise InvalidRequest((FieldError("/webhook/url", str(error)),)) from None
+    return hook
 
 
 def _base_model(use: Services, body: Mapping[str, Any]) -> BaseModel:

@@ -101,6 +101,17 @@ def warnings_of(job: Job, model: BaseModel | None) -> list[str]:
     return list(warnings_about(model, [item["concept"] for item in job.request["forget"]]))
 
 
+class JobWebhookObject(Output):
+    """The webhook that is told of a job alone."""
+
+    id: str
+    url: str
+    events: list[EventType]
+    secret: str | None = Field(
+        description="What to verify signatures with. In the answer to the submission that made it alone, else null."
+    )
+
+
 class JobObject(Output):
     """A job. `status` says whether it ran; `verdict` says what the evaluation found."""
 
@@ -145,12 +156,13 @@ class JobObject(Output):
         description="What cannot be decided, whatever the run makes: the base model's own images hardly show it.",
     )
     metadata: dict[str, str]
+    webhook: JobWebhookObject | None = Field(description="Its own webhook as it was submitted with it, if it was.")
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job, model: BaseModel | None, waiting: str | None) -> JobObject:
+    def of(cls, job: Job, model: BaseModel | None, waiting: str | None, secret: str | None = None) -> JobObject:
         """Describe a job as its owner sees it: nothing of the worker's name or lease. ``model``: its base model, where
-        that is registered. ``waiting``: why no worker takes it."""
+        that is registered. ``waiting``: why no worker takes it. ``secret``: of its webhook, if that was just made."""
         path = f"/v1/jobs/{job.id}"
         report = f"{path}/report" if job.status is Status.SUCCEEDED else None
         request = job.request
@@ -186,6 +198,7 @@ class JobObject(Output):
             waiting=waiting,
             warnings=warnings_of(job, model),
             metadata=dict(job.metadata),
+            webhook=None if job.webhook is None else JobWebhookObject(**job.webhook, secret=secret),
             links=JobLinks(
                 self=path,
                 events=f"{path}/events",

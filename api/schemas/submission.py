@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -16,15 +17,17 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from jobs.webhooks import FINISHED, TOLD, named_events
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probe import ProbeSpec
 from sfd_core.evaluation.probes import KINDS, PROBES
 from sfd_core.json_values import faults
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.reading import known_fields_only
+from sfd_core.request.reading import Text, known_fields_only
 from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
+from telling.addresses import MAX_URL
 
 MAX_METADATA = 16
 
@@ -91,6 +94,28 @@ _CHANGES = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(Recipe).json_sch
 
 @known_fields_only
 @dataclass(frozen=True)
+class JobWebhook:
+    """A webhook that is told of this job alone."""
+
+    url: Annotated[
+        Text,
+        Field(
+            min_length=1,
+            max_length=MAX_URL,
+            description="Where a signed POST is sent. Addresses that are not of the public internet are refused, "
+            "unless the service's operator allows them.",
+        ),
+    ]
+    events: Annotated[
+        tuple[str, ...],
+        AfterValidator(named_events),
+        Field(max_length=10, description="What is told. `job.finished` stands for the three ends of a job."),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": [FINISHED, *TOLD]}, "maxItems": 10}),
+    ] = (FINISHED,)
+
+
+@known_fields_only
+@dataclass(frozen=True)
 class Submission(UnlearningRequest):
     """An unlearning job: what to forget from which model, for how long, and what the result must reach."""
 
@@ -114,6 +139,10 @@ class Submission(UnlearningRequest):
         Metadata,
         Field(description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]),
     ] = field(default_factory=dict)
+    webhook: Annotated[
+        JobWebhook | None,
+        Field(description="Told of this job. The secret that it signs with is in the answer, this once."),
+    ] = None
 
 
 def _object(value: Any) -> Any:

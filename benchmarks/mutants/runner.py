@@ -25,7 +25,20 @@ import pytest
 from benchmarks.mutants.operators import Mutant
 from benchmarks.shared.instead import ROOT, Instead
 
-OURS = ("sfd_core", "jobs", "worker", "api", "client", "cli", "local", "processes", "migrations", "models", "tests")
+OURS = (
+    "sfd_core",
+    "jobs",
+    "worker",
+    "api",
+    "client",
+    "cli",
+    "local",
+    "processes",
+    "telling",
+    "migrations",
+    "models",
+    "tests",
+)
 TIMES_AS_LONG, LEAST = 3.0, 5
 """Processor time, in that of the tests without a mutant and in seconds, after which a mutant counts as killed: it makes
 them run on and on."""

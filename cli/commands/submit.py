@@ -22,6 +22,7 @@ from cli.job_request import (
     SecondsOption,
     ThresholdOption,
     UntilOption,
+    WebhookOption,
     WordsOption,
 )
 
@@ -44,6 +45,7 @@ def submit(
     threshold: ThresholdOption = None,
     probe: ProbeOption = None,
     metadata: MetadataOption = None,
+    webhook: WebhookOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,
@@ -67,6 +69,7 @@ def submit(
         threshold or (),
         probe or (),
         metadata or (),
+        webhook,
     ).request()
 
     from cli.commands.watch import finish, follow_or_leave
@@ -76,6 +79,8 @@ def submit(
         job = lethe.submit_request(body)
         for said in job.warnings:
             typer.echo(f"warning: {said}", err=True)
+        if job.webhook is not None and job.webhook.secret is not None and not as_json:
+            typer.echo(f"{job.webhook.id} signs with this secret, which is shown once: {job.webhook.secret}", err=True)
         if watch:
             typer.echo(f"submitted {job.id}", err=as_json)
             finish(follow_or_leave(lethe, job.id, console(stderr=as_json)), as_json=as_json)

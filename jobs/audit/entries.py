@@ -40,6 +40,11 @@ class Action(StrEnum):
     SESSION_END = "session.end"
     TENANT_CREATE = "tenant.create"
     TENANT_LIMIT = "tenant.limit"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_UPDATE = "webhook.update"
+    WEBHOOK_ROTATE = "webhook.rotate"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_REDELIVER = "webhook.redeliver"
 
 
 @dataclass(frozen=True)

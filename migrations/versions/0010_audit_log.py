@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0010"
-down_revision: str | None = "0008"
+down_revision: str | None = "0009"
 
 ROLE = "lethe_tenant"
 WRITTEN = "tenant, actor, actor_name, action, object_id, before, after, request_id, details"

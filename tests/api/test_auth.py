@@ -26,10 +26,14 @@ from tests.support.waiting import wait_for
 Bearer = Callable[..., dict[str, str]]
 OPEN = {"/livez", "/readyz"}
 RELEASE = "/v1/generators/{generator_id}/release"
+WEBHOOKS = "/v1/webhooks"
 SENT = {
     "/v1/jobs": body(),
     "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"},
     RELEASE: {"reason": "reviewed by hand"},
+    WEBHOOKS: {"url": "https://hooks.example/"},
+    f"{WEBHOOKS}/{{webhook_id}}": {},
+    f"{WEBHOOKS}/{{webhook_id}}/rotate": {},
 }
 
 
@@ -45,10 +49,17 @@ def call(service: Service, method: str, path: str, headers: dict[str, str], **id
     return service.http.request(method, filled, headers=headers, json=SENT.get(path))
 
 
+def told(service: Service, headers: dict[str, str], folder: Path) -> dict[str, str]:
+    """The ids of a webhook, of a generator whose job it was told of, and of that delivery."""
+    hook = service.http.post(WEBHOOKS, json=SENT[WEBHOOKS], headers=headers).json()
+    generator_id = published(service, folder, headers=headers)
+    (delivery,) = service.http.get(hook["links"]["deliveries"], headers=headers).json()["data"]
+    return {"generator_id": generator_id, "webhook_id": hook["id"], "delivery_id": delivery["id"]}
+
+
 def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
     admin = bearer("admin")
-    generator_id = published(guarded, tmp_path, headers=admin)
-    ids = {"job_id": submitted(guarded, admin), "generator_id": generator_id}
+    ids = {"job_id": submitted(guarded, admin), **told(guarded, admin, tmp_path)}
     seen = 0
     for method, path in operations(guarded):
         if path in OPEN:
@@ -56,7 +67,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             continue
         seen += 1
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
-        if path in (RELEASE, "/v1/audit"):
+        if path in (RELEASE, "/v1/audit") or path.startswith(WEBHOOKS):
             needed, other = "admin", "submit"
         if path == "/metrics":
             needed, other = "metrics", "admin"
@@ -68,24 +79,30 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
         document = is_problem(call(guarded, method, path, bearer(other), **ids), 403, "forbidden")
         assert f"`{needed}`" in document["detail"]
         for scope in {needed, "admin"} - {other}:
-            assert call(guarded, method, path, bearer(scope), **ids).status_code not in (401, 403, 404, 422)
-    assert seen >= 14
+            own = told(guarded, admin, tmp_path) if method == "DELETE" else {}
+            assert call(guarded, method, path, bearer(scope), **ids | own).status_code not in (401, 403, 404, 422)
+    assert seen >= 22
 
 
 def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
     mine, theirs = bearer("admin", tenant="acme"), bearer("admin", tenant="globex")
-    generator_id = published(guarded, tmp_path, headers=theirs)
+    ids = told(guarded, theirs, tmp_path)
+    generator_id = ids["generator_id"]
     job_id = guarded.http.get(f"/v1/generators/{generator_id}", headers=theirs).json()["job"]
     seen = 0
     for method, path in operations(guarded):
         if "_id}" not in path:
             continue
         seen += 1
-        answer = call(guarded, method, path, mine, job_id=job_id, generator_id=generator_id)
-        is_problem(answer, 404, "job_not_found" if "{job_id}" in path else "generator_not_found")
-    assert seen >= 10
-    listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators")]
-    assert not any(job_id in text or generator_id in text for text in listed)
+        answer = call(guarded, method, path, mine, job_id=job_id, **ids)
+        is_problem(answer, 404, f"{re.findall(r'{(.*?)_id}', path)[0]}_not_found")
+    assert seen >= 16
+    lists = ("/v1/jobs", "/v1/generators", WEBHOOKS, f"{WEBHOOKS}?job={job_id}")
+    listed = [guarded.http.get(path, headers=mine).text for path in lists]
+    assert not any(each in text for each in (job_id, *ids.values()) for text in listed)
+    own = guarded.http.post(WEBHOOKS, json=SENT[WEBHOOKS], headers=mine).json()["id"]
+    elsewhere = f"{WEBHOOKS}/{own}/deliveries/{ids['delivery_id']}/redeliver"
+    is_problem(guarded.http.post(elsewhere, headers=mine), 404, "delivery_not_found")
     with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, mine)) as browser:
         for path in (f"/jobs/{job_id}", f"/parts/jobs/{job_id}", f"/generators/{generator_id}"):
             assert browser.get(path).status_code == 404

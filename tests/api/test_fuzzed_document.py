@@ -35,8 +35,11 @@ def test_every_operation(
     figure: Callable[[str], None],
 ) -> None:
     admin = bearer("admin", "metrics")
+    hook = guarded.http.post("/v1/webhooks", json={"url": "https://hooks.example/"}, headers=admin).json()
     generator_id = published(guarded, tmp_path, headers=admin)
+    (delivery,) = guarded.http.get(hook["links"]["deliveries"], headers=admin).json()["data"]
     known = {"job_id": submitted(guarded, admin), "generator_id": generator_id, "name": "fashion"}
+    known |= {"webhook_id": hook["id"], "delivery_id": delivery["id"]}
     secret = KEYS[key]
     headers = admin if secret == "admin" else {"Authorization": f"Bearer {secret}"} if secret else {}
     schema = schemathesis.openapi.from_url(f"{guarded.url}/openapi.json")

@@ -138,7 +138,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("metadata", {"a": "nul \0"}, "/metadata/a"),
     ("metadata", {"nul \0": "a"}, "/metadata/nul \0"),
     ("metadata", "T-123", "/metadata"),
-    ("webhook", {"url": "https://example.org/"}, "/webhook"),
+    ("webhook", "https://hooks.example/", "/webhook"),
+    ("webhook", {}, "/webhook/url"),
+    ("webhook", {"url": "http://127.1/"}, "/webhook/url"),
+    ("webhook", {"url": "https://hooks.example/", "events": ["job.queued"]}, "/webhook/events"),
+    ("webhook", {"url": "https://hooks.example/", "kind": "slack"}, "/webhook/kind"),
     ("priority", 1, "/priority"),
     ("a/b~c", 1, "/a~1b~0c"),
 ]

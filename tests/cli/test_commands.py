@@ -64,6 +64,7 @@ def test_help_is_quick() -> None:
         "sample",
         "release",
         "keys",
+        "webhooks",
     ):
         assert f" {command} " in shown
     # Little more than its own libraries take to import. The service's take three times as long, torch ten times.

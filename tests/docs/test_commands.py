@@ -16,7 +16,13 @@ from tests.docs.conftest import Service, Shell, starting
 from tests.docs.reading import DOCUMENTS, ROOT, WITH_COMMENTS, Command, blocks, comments, spans
 from tests.docs.tables import NOT_HERE, NOT_PASSED, SLOW, STAYS, SUBSTITUTIONS, not_here, quick
 
-BESIDE_THE_SERVICE = ("README.md", "docs/forgetting.md", "docs/base-models.md", "docs/audit.md")
+BESIDE_THE_SERVICE = (
+    "README.md",
+    "docs/forgetting.md",
+    "docs/base-models.md",
+    "docs/audit.md",
+    "docs/webhooks.md",
+)
 IN_AN_ARCHIVE = ("docs/record.md",)
 
 
@@ -117,7 +123,7 @@ def test_what_compose_and_the_readme_say_of_keys_is_among_what_is_run() -> None:
 
 
 SAYING = (".py", ".html", ".js")
-ROOMS = ("api", "cli", "client", "jobs", "local", "sfd_core", "worker")
+ROOMS = ("api", "cli", "client", "jobs", "local", "sfd_core", "telling", "worker")
 
 
 def in_messages() -> list[str]:

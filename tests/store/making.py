@@ -14,6 +14,7 @@ from jobs.ids import new_id
 from jobs.rows import from_now
 from jobs.states import Status
 from jobs.store import Claim, Job, JobError, JobStore, NewGenerator, NewJob, Publication, StoredFile
+from jobs.webhooks import NewWebhook, named_events
 
 T = TypeVar("T")
 
@@ -26,6 +27,11 @@ def new_job(tenant: str = "acme", base_model: str = "fashion", **more: object) -
     """A job as the api would submit it."""
     request = {"base_model": base_model, "forget": [{"concept": "Sneaker", "override": "Sandal"}], "seed": 7}
     return NewJob(tenant, request, base_model, "sha256:" + "0" * 64, **more)  # type: ignore[arg-type]
+
+
+def new_webhook(url: str = "https://example.org/hook", *events: str, kind: str = "webhook") -> NewWebhook:
+    """A webhook as the api would store it, but for the seal."""
+    return NewWebhook(kind, url, f"sealed {url}", "sealed secret", named_events(events))
 
 
 def created(store: JobStore, tenant: str = "acme", base_model: str = "fashion") -> Job:

@@ -9,15 +9,18 @@ from jobs.errors import IdempotencyConflict, JobNotFound, UnstorableRequest
 from jobs.ids import is_id
 from jobs.states import EventType, Status
 from jobs.store import JobStore
-from tests.store.making import at_once, count, created, new_job, unsent
+from jobs.webhooks import WebhookStore
+from tests.store.making import at_once, count, created, new_job, new_webhook, unsent
 
 
 def test_a_new_job(store: JobStore, engine: Engine) -> None:
-    job, new = store.create(new_job(metadata={"ticket": "T-123"}, webhook={"url": "https://example.org/hook"}))
+    job, new = store.create(new_job(metadata={"ticket": "T-123"}, webhook=new_webhook()))
     assert new
     assert is_id("job", job.id)
     assert (job.status, job.phase, job.attempt, job.version, job.last_seq) == (Status.QUEUED, None, 0, 1, 1)
-    assert (job.metadata, job.webhook) == ({"ticket": "T-123"}, {"url": "https://example.org/hook"})
+    assert job.metadata == {"ticket": "T-123"}
+    (hook,) = WebhookStore(engine).list("acme", job.id).data
+    assert job.webhook == {"id": hook.id, "url": "https://example.org/hook", "events": list(hook.events)}
     assert job.created_at.utcoffset() is not None
     assert store.get(job.id, "acme") == job
     assert [(e.seq, e.type, e.attempt) for e in store.events(job.id)] == [(1, EventType.QUEUED, 0)]
@@ -78,7 +81,7 @@ def test_what_postgres_cannot_store_is_refused(store: JobStore, engine: Engine, 
     for new in (
         new_job(metadata={"note": text}),
         new_job(metadata={text: "note"}),
-        new_job(webhook={"url": text}),
+        new_job(webhook=new_webhook(text)),
         new_job(base_model=text),
         new_job(idempotency_key=text, body_sha256="a"),
     ):

@@ -99,6 +99,19 @@ def test_loopback_needs_no_keys(host: str) -> None:
         ({"memory_bytes": 0}, "LETHE_MEMORY_BYTES: .*greater than or equal to 1"),
         ({"memory_bytes": "24 GB"}, "LETHE_MEMORY_BYTES: .*valid integer"),
         ({"log_format": "xml"}, "LETHE_LOG_FORMAT"),
+        (
+            {"webhook_allow": "hooks.internal, 10.0.0.0/33"},
+            "LETHE_WEBHOOK_ALLOW: '10.0.0.0/33' is no host name, address",
+        ),
+        ({"webhook_allow": "https://hooks.internal"}, "LETHE_WEBHOOK_ALLOW: 'https://hooks.internal' is no host name"),
+        ({"webhook_allow": "10.1"}, "LETHE_WEBHOOK_ALLOW: '10.1' is no host name"),
+        ({"webhook_log_days": 0}, "LETHE_WEBHOOK_LOG_DAYS: .*greater than or equal to 1"),
+        ({"public_url": "lethe.example"}, "LETHE_PUBLIC_URL: must be a URL such as https://lethe.example"),
+        ({"public_url": "https://lethe.example/?a"}, "LETHE_PUBLIC_URL: must be a URL"),
+        ({"smtp_url": "smtp://mail"}, "LETHE_SMTP_URL and LETHE_SMTP_FROM go together"),
+        ({"smtp_url": "http://mail", "smtp_from": "a@b.example"}, "LETHE_SMTP_URL: cannot be read: smtps://USER"),
+        ({"smtp_url": "smtp://a:b@c@mail", "smtp_from": "a@b.example"}, "LETHE_SMTP_URL: cannot be read"),
+        ({"smtp_url": "smtp://mail", "smtp_from": "Lethe <a@b>"}, "LETHE_SMTP_FROM: 'Lethe <a@b>' is no mail address"),
     ],
 )
 def test_refusals(values: dict[str, Any], message: str) -> None:
@@ -178,6 +191,21 @@ def test_models_of_a_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     settings = load_settings()
     assert settings.hub_models == ("sd-legacy/stable-diffusion-v1-5", "acme/noise")
     assert settings.hub_dir == tmp_path / ".lethe/hub"
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings, "as another process is given them"
+
+
+def test_what_is_told_and_how(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LETHE_WEBHOOK_ALLOW", "Hooks.Internal, 10.0.0.0/8,::1")
+    monkeypatch.setenv("LETHE_SMTP_URL", "smtps://lethe:secret@mail.example:465")
+    monkeypatch.setenv("LETHE_SMTP_FROM", "lethe@studio.example")
+    monkeypatch.setenv("LETHE_PUBLIC_URL", "https://lethe.example/")
+    settings = load_settings()
+    assert settings.webhook_allow == ("hooks.internal", "10.0.0.0/8", "::1")
+    assert settings.webhook_key == tmp_path / ".lethe/webhook.key"
+    assert settings.public_url == "https://lethe.example"
+    assert "secret" not in repr(settings)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings, "as another process is given them"

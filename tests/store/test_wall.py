@@ -12,7 +12,8 @@ from jobs.errors import GeneratorNotFound, JobNotFound
 from jobs.generators import GeneratorStore
 from jobs.states import Status
 from jobs.store import JobStore
-from tests.store.making import at_once, claimed, created, in_state, new_job, publication
+from jobs.webhooks import WebhookStore
+from tests.store.making import at_once, claimed, created, in_state, new_job, new_webhook, publication
 from tests.store.test_pooler import pooled_url as pooled_url
 
 OF_TENANTS = (
@@ -26,6 +27,8 @@ OF_TENANTS = (
     "generators",
     "reports",
     "audit_log",
+    "webhooks",
+    "deliveries",
 )
 NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 """What requests have no business with: not even their own tenant's rows."""
@@ -35,6 +38,7 @@ NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 def two(store: JobStore, engine: Engine) -> Engine:
     """Two tenants, ``acme`` and ``other``, each with rows in every table."""
     for tenant in ("acme", "other"):
+        WebhookStore(engine).create(tenant, new_webhook())
         store.create(new_job(tenant, idempotency_key="k", body_sha256="0"))
         claim = claimed(store, created(store, tenant))
         store.publish(claim.job.id, claim.attempt, publication())
@@ -102,6 +106,8 @@ def test_another_tenants_rows_are_not_written(two: Engine, store: JobStore) -> N
         update(schema.jobs).values(tenant="other"),
         insert(schema.events).values(job_id=other.id, seq=99, type="job.queued", data={}, attempt=0),
         insert(schema.outbox).values(job_id=other.id),
+        update(schema.webhooks).values(tenant="other"),
+        update(schema.deliveries).values(tenant="other"),
     ):
         with (
             pytest.raises(ProgrammingError, match="row-level security"),

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificates(folder: Path) -> tuple[Path, Path]:
-    """Write an authority's certificate and a server's for 127.0.0.1, with its key in the same file."""
+def certificates(folder: Path, name: str | None = None) -> tuple[Path, Path]:
+    """Write an authority's certificate and a server's for 127.0.0.1, or for a host of this ``name``, with its key in
+    the same file."""
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority of {folder.name}")])
     server = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
@@ -40,7 +41,8 @@ def certificates(folder: Path) -> tuple[Path, Path]:
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     ca, both = folder / "ca.pem", folder / "server.pem"
     ca.write_bytes(made(authority, authority_key, x509.BasicConstraints(ca=True, path_length=None)).public_bytes(pem))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    own = x509.IPAddress(ip_address("127.0.0.1")) if name is None else x509.DNSName(name)
+    names = x509.SubjectAlternativeName([own])
     both.write_bytes(
         made(server, server_key, names).public_bytes(pem)
         + server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grimp
 
-OURS = ("sfd_core", "jobs", "worker", "api", "client", "cli", "local", "processes", "migrations", "models")
+OURS = ("sfd_core", "jobs", "worker", "api", "client", "cli", "local", "processes", "telling", "migrations", "models")
 
 
 def circles(graph: grimp.ImportGraph) -> list[list[str]]:

@@ -14,8 +14,8 @@ SCENARIO = Scenario(
         Switch(
             mechanism="commit before the answer",
             module="jobs.store",
-            there='        job_id = new_id("job")\n        with self._of(new.tenant).begin()',
-            instead='        job_id = new_id("job")\n        with __import__("contextlib").suppress(ConnectionError), self._of(new.tenant).begin()',
+            there='        job_id, hook_id = new_id("job"), new_id("hook")\n        with self._of(new.tenant).begin()',
+            instead='        job_id, hook_id = new_id("job"), new_id("hook")\n        with __import__("contextlib").suppress(ConnectionError), self._of(new.tenant).begin()',
             tests=("tests/api/test_failed_commit.py",),
         ),
     ),
