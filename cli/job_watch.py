@@ -52,7 +52,8 @@ def _figures(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The figures of the phase: in the evaluation, images that were judged instead of those trained on."""
     if "evaluated_of" not in data:
         return data
-    return {"images": data["evaluated"], "of": data["evaluated_of"], "eta_seconds": data.get("eta_seconds")}
+    whole = {name: data.get(name) for name in ("eta_seconds", "share")}
+    return {"images": data["evaluated"], "of": data["evaluated_of"], **whole}
 
 
 def ending(job: Job) -> str:

@@ -16,6 +16,7 @@ from jobs.artifacts import ArtifactStore
 from jobs.ids import new_id
 from jobs.job import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.record import Origin, build_record, sign
+from jobs.work import Work
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
@@ -63,11 +64,12 @@ def publication_of(
         _digests(report_files),
         Origin(job.id, attempt, job.tenant, job.metadata),
     )
+    request = read(UnlearningRequest, job.request)
     return Publication(
         verdict=report["verdict"],
         generator=NewGenerator(
             id=new_id("gen"),
-            forget=[forgotten(item, model) for item in read(UnlearningRequest, job.request).forget],
+            forget=[forgotten(item, model) for item in request.forget],
             figures=summary(report),
             files=generator,
             digest=report["generator"]["digest"],
@@ -75,6 +77,7 @@ def publication_of(
         ),
         report=report,
         report_files=report_files,
+        work=Work.of(request, model.view_for(request.forget)),
     )
 
 

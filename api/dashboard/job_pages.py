@@ -195,24 +195,16 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
 
 
 def _progress(job: Job) -> dict[str, Any]:
-    """How far the training is, or after it the evaluation. A run that stopped early is done all the same."""
+    """How far the job is: what its worker has told of all of it, and the images of its training."""
     budget: int = job.request["budget"]["images"]
     images = int(job.progress.get("images", 0))
     of = int(job.progress.get("of", budget)) or budget
-    judged, to_judge = job.progress.get("evaluated", 0), job.progress.get("evaluated_of")
-    if job.phase is Phase.EVALUATING:
-        done = judged / to_judge if to_judge else 0.0
-    elif job.status is Status.SUCCEEDED or job.phase is Phase.PUBLISHING:
-        done = 1.0
-    else:
-        done = images / of
     return {
         "images": images,
         "of": of,
-        "share": min(1.0, done),
+        "share": job.progress.get("share", images / of) if job.held else 0.0,
         "rate": job.progress.get("images_per_second"),
-        "what": "Judged" if job.phase is Phase.EVALUATING else "Trained",
-        "eta": job.progress.get("eta_seconds") if job.phase in (Phase.TRAINING, Phase.EVALUATING) else None,
+        "eta": job.progress.get("eta_seconds") if job.held else None,
         "unlearning_accuracy": job.progress.get("unlearning_accuracy"),
         "retained_accuracy": job.progress.get("retained_accuracy"),
         "waiting": job.progress.get("waiting") if job.held else None,

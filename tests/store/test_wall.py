@@ -26,7 +26,7 @@ OF_TENANTS = (
     "generators",
     "reports",
 )
-NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
+NOBODYS = ("api_keys", "sessions", "job_counts", "workers", "rates")
 """What requests have no business with: not even their own tenant's rows."""
 
 
