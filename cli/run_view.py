@@ -67,8 +67,8 @@ class RunView:
             say(self._console, name)
 
     def progress(self, figures: Mapping[str, Any]) -> None:
-        """Show newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``share`` (of the whole
-        run), ``unlearning_accuracy``, ``retained_accuracy``. What is not given or None stays as it was."""
+        """Show newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``share`` of the whole
+        run, ``unlearning_accuracy``, ``retained_accuracy``. What is not given or None stays as it was."""
         self._figures |= {name: value for name, value in figures.items() if value is not None}
         images, of = self._figures.get("images", 0), self._figures.get("of")
         line = figures_line(self._figures)

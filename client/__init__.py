@@ -11,7 +11,7 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import Advice, BaseModel, Estimate, Event, Forget, Generator, Job, JobError, Progress, Release
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -33,10 +33,12 @@ from client.reports import Interval, Report
 
 __all__ = [
     "DEFAULT_URL",
+    "Advice",
     "ApiError",
     "BadAnswer",
     "BaseModel",
     "Conflict",
+    "Estimate",
     "Event",
     "Forbidden",
     "Forget",

@@ -1,9 +1,9 @@
 """How long a job will take: what jobs have taken, held against the first guess of each (``jobs.work``).
 
-The ratio of seconds to guess is what a job leaves behind. Another job's seconds are its own guess times the median ratio
-of the jobs that are most like it, and the range holds nine jobs of ten: in logarithms, as seconds are off by factors.
-Its width is the ratios' own spread (median deviation, which a job that stood still does not move), drawn towards an
-assumed one while there are few. Before any job it is the guess alone, and the range wide enough to say so.
+The ratio of seconds to guess is what a job leaves behind. Another job's seconds are its own guess times the median
+ratio of the jobs that are most like it, and the range is to hold nine jobs of ten: in logarithms, as seconds are off by
+factors. Its width is the ratios' own spread (median deviation, which a job that stood still does not move), drawn
+towards an assumed one while there are few. Before any job it is the guess alone, and a range wide enough to say so.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Known:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A forecast for one job: ``images`` that it trains on, seconds by ``parts`` and of its ``checking``, bytes that are
-    kept of it."""
+    """A forecast for one job: ``images`` that it trains on, seconds by ``parts`` and of its ``checking``, and how many
+    bytes are kept of it."""
 
     work: Work
     known: Known
@@ -155,7 +155,7 @@ def images_of(work: Work, known: Known, done: int = 0) -> Range:
 
 
 def spread(values: Sequence[float], wider: float = 0.0) -> tuple[float, float, float]:
-    """Return the ends of a range that holds nine in ten of what ``values``, all above 0, come from, around their median.
+    """Return a range that is to hold nine in ten of what ``values``, all above 0, come from, around their median.
     ``wider``: by which its half is wider, in logarithms."""
     logs = [math.log(value) for value in values]
     centre, n = median(logs), len(logs)

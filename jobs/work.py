@@ -33,7 +33,7 @@ MANY_STEPS = 20
 """Evaluations an image of a base model's own sampler, where its manifest does not say."""
 DEEP_IMAGES = 400
 """Images a forgotten concept that are drawn in many steps, for criteria of the network itself."""
-PROBE_EVALUATIONS = 8000
+PROBE_EVALUATIONS = 20_000
 """Of one probe of one forgotten concept."""
 START_SECONDS, PUBLISH_SECONDS = 3.0, 0.5
 BYTES_A_SECOND = 2e8
