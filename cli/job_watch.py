@@ -63,7 +63,8 @@ def ending(job: Job) -> str:
             return f"{job.id}: passed; generator {job.generator}"
         case "succeeded":
             told = f"its generator {job.generator} is withheld unless somebody releases it"
-            return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}: lethe report {job.id} says why, lethe advise {job.id} what to try"
+            next_ = f"lethe report {job.id} says why, lethe advise {job.id} what to try"
+            return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}: {next_}"
         case "failed" if job.error is not None:
             again = "; a retry may succeed" if job.error.retryable else ""
             return f"{job.id}: failed with {job.error.code}: {job.error.message}{again}"
