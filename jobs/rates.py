@@ -24,10 +24,10 @@ NEWEST = 50
 def observe(connection: Connection, job: Job, publication: Publication) -> None:
     """Write down what ``job``, which is about to be published, took. Nothing where that cannot be known: it was
     interrupted, or what would say it is not there."""
-    cost, work = publication.report.get("cost"), publication.work
+    cost, work = publication.report.get("cost") or {}, publication.work
     ran_on = connection.execute(select(workers.c.device, workers.c.gpus).where(workers.c.name == job.worker))
     worker = ran_on.one_or_none()
-    if work is None or cost is None or worker is None or job.attempt != 1:
+    if work is None or "seconds" not in cost or worker is None or job.attempt != 1:
         return
     seconds = _seconds(connection, job, cost["seconds"])
     if seconds is None:
