@@ -18,7 +18,8 @@ from sfd_core.display.numbers import number, percent
 from sfd_core.display.overrides import written_in_words
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.criterion import Remedy
-from sfd_core.evaluation.verdict import Criterion
+from sfd_core.evaluation.intervals import Interval
+from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import MAX_BUDGET_IMAGES
 
 MOST_JUDGED = 100_000
@@ -58,6 +59,18 @@ class Confusion:
 
     concepts: tuple[str, ...]
     base_model: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A criterion of a report, of whichever version: ``name`` may be one that is no more."""
+
+    name: str
+    decision: Verdict
+    threshold: float
+    measured: Interval | None
+    reason: str
+    about: str | None = None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def test_money_where_a_worker_has_a_price(settings: Settings) -> None:
 
 def test_the_quota_of_new_jobs_refuses_it(guarded: Service, bearer: Callable[..., dict[str, str]]) -> None:
     mine = bearer("submit", "read", tenant="full")
-    tenants.change(guarded.engine, "full", {"queued_jobs": 1})
+    tenants.limit(guarded.engine, "full", {"queued_jobs": 1})
     assert guarded.http.post("/v1/estimates", json=body(), headers=mine).status_code == 200
     submitted(guarded, mine)
     refused = guarded.http.post("/v1/estimates", json=body(), headers=mine)
