@@ -137,12 +137,10 @@ class Outlook:
         return rest if probes is None else rest + probes.likely * self._slower(now)
 
     def _of_count(self, likely: float, counted: float) -> float:
-        """What is left of what is counted, which may turn out to be more: the count is believed the further it is."""
+        """What is left of what is counted: as was forecast, or by the count's own pace where that is more. The count
+        alone promises too little: there is more to be counted once the images are judged."""
         rest = _rest(likely, counted)
-        if not self.done or not self.of:
-            return rest
-        share = min(1.0, self.done / self.of)
-        return (1 - share) * (rest + counted)
+        return max(rest, counted * (self.of - self.done) / self.done) if self.done else rest
 
     def _forecast_an_image(self) -> float:
         return max(self.likely[Phase.TRAINING] / max(self.forecast.images.likely, 1.0), 1e-9)

@@ -41,7 +41,7 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     (r"lethe (submit|unlearn) --base (fashion|emoji)", r"lethe \1 --file few-\2.json --base \2", "few are judged"),
     (r"lethe evaluate ", f"lethe evaluate {_FEW} {_LAX} ", "the same"),
     (
-        r"^(lethe submit (?!.*--watch)(?!.*hub:)[^#]*[^#\s])",
+        r"^(lethe submit (?!.*--watch)(?!.*--dry-run)(?!.*hub:)[^#]*[^#\s])",
         r"\1 --json | jq -r .id | xargs lethe cancel",
         "that it is accepted is enough",
     ),

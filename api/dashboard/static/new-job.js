@@ -78,7 +78,10 @@ function fill(request) {
   if (!chosen()) model.selectedIndex = 0; // it is registered no more
   fit();
   rows.replaceChildren();
-  for (const item of request.forget) kind().fill(add(), item);
+  for (const item of request.forget) {
+    add();
+    kind().fill(rows.lastElementChild, item);
+  }
   warn();
   for (const field of form.querySelectorAll("[data-kind]")) {
     const [, group, name] = field.dataset.pointer.split("/");
