@@ -65,7 +65,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job took beside its estimate. ``seconds``: in total; ``phases``: of each; ``off``: by which share of what
+    """A job's times beside its estimate. ``seconds``: in total; ``phases``: of each; ``off``: by which share of what
     was left the time that was told to be left was off, in the median of its updates."""
 
     job: Job

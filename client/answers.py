@@ -175,7 +175,8 @@ class MemoryNeed:
 
 @dataclass(frozen=True)
 class Queue:
-    """When a job would start. ``workers``: that would take it; ``position``: 1 is next; ``waiting``: why none would."""
+    """The queue that a job would wait in. ``workers``: that would take it; ``position``: 1 is next; ``waiting``: why
+    none would."""
 
     workers: int = 0
     position: int = 1
@@ -185,8 +186,8 @@ class Queue:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job would take. ``seconds``: by phase, and in ``total``; ``images``: that it would be trained on;
-    ``cost``: money, where the service knows what a worker costs."""
+    """An estimate of a job. ``seconds``: by phase, and in ``total``; ``images``: that it would be trained on; ``cost``:
+    money, where the service knows what a worker costs."""
 
     base_model: str
     images: Range

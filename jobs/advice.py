@@ -47,7 +47,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Cost:
-    """What of a run's cost matters here. ``ended``: why its training did, as the report has it."""
+    """The part of a run's cost that matters here. ``ended``: why its training did, as the report has it."""
 
     images: int
     ended: str | None = None
@@ -55,7 +55,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What the judge sees in the base model's images: a row a concept that is asked for, a column one that is seen."""
+    """The judge's view of the base model's images: a row a concept that is asked for, a column one that is seen."""
 
     concepts: tuple[str, ...]
     base_model: tuple[tuple[float, ...], ...]
@@ -75,7 +75,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Decided:
-    """What of a report matters here."""
+    """The part of a report that matters here."""
 
     criteria: tuple[Criterion, ...]
     cost: Cost | None = None

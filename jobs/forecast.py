@@ -61,8 +61,8 @@ NOTHING = Range(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Observation:
-    """What one job took. ``seconds``: by part, and of its own checks as ``checking``; ``images``: it was trained on;
-    ``passed``: its own check ended it; ``stored_bytes``: of its generator and report."""
+    """The time that one job took. ``seconds``: by part, and of its own checks as ``checking``; ``images``: it was trained
+    on; ``passed``: its own check ended it; ``stored_bytes``: of its generator and report."""
 
     work: Work
     device: str
@@ -92,7 +92,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of how long jobs take on a device, of which ``gpus`` train one together. ``observations``: of jobs
+    """The knowledge of how long jobs take on a device, of which ``gpus`` train one together. ``observations``: of jobs
     on it, of this base model or, where there is none, of others."""
 
     device: str

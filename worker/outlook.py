@@ -26,7 +26,7 @@ FOLLOW_SECONDS, FOLLOW_SHARE = 1.0, 0.1
 
 @dataclass(frozen=True)
 class Left:
-    """What is left: seconds until the end of the job, and the share of it that is done, which never falls."""
+    """The rest of a job: seconds until the end of the job, and the share of it that is done, which never falls."""
 
     seconds: float
     share: float

@@ -54,7 +54,7 @@ class MemoryObject(Output):
 
 
 class QueueObject(Output):
-    """When the job would start."""
+    """The queue, and when the job would start in it."""
 
     workers: int = Field(description="Workers that are there and have the memory for it.")
     position: int = Field(description="1 is next. Tenants take turns, so later jobs of others may come before it.")
@@ -63,7 +63,7 @@ class QueueObject(Output):
 
 
 class EstimateObject(Output):
-    """What a job would take. Nothing of it is kept, and no job is made."""
+    """An estimate of what a job would take. Nothing of it is kept, and no job is made."""
 
     object: Literal["estimate"] = "estimate"
     base_model: str
