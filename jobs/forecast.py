@@ -61,8 +61,8 @@ NOTHING = Range(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Observation:
-    """The time that one job took. ``seconds``: by part, and of its own checks as ``checking``; ``images``: it was trained
-    on; ``passed``: its own check ended it; ``stored_bytes``: of its generator and report."""
+    """The time that one job took. ``seconds``: by part, and of its own checks as ``checking``; ``images``: of its
+    training; ``passed``: its own check ended it; ``stored_bytes``: of its generator and report."""
 
     work: Work
     device: str
