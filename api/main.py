@@ -22,8 +22,10 @@ from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
 from api.routes import (
+    advice,
     audit,
     base_models,
+    estimates,
     events,
     generators,
     health,
@@ -78,7 +80,21 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, webhooks, tenant, audit, schemas, health):
+    for module in (
+        base_models,
+        jobs,
+        estimates,
+        advice,
+        events,
+        reports,
+        generators,
+        samples,
+        webhooks,
+        tenant,
+        audit,
+        schemas,
+        health,
+    ):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)

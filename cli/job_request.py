@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,17 @@ from cli.arguments import (
 FileOption = Annotated[
     Path | None,
     typer.Option("--file", help="A whole request as JSON, such as recipes/celebrity.json; other options change it."),
+]
+LikeOption = Annotated[
+    str | None,
+    typer.Option(metavar="JOB", help="The request of an earlier job; other options change it."),
+]
+ChangeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help='With --like: changes as JSON, as lethe advise prints them: \'{"budget": {"images": 12800}}\'.',
+    ),
 ]
 WordsOption = Annotated[
     list[str] | None,
@@ -105,6 +117,8 @@ class Options:
     probe: Sequence[str] = ()
     metadata: Sequence[str] = ()
     webhook: str | None = None
+    like: str | None = None
+    change: str | None = None
 
     def request(self) -> dict[str, Any]:
         """Make the body of the request, types as in the service's schema.
@@ -112,7 +126,7 @@ class Options:
         Raises:
             typer.BadParameter: for an option or a file that cannot be read, or one that is missing.
         """
-        body = read_request(self.file) if self.file is not None else {}
+        body = self._begun()
         items = forget_items(self.forget, self.prompt_column) or list(body.get("forget", []))
         if self.outside_vocabulary:
             items = [{**item, "outside_vocabulary": True} for item in items]
@@ -133,11 +147,33 @@ class Options:
         body |= {"forget": with_words(items, self.words, self.prompts, self.prompt_column)} if items else {}
         if self.retain is not None:
             body["retain"] = {"prompts": read_prompts(self.retain, "--retain", self.prompt_column)}
+        if self.like is not None:
+            return {"like": self.like, **body}
         needed = {"--base": "base_model", "--forget": "forget"}
         for option, name in needed.items():
             if not body.get(name):
                 raise typer.BadParameter(f"Missing option '{option}', and no --file that says it.")
         return body
+
+    def _begun(self) -> dict[str, Any]:
+        """What the other options change."""
+        if self.like is not None and self.file is not None:
+            raise typer.BadParameter("say --like or --file, not both", param_hint="--like")
+        if self.change is not None and self.like is None:
+            raise typer.BadParameter("changes the request of an earlier job: say --like", param_hint="--change")
+        if self.change is not None:
+            return _changes(self.change)
+        return read_request(self.file) if self.file is not None else {}
+
+
+def _changes(text: str) -> dict[str, Any]:
+    try:
+        changes = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"is not JSON: {error}", param_hint="--change") from None
+    if not isinstance(changes, dict):
+        raise typer.BadParameter('must be an object, such as {"budget": {"images": 12800}}', param_hint="--change")
+    return changes
 
 
 def read_request(path: Path) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def _figures(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The figures of the phase: in the evaluation, images that were judged instead of those trained on."""
     if "evaluated_of" not in data:
         return data
-    return {"images": data["evaluated"], "of": data["evaluated_of"], "eta_seconds": data.get("eta_seconds")}
+    whole = {name: data.get(name) for name in ("eta_seconds", "share")}
+    return {"images": data["evaluated"], "of": data["evaluated_of"], **whole}
 
 
 def ending(job: Job) -> str:
@@ -62,7 +63,8 @@ def ending(job: Job) -> str:
             return f"{job.id}: passed; generator {job.generator}"
         case "succeeded":
             told = f"its generator {job.generator} is withheld unless somebody releases it"
-            return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}: lethe report {job.id} says why"
+            next_ = f"lethe report {job.id} says why, lethe advise {job.id} what to try"
+            return f"{job.id}: the job ran, the verdict is {job.verdict}; {told}: {next_}"
         case "failed" if job.error is not None:
             again = "; a retry may succeed" if job.error.retryable else ""
             return f"{job.id}: failed with {job.error.code}: {job.error.message}{again}"

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands import (
+    advise,
     audit,
     cancel,
     demo,
@@ -84,6 +85,7 @@ app.command()(watch.watch)
 app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
+app.command()(advise.advise)
 app.command()(evaluate.evaluate)
 app.command()(release.release)
 app.command()(sample.sample)

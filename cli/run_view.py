@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from cli.console import say
 from sfd_core.display.numbers import duration, number, percent
 
-OF_A_PHASE = ("images", "of", "images_per_second", "eta_seconds")
-"""Figures that say nothing about the phase that follows."""
+OF_A_PHASE = ("images", "of", "images_per_second")
+"""Figures that say nothing about the phase that follows; nor does the time that is left, unless it is that of the whole
+run: then its ``share`` is known too."""
 PLAIN_SECONDS = 5.0
 """Between two plain lines about the same phase."""
 
@@ -54,21 +55,25 @@ class RunView:
         if name == self._phase:
             return
         self._phase = name
-        for figure in OF_A_PHASE:
+        whole = "share" in self._figures
+        for figure in OF_A_PHASE if whole else (*OF_A_PHASE, "eta_seconds"):
             self._figures.pop(figure, None)
-        self._bar.update(self._task, description=name, completed=0, total=None, figures=figures_line(self._figures))
+        if not whole:
+            self._bar.update(self._task, completed=0, total=None)
+        self._bar.update(self._task, description=name, figures=figures_line(self._figures))
         self._next_plain = 0.0
         self._ended = False
         if not self._console.is_terminal:
             say(self._console, name)
 
     def progress(self, figures: Mapping[str, Any]) -> None:
-        """Show newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``,
-        ``unlearning_accuracy``, ``retained_accuracy``. What is not given or None stays as it was."""
+        """Show newer figures: any of ``images``, ``of``, ``images_per_second``, ``eta_seconds``, ``share`` of the whole
+        run, ``unlearning_accuracy``, ``retained_accuracy``. What is not given or None stays as it was."""
         self._figures |= {name: value for name, value in figures.items() if value is not None}
         images, of = self._figures.get("images", 0), self._figures.get("of")
         line = figures_line(self._figures)
-        self._bar.update(self._task, completed=images, total=of, figures=line)
+        done, whole = (self._figures["share"], 1.0) if "share" in self._figures else (images, of)
+        self._bar.update(self._task, completed=done, total=whole, figures=line)
         now = time.monotonic()
         ends = bool(of) and images >= of
         if not self._console.is_terminal and (now >= self._next_plain or (ends and not self._ended)):

@@ -12,9 +12,11 @@ It knows HTTP and nothing else of Lethe.
 """
 
 from client.answers import (
+    Advice,
     AuditEntry,
     BaseModel,
     Delivery,
+    Estimate,
     Event,
     Forget,
     Generator,
@@ -46,12 +48,14 @@ from client.reports import Interval, Report
 
 __all__ = [
     "DEFAULT_URL",
+    "Advice",
     "ApiError",
     "AuditEntry",
     "BadAnswer",
     "BaseModel",
     "Conflict",
     "Delivery",
+    "Estimate",
     "Event",
     "Forbidden",
     "Forget",

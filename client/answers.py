@@ -84,13 +84,14 @@ class Forget:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a run: images trained on of the budget, images and seconds, the latest quick evaluation.
-    ``waiting``: why it stands still, such as ``storage_full``."""
+    """The progress of a run: images trained on of the budget, the latest quick evaluation, seconds until the end of the
+    job and the ``share`` of its time that is over. ``waiting``: why it stands still, such as ``storage_full``."""
 
     images: int = 0
     of: int = 0
     images_per_second: float | None = None
     eta_seconds: float | None = None
+    share: float | None = None
     loss_generator: float | None = None
     loss_fake_score: float | None = None
     unlearning_accuracy: float | None = None
@@ -154,6 +155,72 @@ class Job:
     def passed(self) -> bool:
         """The job succeeded and its generator passed the evaluation."""
         return self.status == "succeeded" and self.verdict == "pass"
+
+
+@dataclass(frozen=True)
+class Range:
+    """An estimate: nine of ten are meant to lie from ``low`` to ``high``."""
+
+    low: float
+    likely: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The jobs that an estimate rests on: ``this_base_model``, ``other_base_models`` or, of none, ``first_guess``."""
+
+    of: str
+    jobs: int = 0
+    device: str = ""
+    gpus: int = 1
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Device memory that training needs, and the most that a worker has; None: not known."""
+
+    needed_bytes: int | None = None
+    largest_worker_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue that a job would wait in. ``workers``: that would take it; ``position``: 1 is next; ``waiting``: why
+    none would."""
+
+    workers: int = 0
+    position: int = 1
+    starts_in_seconds: Range | None = None
+    waiting: str | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of a job. ``seconds``: by phase, and in ``total``; ``images``: that it would be trained on; ``cost``:
+    money, where the service knows what a worker costs."""
+
+    base_model: str
+    images: Range
+    seconds: Mapping[str, Range]
+    based_on: Basis
+    memory: MemoryNeed
+    queue: Queue
+    stored_bytes: Range
+    cost: Range | None = None
+    warnings: tuple[str, ...] = ()
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to try after a job that did not pass: ``why``, the ``change`` to its request, and the ``request`` to
+    submit."""
+
+    why: str
+    change: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from client import download, event_stream
-from client.answers import AuditEntry, BaseModel, Event, Generator, Job, Override, Samples, read
+from client.answers import Advice, AuditEntry, BaseModel, Estimate, Event, Generator, Job, Override, Samples, read
 from client.reports import Report
 from client.transport import Transport
 from client.webhooks import WebhookCalls
@@ -111,9 +111,19 @@ class Lethe(WebhookCalls):
         return self.submit_request(body, idempotency_key=idempotency_key)
 
     def submit_request(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Submit a whole request, as the API takes it: one with words and prompts, or one that was kept in a file."""
+        """Submit a whole request, as the API takes it: one with words and prompts, one that was kept in a file, or the
+        changes to that of the job which ``like`` names."""
         headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
         return read(Job, self._transport.json("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
+
+    def estimate(self, body: Mapping[str, Any]) -> Estimate:
+        """Say what a request, as :meth:`submit_request` takes it, would take. It is checked in full, as if it were
+        submitted, and nothing is kept."""
+        return read(Estimate, self._transport.json("POST", "/v1/estimates", repeatable=True, json=body))
+
+    def advice(self, job_id: str) -> list[Advice]:
+        """Say what to try after a job that did not pass. Raises ``Conflict`` while it has no report."""
+        return [read(Advice, entry) for entry in self._get(f"{_job(job_id)}/advice")["data"]]
 
     def job(self, job_id: str) -> Job:
         """Return the job as it is now."""

@@ -1080,8 +1080,8 @@ class TrainingCost:
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time by phase: `training` are its steps, `checking` its own checks that it would pass, `looking` the quick
-    evaluations, pictures and checkpoints on the way; `evaluating` is this report, but for writing it. Steps and checks
-    of all attempts, the others of the last."""
+    evaluations, pictures and checkpoints on the way; `evaluating` is this report, but for writing it, and `probing`
+    what the probes took of that. Steps and checks of all attempts, the others of the last."""
     images: int
     """Generated images trained on."""
     steps: int

@@ -12,13 +12,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, func, insert, select, update
 
-from jobs import audit, rows, turns, workers
+from jobs import audit, rates, rows, turns, workers
 from jobs.audit import SERVICE, Action
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.events import NewEvent
+from jobs.forecast import Known
 from jobs.ids import is_id
 from jobs.job import Claim, Job, JobError, JsonObject, Publication, Renewal
 from jobs.schema import generators, jobs, reports
+from jobs.schema import workers as worker_rows
 from jobs.states import HELD, REPORTS, EventType, Phase, Status, check_move
 
 
@@ -69,6 +71,12 @@ class WorkerCommands:
                 queued = (jobs.c.id == next_id, jobs.c.status == str(Status.QUEUED), workers.fits(memory_bytes))
                 job = rows.change(connection, queued, values, [(EventType.STARTED, {"worker": worker})])
         return None if job is None else Claim(job, job.attempt)
+
+    def known(self, base_model: str, worker: str) -> Known:
+        """Return what is known of how long jobs of ``base_model`` take on the device of ``worker``."""
+        with self._engine.connect() as connection:
+            device, gpus = rates.device_of(connection, worker_rows.c.name == worker)
+            return rates.known(connection, base_model, device, gpus)
 
     def pass_on(self, memory_bytes: int | None) -> bool:
         """Have the message of a job sent again that a worker with so much memory got and cannot take, where an idle
@@ -143,6 +151,7 @@ class WorkerCommands:
             if job.status is Status.CANCELLING:
                 return rows.move(connection, job, Status.CANCELLED, EventType.CANCELLED)
             _insert_publication(connection, job, publication)
+            rates.observe(connection, job, publication)
             done = rows.move(
                 connection,
                 job,

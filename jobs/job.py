@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JOB_ERRORS
 from jobs.states import HELD, TERMINAL, Phase, Status
+from jobs.work import Work
 from sfd_core.evaluation.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -164,12 +165,14 @@ class NewGenerator:
 
 @dataclass(frozen=True)
 class Publication:
-    """All that becomes visible at once when a job succeeds."""
+    """All that becomes visible at once when a job succeeds. ``work``: how much it was, to be held against what it took;
+    None where that is not known."""
 
     verdict: Verdict
     generator: NewGenerator
     report: JsonObject
     report_files: Mapping[str, StoredFile] = field(default_factory=dict)
+    work: Work | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import get_args
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -319,9 +320,12 @@ workers = Table(
     Column("device", Text, nullable=False),
     # Of the device, for a job; null where it is not known.
     Column("memory_bytes", BigInteger),
+    # That train one job together.
+    Column("gpus", Integer, nullable=False, server_default=text("1")),
     Column("started_at", _TIME, nullable=False, server_default=func.now()),
     Column("seen_at", _TIME, nullable=False, server_default=func.now()),
     CheckConstraint("memory_bytes > 0", name="memory"),
+    CheckConstraint("gpus >= 1", name="gpus"),
 )
 """Workers that train, as they state themselves every few seconds. What one runs at the moment its job says
 (``jobs.worker``)."""
@@ -397,6 +401,24 @@ deliveries = Table(
     Index("ix_deliveries_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
 """What is told to webhooks: a row an event and webhook, written by a trigger in the event's own transaction."""
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("base_model", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    # What was asked, as far as time depends on it (``jobs.work``).
+    Column("work", JSONB, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("seconds", JSONB, nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Index(None, "base_model", "device", "job_id"),
+    Index(None, "device", "job_id"),
+)
+"""What each job took that succeeded in one attempt, written in the transaction that publishes it (``jobs.rates``)."""
 
 job_counts = Table(
     "job_counts",

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     GPU."""
     torch_threads: int | None = Field(default=None, ge=1)
     """Of each process that trains."""
+    cost_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Of one worker, in whichever currency: estimates then say what a job would cost."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
     log_prompts: bool = False

@@ -110,6 +110,16 @@ class JobStore(WorkerCommands, Reaping):
             )
         return rows.to_job(row), True
 
+    def check(self, new: NewJob) -> None:
+        """Refuse what :meth:`create` would refuse of ``new`` now, and write nothing.
+
+        Raises:
+            UnstorableRequest, QuotaExceeded: as :meth:`create`.
+        """
+        _check_storable(new)
+        with self._of(new.tenant).begin() as connection:
+            quotas.check_new_job(connection, new.tenant)
+
     def get(self, job_id: str, tenant: str | None = None) -> Job:
         """Return one job.
 

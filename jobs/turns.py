@@ -52,6 +52,26 @@ def in_turn(connection: Connection, *waits: ColumnElement[bool]) -> Sequence[str
     return connection.execute(query).scalars().all()
 
 
+def ahead(connection: Connection, tenant: str) -> int:
+    """Count the jobs in the queue that have their turn before one which ``tenant`` would submit now, as it looks: its
+    own, and of each other tenant as many as it takes until it has as many running as this one would."""
+    held, waits = _running().subquery(), jobs.c.status == str(Status.QUEUED)
+    queued = select(jobs.c.tenant, func.count().label("jobs")).where(waits).group_by(jobs.c.tenant).subquery()
+    query = (
+        select(tenants.c.name, func.coalesce(queued.c.jobs, 0), func.coalesce(held.c.jobs, 0))
+        .select_from(
+            tenants.outerjoin(queued, queued.c.tenant == tenants.c.name).outerjoin(
+                held, held.c.tenant == tenants.c.name
+            )
+        )
+        .where(or_(queued.c.jobs > 0, held.c.jobs > 0))
+    )
+    counted = {name: (waiting, running) for name, waiting, running in connection.execute(query)}
+    waiting, running = counted.pop(tenant, (0, 0))
+    others = (min(each, max(0, waiting + running + 1 - held)) for each, held in counted.values())
+    return int(waiting + sum(others))
+
+
 def pass_on(connection: Connection, memory_bytes: int | None) -> bool:
     """Write a message again of the oldest job that waits and is too large for a worker with so much memory, where one
     that is idle has the room. Returns whether there is such a job."""

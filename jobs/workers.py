@@ -22,13 +22,14 @@ FORGET_SECONDS = 24 * 3600.0
 @dataclass(frozen=True)
 class Worker:
     """A worker as it states itself. ``name``: no other has it; ``device``: in words; ``memory_bytes``: what the device
-    has for a job, None where it is not known."""
+    has for a job, None where it is not known; ``gpus``: how many of them train a job together."""
 
     name: str
     version: str
     host: str
     device: str
     memory_bytes: int | None
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,22 @@ def fits(memory_bytes: int | None) -> ColumnElement[bool]:
     return or_(jobs.c.memory_bytes.is_(None), jobs.c.memory_bytes <= memory_bytes)
 
 
+def lives() -> ColumnElement[bool]:
+    """Say of a worker whether it was heard of lately."""
+    return workers.c.seen_at > rows.from_now(-LIVES_SECONDS)
+
+
+def has(memory_bytes: int | None) -> ColumnElement[bool]:
+    """Say of a worker whether it has the memory for a job that needs so much."""
+    if memory_bytes is None:
+        return true()
+    return or_(workers.c.memory_bytes.is_(None), workers.c.memory_bytes >= memory_bytes)
+
+
 def largest(connection: Connection, *, idle: bool = False) -> Largest | None:
     """Find the most memory that a worker has which lives, and runs nothing where an ``idle`` one is asked for; None
     where there is no such worker that states itself."""
-    where = [workers.c.seen_at > rows.from_now(-LIVES_SECONDS)]
+    where = [lives()]
     if idle:
         where.append(~exists().where(jobs.c.lease_until.is_not(None), jobs.c.worker == workers.c.name))
     most = select(func.count(), func.count(workers.c.memory_bytes), func.max(workers.c.memory_bytes)).where(*where)

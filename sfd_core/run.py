@@ -165,6 +165,8 @@ def unlearn(
         "strip_narrow": strip_picture(moments, strip.rows, narrow=True),
     }
     seconds["evaluating"] = time.monotonic() - began
+    if draft.probing_seconds:
+        seconds["probing"] = draft.probing_seconds
     draft = draft.extended(
         pictures,
         budget=request.budget,

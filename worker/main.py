@@ -110,7 +110,7 @@ def this_worker(settings: Settings) -> Worker:
     logger.info("on %s, with %.1f GB for a job", device.name, device.memory_bytes / 1e9)
     # Containers may have one host's name and the same process ids, and a worker must know its own claims.
     name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
-    return Worker(name, version("lethe"), host, device.name, device.memory_bytes)
+    return Worker(name, version("lethe"), host, device.name, device.memory_bytes, settings.gpus)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from jobs.generators import Generator
 from jobs.ids import new_id
 from jobs.job import Job, NewGenerator, Publication, StoredFile, attempt_prefix
 from jobs.record import ANCESTORS, Origin, build_record, sign
+from jobs.work import Work
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
@@ -70,6 +71,7 @@ def publication_of(
         _digests(report_files),
         Origin(job.id, attempt, job.tenant, job.metadata),
     )
+    request = read(UnlearningRequest, job.request)
     return Publication(
         verdict=report["verdict"],
         generator=NewGenerator(
@@ -83,6 +85,7 @@ def publication_of(
         ),
         report=report,
         report_files=report_files,
+        work=Work.of(request, model.view_for(request.forget)),
     )
 
 

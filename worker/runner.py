@@ -17,12 +17,14 @@ from pathlib import Path
 from jobs.artifacts import ArtifactStore
 from jobs.database import DATABASE_ERRORS, is_away
 from jobs.errors import JOB_ERRORS, GeneratorNotFound, LeaseLost
+from jobs.forecast import Forecast, Known
 from jobs.generators import Generator, GeneratorStore
 from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.job import Claim, JobError, JsonObject, Publication
 from jobs.settings import Settings
 from jobs.states import Phase
 from jobs.store import JobStore
+from jobs.work import CPU, Work
 from processes.forking import ForkServer
 from processes.memory_kills import MemoryKills
 from processes.talking import Talking
@@ -30,6 +32,8 @@ from sfd_core.base_model.hub_name import parse_hub_name
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
 from sfd_core.families.registry import load_manifest
+from sfd_core.request.reading import read
+from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.storage import PAUSE_SECONDS, once_there_is_room
 from worker.causes import Cause, cause_of, of_an_end
 from worker.child import training_process
@@ -153,6 +157,7 @@ class Attempt:
         except (InvalidRequest, ModelRefused) as error:
             self._give_up(Cause("model_refused", f"on this worker: {error}"))
             return
+        self._expect(model)
         cause = self._train(model, self.job.request)
         if cause is not None and cause.code == "out_of_memory":
             smaller = with_half_the_micro_batch(self.job.request, self.settings.gpus)
@@ -163,6 +168,17 @@ class Attempt:
             self._publish(model)
         else:
             self._give_up(cause)
+
+    def _expect(self, model: BaseModel) -> None:
+        """Tell what is left of the job from its first second on."""
+        request = read(UnlearningRequest, self.job.request)
+        work = Work.of(request, model.view_for(request.forget))
+        try:
+            known = self.store.known(self.job.base_model, self.runner.name)
+        except DATABASE_ERRORS as error:
+            logger.warning("what jobs took is not known: %s", error)
+            known = Known(CPU, self.settings.gpus)
+        self.telling.expect(Forecast.of(work, known))
 
     def _train(self, model: BaseModel, request: JsonObject) -> Cause | None:
         """Run the training process, from the newest checkpoint. Returns why it failed; None: what it made is there.
@@ -246,6 +262,7 @@ class Attempt:
                 done = done or event["type"] == "done"
                 told = self.telling.take(event)
                 error = error or told  # the first: of several processes the others end because of it
+            self.telling.tick()
             if (cause := self._attend(child)) is not None:
                 return cause
         status = child.process.wait(STOP_SECONDS)
@@ -299,6 +316,7 @@ class Attempt:
         try:
             while True:
                 self.telling.wait("storage_full", next(trying).message)
+                self.telling.tick()
                 if self.lease.cancel_requested():
                     self._stop()
                     return

@@ -6,14 +6,18 @@ import logging
 import time
 from typing import Any
 
+from jobs.forecast import Forecast
 from jobs.states import EventType, Phase
 from worker.causes import Cause
 from worker.lease import Lease
+from worker.outlook import Outlook
 
 logger = logging.getLogger("lethe.worker")
 
 PROGRESS_SECONDS = 0.5
 """Progress is written at most this often; metrics, checkpoints and phases at once."""
+SILENT_SECONDS = 2.0
+"""How often what is left is written while the process says nothing that moves it."""
 
 
 class Telling:
@@ -24,6 +28,17 @@ class Telling:
         self.phase = Phase.PREPARING  # what the claim has written
         self.progress: dict[str, Any] = {}
         self.written_at = 0.0
+        self.outlook: Outlook | None = None
+
+    def expect(self, forecast: Forecast) -> None:
+        """Tell from now on what is left of the job, beginning with what is forecast."""
+        self.outlook = Outlook(forecast)
+        self._write_progress([(EventType.PROGRESS, self._shown())])
+
+    def tick(self) -> None:
+        """Write down what is left, where nothing was written for a while."""
+        if self.outlook is not None and time.monotonic() - self.written_at >= SILENT_SECONDS:
+            self._write_progress([(EventType.PROGRESS, self._shown())])
 
     def take(self, event: dict[str, Any]) -> Cause | None:
         """Write down what the process says. Returns the error that it ends with, if this is one."""
@@ -46,19 +61,21 @@ class Telling:
         if phase is not self.phase:
             self.lease.write(lambda: self.lease.store.enter_phase(self.lease.job_id, self.lease.attempt, phase))
             self.phase = phase
+            if self.outlook is not None:
+                self.outlook.enter(phase)
 
     def _take_progress(self, event: dict[str, Any]) -> None:
         quick = event["quick"]
         training = event["loss_generator"] is not None
         if training:
-            shown = ("images", "of", "images_per_second", "eta_seconds", "loss_generator", "loss_fake_score")
+            shown = ("images", "of", "images_per_second", "loss_generator", "loss_fake_score")
             self.progress |= {name: event[name] for name in shown}
+            if self.outlook is not None:
+                self.outlook.trained(event["images"], event["seconds"])
         else:  # judged images; what training reached stays beside it
-            self.progress |= {
-                "evaluated": event["images"],
-                "evaluated_of": event["of"],
-                "eta_seconds": event["eta_seconds"],
-            }
+            self.progress |= {"evaluated": event["images"], "evaluated_of": event["of"]}
+            if self.outlook is not None:
+                self.outlook.judged(event["images"], event["of"])
         if quick is not None:
             accuracies = {name: quick[name] for name in ("unlearning_accuracy", "retained_accuracy")}
             self.progress |= accuracies
@@ -66,17 +83,23 @@ class Telling:
             where = {name: quick[name] for name in ("images", "step", "seconds")}
             self._write_progress([(EventType.METRICS, {**where, **accuracies, **losses})])
         elif time.monotonic() - self.written_at >= PROGRESS_SECONDS:
-            self._write_progress([(EventType.PROGRESS, dict(self.progress))])
+            self._write_progress([(EventType.PROGRESS, self._shown())])
 
     def wait(self, code: str, message: str) -> None:
         """Write down, once, that the run stands still."""
         if "waiting" not in self.progress:
             logger.warning("%s: %s; the attempt waits", code, message, extra={"job": self.lease.job_id})
             self.progress["waiting"] = code
-            self._write_progress([(EventType.PROGRESS, dict(self.progress))])
+            self._write_progress([(EventType.PROGRESS, self._shown())])
+
+    def _shown(self) -> dict[str, Any]:
+        """The progress, with what is left of the job now."""
+        if self.outlook is not None:
+            left = self.outlook.left()
+            self.progress |= {"eta_seconds": round(left.seconds, 1), "share": round(left.share, 4)}
+        return dict(self.progress)
 
     def _write_progress(self, events: list[tuple[EventType, dict[str, Any]]]) -> None:
-        self.lease.write(
-            lambda: self.lease.store.progress(self.lease.job_id, self.lease.attempt, self.progress, events)
-        )
+        shown = self._shown()
+        self.lease.write(lambda: self.lease.store.progress(self.lease.job_id, self.lease.attempt, shown, events))
         self.written_at = time.monotonic()

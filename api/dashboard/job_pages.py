@@ -1,4 +1,4 @@
-"""Pages about jobs: the table, one job, a new one."""
+"""Pages about jobs: the table and one job."""
 
 from __future__ import annotations
 
@@ -7,33 +7,27 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, Depends, Request
-from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
 from api.dashboard.rendering import pictures, render, share
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
+from api.routes.advice import advice_on
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from api.waiting import why_waiting
 from jobs import quotas
 from jobs.errors import BadCursor
 from jobs.finding import Wanted
-from jobs.hub_models import PREFIX, families_of
 from jobs.job import Job
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
-from sfd_core.evaluation.poor_base import warnings_about
 from sfd_core.evaluation.probes import PROBES
 from sfd_core.evaluation.verdict import Verdict
-from sfd_core.families.registry import describe, unfetched
 from sfd_core.request.concepts import Budget
-from sfd_core.request.evaluation_plan import EvaluationPlan
-from sfd_core.request.overrides import IN_FORM
 from sfd_core.request.reading import read
 
 router = APIRouter()
@@ -76,40 +70,6 @@ def jobs_page(request: Request, who: Viewer, use: Use, asked: Annotated[Asked, D
 def jobs_part(request: Request, who: Viewer, use: Use, asked: Annotated[Asked, Depends()]) -> Response:
     """Show the table alone, for the page to refresh itself."""
     return render(request, "parts/jobs.html", _table(use, who, asked), who=who)
-
-
-@router.get("/jobs/new")
-def new_job_page(request: Request, who: Actor, use: Use) -> Response:
-    """Show the form for a new job."""
-    models: list[dict[str, Any]] = [
-        {
-            "name": model.name,
-            "title": model.title,
-            "concepts": model.concepts,
-            "text": describe(model.family).takes_prompts,
-            "images": describe(model.family).budget_images,
-            "hub": False,
-            "judged": model.judge is not None or bool(model.domains),
-            "warnings": {
-                concept: said
-                for view in (model, *map(model.view, model.domains))
-                for concept in view.concepts
-                if (said := warnings_about(view, [concept]))
-            },
-        }
-        for model in sorted(use.models.values(), key=lambda model: model.name)
-    ]
-    for name, of_family in families_of(use.settings.hub_models).items():
-        model = unfetched(of_family, f"{PREFIX}{name}", f"{name.partition('/')[2]}, of the hub")
-        family = describe(model.family)
-        asked = {"text": family.takes_prompts, "images": family.budget_images}
-        hub = {"concepts": model.concepts, **asked, "hub": True, "judged": False, "warnings": {}}
-        models.append({"name": model.name, "title": model.title, **hub})
-    # Inside a script element: "<" must not be able to end it.
-    data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
-    known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}
-    context = {"models": models, "data": data, "refused": use.models.refused, **known}
-    return render(request, "new-job.html", context, who=who)
 
 
 @router.get("/jobs/{job_id}")
@@ -190,29 +150,22 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "probe_titles": {name: spec.title for name, spec in PROBES.items()},
         "generator": use.generators.for_job(job_id, who.tenant) if over else None,
         "pictures": pictures(report),
+        "advice": advice_on(job_id, who.tenant, use) if over else (),
         "has_page": report is not None and "report.html" in report.files,
     }
 
 
 def _progress(job: Job) -> dict[str, Any]:
-    """How far the training is, or after it the evaluation. A run that stopped early is done all the same."""
+    """How far the job is: what its worker has told of all of it, and the images of its training."""
     budget: int = job.request["budget"]["images"]
     images = int(job.progress.get("images", 0))
     of = int(job.progress.get("of", budget)) or budget
-    judged, to_judge = job.progress.get("evaluated", 0), job.progress.get("evaluated_of")
-    if job.phase is Phase.EVALUATING:
-        done = judged / to_judge if to_judge else 0.0
-    elif job.status is Status.SUCCEEDED or job.phase is Phase.PUBLISHING:
-        done = 1.0
-    else:
-        done = images / of
     return {
         "images": images,
         "of": of,
-        "share": min(1.0, done),
+        "share": job.progress.get("share", images / of) if job.held else 0.0,
         "rate": job.progress.get("images_per_second"),
-        "what": "Judged" if job.phase is Phase.EVALUATING else "Trained",
-        "eta": job.progress.get("eta_seconds") if job.phase in (Phase.TRAINING, Phase.EVALUATING) else None,
+        "eta": job.progress.get("eta_seconds") if job.held else None,
         "unlearning_accuracy": job.progress.get("unlearning_accuracy"),
         "retained_accuracy": job.progress.get("retained_accuracy"),
         "waiting": job.progress.get("waiting") if job.held else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import ratelimit
+from api.again import whole_body
 from api.auth import Reader, Submitter
 from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
@@ -81,6 +83,7 @@ _ETAG = {"ETag": {"description": "Changes with the job.", "schema": {"type": "st
             "unsupported_media_type",
             "invalid_request",
             "unknown_base_model",
+            "job_not_found",
             "idempotency_conflict",
             "too_many",
             "quota_exceeded",
@@ -97,20 +100,16 @@ async def submit_job(
 ) -> JobObject | Response:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
     broker is unavailable at that moment."""
-    if use.planning.statistics().tasks_waiting >= MAX_WAITING:
-        raise Problem("too_many", f"{MAX_WAITING} submissions wait to be planned already")
-    async with use.planning:
-        if await request.is_disconnected():
-            return Response(status_code=CLIENT_LEFT)
-        one = CapacityLimiter(1)
-        new, secret = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=one)
-    job, created = await run_in_threadpool(use.jobs.create, new, who.actor)
+    found = await planned(request, body, who.tenant, idempotency_key, use)
+    if found is None:
+        return Response(status_code=CLIENT_LEFT)
+    job, created = await run_in_threadpool(use.jobs.create, found.new, who.actor)
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    answer = await run_in_threadpool(_shown, job, use, secret if created else None)
+    answer = await run_in_threadpool(_shown, job, use, found.secret if created else None)
     response.headers["Location"] = answer.links.self
     response.headers.update(ratelimit.fields(await run_in_threadpool(quotas.for_new_jobs, use.engine, who.tenant)))
     return answer
@@ -196,33 +195,58 @@ def etag(job: Job, waiting: str | None) -> str:
     return f'"{job.version}"' if waiting is None else f'"{job.version}-{crc32(waiting.encode()):x}"'
 
 
-def _new_job(
-    sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services
-) -> tuple[NewJob, str | None]:
-    """Everything about a submission but storing it, and the secret of its webhook.
+@dataclass(frozen=True)
+class Planned:
+    """A submission that was checked: what the store takes, the request as it can be run, and the secret of its
+    webhook, which is shown once."""
+
+    new: NewJob
+    admitted: Admitted
+    secret: str | None
+
+
+async def planned(
+    request: Request, body: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services
+) -> Planned | None:
+    """Check a submission, when it has its turn; None where its client has left meanwhile.
 
     Raises:
-        InvalidRequest, Problem: with every wrong value.
+        InvalidRequest, JobNotFound, Problem: with every wrong value, or as too many are waiting.
+    """
+    if use.planning.statistics().tasks_waiting >= MAX_WAITING:
+        raise Problem("too_many", f"{MAX_WAITING} submissions wait to be planned already")
+    async with use.planning:
+        if await request.is_disconnected():
+            return None
+        return await to_thread.run_sync(_planned, body, tenant, idempotency_key, use, limiter=CapacityLimiter(1))
+
+
+def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> Planned:
+    """Everything about a submission that is known before it is stored.
+
+    Raises:
+        InvalidRequest, JobNotFound, Problem: with every wrong value.
     """
     check_sound(sent)
     if "parent" in sent:
         message = "is written by the service: name the generator as base_model"
         raise InvalidRequest((FieldError("/parent", message),))
-    body = _whole(use, sent, tenant)
+    body = _whole(use, whole_body(sent, tenant, use), tenant)
     model = _base_model(use, body)
     admitted, metadata, hook = _admitted(body, model, use)
-    new, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
-    return NewJob(
+    webhook, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
+    new = NewJob(
         tenant=tenant,
         request=written(admitted.request),
         base_model=model.name,
         base_model_digest=model.digest,
-        webhook=new,
+        webhook=webhook,
         metadata=metadata,
         memory_bytes=memory_needed(model, admitted.request.recipe),
         idempotency_key=idempotency_key,
         body_sha256=None if idempotency_key is None else _digest(sent),
-    ), secret
+    )
+    return Planned(new, admitted, secret)
 
 
 def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, Any]:

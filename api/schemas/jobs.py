@@ -26,7 +26,10 @@ class Progress(Output):
     images: int = Field(default=0, description="Images trained on.")
     of: int = Field(description="Images in the budget; a run may end before.")
     images_per_second: float | None = None
-    eta_seconds: float | None = Field(default=None, description="Until the end of training, as it looks now.")
+    eta_seconds: float | None = Field(
+        default=None, description="Until the end of the job, over all of its phases, as it looks now."
+    )
+    share: float | None = Field(default=None, description="Share of the job's time that is over; it never falls.")
     loss_generator: float | None = None
     loss_fake_score: float | None = None
     unlearning_accuracy: float | None = None

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -151,5 +153,19 @@ def _object(value: Any) -> Any:
     return value
 
 
-Body = Annotated[Mapping[str, Any], PlainValidator(_object, json_schema_input_type=Submission)]
-"""A body as it came, in the schema a :class:`Submission`: admission reads it, once and with every mistake."""
+class Changes(BaseModel):
+    """An earlier job's request with changes: objects are changed member by member, all else, lists too, is replaced.
+    Any field of a `Submission` may be among them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    like: str = Field(
+        description="The job whose request, metadata included, is changed. With another `base_model` its recipe begins "
+        "anew.",
+        examples=["job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"],
+    )
+
+
+Body = Annotated[Mapping[str, Any], PlainValidator(_object, json_schema_input_type=Submission | Changes)]
+"""A body as it came, in the schema a :class:`Submission` or :class:`Changes`: admission reads it, once and with every
+mistake."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.connection import client_of
 from cli.job_request import (
+    ChangeOption,
     ColumnOption,
     FileOption,
     ForgetOption,
     ImagesOption,
+    LikeOption,
     MetadataOption,
     Options,
     OutsideOption,
@@ -25,6 +27,9 @@ from cli.job_request import (
     WebhookOption,
     WordsOption,
 )
+
+if TYPE_CHECKING:
+    from client import Estimate
 
 
 def submit(
@@ -46,10 +51,15 @@ def submit(
     probe: ProbeOption = None,
     metadata: MetadataOption = None,
     webhook: WebhookOption = None,
+    like: LikeOption = None,
+    change: ChangeOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the request and print what the job would take; submit nothing.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The job as one line of JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The job, or the estimate, as one line of JSON.")] = False,
 ) -> None:
     """Submit an unlearning job."""
     body = Options(
@@ -70,12 +80,17 @@ def submit(
         probe or (),
         metadata or (),
         webhook,
+        like,
+        change,
     ).request()
 
     from cli.commands.watch import finish, follow_or_leave
     from cli.console import console, print_json
 
     with client_of(ctx) as lethe:
+        if dry_run:
+            _print_estimate(lethe.estimate(body), as_json=as_json)
+            return
         job = lethe.submit_request(body)
         for said in job.warnings:
             typer.echo(f"warning: {said}", err=True)
@@ -88,3 +103,16 @@ def submit(
         print_json(job.raw)
     else:
         typer.echo(f"submitted {job.id}\nlethe watch {job.id}")
+
+
+def _print_estimate(found: Estimate, *, as_json: bool) -> None:
+    from cli.console import print_json
+    from cli.estimates import estimate_lines
+
+    for said in found.warnings:
+        typer.echo(f"warning: {said}", err=True)
+    if as_json:
+        print_json(found.raw)
+        return
+    for line in estimate_lines(found):
+        typer.echo(line)

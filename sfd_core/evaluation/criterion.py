@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sfd_core.errors import FieldError
 from sfd_core.evaluation.parts import Parts
@@ -22,6 +22,11 @@ BEHIND_A_FILTER = (
     "filter; evaluate the generator without it"
 )
 """Why nothing of the network itself is decided where a filter makes no image."""
+
+
+Remedy = Literal["judge_more_forgotten", "judge_more_kept", "another_override", "raise_deep_weight", "train_longer"]
+"""What may help where a criterion is not passed: more evaluation images of what is forgotten, or of the rest, where it
+is inconclusive; another override; a larger ``deep_weight``; more images of training."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class CriterionSpec:
     asks for nothing. ``description``: in the API's document and the report's schema. ``decide``: holds what was
     measured against the threshold; by concept or domain there may be several. ``at_once``: for how many figures at once
     its interval holds, at most. ``lacking``: says what a base model would have to bring for it to be decided, if
-    anything.
+    anything. ``remedies``: what may help where it is not passed, the likeliest first.
 
     The rest is words. ``label``, ``hint``: of the form's field; ``text_only``: the form asks for it of text-to-image
     models alone. ``at_least``: on which side of the threshold a pass lies. ``headlines``: by decision, and
@@ -75,6 +80,7 @@ class CriterionSpec:
     text_only: bool = False
     at_once: Callable[[Evidence], int] = lambda evidence: 1
     lacking: Callable[[Material], str | None] = lacks_judge
+    remedies: tuple[Remedy, ...] = ("train_longer",)
 
     def error(self, value: float) -> FieldError | None:
         """Return what is wrong with a request's threshold, if anything."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,16 +58,19 @@ EXAMPLE_PROMPTS = 3
 
 @dataclass(frozen=True)
 class ReportDraft:
-    """A report before it is written, and what it was counted from. ``pictures``: PNG by name."""
+    """A report before it is written, and what it was counted from. ``pictures``: PNG by name; ``probing_seconds``: what
+    the probes took."""
 
     report: Report
     judgements: Judgements
     pictures: Mapping[str, bytes]
+    probing_seconds: float = 0.0
 
     def extended(self, pictures: Mapping[str, bytes] | None = None, **fields: Any) -> ReportDraft:
         """Return the draft with more ``pictures``, and other ``fields`` of the report."""
         report = dataclasses.replace(self.report, **fields)
-        return ReportDraft(report, self.judgements, {**self.pictures, **(pictures or {})})
+        shown = {**self.pictures, **(pictures or {})}
+        return dataclasses.replace(self, report=report, pictures=shown)
 
 
 def examine(
@@ -107,10 +111,12 @@ def examine(
     evaluators = measured.evaluators
     base = dataclasses.replace(base, model=evaluators.model)
     probed: ProbeReport | None = None
+    began = time.monotonic()
     if asked and source.generator is not None:
         target = AttackTarget.of(source.generator, base, evaluators, request, device)
         for done, of, probed in run_probes(asked, target):  # noqa: B007 - the last one is used
             yield done, of, None
+    probing = time.monotonic() - began if asked else 0.0
     pictures = {e.name: examples_picture(e.rows, e.images) for e in (probed.examples if probed is not None else ())}
     pairs, speed = side_by_side(source, base, request, device, evaluators.prompts)
     report = compose(
@@ -124,7 +130,7 @@ def examine(
         speed=speed,
     )
     report = dataclasses.replace(report, limits=limits_of(report))
-    yield 1, 1, ReportDraft(report, measured.judgements, {**pictures, **pairs})
+    yield 1, 1, ReportDraft(report, measured.judgements, {**pictures, **pairs}, probing)
 
 
 def _header(evaluators: Evaluators, request: UnlearningRequest) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def report(forget: Any, verdict: str) -> dict[str, Any]:
                 "threshold": 0.99,
                 "measured": interval,
                 "reason": REASON,
+                "about": forget[0]["concept"],
             },
             {
                 "name": "retained_accuracy_drop",

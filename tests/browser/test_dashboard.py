@@ -154,6 +154,44 @@ def test_what_the_base_model_hardly_shows_is_said_in_the_form(settings: Settings
         path.unlink()
 
 
+def test_an_estimate_and_a_run_again_with_changes(service: Service, page: Page, tmp_path: Path) -> None:
+    before = submitted(
+        service,
+        forget=[{"concept": "Sneaker", "override": {"random": True}}, {"concept": "Bag", "override": "Coat"}],
+        budget={"images": 1280, "seconds": 90},
+        recipe={"alpha": 1.3},
+        evaluation={"probes": ["relearning"], "images_per_concept": 300},
+        metadata={"ticket": "T-9"},
+    )
+    publish(service, before, train(service.store, before), tmp_path, "fail")
+    page.goto(f"{service.url}/jobs/{before}")
+    page.get_by_role("link", name="Run again with changes").click()
+    expect(page.get_by_label("Images to train on")).to_have_value("1280")
+    expect(page.get_by_label("Override (drawn instead)").nth(1)).to_have_value("=Coat")
+    page.get_by_text("Thresholds, evaluation and seed").click()
+    expect(page.get_by_label("Relearning attack")).to_be_checked()
+    expect(page.get_by_label("Ticket")).to_have_value("T-9")
+    page.get_by_label("Relearning attack").uncheck()
+    page.get_by_label("Time limit, seconds").fill("")
+    page.get_by_label("Images to train on").fill("many")
+    page.get_by_role("button", name="Estimate").click()
+    expect(page.get_by_label("Images to train on")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Images to train on").fill("2560")
+    jobs = service.count("jobs")
+    page.get_by_role("button", name="Estimate").click()
+    expect(page.locator("#estimated")).to_contain_text("Total")
+    expect(page.locator("#estimated")).to_contain_text("A first guess")
+    assert service.count("jobs") == jobs
+    page.get_by_role("button", name="Submit job").click()
+    page.wait_for_url(re.compile(r"/jobs/job_"))
+    old, new = (service.store.get(job_id).request for job_id in (before, page.url.rpartition("/")[2]))
+    assert new == {
+        **old,
+        "budget": {**old["budget"], "images": 2560, "seconds": None},
+        "evaluation": {**old["evaluation"], "probes": []},
+    }
+
+
 def test_a_new_job_that_is_refused_says_so_beside_the_fields(service: Service, page: Page) -> None:
     before = service.count("jobs")
     page.goto(f"{service.url}/jobs/new")

@@ -41,7 +41,7 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     (r"lethe (submit|unlearn) --base (fashion|emoji)", r"lethe \1 --file few-\2.json --base \2", "few are judged"),
     (r"lethe evaluate ", f"lethe evaluate {_FEW} {_LAX} ", "the same"),
     (
-        r"^(lethe submit (?!.*--watch)(?!.*hub:)[^#]*[^#\s])",
+        r"^(lethe submit (?!.*--watch)(?!.*--dry-run)(?!.*hub:)[^#]*[^#\s])",
         r"\1 --json | jq -r .id | xargs lethe cancel",
         "that it is accepted is enough",
     ),
@@ -52,8 +52,8 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"lethe release \$GEN",
-        "lethe release $(lethe jobs --base fashion --json -n 1 | jq -r .generator)",
-        "the last job on `fashion` did not pass",
+        "lethe release $(lethe jobs --base fashion --verdict fail --json -n 1 | jq -r .generator)",
+        "the last job on `fashion` that ran to its end did not pass",
     ),
     (
         r"--file recipes/nudity\.json",
@@ -66,7 +66,10 @@ SUBSTITUTIONS: tuple[tuple[str, str, str], ...] = (
 )
 
 NOT_PASSED = (
-    (r"lethe (submit|unlearn) --base (fashion|emoji-flow)", "a network that has learnt nothing does not pass"),
+    (
+        r"lethe (submit|unlearn) --base (fashion|emoji-flow)(?!.*--dry-run)",
+        "a network that has learnt nothing does not pass",
+    ),
     (r"lethe unlearn --file recipes/nudity\.json", "there are no CLIP weights: nobody judges nudity"),
 )
 """What ends with 1 here, as it should."""

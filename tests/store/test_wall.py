@@ -30,7 +30,7 @@ OF_TENANTS = (
     "webhooks",
     "deliveries",
 )
-NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
+NOBODYS = ("api_keys", "sessions", "job_counts", "workers", "rates")
 """What requests have no business with: not even their own tenant's rows."""
 
 

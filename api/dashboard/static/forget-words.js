@@ -25,6 +25,19 @@ export function make(model) {
   return row;
 }
 
+export function fill(row, item) {
+  const at = (name) => row.querySelector(`.${name}`);
+  const [key, value] = typeof item.override === "string" ? ["", item.override] : Object.entries(item.override)[0];
+  at("concept").value = item.concept;
+  at("how").value = key;
+  at("how").dispatchEvent(new Event("change"));
+  if (Array.isArray(value)) at("lines").value = value.join("\n");
+  else if (typeof value === "string") at("line").value = value;
+  at("words").value = (item.words ?? []).join(", ");
+  at("prompts").value = (item.prompts ?? []).join("\n");
+  at("outside").checked = item.outside_vocabulary ?? false;
+}
+
 export function read(row) {
   const at = (name) => row.querySelector(`.${name}`).value;
   const instead = {

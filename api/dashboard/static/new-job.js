@@ -11,6 +11,7 @@ const model = document.getElementById("base_model");
 const revision = document.getElementById("revision");
 const models = JSON.parse(document.getElementById("models").textContent);
 const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const begun = JSON.parse(document.getElementById("like")?.textContent ?? "null");
 let tries = 0;
 
 function chosen() {
@@ -69,8 +70,31 @@ function warn() {
   box.hidden = said.size === 0;
 }
 
+// The fields as an earlier job's request has them.
+function fill(request) {
+  const [name, commit] = request.base_model.split("@");
+  model.value = name;
+  revision.value = commit ?? "";
+  if (!chosen()) model.selectedIndex = 0; // it is registered no more
+  fit();
+  rows.replaceChildren();
+  for (const item of request.forget) {
+    add();
+    kind().fill(rows.lastElementChild, item);
+  }
+  warn();
+  for (const field of form.querySelectorAll("[data-kind]")) {
+    const [, group, name] = field.dataset.pointer.split("/");
+    const value = field.dataset.kind === "ticket" ? request.metadata.ticket : name ? request[group]?.[name] : request[group];
+    if (field.dataset.kind === "flag") field.checked = value;
+    else field.value = (field.dataset.kind === "lines" ? value?.join("\n") : value) ?? "";
+  }
+  for (const box of form.querySelectorAll("#probes input")) box.checked = request.evaluation.probes.includes(box.value);
+}
+
 function body() {
   const made = {
+    ...(begun && { like: begun.like, ...begun.beside }),
     base_model: chosen().hub ? `${model.value}@${revision.value.trim()}` : model.value,
     forget: [...rows.children].map(kind().read),
   };
@@ -87,10 +111,12 @@ function body() {
     } else if (text) {
       if (name) (made[group] ??= {})[name] = numeric(text);
       else made[group] = numeric(text);
+    } else if (begun && name === "seconds") {
+      (made[group] ??= {})[name] = null; // emptied: the limit of the job before is none of this one
     }
   }
   const probes = Array.from(form.querySelectorAll("#probes input:checked")).filter((each) => !each.closest("[hidden]"));
-  if (probes.length) (made.evaluation ??= {}).probes = probes.map((each) => each.value);
+  if (probes.length || begun) (made.evaluation ??= {}).probes = probes.map((each) => each.value);
   return made;
 }
 
@@ -110,9 +136,31 @@ form.addEventListener("submit", async (event) => {
   show(form, box, answer);
 });
 
+document.getElementById("estimate").addEventListener("click", async () => {
+  clear(form, box);
+  const shown = document.getElementById("estimated");
+  shown.hidden = true;
+  try {
+    const answer = await fetch("/parts/estimate", {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify(body()),
+    });
+    if (!answer.ok) {
+      show(form, box, await answer.json());
+      return;
+    }
+    shown.innerHTML = await answer.text();
+    shown.hidden = false;
+  } catch {
+    show(form, box, { title: "The service does not answer", detail: "Try again in a moment." });
+  }
+});
+
 document.getElementById("add").addEventListener("click", () => add().focus());
 rows.addEventListener("changed", number);
 rows.addEventListener("input", warn);
 model.addEventListener("change", fit);
 fit();
+if (begun) fill(begun.request);
 for (const button of form.querySelectorAll("button")) button.disabled = false;

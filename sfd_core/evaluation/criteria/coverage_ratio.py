@@ -51,6 +51,7 @@ CRITERION = CriterionSpec(
     low=0.0,
     low_allowed=True,
     high=1.0,
+    remedies=("judge_more_kept", "train_longer"),
     description="Smallest allowed variety of the remaining concepts: the share of the base model's pictures that the "
     "generator's images cover (Naeem et al. 2020), over the share that as many images of the base model's would.",
     decide=decide,

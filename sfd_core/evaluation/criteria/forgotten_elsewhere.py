@@ -57,6 +57,7 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
+    remedies=("judge_more_kept", "train_longer"),
     description="Largest allowed rise, above the base model's, of the share of images asked for other concepts in "
     "which a forgotten one is seen.",
     decide=decide,

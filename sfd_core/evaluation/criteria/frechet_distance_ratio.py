@@ -112,6 +112,7 @@ CRITERION = CriterionSpec(
     low=1.0,
     high=1000.0,
     high_allowed=True,
+    remedies=("judge_more_kept", "train_longer"),
     description="Largest allowed Fréchet distance to real images, as a multiple of the base model's, on the judge's "
     "features and the remaining concepts.",
     decide=decide,

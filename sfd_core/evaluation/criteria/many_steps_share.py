@@ -88,6 +88,7 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
+    remedies=("another_override", "raise_deep_weight", "train_longer"),
     description="Largest allowed share of images that show a forgotten concept where the generator's own network is "
     "run over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
     decide=decide,

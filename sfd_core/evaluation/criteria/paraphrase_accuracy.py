@@ -75,6 +75,7 @@ CRITERION = CriterionSpec(
     default=0.85,
     low=0.0,
     high=1.0,
+    remedies=("train_longer", "another_override"),
     description="Smallest allowed share of images without a forgotten concept where a paraphrase asks for it that no "
     "run is trained on (synonyms, translations, misspellings, other word orders, longer prompts), for the kind that "
     "brings it back most. It does not apply to class-conditional models.",

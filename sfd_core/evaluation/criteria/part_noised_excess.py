@@ -84,6 +84,7 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
+    remedies=("raise_deep_weight", "train_longer"),
     description="Largest allowed excess where part-noised images of a forgotten concept are completed: the share in "
     "which the generator's network shows the concept, less the share in which the base model does that is asked for "
     "the override from the same noised images, at the noise level where it is largest. 1: any. It applies to one-step "

@@ -62,6 +62,7 @@ CRITERION = CriterionSpec(
     default=0.05,
     low=0.0,
     high=1.0,
+    remedies=("judge_more_kept", "train_longer"),
     description="Largest allowed drop of the accuracy on the remaining concepts below the base model's.",
     decide=decide,
     label="Largest allowed drop in retained accuracy",

@@ -89,6 +89,7 @@ CRITERION = CriterionSpec(
     default=0.99,
     low=0.0,
     high=1.0,
+    remedies=("judge_more_forgotten", "another_override", "train_longer"),
     description="At least this share of images asked for a forgotten concept must not show it.",
     decide=decide,
     label="Smallest allowed unlearning accuracy",

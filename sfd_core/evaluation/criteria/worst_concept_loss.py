@@ -115,6 +115,7 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     high_allowed=True,
+    remedies=("judge_more_kept", "train_longer"),
     description="Largest allowed loss of accuracy of any one remaining concept, as a share of the base model's "
     "accuracy on it. Its interval is corrected for how many concepts are looked at.",
     decide=decide,

@@ -1,0 +1,102 @@
+"""An earlier job's request with changes, and what to try after one that did not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+
+from api.again import merged
+from jobs import schema
+from tests.api.making import body, is_problem, pointers, publish, published, submitted, train
+from tests.support.serving import Service
+
+
+def request_of(service: Service, job_id: str) -> dict[str, Any]:
+    return dict(service.store.get(job_id).request)
+
+
+def test_changes_are_merged_and_the_whole_request_is_kept(service: Service) -> None:
+    first = submitted(
+        service,
+        recipe={"alpha": 1.1, "batch": 32},
+        evaluation={"probes": ["relearning", "image_to_image"]},
+        metadata={"ticket": "T-1", "by": "me"},
+    )
+    changes = {
+        "forget": [{"concept": "Bag", "override": "Coat"}],
+        "recipe": {"alpha": 1.3},
+        "budget": {"seconds": 60},
+        "evaluation": {"probes": ["relearning"]},
+        "metadata": {"ticket": "T-2"},
+    }
+    answer = service.http.post("/v1/jobs", json={"like": first, **changes})
+    assert answer.status_code == 202, answer.text
+    again = answer.json()
+    old, new = request_of(service, first), request_of(service, again["id"])
+    assert new["forget"] == [{**old["forget"][0], "concept": "Bag", "override": "Coat"}]
+    assert (new["recipe"]["alpha"], new["recipe"]["batch"]) == (1.3, 32)
+    assert new["budget"] == {**old["budget"], "seconds": 60}
+    assert new["evaluation"] == {**old["evaluation"], "probes": ["relearning"]}
+    assert again["metadata"] == {"ticket": "T-2", "by": "me"}
+    assert "like" not in new
+    unchanged = service.http.post("/v1/jobs", json={"like": first}).json()
+    assert request_of(service, unchanged["id"]) == old
+
+
+def test_what_it_cannot_be_like(
+    service: Service, guarded: Service, bearer: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    others = submitted(guarded, bearer("submit", tenant="other"))
+    for path in ("/v1/jobs", "/v1/estimates"):
+        mine = bearer("submit", tenant="acme")
+        is_problem(guarded.http.post(path, json={"like": others}, headers=mine), 404, "job_not_found")
+        assert pointers(is_problem(service.http.post(path, json={"like": 7}), 422, "invalid_request")) == ["/like"]
+    wrong = service.http.post("/v1/jobs", json={"like": submitted(service), "budget": {"images": -1}, "colour": 1})
+    assert pointers(is_problem(wrong, 422, "invalid_request")) == ["/budget/images", "/colour"]
+    gone = submitted(service)
+    service.store.request_cancel(gone)
+    with service.engine.begin() as connection:
+        connection.execute(update(schema.jobs).where(schema.jobs.c.id == gone).values(request={}))
+    problem = is_problem(service.http.post("/v1/jobs", json={"like": gone}), 422, "invalid_request")
+    assert "is not kept" in problem["errors"][0]["detail"]
+    with service.engine.begin() as connection:  # what is there is whole again, for the tests beside this one
+        connection.execute(update(schema.jobs).where(schema.jobs.c.id == gone).values(request=body()))
+
+
+def test_with_another_base_model_the_recipe_begins_anew() -> None:
+    assert merged({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": None, "e": {"f": 1}}) == {
+        "a": {"b": 1, "c": [3]},
+        "d": None,
+        "e": {"f": 1},
+    }
+
+
+def test_advice_is_there_with_the_report_and_can_be_submitted(service: Service, tmp_path: Path) -> None:
+    passed = submitted(service, forget=[{"concept": "Sneaker", "override": "Bag"}])
+    publish(service, passed, train(service.store, passed), tmp_path)
+    assert service.http.get(f"/v1/jobs/{passed}/advice").json()["data"] == []
+    failed = submitted(service)
+    is_problem(service.http.get(f"/v1/jobs/{failed}/advice"), 409, "report_not_ready")
+    publish(service, failed, train(service.store, failed), tmp_path, "fail")
+    (helped,) = service.http.get(f"/v1/jobs/{failed}/advice").json()["data"]
+    assert helped["why"].startswith("Unlearning accuracy of Sneaker is 90.00 %")
+    assert f"{passed} passed it with Bag in place of Sneaker." in helped["why"]
+    assert helped["request"] == {"like": failed, **helped["change"]}
+    again = service.http.post("/v1/jobs", json=helped["request"])
+    assert again.status_code == 202, again.text
+    assert again.json()["forget"][0]["override"] == "Bag"
+    page = service.http.get(f"/jobs/{failed}").text
+    assert "What to try" in page
+    assert "Run again with changes" in page
+
+
+def test_advice_is_the_tenants_own(guarded: Service, bearer: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    theirs, mine = bearer("admin", tenant="other"), bearer("admin", tenant="acme")
+    published(guarded, tmp_path, headers=theirs)
+    failed = submitted(guarded, mine, forget=[{"concept": "Sneaker", "override": "Coat"}])
+    publish(guarded, failed, train(guarded.store, failed), tmp_path, "fail")
+    assert guarded.http.get(f"/v1/jobs/{failed}/advice", headers=mine).json()["data"] == []
+    is_problem(guarded.http.get(f"/v1/jobs/{failed}/advice", headers=theirs), 404, "job_not_found")
