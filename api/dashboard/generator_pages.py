@@ -29,9 +29,9 @@ PAGE_SIZE = 24
 def generators_page(request: Request, who: Viewer, use: Use, after: str | None = None) -> Response:
     """List generators, newest first, withheld ones too."""
     try:
-        page = use.generators.list(who.tenant, PAGE_SIZE, after, None)
+        page = use.generators.list(who.tenant, limit=PAGE_SIZE, after=after)
     except BadCursor:
-        page = use.generators.list(who.tenant, PAGE_SIZE, None, None)
+        page = use.generators.list(who.tenant, limit=PAGE_SIZE)
     return render(request, "generators.html", {"generators": page.data, "next": page.next}, who=who)
 
 
