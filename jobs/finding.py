@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, or_, select
 
@@ -115,7 +116,7 @@ def named(text: str) -> tuple[ColumnElement[bool], ...]:
     return tuple(is_label(name, text) for name in (CASE_TICKET, METADATA + TICKET, CONCEPT))
 
 
-def labelled(tenant: str, *labels: ColumnElement[bool]) -> Select[tuple[str]]:
+def labelled(tenant: str, *labels: ColumnElement[bool]) -> Select[Any]:
     """Select the ids of the tenant's jobs that have any of these labels."""
     return select(job_labels.c.job_id).where(job_labels.c.tenant == tenant, or_(*labels))
 

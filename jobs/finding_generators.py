@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, func, select, union_all
 
@@ -58,7 +58,7 @@ ALL_GENERATORS = WantedGenerators()
 """Every generator, withheld ones too."""
 
 
-def _ends_in(tenant: str, text: str) -> Select[tuple[str]]:
+def _ends_in(tenant: str, text: str) -> Select[Any]:
     """The jobs whose generator's id ends so: by its label, which has the last characters, and then the rest."""
     found = generators.alias("found")
     return select(found.c.job_id).where(

@@ -10,6 +10,7 @@ the fewest. A claim takes milliseconds and a job minutes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true, union_all
 
@@ -38,7 +39,7 @@ def next_job(connection: Connection, memory_bytes: int | None = None) -> str | N
     return None
 
 
-def _first_of(tenant: str, *waits: ColumnElement[bool]) -> Select[tuple[str]]:
+def _first_of(tenant: str, *waits: ColumnElement[bool]) -> Select[Any]:
     """The tenant's job that goes first, of the oldest of each priority: one row of an index each, however many wait.
     All of these are locked."""
     oldest = []
