@@ -21,7 +21,7 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas, tenant
+from api.routes import base_models, decisions, events, generators, health, jobs, reports, samples, schemas, tenant
 from api.services import Services
 from jobs import keys, sessions, wall, watching
 from jobs.artifacts import ArtifactStore
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, tenant, schemas, health):
+    for module in (base_models, jobs, events, reports, decisions, generators, samples, tenant, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)

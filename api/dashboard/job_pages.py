@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlencode
 
@@ -13,17 +14,19 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
-from api.dashboard.rendering import pictures, render, share
+from api.dashboard.rendering import pictures, render, share, utc
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from api.waiting import why_waiting
 from jobs import quotas
+from jobs.case import MAX_LINE, MAX_NOTE, MAX_TICKET, Case
 from jobs.errors import BadCursor
 from jobs.finding import Wanted
 from jobs.hub_models import PREFIX, families_of
 from jobs.job import Job
+from jobs.priorities import Priority
 from jobs.states import Phase, Status
 from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.criteria import CRITERIA
@@ -41,6 +44,14 @@ router = APIRouter()
 PAGE_SIZE = 25
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
+CASE_NAMES = {
+    "ticket": "Ticket",
+    "requester": "Requested by",
+    "received_at": "Received",
+    "due_at": "Due",
+    "basis": "Basis",
+    "note": "Note",
+}
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
@@ -51,6 +62,7 @@ class Asked:
 
     status: str | None = None
     verdict: str | None = None
+    overdue: str | None = None
     find: str | None = None
     after: str | None = None
 
@@ -58,7 +70,12 @@ class Asked:
         """Return which jobs those are, whatever page."""
         status = Status(self.status) if self.status in list(Status) else None
         verdict = self.verdict if self.verdict in VERDICTS else None
-        return Wanted(status=status, verdict=cast(Verdict | None, verdict), text=(self.find or "").strip() or None)
+        return Wanted(
+            status=status,
+            verdict=cast(Verdict | None, verdict),
+            text=(self.find or "").strip() or None,
+            overdue=self.overdue == "yes" or None,
+        )
 
     def address(self, **changes: str | None) -> str:
         """Return the address of the table that asks for this, with ``changes``."""
@@ -108,6 +125,7 @@ def new_job_page(request: Request, who: Actor, use: Use) -> Response:
     # Inside a script element: "<" must not be able to end it.
     data = Markup(orjson.dumps(models).decode().replace("<", "\\u003c"))
     known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}
+    known |= {"priorities": list(Priority)[::-1], "max_ticket": MAX_TICKET, "max_line": MAX_LINE, "max_note": MAX_NOTE}
     context = {"models": models, "data": data, "refused": use.models.refused, **known}
     return render(request, "new-job.html", context, who=who)
 
@@ -148,6 +166,8 @@ def _table(use: Services, who: Identity, asked: Asked) -> dict[str, Any]:
         page = use.jobs.list(who.tenant, wanted, PAGE_SIZE)
     return {
         "jobs": [{"job": job, "progress": _progress(job)} for job in page.data],
+        "due": any(job.case.due_at is not None for job in page.data),
+        "now": datetime.now(UTC),
         "asked": asked,
         "wanted": wanted,
         "statuses": list(Status),
@@ -172,6 +192,8 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
+        "now": datetime.now(UTC),
+        "case": _told(job.case),
         "budget": read(Budget, job.request["budget"]),
         "warnings": warnings_of(job, use.models.get(job.base_model)),
         "progress": progress,
@@ -192,6 +214,16 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "pictures": pictures(report),
         "has_page": report is not None and "report.html" in report.files,
     }
+
+
+def _told(case: Case) -> list[tuple[str, str]]:
+    """What was told of a case, each with its name for people."""
+    told = asdict(case)
+    return [
+        (name, utc(value) if isinstance(value := told[field], datetime) else value)
+        for field, name in CASE_NAMES.items()
+        if told[field] is not None
+    ]
 
 
 def _progress(job: Job) -> dict[str, Any]:

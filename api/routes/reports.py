@@ -21,7 +21,7 @@ from jobs.generators import Report
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
 PAGE = "report.html"
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The page carries its styles and pictures in itself; it may fetch nothing, run nothing and send nothing."""
 _TYPES = {
     ".png": "image/png",
@@ -29,7 +29,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
 }
-_MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
 class ReportQuery(QueryInput):
@@ -77,7 +77,7 @@ def get_report(
         raise Problem("not_acceptable", "a report is given as application/json or text/html")
     if "html" in form:
         return report_file(use, report, PAGE)
-    return Response(orjson.dumps(report.report), headers=_MINE, media_type="application/json")
+    return Response(orjson.dumps(report.report), headers=MINE, media_type="application/json")
 
 
 def report_file(use: Services, report: Report, name: str) -> Response:
@@ -91,5 +91,5 @@ def report_file(use: Services, report: Report, name: str) -> Response:
         raise Problem("not_found", f"this report has no file {name!r}; it has: {', '.join(sorted(report.files))}")
     suffix = name[name.rfind(".") :]
     media_type = _TYPES.get(suffix, "application/octet-stream")
-    headers = {**_MINE, "Content-Security-Policy": _PAGE_POLICY, "ETag": f'"{file.sha256}"'}
+    headers = {**MINE, "Content-Security-Policy": PAGE_POLICY, "ETag": f'"{file.sha256}"'}
     return Response(use.artifacts.read(report.prefix, file), headers=headers, media_type=media_type)

@@ -107,7 +107,7 @@ def test_a_correction_changes_what_it_names(service: Service) -> None:
     assert (got.json(), got.headers["etag"]) == (answer.json(), answer.headers["etag"])
     event = service.http.get(f"/v1/jobs/{job_id}/events").json()["data"][-1]
     assert (event["type"], event["data"]) == ("job.corrected", {"fields": ["due_at", "note"]})
-    assert "Corrected: due at, note" in service.http.get(f"/jobs/{job_id}").text
+    assert "Corrected: due, note" in service.http.get(f"/jobs/{job_id}").text
     same = correct(service, job_id, {"note": None})
     assert same.headers["etag"] == answer.headers["etag"]
     # What was received stays, and what is sent is held against it.
