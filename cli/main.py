@@ -10,8 +10,10 @@ from typer.core import TyperGroup
 
 from cli.commands import (
     cancel,
+    decision,
     demo,
     evaluate,
+    generators,
     jobs,
     keys,
     migrate,
@@ -82,10 +84,12 @@ app.command()(watch.watch)
 app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
+app.command()(decision.decision)
 app.command()(evaluate.evaluate)
 app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
+app.add_typer(generators.app, name="generators")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")

@@ -11,7 +11,7 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import BaseModel, Case, Decision, Event, Forget, Generator, Job, JobError, Progress, Release
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -36,7 +36,9 @@ __all__ = [
     "ApiError",
     "BadAnswer",
     "BaseModel",
+    "Case",
     "Conflict",
+    "Decision",
     "Event",
     "Forbidden",
     "Forget",

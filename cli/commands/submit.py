@@ -8,19 +8,26 @@ import typer
 
 from cli.connection import client_of
 from cli.job_request import (
+    BasisOption,
     ColumnOption,
+    DueOption,
     FileOption,
     ForgetOption,
     ImagesOption,
     MetadataOption,
+    NoteOption,
     Options,
     OutsideOption,
+    PriorityOption,
     ProbeOption,
     PromptsOption,
+    ReceivedOption,
     RecipeOption,
+    RequesterOption,
     RetainOption,
     SecondsOption,
     ThresholdOption,
+    TicketOption,
     UntilOption,
     WordsOption,
 )
@@ -44,6 +51,13 @@ def submit(
     threshold: ThresholdOption = None,
     probe: ProbeOption = None,
     metadata: MetadataOption = None,
+    ticket: TicketOption = None,
+    requester: RequesterOption = None,
+    received: ReceivedOption = None,
+    due: DueOption = None,
+    basis: BasisOption = None,
+    note: NoteOption = None,
+    priority: PriorityOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,
@@ -67,6 +81,13 @@ def submit(
         threshold or (),
         probe or (),
         metadata or (),
+        ticket,
+        requester,
+        received,
+        due,
+        basis,
+        note,
+        priority,
     ).request()
 
     from cli.commands.watch import finish, follow_or_leave
