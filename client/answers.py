@@ -221,7 +221,7 @@ class MeasuredTest:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a request for removal. ``outcome``: the verdict, or ``released``, ``failed`` or ``cancelled``;
+    """The end of a request for removal. ``outcome``: the verdict, or ``released``, ``failed`` or ``cancelled``;
     ``served``: the generator may be used; ``limits``: what it does not prove."""
 
     job: str

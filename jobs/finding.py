@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, false, func, or_, select
 
 from jobs.ids import Kind, first_id
 from jobs.schema import job_labels, jobs
@@ -62,10 +62,13 @@ class Wanted:
     def conditions(self, tenant: str) -> Iterator[ColumnElement[bool]]:
         """Yield what must hold of a row of ``jobs``."""
         yield jobs.c.tenant == tenant
-        if self.status is not None:
+        if self.status is not None and self.verdict is None:
             yield jobs.c.status == str(self.status)
         if self.verdict is not None:
             yield jobs.c.verdict == self.verdict
+            # A verdict comes with success alone: what has none need not be read to be left out.
+            if self.status not in (None, Status.SUCCEEDED):
+                yield false()
         if self.base_model is not None:
             yield jobs.c.base_model == storable(self.base_model)
         for one in labels_of(self.concept, self.ticket, self.metadata):

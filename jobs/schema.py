@@ -252,6 +252,8 @@ generators = Table(
     Index(None, "tenant", "id"),
     Index(None, "tenant", "verdict", "id"),
     Index(None, "tenant", "base_model", "id"),
+    # Released ones are the few that are published whatever their verdict.
+    Index(None, "tenant", "status", "verdict", "id"),
 )
 
 reports = Table(

@@ -84,7 +84,7 @@ class CaseBody:
 @known_fields_only
 @dataclass(frozen=True)
 class Correction:
-    """What is to change of a job: its case, and nothing else."""
+    """A change of a job: of its case, and of nothing else."""
 
     case: CaseBody | None
     """The fields that change (RFC 7396): null removes one, what is left out stays. Null: removes the whole case."""

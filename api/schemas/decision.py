@@ -23,7 +23,7 @@ class AskedConcept(Output):
 
 
 class AskedObject(Output):
-    """What was asked of the service."""
+    """The question that the service was asked."""
 
     base_model: str
     base_model_digest: str
@@ -48,7 +48,7 @@ class RecordObject(Output):
 
 
 class DecisionObject(Output):
-    """What became of a request for removal: derived, when it is asked for, from the job, the report and the record."""
+    """The end of a request for removal: derived, when it is asked for, from the job, the report and the record."""
 
     object: Literal["decision"] = "decision"
     job: str

@@ -89,6 +89,8 @@ def upgrade() -> None:
     op.create_index("ix_jobs_turn", "jobs", ["tenant", "priority", "id"], postgresql_where=waits)
     op.create_index(op.f("ix_generators_tenant_verdict_id"), "generators", ["tenant", "verdict", "id"])
     op.create_index(op.f("ix_generators_tenant_base_model_id"), "generators", ["tenant", "base_model", "id"])
+    both = ["tenant", "status", "verdict", "id"]
+    op.create_index(op.f("ix_generators_tenant_status_verdict_id"), "generators", both)
 
 
 def downgrade() -> None:
@@ -100,6 +102,7 @@ def downgrade() -> None:
     for table, name in (("jobs", "keep_due"), ("generators", "answer_job"), ("jobs", "label_case")):
         op.execute(f"DROP TRIGGER {name} ON {table}")
         op.execute(f"DROP FUNCTION {name}()")
+    op.drop_index(op.f("ix_generators_tenant_status_verdict_id"), "generators")
     op.drop_index(op.f("ix_generators_tenant_base_model_id"), "generators")
     op.drop_index(op.f("ix_generators_tenant_verdict_id"), "generators")
     for index in ("ix_jobs_turn", "ix_jobs_overdue", "ix_jobs_due"):

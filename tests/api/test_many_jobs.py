@@ -13,16 +13,16 @@ from tests.api.making import submitted
 from tests.support.serving import Service
 
 MANY = """
-    INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request, finished_at, error, verdict,
+    INSERT INTO jobs (id, created_at, tenant, status, base_model, base_model_digest, request, finished_at, error, verdict,
                       generator_id, cancel_requested_at, metadata, priority, "case")
-    SELECT 'job_' || lpad(to_hex(n), 32, '0'), tenant, new.status, CASE WHEN n <= 20 THEN 'rare' ELSE base_model END,
+    SELECT 'job_' || new.made, to_timestamp(978307200 + n), tenant, new.status, CASE WHEN n <= 20 THEN 'rare' ELSE base_model END,
            base_model_digest,
            CASE WHEN n <= 20 THEN jsonb_set(request, '{forget,0,concept}', '"Rare"') ELSE request END,
            CASE WHEN new.status <> 'queued' THEN now() END,
            CASE new.status WHEN 'failed'
                 THEN CAST('{"code": "internal", "message": "x", "retryable": false}' AS jsonb) END,
            CASE new.status WHEN 'succeeded' THEN new.verdict END,
-           CASE new.status WHEN 'succeeded' THEN 'gen_' || lpad(to_hex(n), 32, '0') END,
+           CASE new.status WHEN 'succeeded' THEN 'gen_' || new.made END,
            CASE new.status WHEN 'cancelled' THEN now() END,
            jsonb_build_object('ticket', 'T-' || n, 'team', CASE WHEN n <= 20 THEN 'rare' ELSE 'common' END),
            (ARRAY['low', 'normal', 'urgent'])[n % 3 + 1],
@@ -30,16 +30,18 @@ MANY = """
                'ticket', CASE WHEN n <= 20 THEN 'C-rare' ELSE 'C-common' END,
                'due_at', now() + (n - CAST(:many AS int) / 2) * interval '1 second') END
       FROM jobs, generate_series(CAST(:first AS int), CAST(:last AS int)) AS n,
-           LATERAL (SELECT CASE WHEN n <= 20 THEN 'cancelled' WHEN n <= 40 THEN 'succeeded' WHEN n % 2 = 0 THEN 'failed'
+           LATERAL (SELECT lpad(to_hex((978307200 + n) * 1000), 12, '0') || lpad(to_hex(n), 20, '0') AS made,
+                           CASE WHEN n <= 20 THEN 'cancelled' WHEN n <= 40 THEN 'succeeded' WHEN n % 2 = 0 THEN 'failed'
                                 WHEN n % 4 = 1 THEN 'queued' ELSE 'succeeded' END AS status,
                            CASE WHEN n <= 40 THEN 'inconclusive' WHEN n % 8 = 3 THEN 'pass' ELSE 'fail' END AS verdict)
                AS new
      WHERE id = :like
 """
+"""Jobs of the year 2001, a second apart, with ids of their time."""
 GENERATORS = """
-    INSERT INTO generators (id, tenant, job_id, attempt, status, verdict, base_model, base_model_digest, forget, figures,
-                            files, digest, record)
-    SELECT generator_id, tenant, id, 1, CASE verdict WHEN 'pass' THEN 'published' ELSE 'withheld' END, verdict,
+    INSERT INTO generators (id, created_at, tenant, job_id, attempt, status, verdict, base_model, base_model_digest, forget,
+                            figures, files, digest, record)
+    SELECT generator_id, created_at, tenant, id, 1, CASE verdict WHEN 'pass' THEN 'published' ELSE 'withheld' END, verdict,
            CASE verdict WHEN 'inconclusive' THEN 'rare' ELSE base_model END, base_model_digest, request -> 'forget',
            '{}', '{}', 'sha256:0', '{}'
       FROM jobs WHERE generator_id IS NOT NULL AND id < 'job_01' ON CONFLICT DO NOTHING
@@ -54,7 +56,9 @@ PATHS = {
 """What is asked for, and the seconds within which 95 of 100 answers come."""
 FILTER_SECONDS = 0.1
 """The same of every filter, and of two at once."""
-LONG_AGO, SOON = "2000-01-01T00:00:00Z", "2190-01-01T00:00:00Z"
+CLAIM_SECONDS = 0.25
+"""The same of a claim, with a quarter of all jobs in one tenant's queue."""
+LONG_AGO, THEN, SOON = "2000-01-01T00:00:00Z", "2001-01-01T00:05:00Z", "2190-01-01T00:00:00Z"
 OF_BOTH = (
     ("base_model", "fashion"),
     ("base_model", "rare"),
@@ -68,7 +72,7 @@ OF_BOTH = (
     ("metadata.ticket", "T-77"),
     ("created_after", LONG_AGO),
     ("created_before", SOON),
-    ("created_before", LONG_AGO),
+    ("created_before", THEN),
     ("id", "00000000004d"),
 )
 """Filters that many answer to, and that the oldest alone do, or none."""
@@ -148,7 +152,7 @@ def test_lists_and_the_dashboard_do_not_grow_with_the_table(
         assert after < 3 * before + 0.02, (path, before, after)
     slow = {path: f"{taken * 1000:.0f} ms" for path, taken in of_filters.items() if taken > FILTER_SECONDS}
     assert not slow, slow
-    assert claimed < FILTER_SECONDS, claimed
+    assert claimed < CLAIM_SECONDS, claimed
     said = ", ".join(f"{path} {after * 1000:.0f} ms" for path, (_, after) in measured.items())
     slowest = max(of_filters, key=lambda path: of_filters[path])
     said += f"; of {len(of_filters)} questions with one or two filters the slowest {of_filters[slowest] * 1000:.0f} ms"

@@ -20,13 +20,13 @@ GENERATED = {"client/reports.py"}
 FREE = {"property", "cached_property", "overload", "setter"}
 
 VERBS = """
-Add Advance Answer Ask Assemble Attack Bend Blur Bring Build Cancel Check Close Compare Compile Compute Convert Copy
-Corrupt Count Cut Decide Declare Decode Delete Describe Distil Do Download Draw Drop Encode End Evaluate Extend Extract
-Fail Fetch Fill Find Follow Forget Freeze Give Have Hold Import Invert Judge Keep Kill Lead Leave Let List Load Lock
-Look Make Measure Move Name Note Open Pick Plan Print Publish Put Queue Raise Read Recompute Refuse Release Remove
-Render Renew Repeat Replace Resize Retry Return Revoke Run Sample Save Say Search Send Serve Shape Shift Shorten Show
-Sign Sleep Split Start Stop Store Submit Take Teach Tie Time Train Try Turn Unlearn Update Verify Wait Wake Watch
-Write Yield
+Add Advance Answer Ask Assemble Attack Bend Blur Bring Build Cancel Change Check Close Compare Compile Compute Convert
+Copy Corrupt Count Cut Decide Declare Decode Delete Describe Distil Do Download Draw Drop Encode End Evaluate Extend
+Extract Fail Fetch Fill Find Follow Forget Freeze Give Have Hold Import Invert Judge Keep Kill Lead Leave Let List Load
+Lock Look Make Measure Move Name Note Open Pick Plan Print Publish Put Queue Raise Read Recompute Refuse Release Remove
+Render Renew Repeat Replace Resize Retry Return Revoke Run Sample Save Say Search Select Send Serve Shape Shift Shorten
+Show Sign Sleep Split Start Stop Store Submit Take Teach Tell Tie Time Train Try Turn Unlearn Update Verify Wait Wake
+Watch Write Yield
 """
 NO_NOUNS = {"Is", "How", "What", "Whether"}
 
