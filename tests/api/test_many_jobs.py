@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from urllib.parse import urlencode
 
+import pytest
 from sqlalchemy import text
 
 from tests.api.making import submitted
@@ -121,6 +122,7 @@ def claims(service: Service, times: int) -> float:
     return sorted(taken)[int(0.95 * times) - 1]
 
 
+@pytest.mark.timeout(1500)  # in full, some 7000 requests
 def test_lists_and_the_dashboard_do_not_grow_with_the_table(
     service: Service, full: bool, figure: Callable[[str], None]
 ) -> None:
