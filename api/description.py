@@ -26,9 +26,8 @@ come back.
 `RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET but the audit log, `submit` for every POST but the release of a withheld generator, `admin` for everything,
-webhooks included.
-What belongs to another tenant does not exist: 404.
+every GET but the audit log, `submit` for every POST and PATCH but the release of a withheld generator, `admin` for
+everything, webhooks included. What belongs to another tenant does not exist: 404.
 """
 
 TAGS = [

@@ -35,6 +35,7 @@ HTTP_KINDS: Mapping[str, ErrorKind] = {
         ErrorKind("malformed", 400, "The request cannot be read"),
         ErrorKind("method_not_allowed", 405, "This method is not allowed here"),
         ErrorKind("not_acceptable", 406, "The answer cannot be given in a form that is accepted"),
+        ErrorKind("precondition_failed", 412, "It has changed since it was looked at"),
         ErrorKind("unsupported_media_type", 415, "The body must be JSON"),
     )
 }
@@ -48,6 +49,7 @@ _BY_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     422: "invalid_request",

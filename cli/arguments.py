@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -147,6 +148,31 @@ def with_words(
                 else read_prompts(Path(value), option, column)
             )
     return list(told.values())
+
+
+def read_time(text: str, option: str, *, whole_day: bool = False) -> str:
+    """Read a time as the service takes it (RFC 3339). One without an offset is of this machine's clock; a date alone is
+    its beginning, or with ``whole_day`` its end.
+
+    Raises:
+        typer.BadParameter: for what is neither.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        said = f"{text!r} is no time such as 2026-12-01 or 2026-12-01T17:00:00+01:00"
+        raise typer.BadParameter(said, param_hint=option) from None
+    if whole_day and _is_date(text):
+        time = time.replace(hour=23, minute=59, second=59)
+    return (time if time.tzinfo is not None else time.astimezone()).isoformat(timespec="seconds")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _sides(item: str, option: str, example: str) -> tuple[str, str]:

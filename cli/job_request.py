@@ -18,6 +18,7 @@ from cli.arguments import (
     parse_settings,
     parse_texts,
     read_prompts,
+    read_time,
     with_words,
 )
 
@@ -93,6 +94,26 @@ WebhookOption = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Told when the job ends, by a signed POST. What it signs with is shown once."),
 ]
+TicketOption = Annotated[
+    str | None, typer.Option(help="The case that it answers: its number elsewhere, to find job and generator by.")
+]
+RequesterOption = Annotated[str | None, typer.Option(help="The case: who asks for it.")]
+ReceivedOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="The case: when it came. Without an offset, by this machine's clock.")
+]
+DueOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The case: by when it is to be answered. A date alone: by the end of that day."),
+]
+BasisOption = Annotated[str | None, typer.Option(help="The case: the law or contract it relies on: 'GDPR Art. 17'.")]
+NoteOption = Annotated[str | None, typer.Option(help="The case: anything else.")]
+PriorityOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="low|normal|urgent",
+        help="Which of your jobs goes first; normal by default. Between tenants it changes nothing.",
+    ),
+]
 ProbeOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help=PROBE_HELP)]
 
 
@@ -119,6 +140,13 @@ class Options:
     webhook: str | None = None
     like: str | None = None
     change: str | None = None
+    ticket: str | None = None
+    requester: str | None = None
+    received: str | None = None
+    due: str | None = None
+    basis: str | None = None
+    note: str | None = None
+    priority: str | None = None
 
     def request(self) -> dict[str, Any]:
         """Make the body of the request, types as in the service's schema.
@@ -137,11 +165,13 @@ class Options:
             "thresholds": parse_numbers(self.threshold, "--threshold"),
             "evaluation": {"probes": list(self.probe)} if self.probe else {},
             "metadata": parse_texts(self.metadata, "--metadata", "ticket=T-123"),
+            "case": self._case(),
         }
         for name, changes in settings.items():
             if changes:
-                body[name] = {**body.get(name, {}), **changes}
+                body[name] = {**(body.get(name) or {}), **changes}
         body |= {"base_model": self.base} if self.base is not None else {}
+        body |= {"priority": self.priority} if self.priority is not None else {}
         body |= {"seed": self.seed} if self.seed is not None else {}
         body |= {"webhook": {"url": self.webhook}} if self.webhook is not None else {}
         body |= {"forget": with_words(items, self.words, self.prompts, self.prompt_column)} if items else {}
@@ -164,6 +194,17 @@ class Options:
         if self.change is not None:
             return _changes(self.change)
         return read_request(self.file) if self.file is not None else {}
+
+    def _case(self) -> dict[str, str]:
+        case = {
+            "ticket": self.ticket,
+            "requester": self.requester,
+            "received_at": self.received and read_time(self.received, "--received"),
+            "due_at": self.due and read_time(self.due, "--due", whole_day=True),
+            "basis": self.basis,
+            "note": self.note,
+        }
+        return {name: value for name, value in case.items() if value is not None}
 
 
 def _changes(text: str) -> dict[str, Any]:

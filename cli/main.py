@@ -12,8 +12,10 @@ from cli.commands import (
     advise,
     audit,
     cancel,
+    decision,
     demo,
     evaluate,
+    generators,
     jobs,
     keys,
     migrate,
@@ -86,10 +88,12 @@ app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
 app.command()(advise.advise)
+app.command()(decision.decision)
 app.command()(evaluate.evaluate)
 app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
+app.add_typer(generators.app, name="generators")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from sfd_core.display.numbers import duration, estimate, measure, number, percent
+from sfd_core.display.numbers import duration, estimate, measure, moment, number, percent
+from sfd_core.display.numbers import size as size_of
 from sfd_core.display.overrides import written_in_words
 from sfd_core.suggestions import listed
 
 if TYPE_CHECKING:
-    from client import BaseModel, Forget, Job, Report
+    from client import BaseModel, Decision, Forget, Generator, Job, Report
     from client.answers import Judge, OwnImages
     from client.reports import Distance
     from sfd_core.base_model.manifest import BaseModel as Model
@@ -88,11 +89,16 @@ def _shown(own: OwnImages | None) -> str:
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
-    """List jobs, with their age at ``now``."""
-    table = Table("job", "status", "verdict", "base model", "forgets", "progress", "age")
+    """List jobs, with their age at ``now``; with ticket and due date where one has them."""
+    jobs = list(jobs)
+    cases = any(job.case is not None for job in jobs)
+    of_case = ("ticket", "due") if cases else ()
+    table = Table("job", "status", "verdict", *of_case, "base model", "forgets", "progress", "age")
     table.columns[0].no_wrap = True
     for job in jobs:
         status = job.phase if job.status == "running" and job.phase else job.status
+        if job.priority != "normal":
+            status = f"{status}, {job.priority}"
         progress = job.progress
         done = f"{number(progress.images)} of {number(progress.of)}" if progress and progress.of else ""
         age = duration((now - job.created_at).total_seconds()) if job.created_at else ""
@@ -100,9 +106,64 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
             Text(job.id),
             Text(status, COLOURS.get(job.status, "")),
             Text(job.verdict or "", COLOURS.get(job.verdict or "", "")),
+            *(_case(job) if cases else ()),
             *_plain(job.base_model, forgets(job.forget), done, age),
         )
     return table
+
+
+def _case(job: Job) -> tuple[Text, Text]:
+    """Ticket and due date, and whether that has passed."""
+    case = job.case
+    due = moment(case.due_at.isoformat()) if case is not None and case.due_at is not None else ""
+    return Text(case.ticket or "" if case is not None else ""), Text(f"{due}{', overdue' if job.overdue else ''}")
+
+
+def generators_table(generators: Iterable[Generator], now: datetime) -> Table:
+    """List generators, with their age at ``now``."""
+    table = Table("generator", "status", "verdict", "base model", "forgets", "job", "age")
+    table.columns[0].no_wrap = True
+    for generator in generators:
+        status = "released" if generator.release else generator.status
+        age = duration((now - generator.created_at).total_seconds()) if generator.created_at else ""
+        verdict = generator.verdict or ""
+        table.add_row(
+            *_plain(generator.id, status),
+            Text(verdict, COLOURS.get(verdict, "")),
+            *_plain(generator.base_model, forgets(generator.forget), generator.job or "", age),
+        )
+    return table
+
+
+def generator_lines(generator: Generator) -> Iterator[str]:
+    """Say what is known of a generator, one thing a line."""
+    yield f"{generator.id}: {generator.status}, verdict {generator.verdict}"
+    if (release := generator.release) is not None:
+        yield f"released by {release.by}, {moment(release.at.isoformat())}: {release.reason}"
+    yield f"forgets: {forgets(generator.forget)}"
+    yield f"base model: {generator.base_model} {generator.base_model_digest}"
+    yield f"job: {generator.job}"
+    size = sum(file.size for file in generator.files.values())
+    yield f"files: {len(generator.files)}, {size_of(size)}; digest {generator.digest}"
+
+
+def decision_lines(decision: Decision) -> Iterator[str]:
+    """Say what became of a request for removal, one thing a line."""
+    case = decision.case
+    if case is not None:
+        told = (("ticket", case.ticket), ("requested by", case.requester), ("basis", case.basis))
+        yield from (f"{name}: {value}" for name, value in told if value is not None)
+        times = (("received", case.received_at), ("due", case.due_at))
+        yield from (f"{name}: {moment(value.isoformat())}" for name, value in times if value is not None)
+    yield f"outcome: {decision.outcome}. {decision.summary}"
+    if decision.answered_at is not None:
+        late = "" if decision.in_time is None else ", in time" if decision.in_time else ", late"
+        yield f"answered: {moment(decision.answered_at.isoformat())}{late}"
+    if (release := decision.release) is not None:
+        yield f"released by {release.by}, {moment(release.at.isoformat())}: {release.reason}"
+    yield from (f"{each.decision}: {each.statement}" for each in decision.measured)
+    if decision.record is not None:
+        yield f"record: sha256 {decision.record['sha256']}, signed by {decision.record['signed_by'] or 'nobody'}"
 
 
 def forgets(forget: Iterable[Forget]) -> str:

@@ -119,10 +119,22 @@ class JobWebhook:
 
 
 @dataclass(frozen=True)
+class Case:
+    """The request for removal that a job answers, as far as it was told."""
+
+    ticket: str | None = None
+    requester: str | None = None
+    received_at: datetime | None = None
+    due_at: datetime | None = None
+    basis: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as it was when the service answered. ``verdict`` is apart from ``status``: a job that succeeded may have
     made a generator that does not pass. ``warnings``: what cannot be decided whatever it makes. ``waiting``: why no
-    worker takes it, where none that is there can."""
+    worker takes it, where none that is there can. ``overdue``: its case is due and no generator of it is served."""
 
     id: str
     status: str
@@ -141,6 +153,9 @@ class Job:
     warnings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     webhook: JobWebhook | None = None
+    case: Case | None = None
+    overdue: bool = False
+    priority: str = "normal"
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -270,6 +285,38 @@ class Generator:
     digest: str = ""
     files: Mapping[str, StoredFile] = field(default_factory=dict)
     created_at: datetime | None = None
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class MeasuredTest:
+    """One test of a decision: what was found in words, its decision, and the reason with its figures."""
+
+    statement: str
+    decision: str
+    figures: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The end of a request for removal. ``outcome``: the verdict, or ``released``, ``failed`` or ``cancelled``;
+    ``served``: the generator may be used; ``limits``: what it does not prove."""
+
+    job: str
+    outcome: str
+    summary: str
+    served: bool
+    decided_at: datetime
+    generator: str | None = None
+    verdict: str | None = None
+    answered_at: datetime | None = None
+    in_time: bool | None = None
+    case: Case | None = None
+    measured: tuple[MeasuredTest, ...] = ()
+    release: Release | None = None
+    record: Mapping[str, Any] | None = None
+    verification: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 

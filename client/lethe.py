@@ -14,7 +14,19 @@ from urllib.parse import quote
 import httpx
 
 from client import download, event_stream
-from client.answers import Advice, AuditEntry, BaseModel, Estimate, Event, Generator, Job, Override, Samples, read
+from client.answers import (
+    Advice,
+    AuditEntry,
+    BaseModel,
+    Decision,
+    Estimate,
+    Event,
+    Generator,
+    Job,
+    Override,
+    Samples,
+    read,
+)
 from client.reports import Report
 from client.transport import Transport
 from client.webhooks import WebhookCalls
@@ -84,11 +96,15 @@ class Lethe(WebhookCalls):
         seed: int | None = None,
         metadata: Mapping[str, str] | None = None,
         webhook: Mapping[str, Any] | None = None,
+        case: Mapping[str, str] | None = None,
+        priority: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a job. ``forget``: {concept: what overrides it}. ``images``, ``seconds``: the budget, the most that
         training may take; ``until``: "pass" or "budget". ``webhook``: told of this job, such as
-        ``{"url": "https://hooks.example/lethe", "events": ["job.finished"]}``.
+        ``{"url": "https://hooks.example/lethe", "events": ["job.finished"]}``. ``case``: the request for removal that
+        it answers, any of "ticket", "requester", "received_at", "due_at", "basis" and "note", times as RFC 3339 writes
+        them. ``priority``: "low", "normal" or "urgent".
 
         What is left out is the service's default. Each call makes one job, however often its request has to be
         sent: it carries an idempotency key, a fresh one unless ``idempotency_key`` is given.
@@ -101,6 +117,8 @@ class Lethe(WebhookCalls):
             "seed": seed,
             "metadata": metadata,
             "webhook": webhook,
+            "case": case,
+            "priority": priority,
         }
         body = {
             "base_model": base_model,
@@ -136,32 +154,40 @@ class Lethe(WebhookCalls):
         base_model: str | None = None,
         verdict: str | None = None,
         concept: str | None = None,
+        ticket: str | None = None,
         metadata: Mapping[str, str] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         id: str | None = None,
+        overdue: bool = False,
+        due_before: datetime | None = None,
         page_size: int = 50,
     ) -> Iterator[Job]:
-        """Yield every job, newest first, of which all is so that is given; pages are fetched as they are needed.
+        """Yield every job of which all is so that is given; pages are fetched as they are needed. Newest first, or,
+        where what is due is asked for, earliest due first.
 
         Args:
             concept: one that it forgets.
-            metadata: values by key, such as ``{"ticket": "T-123"}``.
-            created_after, created_before: with a time zone.
+            ticket: its case's.
+            metadata: values by key, such as ``{"team": "trust"}``.
+            created_after, created_before, due_before: with a time zone.
             id: its id, or the last 6 characters or more.
+            overdue: only those whose case is due and of which no generator is served.
         """
         wanted = {
             "status": status,
-            "base_model": base_model,
-            "verdict": verdict,
-            "concept": concept,
-            "created_after": None if created_after is None else created_after.isoformat(),
-            "created_before": None if created_before is None else created_before.isoformat(),
-            "id": id,
+            **_found_by(base_model, verdict, concept, ticket, metadata, created_after, created_before, id),
+            "overdue": "true" if overdue else None,
+            "due_before": _time(due_before),
             "limit": page_size,
-            **{f"metadata.{key}": value for key, value in (metadata or {}).items()},
         }
         return (read(Job, entry) for entry in self._pages("/v1/jobs", wanted))
+
+    def correct_case(self, job_id: str, changes: Mapping[str, str | None] | None) -> Job:
+        """Change the case of a job: what is given replaces what is there, None removes it, what is left out stays.
+        ``changes`` None: removes the whole case."""
+        body = {"case": None if changes is None else dict(changes)}
+        return read(Job, self._transport.json("PATCH", _job(job_id), repeatable=True, json=body))
 
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop. One that waits is cancelled at once; asking twice changes nothing."""
@@ -205,9 +231,37 @@ class Lethe(WebhookCalls):
         path = f"{_job(job_id)}/report"
         return self._transport.request("GET", path, repeatable=True, params={"file": name}).content
 
-    def generators(self, *, page_size: int = 50) -> Iterator[Generator]:
-        """Yield every generator, newest first."""
-        return (read(Generator, entry) for entry in self._pages("/v1/generators", {"limit": page_size}))
+    def decision(self, job_id: str) -> Decision:
+        """Return what became of the request that a job answers. Raises ``Conflict`` while the job is not over."""
+        return read(Decision, self._get(f"{_job(job_id)}/decision"))
+
+    def decision_html(self, job_id: str) -> str:
+        """Return the decision as a page that stands alone, for one sheet of paper."""
+        headers = {"accept": "text/html"}
+        return self._transport.request("GET", f"{_job(job_id)}/decision", repeatable=True, headers=headers).text
+
+    def generators(
+        self,
+        *,
+        status: str | None = None,
+        base_model: str | None = None,
+        verdict: str | None = None,
+        concept: str | None = None,
+        ticket: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        id: str | None = None,
+        page_size: int = 50,
+    ) -> Iterator[Generator]:
+        """Yield every generator, newest first, of which all is so that is given, as of :meth:`jobs`: ticket, metadata
+        and concept are its job's. ``status``: "published" or "withheld"."""
+        wanted = {
+            "status": status,
+            **_found_by(base_model, verdict, concept, ticket, metadata, created_after, created_before, id),
+            "limit": page_size,
+        }
+        return (read(Generator, entry) for entry in self._pages("/v1/generators", wanted))
 
     def generator(self, generator_id: str) -> Generator:
         """Return one generator."""
@@ -327,6 +381,33 @@ class Lethe(WebhookCalls):
 
     def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return self._transport.pages(path, params)
+
+
+def _found_by(
+    base_model: str | None,
+    verdict: str | None,
+    concept: str | None,
+    ticket: str | None,
+    metadata: Mapping[str, str] | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+    id: str | None,
+) -> dict[str, str | None]:
+    """What lists of jobs and of generators can both be asked for, as parameters."""
+    return {
+        "base_model": base_model,
+        "verdict": verdict,
+        "concept": concept,
+        "ticket": ticket,
+        "created_after": _time(created_after),
+        "created_before": _time(created_before),
+        "id": id,
+        **{f"metadata.{key}": value for key, value in (metadata or {}).items()},
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _job(job_id: str) -> str:

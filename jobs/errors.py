@@ -34,6 +34,7 @@ _KINDS = (
     ErrorKind("signing_key_missing", 409, "The service has no key to sign with"),
     ErrorKind("record_not_trusted", 409, "The generator's record is not what the service signed"),
     ErrorKind("report_not_ready", 409, "The job has no report"),
+    ErrorKind("decision_not_ready", 409, "The job is not over"),
     ErrorKind("key_not_found", 404, "There is no such API key"),
     ErrorKind("key_conflict", 409, "The API key's state does not allow this"),
     ErrorKind("tenant_not_found", 404, "There is no such tenant"),

@@ -6,20 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
 from jobs import audit, wall
 from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
+from jobs.finding_generators import ALL_GENERATORS, GeneratorStatus, WantedGenerators
 from jobs.ids import is_id
 from jobs.job import JsonObject, StoredFile, attempt_prefix
 from jobs.paging import Page, check_limit, page, read_cursor
 from jobs.schema import generators, jobs, reports
 from sfd_core.evaluation.verdict import Verdict
-
-GeneratorStatus = Literal["published", "withheld"]
 
 
 @dataclass(frozen=True)
@@ -173,18 +172,16 @@ class GeneratorStore:
     def list(
         self,
         tenant: str,
+        wanted: WantedGenerators = ALL_GENERATORS,
         limit: int = 20,
         after: str | None = None,
-        status: GeneratorStatus | None = "published",
     ) -> Page[Generator]:
-        """Return a page of the tenant's generators, newest first; ``status`` ``None``: the withheld ones too.
+        """Return a page of the tenant's generators, newest first.
 
         Raises:
             BadCursor: ``after`` is not the ``next`` of an earlier page.
         """
-        where: tuple[ColumnElement[bool], ...] = (generators.c.tenant == tenant,)
-        if status is not None:
-            where += (generators.c.status == status,)
+        where = tuple(wanted.conditions(tenant))
         if after is not None:
             where += (generators.c.id < read_cursor("gen", after),)
         newest = select(generators).where(*where).order_by(generators.c.id.desc()).limit(check_limit(limit) + 1)

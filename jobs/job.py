@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jobs.case import NO_CASE, Case
 from jobs.errors import JOB_ERRORS
+from jobs.priorities import Priority
 from jobs.states import HELD, TERMINAL, Phase, Status
 from jobs.work import Work
 from sfd_core.evaluation.verdict import Verdict
@@ -38,6 +40,8 @@ class NewJob:
     webhook: NewWebhook | None = None
     metadata: JsonObject = field(default_factory=dict)
     memory_bytes: int | None = None
+    case: Case = NO_CASE
+    priority: Priority = Priority.NORMAL
     idempotency_key: str | None = None
     body_sha256: str | None = None
 
@@ -108,6 +112,11 @@ class Job:
     """Since when a worker holds it."""
     memory_bytes: int | None
     """Of a device, at the least, to train it; None where that is not known."""
+    case: Case
+    due_at: datetime | None
+    overdue_from: datetime | None
+    """From when on it is overdue: when its case is due, and None once a generator is served or the job is cancelled."""
+    priority: Priority
 
     @property
     def terminal(self) -> bool:
@@ -118,6 +127,10 @@ class Job:
     def held(self) -> bool:
         """A worker holds the job's lease."""
         return self.status in HELD
+
+    def overdue(self, now: datetime) -> bool:
+        """Return whether its case is due and nothing has answered it, as ``jobs.finding`` finds those that are."""
+        return self.overdue_from is not None and self.overdue_from <= now
 
 
 @dataclass(frozen=True)

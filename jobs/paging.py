@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row
@@ -34,13 +35,14 @@ class Page(Generic[T]):
         return self.next is not None
 
 
-def cursor(last_id: str) -> str:
-    """Make the cursor of what follows ``last_id``."""
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+def cursor(last_id: str, at: datetime | None = None) -> str:
+    """Make the cursor of what follows ``last_id``, in a list by id or, with ``at``, by a time and then by id."""
+    text = last_id if at is None else f"{at.isoformat()} {last_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_cursor(kind: Kind, after: str) -> str:
-    """Read the id in a cursor.
+    """Read the id in the cursor of a list by id.
 
     Raises:
         BadCursor: if it is not one of this list.
@@ -63,16 +65,20 @@ def read_number(after: str) -> int:
     return int(text)
 
 
-def page(
-    rows: Sequence[Row[Any]],
-    limit: int,
-    make: Callable[[Row[Any]], T],
-    by: Callable[[Row[Any]], str] = lambda row: str(row.id),
-) -> Page[T]:
-    """Make a page from up to ``limit + 1`` rows: the one too many says that more follow. ``by``: what of a row the
-    cursor names."""
-    kept = rows[:limit]
-    return Page(tuple(make(row) for row in kept), cursor(by(kept[-1])) if len(rows) > limit else None)
+def read_timed_cursor(kind: Kind, after: str) -> tuple[datetime, str]:
+    """Read time and id in the cursor of a list by a time.
+
+    Raises:
+        BadCursor: if it is not one of this list.
+    """
+    time, _, last_id = _text_in(after).partition(" ")
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        raise _bad_cursor() from None
+    if at.tzinfo is None or not is_id(kind, last_id):
+        raise _bad_cursor()
+    return at, last_id
 
 
 def _text_in(after: str) -> str:
@@ -84,6 +90,20 @@ def _text_in(after: str) -> str:
 
 def _bad_cursor() -> BadCursor:
     return BadCursor("`after` must be the `next` of an earlier page of the same list")
+
+
+def page(
+    rows: Sequence[Row[Any]],
+    limit: int,
+    make: Callable[[Row[Any]], T],
+    by: Callable[[Row[Any]], str] = lambda row: str(row.id),
+    at: Callable[[Row[Any]], datetime | None] = lambda row: None,
+) -> Page[T]:
+    """Make a page from up to ``limit + 1`` rows: the one too many says that more follow. ``by``: what of a row the
+    cursor names; ``at``: the time of a row by which the list is sorted."""
+    kept = rows[:limit]
+    following = cursor(by(kept[-1]), at(kept[-1])) if len(rows) > limit else None
+    return Page(tuple(make(row) for row in kept), following)
 
 
 def check_limit(limit: int) -> int:

@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_col
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs import events
+from jobs.case import NO_CASE, Case
 from jobs.events import NewEvent
 from jobs.job import Job, JobError, JsonObject
+from jobs.priorities import Priority
 from jobs.schema import jobs, outbox
 from jobs.states import HELD, TERMINAL, EventType, Phase, Status, check_move
 
@@ -39,6 +41,8 @@ def to_job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
     values["status"] = Status(row.status)
     values["phase"] = None if row.phase is None else Phase(row.phase)
+    values["case"] = NO_CASE if row.case is None else Case.of(row.case)
+    values["priority"] = Priority(row.priority)
     values["error"] = None if row.error is None else JobError(**row.error)
     return Job(**values)
 

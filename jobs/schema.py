@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from jobs.priorities import Priority
 from jobs.states import Phase, Status
 from sfd_core.evaluation.verdict import Verdict
 
@@ -112,6 +113,12 @@ jobs = Table(
     Column("held_since", _TIME),
     # Of a device, at the least, to train it (``sfd_core.families.memory``); null where that is not known.
     Column("memory_bytes", BigInteger),
+    # The request for removal that it answers (``jobs.case``). By trigger: when it is due, and from when on the job is
+    # overdue, null once a generator is served or the job is cancelled.
+    Column("case", JSONB(none_as_null=True)),
+    Column("due_at", _TIME),
+    Column("overdue_from", _TIME),
+    Column("priority", Text, nullable=False, server_default=text(f"'{Priority.NORMAL}'")),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("phase", Phase), name="phase"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
@@ -135,12 +142,18 @@ jobs = Table(
     ),
     CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="failed"),
     CheckConstraint("memory_bytes > 0", name="memory"),
+    CheckConstraint(_one_of("priority", Priority), name="priority"),
     # The lists, newest first, with each filter that they have.
     Index(None, "tenant", "id"),
     Index(None, "tenant", "status", "id"),
     Index(None, "tenant", "base_model", "id"),
     Index(None, "tenant", "status", "base_model", "id"),
     Index(None, "tenant", "verdict", "id"),
+    # The lists by when they are due.
+    Index("ix_jobs_due", "tenant", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
+    Index("ix_jobs_overdue", "tenant", "overdue_from", "id", postgresql_where=text("overdue_from IS NOT NULL")),
+    # The oldest of each priority that waits.
+    Index("ix_jobs_turn", "tenant", "priority", "id", postgresql_where=text("status = 'queued'")),
     # Counting by status without reading the rows.
     Index(None, "status"),
     # What the reaper looks for; both are small whatever the table's size.
@@ -157,7 +170,7 @@ job_labels = Table(
     PrimaryKeyConstraint("tenant", "label", "job_id"),
     Index(None, "job_id"),
 )
-"""What jobs are found by, beside their own columns (``jobs.finding``); written by a trigger."""
+"""What jobs and generators are found by, beside their own columns (``jobs.finding``); written by triggers."""
 
 # As an index has them, and a query must to be answered from it. Of a million events some hundred are neither progress
 # nor checkpoints: a page shows those.
@@ -241,6 +254,10 @@ generators = Table(
     CheckConstraint("release IS NULL OR verdict <> 'pass'", name="release"),
     Index(None, "tenant", "status", "id"),
     Index(None, "tenant", "id"),
+    Index(None, "tenant", "verdict", "id"),
+    Index(None, "tenant", "base_model", "id"),
+    # Released ones are the few that are published whatever their verdict.
+    Index(None, "tenant", "status", "verdict", "id"),
 )
 
 reports = Table(

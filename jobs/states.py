@@ -51,6 +51,7 @@ class EventType(StrEnum):
     RELEASED = "job.released"  # a clean deploy: back to the queue, at no cost
     LOST = "job.lost"  # an attempt failed: back to the queue, one failure more
     RETRIED = "job.retried"  # the user asked for another go
+    CORRECTED = "job.corrected"  # its case: the names of the fields that changed
     CANCELLING = "job.cancelling"
     CANCELLED = "job.cancelled"
     FAILED = "job.failed"

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from jobs import audit, counting, events, quotas, rows, wall, webhooks
 from jobs.audit import SERVICE, Action, Actor
+from jobs.case import Case
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
@@ -29,7 +32,7 @@ from jobs.job import (
     StoredFile,
     attempt_prefix,
 )
-from jobs.paging import Page, check_limit, page, read_cursor
+from jobs.paging import Page, check_limit, page, read_cursor, read_timed_cursor
 from jobs.reaping import Reaping
 from jobs.schema import idempotency_keys, jobs
 from jobs.states import TERMINAL, EventType, Status
@@ -91,6 +94,8 @@ class JobStore(WorkerCommands, Reaping):
                     webhook=None if new.webhook is None else webhooks.as_shown(hook_id, new.webhook),
                     metadata=dict(new.metadata),
                     memory_bytes=new.memory_bytes,
+                    case=new.case.to_json() or None,
+                    priority=str(new.priority),
                     last_seq=1,
                 )
                 .returning(*jobs.c)
@@ -169,6 +174,35 @@ class JobStore(WorkerCommands, Reaping):
             _write_move(connection, by, Action.JOB_RETRY, job, moved)
         return moved
 
+    def correct(self, job_id: str, tenant: str | None, corrected: Callable[[Job], Case], by: Actor = SERVICE) -> Job:
+        """Replace the case of a job, whatever its status, by what ``corrected`` makes of the job as it is at that
+        moment; what that raises is raised, and nothing changes. Its event names the fields, and not what they said.
+
+        Raises:
+            JobNotFound: there is none, or it is another tenant's.
+        """
+        with self._of(tenant).begin() as connection:
+            job = _locked(connection, job_id, tenant)
+            case = corrected(job)
+            if not (fields := job.case.changed(case)):
+                return job
+            values = {"case": case.to_json() or None}
+            changed = rows.change(
+                connection, [jobs.c.id == job_id], values, [(EventType.CORRECTED, {"fields": fields})]
+            )
+            audit.write(
+                connection,
+                by,
+                Action.JOB_CORRECT,
+                job.tenant,
+                job_id,
+                before=audit.digest(job.case.to_json()),
+                after=audit.digest(case.to_json()),
+                details={"fields": ", ".join(fields)},
+            )
+        assert changed is not None, "the row is locked"
+        return changed
+
     def counts(self) -> dict[Status, int]:
         """Count the jobs of all tenants by status. Every status has an entry."""
         return counting.by_status(self._engine)
@@ -197,20 +231,25 @@ class JobStore(WorkerCommands, Reaping):
             )
 
     def list(self, tenant: str, wanted: Wanted = ALL, limit: int = 20, after: str | None = None) -> Page[Job]:
-        """Return a page of the tenant's jobs, newest first, of whose requests' lists of prompts it has how long they
-        are: ten thousand prompts a job take longer to read than all the rest. ``after``: the ``next`` of the page
-        before.
+        """Return a page of the tenant's jobs, newest first, or earliest due where it is asked for what is due. Of their
+        requests' lists of prompts it has how long they are: ten thousand prompts a job take longer to read than all the
+        rest. ``after``: the ``next`` of the page before.
 
         Raises:
             BadCursor: ``after`` is not such a cursor.
         """
         where = tuple(wanted.conditions(tenant))
-        if after is not None:
-            where += (jobs.c.id < read_cursor("job", after),)
-        newest = select(*rows.COUNTED).where(*where).order_by(jobs.c.id.desc()).limit(check_limit(limit) + 1)
+        due = wanted.due
+        if due is None:
+            order: tuple[ColumnElement[Any], ...] = (jobs.c.id.desc(),)
+            where += () if after is None else (jobs.c.id < read_cursor("job", after),)
+        else:
+            order = (due, jobs.c.id)
+            where += () if after is None else _later(due, *read_timed_cursor("job", after))
+        asked = select(*rows.COUNTED).where(*where).order_by(*order).limit(check_limit(limit) + 1)
         with self._of(tenant).connect() as connection:
-            found: tuple[Row[Any], ...] = tuple(connection.execute(newest))
-        return page(found, limit, rows.to_job)
+            found: tuple[Row[Any], ...] = tuple(connection.execute(asked))
+        return page(found, limit, rows.to_job, at=lambda row: None if due is None else row._mapping[due.name])
 
     def _of(self, tenant: str | None) -> Engine:
         return wall.behind(self._engine, tenant)
@@ -220,6 +259,11 @@ def _named(job_id: str, tenant: str | None) -> tuple[ColumnElement[bool], ...]:
     if not is_id("job", job_id):
         raise JobNotFound(job_id)
     return (jobs.c.id == job_id,) if tenant is None else (jobs.c.id == job_id, jobs.c.tenant == tenant)
+
+
+def _later(due: ColumnElement[datetime], at: datetime, last_id: str) -> tuple[ColumnElement[bool], ...]:
+    """What follows in a list by ``due`` and then by id. The first of the two is what an index begins from."""
+    return due >= at, or_(due > at, jobs.c.id > last_id)
 
 
 def _locked(connection: Connection, job_id: str, tenant: str | None) -> Job:
@@ -257,7 +301,8 @@ def _job_of_key(connection: Connection, new: NewJob) -> Job:
 
 
 def _check_storable(new: NewJob) -> None:
-    values = [new.request, new.metadata, new.webhook, new.tenant, new.base_model, new.idempotency_key]
+    values = [new.request, new.metadata, new.case.to_json(), new.webhook, new.tenant, new.base_model]
+    values.append(new.idempotency_key)
     try:
         written = orjson.dumps(values)
     except TypeError as error:  # a surrogate without its other half

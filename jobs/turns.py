@@ -1,5 +1,7 @@
-"""Whose turn it is: of all tenants that wait, the one with the fewest jobs running, and of its jobs the oldest. Only
-those that fit the worker which asks are looked at (``jobs.workers``).
+"""Whose turn it is: of all tenants that wait, the one with the fewest jobs running; of several such the one whose
+oldest job has waited longest. Priorities have no say in that, so nobody comes sooner for calling everything urgent. Of
+the tenant's own jobs the first by priority and age (``jobs.priorities``). Only those that fit the worker which asks are
+looked at (``jobs.workers``).
 
 Choosing looks at every tenant, so claims are made one after another: two at once would each see the same tenant with
 the fewest. A claim takes milliseconds and a job minutes.
@@ -8,10 +10,12 @@ the fewest. A claim takes milliseconds and a job minutes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true, union_all
 
 from jobs import rows, workers
+from jobs.priorities import BEHIND
 from jobs.schema import jobs, tenants
 from jobs.states import Status
 
@@ -29,12 +33,23 @@ def next_job(connection: Connection, memory_bytes: int | None = None) -> str | N
     set_idle = func.set_config("idle_in_transaction_session_timeout", _IDLE, True)
     connection.execute(select(set_idle, func.pg_advisory_xact_lock(_CLAIMING)))
     for tenant in in_turn(connection, *waits):
-        oldest = select(jobs.c.id).where(jobs.c.tenant == tenant, *waits)
-        oldest = oldest.order_by(jobs.c.id).limit(1).with_for_update(skip_locked=True)
-        job_id: str | None = connection.execute(oldest).scalar_one_or_none()
+        job_id: str | None = connection.execute(_first_of(tenant, *waits)).scalar_one_or_none()
         if job_id is not None:
             return job_id
     return None
+
+
+def _first_of(tenant: str, *waits: ColumnElement[bool]) -> Select[Any]:
+    """The tenant's job that goes first, of the oldest of each priority: one row of an index each, however many wait.
+    All of these are locked."""
+    oldest = []
+    for priority, behind in BEHIND.items():
+        of_it = select(jobs.c.id, (jobs.c.created_at + behind).label("turn"))
+        of_it = of_it.where(jobs.c.tenant == tenant, jobs.c.priority == str(priority), *waits)
+        of_it = of_it.order_by(jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        oldest.append(select(of_it.subquery()))
+    of_each = union_all(*oldest).subquery()
+    return select(of_each.c.id).order_by(of_each.c.turn, of_each.c.id).limit(1)
 
 
 def in_turn(connection: Connection, *waits: ColumnElement[bool]) -> Sequence[str]:

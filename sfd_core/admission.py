@@ -28,6 +28,9 @@ from sfd_core.request.reading import read_right_fields
 from sfd_core.request.recipe import Recipe, completed
 from sfd_core.request.unlearning_request import UnlearningRequest
 
+NOT_THE_RUNS = frozenset({"metadata", "webhook", "case", "priority"})
+"""What a body may hold beside the request: a service's, which decides nothing of a run."""
+
 
 @dataclass(frozen=True)
 class Admitted:
@@ -41,8 +44,8 @@ class Admitted:
 
 def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     """Check the request in ``body``, as JSON has it, against ``model``, by whose name it then goes. Recipe and budget
-    may be partial or left out: the model's own recipe and the family's budget fill them up. ``metadata`` and
-    ``webhook`` are a service's, and decide nothing of a run.
+    may be partial or left out: the model's own recipe and the family's budget fill them up. What is
+    :data:`NOT_THE_RUNS` is left out.
 
     Raises:
         InvalidRequest: with every wrong field, not only the first.
@@ -53,7 +56,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     whole = completed(family.recipe, model.recipe, changes) if isinstance(changes, Mapping) else changes
     limits = body.get("budget", {})
     budgeted = {"images": family.budget_images, **limits} if isinstance(limits, Mapping) else limits
-    asked = {name: value for name, value in body.items() if name not in ("metadata", "webhook")}
+    asked = {name: value for name, value in body.items() if name not in NOT_THE_RUNS}
     completed_parts = {"base_model": model.name, "recipe": whole, "budget": budgeted}
     right, wrong = read_right_fields(UnlearningRequest, asked | completed_parts)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, cast, get_args
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
@@ -17,22 +19,58 @@ from api.releasing import release
 from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
 from api.services import Services, Use
 from jobs.errors import BadCursor
+from jobs.finding_generators import GeneratorStatus, WantedGenerators
 from sfd_core.base_model.vocabulary import EvaluationPrompts, Vocabulary
+from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
 
 router = APIRouter()
 
 PAGE_SIZE = 24
+VERDICTS: tuple[str, ...] = get_args(Verdict)
+STATUSES: tuple[str, ...] = get_args(GeneratorStatus)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to the list, as its address has it. What it cannot mean is not asked: addresses are passed on.
+    ``find``: as :attr:`WantedGenerators.text`."""
+
+    status: str | None = None
+    verdict: str | None = None
+    base: str | None = None
+    find: str | None = None
+    after: str | None = None
+
+    def wanted(self) -> WantedGenerators:
+        """Return which generators those are, whatever page."""
+        status = self.status if self.status in STATUSES else None
+        verdict = self.verdict if self.verdict in VERDICTS else None
+        return WantedGenerators(
+            status=cast(GeneratorStatus | None, status),
+            verdict=cast(Verdict | None, verdict),
+            base_model=(self.base or "").strip() or None,
+            text=(self.find or "").strip() or None,
+        )
+
+    def address(self, **changes: str | None) -> str:
+        """Return the address of the list that asks for this, with ``changes``."""
+        said = {name: value for name, value in {**vars(self), **changes}.items() if value}
+        return "/generators" + (f"?{urlencode(said)}" if said else "")
 
 
 @router.get("/generators")
-def generators_page(request: Request, who: Viewer, use: Use, after: str | None = None) -> Response:
+def generators_page(request: Request, who: Viewer, use: Use, asked: Annotated[Question, Depends()]) -> Response:
     """List generators, newest first, withheld ones too."""
+    wanted = asked.wanted()
     try:
-        page = use.generators.list(who.tenant, PAGE_SIZE, after, None)
-    except BadCursor:
-        page = use.generators.list(who.tenant, PAGE_SIZE, None, None)
-    return render(request, "generators.html", {"generators": page.data, "next": page.next}, who=who)
+        page = use.generators.list(who.tenant, wanted, PAGE_SIZE, asked.after)
+    except BadCursor:  # a bookmark that has gone stale: the first page is what is meant
+        asked = replace(asked, after=None)
+        page = use.generators.list(who.tenant, wanted, PAGE_SIZE)
+    context: dict[str, Any] = {"generators": page.data, "next": page.next, "asked": asked, "wanted": wanted}
+    context |= {"verdicts": VERDICTS, "statuses": STATUSES, "bases": sorted(use.models)}
+    return render(request, "generators.html", context, who=who)
 
 
 @router.get("/generators/{generator_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
-from api.dashboard.rendering import pictures, render, share
+from api.dashboard.rendering import pictures, render, share, utc
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
 from api.routes.advice import advice_on
@@ -19,6 +20,7 @@ from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from api.waiting import why_waiting
 from jobs import quotas
+from jobs.case import Case
 from jobs.errors import BadCursor
 from jobs.finding import Wanted
 from jobs.job import Job
@@ -35,6 +37,14 @@ router = APIRouter()
 PAGE_SIZE = 25
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 STEPS = ("Queued", "Preparing", "Training", "Evaluating", "Publishing")
+CASE_NAMES = {
+    "ticket": "Ticket",
+    "requester": "Requested by",
+    "received_at": "Received",
+    "due_at": "Due",
+    "basis": "Basis",
+    "note": "Note",
+}
 _STEP_OF_PHASE = {Phase.PREPARING: 1, Phase.TRAINING: 2, Phase.EVALUATING: 3, Phase.PUBLISHING: 4}
 
 
@@ -45,6 +55,7 @@ class Asked:
 
     status: str | None = None
     verdict: str | None = None
+    overdue: str | None = None
     find: str | None = None
     after: str | None = None
 
@@ -52,7 +63,12 @@ class Asked:
         """Return which jobs those are, whatever page."""
         status = Status(self.status) if self.status in list(Status) else None
         verdict = self.verdict if self.verdict in VERDICTS else None
-        return Wanted(status=status, verdict=cast(Verdict | None, verdict), text=(self.find or "").strip() or None)
+        return Wanted(
+            status=status,
+            verdict=cast(Verdict | None, verdict),
+            text=(self.find or "").strip() or None,
+            overdue=self.overdue == "yes" or None,
+        )
 
     def address(self, **changes: str | None) -> str:
         """Return the address of the table that asks for this, with ``changes``."""
@@ -108,6 +124,8 @@ def _table(use: Services, who: Identity, asked: Asked) -> dict[str, Any]:
         page = use.jobs.list(who.tenant, wanted, PAGE_SIZE)
     return {
         "jobs": [{"job": job, "progress": _progress(job)} for job in page.data],
+        "due": any(job.case.due_at is not None for job in page.data),
+        "now": datetime.now(UTC),
         "asked": asked,
         "wanted": wanted,
         "statuses": list(Status),
@@ -132,6 +150,8 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
     step = _STEP_OF_PHASE[job.phase] if job.phase else len(STEPS) if job.status is Status.SUCCEEDED else 0
     return {
         "job": job,
+        "now": datetime.now(UTC),
+        "case": _told(job.case),
         "budget": read(Budget, job.request["budget"]),
         "warnings": warnings_of(job, use.models.get(job.base_model)),
         "progress": progress,
@@ -153,6 +173,16 @@ def _job(request: Request, use: Services, who: Identity, job_id: str) -> dict[st
         "advice": advice_on(job_id, who.tenant, use) if over else (),
         "has_page": report is not None and "report.html" in report.files,
     }
+
+
+def _told(case: Case) -> list[tuple[str, str]]:
+    """What was told of a case, each with its name for people."""
+    told = asdict(case)
+    return [
+        (name, utc(value) if isinstance(value := told[field], datetime) else value)
+        for field, name in CASE_NAMES.items()
+        if told[field] is not None
+    ]
 
 
 def _progress(job: Job) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from api.routes.estimates import estimated
 from api.routes.jobs import CLIENT_LEFT, planned
 from api.schemas.submission import Body
 from api.services import Services, Use
+from jobs.case import MAX_LINE, MAX_NOTE, MAX_TICKET
 from jobs.errors import ReportNotReady
 from jobs.hub_models import PREFIX, families_of
+from jobs.priorities import Priority
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.poor_base import warnings_about
 from sfd_core.evaluation.probes import PROBES
@@ -37,6 +39,7 @@ def new_job_page(
     """Show the form for a new job. ``like``: a job whose request it is filled with; ``advice``: which of the advice on
     that job is followed, the first is 0."""
     known = {"overrides": IN_FORM, "probes": PROBES, "criteria": CRITERIA, "plan": EvaluationPlan()}
+    known |= {"priorities": list(Priority)[::-1], "max_ticket": MAX_TICKET, "max_line": MAX_LINE, "max_note": MAX_NOTE}
     context = {
         "data": _in_script(models := _models(use)),
         "models": models,

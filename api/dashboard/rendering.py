@@ -97,7 +97,12 @@ def words(item: Mapping[str, Any]) -> str:
 
 def sentence(text: str) -> str:
     """Write a message as a sentence: an error's text begins small and has no full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
+def cut(text: str, longest: int) -> str:
+    """Shorten a text to so many characters where a page has no room for more, and say so."""
+    return text if len(text) <= longest else f"{text[: longest - 2].rstrip()} …"
 
 
 def prose(text: str) -> Markup:
@@ -122,6 +127,7 @@ _environment = Environment(
 )
 _environment.filters |= FILTERS | {
     "ago": ago,
+    "cut": cut,
     "override": written_in_words,
     "short": short,
     "utc": utc,
@@ -132,6 +138,11 @@ _environment.filters |= FILTERS | {
     "words": words,
 }
 _environment.globals |= {"static": static, "distances": distances}
+
+
+def alone(template: str, context: Mapping[str, Any]) -> str:
+    """Render a page that stands alone: nobody is signed in to it, and it loads nothing."""
+    return _environment.get_template(template).render(**context)
 
 
 def render(

@@ -14,6 +14,7 @@ from api.lasting import LastingResponse
 from api.releasing import release, served
 from api.routes.documented import errors
 from api.schemas.common import ListOf
+from api.schemas.finding import METADATA_PARAMETER
 from api.schemas.generators import GeneratorObject, GeneratorsQuery, ReleaseRequest
 from api.services import Use
 from jobs.audit import Action, text_digest
@@ -37,11 +38,15 @@ _RECORD: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "", operation_id="list_generators", summary="List generators", responses=errors("invalid_request", "bad_cursor")
+    "",
+    operation_id="list_generators",
+    summary="List generators",
+    responses=errors("invalid_request", "bad_cursor"),
+    openapi_extra={"parameters": [METADATA_PARAMETER]},
 )
 def list_generators(query: Annotated[GeneratorsQuery, Query()], who: Reader, use: Use) -> ListOf[GeneratorObject]:
-    """List generators, newest first, withheld ones included unless `status` says otherwise."""
-    page = use.generators.list(who.tenant, query.limit, query.after, query.status)
+    """List generators, newest first: all, withheld ones too, or those of which everything is so that is asked for."""
+    page = use.generators.list(who.tenant, query.wanted(), query.limit, query.after)
     data = [GeneratorObject.of(generator) for generator in page.data]
     return ListOf(data=data, has_more=page.has_more, next=page.next)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from zlib import crc32
@@ -18,16 +18,20 @@ from api.again import whole_body
 from api.auth import Reader, Submitter
 from api.problems import Problem, Wrong, invalid, wrong_fields
 from api.routes.documented import errors
+from api.schemas.case import CorrectionBody, corrected, read_case
 from api.schemas.common import ListOf
-from api.schemas.jobs import METADATA_PARAMETER, JobObject, JobsQuery
+from api.schemas.finding import METADATA_PARAMETER
+from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Body, JobWebhook, Metadata, Submission
 from api.services import Services, Use
 from api.waiting import why_waiting
 from api.webhooks import new_webhook
 from jobs import continuing, quotas
+from jobs.case import Case
 from jobs.errors import GeneratorNotFound
 from jobs.hub_models import PREFIX, hub_model
 from jobs.job import Job, NewJob
+from jobs.priorities import Priority
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
@@ -123,7 +127,8 @@ async def submit_job(
     openapi_extra={"parameters": [METADATA_PARAMETER]},
 )
 def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> ListOf[JobObject]:
-    """List jobs, newest first: all, or those of which everything is so that is asked for."""
+    """List jobs, newest first: all, or those of which everything is so that is asked for. With `overdue` or
+    `due_before` those that are due first come first."""
     page = use.jobs.list(who.tenant, query.wanted(), query.limit, query.after)
     waiting = why_waiting(use, page.data)
     shown = [JobObject.of(job, use.models.get(job.base_model), waiting.get(job.id)) for job in page.data]
@@ -153,10 +158,52 @@ def get_job(
     """Show one job."""
     job = use.jobs.get(job_id, who.tenant)
     shown = _shown(job, use)
-    headers = {"ETag": etag(job, shown.waiting), "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag(shown, job.version), "Cache-Control": "private, no-cache"}
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
+    return shown
+
+
+@router.patch(
+    "/{job_id}",
+    operation_id="correct_job",
+    summary="Correct a job's case",
+    responses={
+        200: {"headers": _ETAG},
+        **errors(
+            "malformed",
+            "too_large",
+            "unsupported_media_type",
+            "invalid_request",
+            "job_not_found",
+            "precondition_failed",
+        ),
+    },
+)
+def correct_job(
+    job_id: JobId,
+    body: CorrectionBody,
+    who: Submitter,
+    use: Use,
+    response: Response,
+    if_match: Annotated[
+        str | None,
+        Header(alias="If-Match", description="An ETag of the job: refuses the change where the job has changed since."),
+    ] = None,
+) -> JobObject:
+    """Change the case of a job, whatever its status, and nothing else: what is sent of `case` replaces what is there,
+    null removes it, what is left out stays. An event tells which fields have changed, and not what they said."""
+    check_sound(body)
+
+    def change(job: Job) -> Case:
+        if if_match is not None and not _is_version(if_match, job.version):
+            raise Problem("precondition_failed", f"the job is at version {job.version} now: get it and send it again")
+        return corrected(job.case, body)
+
+    job = use.jobs.correct(job_id, who.tenant, change, who.actor)
+    shown = _shown(job, use)
+    response.headers["ETag"] = etag(shown, job.version)
     return shown
 
 
@@ -189,10 +236,12 @@ def _shown(job: Job, use: Services, secret: str | None = None) -> JobObject:
     return JobObject.of(job, use.models.get(job.base_model), why_waiting(use, [job]).get(job.id), secret)
 
 
-def etag(job: Job, waiting: str | None) -> str:
-    """Return a job's ETag: its version, which counts every change that a reader can see of its row; and what it waits
-    for, which changes with the workers."""
-    return f'"{job.version}"' if waiting is None else f'"{job.version}-{crc32(waiting.encode()):x}"'
+def etag(shown: JobObject, version: int) -> str:
+    """Return a job's ETag: its version, which counts every change that a reader can see of its row; and what else
+    changes: what it waits for, with the workers, and whether it is overdue, with the clock."""
+    beside = [f"{crc32(shown.waiting.encode()):x}"] if shown.waiting is not None else []
+    beside += ["overdue"] if shown.overdue else []
+    return f'"{"-".join([str(version), *beside])}"'
 
 
 @dataclass(frozen=True)
@@ -233,7 +282,8 @@ def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         raise InvalidRequest((FieldError("/parent", message),))
     body = _whole(use, whole_body(sent, tenant, use), tenant)
     model = _base_model(use, body)
-    admitted, metadata, hook = _admitted(body, model, use)
+    admitted, notes = _admitted(body, model, use)
+    hook = notes.hook
     webhook, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
     new = NewJob(
         tenant=tenant,
@@ -241,8 +291,10 @@ def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         base_model=model.name,
         base_model_digest=model.digest,
         webhook=webhook,
-        metadata=metadata,
+        metadata=notes.metadata,
         memory_bytes=memory_needed(model, admitted.request.recipe),
+        case=notes.case,
+        priority=notes.priority,
         idempotency_key=idempotency_key,
         body_sha256=None if idempotency_key is None else _digest(sent),
     )
@@ -267,10 +319,18 @@ def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, 
     return continuing.going_on(body, parent, use.jobs.get(parent.job_id, tenant).request)
 
 
-def _admitted(
-    body: Mapping[str, Any], model: BaseModel, use: Services
-) -> tuple[Admitted, dict[str, str], JobWebhook | None]:
-    """The request of a body, its notes and its webhook.
+@dataclass(frozen=True)
+class Notes:
+    """The part of a submission that decides nothing of a run."""
+
+    metadata: dict[str, str]
+    case: Case
+    priority: Priority
+    hook: JobWebhook | None
+
+
+def _admitted(body: Mapping[str, Any], model: BaseModel, use: Services) -> tuple[Admitted, Notes]:
+    """The request of a body, and what comes with it.
 
     Raises:
         InvalidRequest: with every wrong value.
@@ -278,10 +338,12 @@ def _admitted(
     collected = Collected()
     admitted = collected.attempt(lambda: admit(body, model))
     metadata = collected.attempt(lambda: read(Metadata, body.get("metadata", {}), "/metadata"))
+    case = collected.attempt(lambda: read_case(body.get("case")))
+    priority = collected.attempt(lambda: read(Priority, body.get("priority", Priority.NORMAL), "/priority"))
     hook = collected.attempt(lambda: _webhook(body["webhook"], use)) if body.get("webhook") is not None else None
     if collected.errors:
         raise InvalidRequest(tuple(collected.errors))
-    return admitted, metadata, hook
+    return admitted, Notes(metadata, case, priority, hook)
 
 
 def _webhook(raw: Any, use: Services) -> JobWebhook:
@@ -315,8 +377,18 @@ def _base_model(use: Services, body: Mapping[str, Any]) -> BaseModel:
 
 def _matches(if_none_match: str, current: str) -> bool:
     """Weak comparison (RFC 9110, section 13.1.2)."""
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    tags = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
     return current in tags or "*" in tags
+
+
+def _is_version(if_match: str, version: int) -> bool:
+    """Whether a tag is of this version of the job's row, whatever it waited for then and whether it was overdue: no
+    change could undo that. Weak tags do not match (RFC 9110, section 13.1.1)."""
+    return any(tag == "*" or tag.strip('"').split("-")[0] == str(version) for tag in _tags(if_match))
+
+
+def _tags(header: str) -> Iterator[str]:
+    return (tag.strip() for tag in header.split(","))
 
 
 def _digest(sent: Mapping[str, Any]) -> str:

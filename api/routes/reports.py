@@ -22,7 +22,7 @@ from jobs.generators import Report
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
 PAGE = "report.html"
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The page carries its styles and pictures in itself; it may fetch nothing, run nothing and send nothing."""
 _TYPES = {
     ".png": "image/png",
@@ -30,7 +30,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
 }
-_MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+MINE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
 class ReportQuery(QueryInput):
@@ -78,7 +78,7 @@ def get_report(
             raise Problem("not_acceptable", "a report is given as application/json or text/html")
         name = PAGE if "html" in form else None
     answer = (
-        Response(orjson.dumps(report.report), headers=_MINE, media_type="application/json")
+        Response(orjson.dumps(report.report), headers=MINE, media_type="application/json")
         if name is None
         else report_file(use, report, name)
     )
@@ -97,5 +97,5 @@ def report_file(use: Services, report: Report, name: str) -> Response:
         raise Problem("not_found", f"this report has no file {name!r}; it has: {', '.join(sorted(report.files))}")
     suffix = name[name.rfind(".") :]
     media_type = _TYPES.get(suffix, "application/octet-stream")
-    headers = {**_MINE, "Content-Security-Policy": _PAGE_POLICY, "ETag": f'"{file.sha256}"'}
+    headers = {**MINE, "Content-Security-Policy": PAGE_POLICY, "ETag": f'"{file.sha256}"'}
     return Response(use.artifacts.read(report.prefix, file), headers=headers, media_type=media_type)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from sfd_core.json_values import faults
 
 T = TypeVar("T")
 
@@ -79,3 +82,17 @@ class PageQuery(QueryInput):
 
 
 JsonObject = dict[str, Any]
+
+
+def storable(text: str) -> str:
+    """Refuse what Postgres cannot hold: a NUL character or half of a surrogate pair."""
+    for _, wrong in faults(text):
+        raise ValueError(wrong)
+    return text
+
+
+def an_object(value: Any) -> Any:
+    """Refuse what is no JSON object: of a body that is checked member by member later."""
+    if not isinstance(value, Mapping):
+        raise ValueError("must be an object")
+    return value

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schemas.common import Input, JsonObject, Output, PageQuery
+from api.schemas.common import Input, JsonObject, Output, storable
+from api.schemas.finding import FindQuery
 from api.schemas.jobs import Forgotten
-from api.schemas.submission import storable
-from jobs.generators import Generator, GeneratorStatus
+from jobs.finding_generators import GeneratorStatus, WantedGenerators
+from jobs.generators import Generator
 from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import Name
 from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
@@ -110,10 +111,15 @@ class ReleaseRequest(Input):
     )
 
 
-class GeneratorsQuery(PageQuery):
-    """The generators that are asked for."""
+class GeneratorsQuery(FindQuery):
+    """The generators that are asked for. What is said of metadata, ticket and concepts is said of the generator's
+    job."""
 
     status: GeneratorStatus | None = Field(default=None, description="Only generators with this status.")
+
+    def wanted(self) -> WantedGenerators:
+        """Return what is asked for, whatever page."""
+        return WantedGenerators(**self.asked())
 
 
 class SamplesRequest(Input):

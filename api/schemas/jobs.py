@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
-from api.schemas.common import JsonObject, Output, PageQuery, QueryInput
-from api.schemas.submission import MAX_METADATA
+from api.schemas.case import CaseObject
+from api.schemas.common import JsonObject, Output, QueryInput
+from api.schemas.finding import FindQuery
 from jobs.events import Event
-from jobs.finding import ID_END, METADATA, TICKET, Wanted
+from jobs.finding import Wanted
 from jobs.job import Job
+from jobs.priorities import Priority
 from jobs.states import EventType, Phase, Status
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.evaluation.poor_base import warnings_about
@@ -160,6 +162,12 @@ class JobObject(Output):
     )
     metadata: dict[str, str]
     webhook: JobWebhookObject | None = Field(description="Its own webhook as it was submitted with it, if it was.")
+    case: CaseObject | None = Field(description="The request for removal that it answers; null where none was told.")
+    overdue: bool = Field(
+        description="Whether the case is due, no generator of the job is served (it passed, or was released), and the "
+        "job was not cancelled."
+    )
+    priority: Priority = Field(description="Which of the tenant's jobs goes first.")
     links: JobLinks
 
     @classmethod
@@ -202,6 +210,9 @@ class JobObject(Output):
             warnings=warnings_of(job, model),
             metadata=dict(job.metadata),
             webhook=None if job.webhook is None else JobWebhookObject(**job.webhook, secret=secret),
+            case=CaseObject.of(job.case),
+            overdue=job.overdue(datetime.now(UTC)),
+            priority=job.priority,
             links=JobLinks(
                 self=path,
                 events=f"{path}/events",
@@ -232,52 +243,26 @@ class EventObject(Output):
         )
 
 
-class JobsQuery(PageQuery):
+def _only_true(asked: bool) -> bool:
+    if not asked:
+        raise ValueError("must be true, or left out for all jobs")
+    return asked
+
+
+class JobsQuery(FindQuery):
     """The jobs that are asked for."""
 
     status: Status | None = Field(default=None, description="Only jobs with this status.")
-    base_model: Annotated[str | None, Field(max_length=200)] = Field(
-        default=None, description="Only jobs of this base model."
+    overdue: Annotated[bool, AfterValidator(_only_true), WithJsonSchema({"type": "boolean", "const": True})] | None = (
+        Field(default=None, description="Only jobs that are overdue, earliest due first.")
     )
-    verdict: Verdict | None = Field(default=None, description="Only jobs that ended with this verdict.")
-    concept: Annotated[str | None, Field(max_length=200)] = Field(
-        default=None, description="Only jobs that forget this concept."
+    due_before: AwareDatetime | None = Field(
+        default=None, description="Only jobs whose case is due before this time, earliest first."
     )
-    created_after: AwareDatetime | None = Field(default=None, description="Only jobs submitted at this time or later.")
-    created_before: AwareDatetime | None = Field(default=None, description="Only jobs submitted before this time.")
-    id: Annotated[str | None, Field(min_length=ID_END, max_length=36)] = Field(
-        default=None, description="Only the job of this id, or those whose id ends in it."
-    )
-    _metadata: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _take_metadata(cls, query: Any, read: ModelWrapValidatorHandler[JobsQuery]) -> JobsQuery:
-        """Every ``metadata.KEY`` is a parameter, and no other is that is not known."""
-        given = dict(query)
-        metadata = {key: given.pop(key) for key in list(given) if key.startswith(METADATA) and key != METADATA}
-        made = read(given)
-        if twice := [key for key, value in metadata.items() if not isinstance(value, str)]:
-            raise ValueError(f"{', '.join(twice)} must be given once")
-        if len(metadata) > MAX_METADATA:
-            raise ValueError(f"{len(metadata)} keys of metadata are asked for; a job has at most {MAX_METADATA}")
-        made._metadata = {key.removeprefix(METADATA): value for key, value in metadata.items()}
-        return made
 
     def wanted(self) -> Wanted:
         """Return what is asked for, whatever page."""
-        own = self.model_dump(exclude={"limit", "after"})
-        return Wanted(metadata=self._metadata, **own)
-
-
-METADATA_PARAMETER: dict[str, Any] = {
-    "name": f"{METADATA}{TICKET}",
-    "in": "query",
-    "required": False,
-    "schema": {"type": "string", "title": "Metadata.Ticket"},
-    "description": "Only jobs with this ticket in their metadata. Likewise with any other key: `metadata.KEY`.",
-}
-"""How the document shows what :class:`JobsQuery` takes of metadata: a parameter has one name there."""
+        return Wanted(**self.asked())
 
 
 class EventsQuery(QueryInput):

@@ -19,11 +19,13 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from api.schemas.case import CaseBody
+from api.schemas.common import an_object
+from jobs.priorities import Priority
 from jobs.webhooks import FINISHED, TOLD, named_events
 from sfd_core.evaluation.criteria import CRITERIA
 from sfd_core.evaluation.probe import ProbeSpec
 from sfd_core.evaluation.probes import KINDS, PROBES
-from sfd_core.json_values import faults
 from sfd_core.request.concepts import Budget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.reading import Text, known_fields_only
@@ -32,13 +34,6 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 from telling.addresses import MAX_URL
 
 MAX_METADATA = 16
-
-
-def storable(text: str) -> str:
-    """Refuse what Postgres cannot hold: a NUL character or half of a surrogate pair."""
-    for _, wrong in faults(text):
-        raise ValueError(wrong)
-    return text
 
 
 Key = Annotated[str, Field(min_length=1, max_length=100)]
@@ -139,18 +134,20 @@ class Submission(UnlearningRequest):
     evaluation: Annotated[EvaluationPlan, _NamedProbes()] = field(default_factory=EvaluationPlan)
     metadata: Annotated[
         Metadata,
-        Field(description="Your own notes, given back as they are.", examples=[{"ticket": "T-123"}]),
+        Field(description="Your own notes, given back as they are.", examples=[{"team": "trust-and-safety"}]),
     ] = field(default_factory=dict)
     webhook: Annotated[
         JobWebhook | None,
         Field(description="Told of this job. The secret that it signs with is in the answer, this once."),
     ] = None
-
-
-def _object(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise ValueError("must be an object")
-    return value
+    case: Annotated[CaseBody | None, Field(description="The request for removal that it answers.")] = None
+    priority: Annotated[
+        Priority,
+        Field(
+            description="Which of your jobs goes first: an urgent one before a normal one and that before a low one, "
+            "unless the lower has waited seven days longer. Between tenants it changes nothing.",
+        ),
+    ] = Priority.NORMAL
 
 
 class Changes(BaseModel):
@@ -166,6 +163,6 @@ class Changes(BaseModel):
     )
 
 
-Body = Annotated[Mapping[str, Any], PlainValidator(_object, json_schema_input_type=Submission | Changes)]
+Body = Annotated[Mapping[str, Any], PlainValidator(an_object, json_schema_input_type=Submission | Changes)]
 """A body as it came, in the schema a :class:`Submission` or :class:`Changes`: admission reads it, once and with every
 mistake."""

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from api.schemas.common import Input, Output, PageQuery
-from api.schemas.submission import storable
+from api.schemas.common import Input, Output, PageQuery, storable
 from jobs.deliveries import Delivery, DeliveryStatus
 from jobs.states import EventType
 from jobs.webhooks import ENDS, FINISHED, MOST_OVERLAP, TOLD, DisabledBecause, Webhook, named_events

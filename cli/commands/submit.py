@@ -8,21 +8,28 @@ import typer
 
 from cli.connection import client_of
 from cli.job_request import (
+    BasisOption,
     ChangeOption,
     ColumnOption,
+    DueOption,
     FileOption,
     ForgetOption,
     ImagesOption,
     LikeOption,
     MetadataOption,
+    NoteOption,
     Options,
     OutsideOption,
+    PriorityOption,
     ProbeOption,
     PromptsOption,
+    ReceivedOption,
     RecipeOption,
+    RequesterOption,
     RetainOption,
     SecondsOption,
     ThresholdOption,
+    TicketOption,
     UntilOption,
     WebhookOption,
     WordsOption,
@@ -56,6 +63,13 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the request and print what the job would take; submit nothing.")
     ] = False,
+    ticket: TicketOption = None,
+    requester: RequesterOption = None,
+    received: ReceivedOption = None,
+    due: DueOption = None,
+    basis: BasisOption = None,
+    note: NoteOption = None,
+    priority: PriorityOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end; exit 1 unless the verdict is pass.")
     ] = False,
@@ -82,6 +96,13 @@ def submit(
         webhook,
         like,
         change,
+        ticket,
+        requester,
+        received,
+        due,
+        basis,
+        note,
+        priority,
     ).request()
 
     from cli.commands.watch import finish, follow_or_leave

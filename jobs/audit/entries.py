@@ -25,6 +25,7 @@ class Action(StrEnum):
 
     JOB_SUBMIT = "job.submit"
     JOB_CANCEL = "job.cancel"
+    JOB_CORRECT = "job.correct"
     JOB_RETRY = "job.retry"
     GENERATOR_PUBLISH = "generator.publish"
     GENERATOR_RELEASE = "generator.release"

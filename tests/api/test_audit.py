@@ -32,6 +32,7 @@ SAMPLES = "/v1/generators/{generator_id}/samples"
 HOOKS, HOOK = "/v1/webhooks", "/v1/webhooks/{webhook_id}"
 SENT: dict[str, Any] = {
     "/v1/jobs": body(),
+    "/v1/jobs/{job_id}": {"case": {"ticket": "T-1"}},
     "/v1/estimates": body(),
     "/parts/estimate": body(),
     SAMPLES: {"concept": "Sneaker", "n": 2, "format": "json", "seed": 5},
@@ -45,6 +46,7 @@ WRITE: dict[tuple[str, str], Action] = {
     ("POST", "/v1/jobs"): Action.JOB_SUBMIT,
     ("POST", "/v1/jobs/{job_id}/cancel"): Action.JOB_CANCEL,
     ("POST", "/v1/jobs/{job_id}/retry"): Action.JOB_RETRY,
+    ("PATCH", "/v1/jobs/{job_id}"): Action.JOB_CORRECT,
     ("GET", "/v1/jobs/{job_id}/report"): Action.REPORT_DOWNLOAD,
     ("GET", "/v1/generators/{generator_id}/archive"): Action.GENERATOR_DOWNLOAD,
     ("POST", SAMPLES): Action.GENERATOR_SAMPLE,

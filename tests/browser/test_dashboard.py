@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,14 @@ def test_a_new_job(service: Service, page: Page) -> None:
     page.get_by_label("Relearning attack").check()
     page.get_by_label("Concept inversion").check()
     page.get_by_label("Ticket").fill("T-7")
+    page.get_by_label("Due").fill("2020-02-01T17:00")
+    page.get_by_label("Priority").select_option("Urgent")
+    page.get_by_text("Who asked, when and why").click()
+    page.get_by_label("Requested by").fill("Ada & Co")
+    page.get_by_label("Received").fill("2020-02-02T09:00")
+    page.get_by_role("button", name="Submit job").click()
+    expect(page.get_by_label("Due")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Received").fill("2020-01-02T09:00")
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url(re.compile(r"/jobs/job_"))
     job = service.store.get(page.url.rsplit("/", 1)[1])
@@ -118,11 +127,14 @@ def test_a_new_job(service: Service, page: Page) -> None:
         {"concept": "T-shirt", "override": {"random": True}},
     ]
     assert job.request["budget"] == {"images": 1280, "seconds": 90.5, "until": "pass"}
-    assert job.metadata == {"ticket": "T-7"}
+    assert (job.case.ticket, job.case.requester, job.priority) == ("T-7", "Ada & Co", "urgent")
+    assert job.case.due_at == datetime(2020, 2, 1, 17).astimezone()
     assert job.request["thresholds"]["frechet_distance_ratio"] == 3.5
     assert job.request["evaluation"]["probes"] == ["relearning", "concept_inversion"]
     asked = page.locator("section", has=page.get_by_role("heading", name="Request"))
     expect(asked).to_contain_text("Largest allowed Fréchet ratio3.5")
+    expect(asked).to_contain_text("TicketT-7")
+    expect(page.locator(".facts").first).to_contain_text("overdue")
     expect(asked).to_contain_text("Relearning attack (fine-tuning), Concept inversion (adversarial embedding)")
 
 
@@ -132,8 +144,9 @@ def test_fields_of_a_row_are_level_however_long_their_labels(service: Service, p
     page.goto(f"{service.url}/jobs/new")
     page.get_by_text("Thresholds, evaluation and seed").click()
     tops = page.evaluate(
-        """() => [...document.querySelectorAll('.field-row > .field:not([hidden])')].map((field) => [
-          ...[field, field.querySelector('input')].map((each) => Math.round(each.getBoundingClientRect().top))
+        """() => [...document.querySelectorAll('.field-row > .field')]
+          .filter((field) => field.checkVisibility()).map((field) => [
+          ...[field, field.querySelector('input, select')].map((each) => Math.round(each.getBoundingClientRect().top))
         ])"""
     )
     assert len(tops) > 8
@@ -330,7 +343,8 @@ def test_pages_fit_and_can_be_read(service: Service, browser: Browser, tmp_path:
     released = published(service, tmp_path, "fail")
     service.http.post(f"/v1/generators/{released}/release", json={"reason": "reviewed by hand " + "x" * 300})
     job_id = service.http.get(f"/v1/generators/{withheld}").json()["job"]
-    pages = ["/", f"/jobs/{job_id}", "/jobs/new", "/generators", "/docs", "/nope"]
+    submitted(service, case={"ticket": "T" * 100, "due_at": "2020-01-01T00:00:00Z"}, priority="urgent")
+    pages = ["/", "/?overdue=yes", f"/jobs/{job_id}", "/jobs/new", "/generators", "/docs", "/nope"]
     pages += [f"/generators/{each}" for each in (generator_id, withheld, released)]
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,75 @@ def test_jobs_are_found_by_what_they_were_submitted_with(run: Command, lethe: Le
     assert [job.id for job in lethe.jobs(created_after=first.created_at, metadata={"ticket": "T-1"})] == [first.id]
 
 
+def test_a_case_and_a_priority(run: Command, lethe: Lethe) -> None:
+    case = ("--ticket", "T-[1]", "--requester", "Ada", "--received", "2026-11-01T09:30:00+01:00", "--due", "2020-02-01")
+    refused = run(*SUBMIT, *case, "--priority", "now")
+    assert refused.exit_code == 2
+    pointers = [line.partition(":")[0].strip() for line in refused.stderr.splitlines()[1:]]
+    assert pointers == ["/case/due_at", "/priority"]
+    case = (*case[:4], "--received", "2020-01-01", *case[6:], "--basis", "GDPR Art. 17", "--note", "x")
+    assert run(*SUBMIT, *case, "--priority", "urgent").exit_code == 0
+    (job,) = lethe.jobs()
+    assert job.case is not None
+    assert (job.case.ticket, job.case.basis, job.priority, job.overdue) == ("T-[1]", "GDPR Art. 17", "urgent", True)
+    end_of_day = datetime(2020, 2, 1, 23, 59, 59).astimezone()
+    assert (job.case.received_at, job.case.due_at) == (datetime(2020, 1, 1).astimezone(), end_of_day)
+    run(*SUBMIT)
+
+    def found(*options: str) -> list[str]:
+        return [json.loads(line)["id"] for line in run("jobs", "--json", *options).stdout.splitlines()]
+
+    assert found("--ticket", "T-[1]") == found("--overdue") == found("--due-before", "2020-02-02") == [job.id]
+    assert found("--due-before", "2020-02-01") == found("--ticket", "T-2") == []
+    (row,) = [line for line in run("jobs", COLUMNS="200").stdout.splitlines() if job.id in line]
+    for said in ("queued, urgent", "T-[1]", "2020-02-0", ", overdue"):
+        assert said in row
+    corrected = lethe.correct_case(job.id, {"due_at": "2199-01-01T00:00:00Z", "note": None})
+    assert corrected.case is not None
+    assert (corrected.case.note, corrected.case.ticket, corrected.overdue) == (None, "T-[1]", False)
+    assert lethe.correct_case(job.id, None).case is None
+
+
+def test_a_decision(api: Service, run: Command, lethe: Lethe, tmp_path: Path) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400, case={"ticket": "T-[7]"}, priority="low")
+    early = run("decision", job.id)
+    assert (early.exit_code, early.stdout) == (2, "")
+    assert "ask again in 60 s" in early.stderr
+    publish(api, claim(api.store, job.id), "fail")
+    page = tmp_path / "decision.html"
+    result = run("decision", job.id, "--html", str(page))
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "ticket: T-[7]"
+    assert any(line.startswith("outcome: fail. Not passed.") for line in lines)
+    assert any(line.startswith("record: sha256 ") and line.endswith("signed by nobody") for line in lines)
+    assert page.read_text().startswith("<!doctype html>")
+    assert json.loads(run("decision", job.id, "--json").stdout)["outcome"] == "fail"
+
+
+def test_generators(api: Service, run: Command, lethe: Lethe) -> None:
+    made = []
+    for ticket, verdict in (("T-1", "pass"), ("T-2", "fail")):
+        job = lethe.submit(
+            "fashion", {"Sneaker": "Sandal"}, images=6400, case={"ticket": ticket}, metadata={"a": ticket}
+        )
+        made.append(publish(api, claim(api.store, job.id), verdict).generator_id)
+
+    def found(*options: str) -> list[str]:
+        return [json.loads(line)["id"] for line in run("generators", "list", "--json", *options).stdout.splitlines()]
+
+    assert found() == made[::-1]
+    assert found("--ticket", "T-1") == found("--verdict", "pass") == found("--status", "published") == [made[0]]
+    assert found("--metadata", "a=T-2") == found("--id", str(made[1])[-8:]) == [made[1]]
+    assert found("--concept", "Bag") == found("--base", "emoji") == found("--created-before", "2020-01-01") == []
+    assert found("--concept", "Sneaker", "--created-after", "2020-01-01", "-n", "1") == [made[1]]
+    assert str(made[0]) in run("generators", "list").stdout
+    shown = run("generators", "show", str(made[1])).stdout
+    assert shown.startswith(f"{made[1]}: withheld, verdict fail")
+    assert json.loads(run("generators", "show", str(made[0]), "--json").stdout)["id"] == made[0]
+    assert [each.id for each in lethe.generators(ticket="T-2")] == [made[1]]
+
+
 def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
     result = run(*SUBMIT)
     (job,) = lethe.jobs()
@@ -147,6 +217,9 @@ def test_submit_says_how_to_go_on(run: Command, lethe: Lethe) -> None:
         ((*SUBMIT, "--metadata", "a=1", "--metadata", "a=2"), "'a' is given twice"),
         (("jobs", "--metadata", "T-1"), "must be written like ticket=T-123"),
         (("jobs", "--created-after", "yesterday"), "--created-after"),
+        ((*SUBMIT, "--due", "soon"), "is no time such as 2026-12-01"),
+        (("jobs", "--due-before", "soon"), "is no time such as 2026-12-01"),
+        (("generators", "list", "--metadata", "T-1"), "must be written like ticket=T-123"),
         (("wach", "job_1"), "No such command 'wach'"),
         (("sample", "nowhere", "--concept", "Bag"), "is no folder"),
         (("jobs", "-n", "0"), "-n"),

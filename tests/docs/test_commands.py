@@ -22,6 +22,7 @@ BESIDE_THE_SERVICE = (
     "docs/base-models.md",
     "docs/audit.md",
     "docs/webhooks.md",
+    "docs/takedown.md",
 )
 IN_AN_ARCHIVE = ("docs/record.md",)
 

@@ -12,14 +12,19 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, select, text
 
 from jobs import wall
+from jobs.case import NO_CASE, Case
 from jobs.database import downgrade, migrate
+from jobs.errors import BadCursor, JobNotFound
 from jobs.finding import Wanted, label
+from jobs.finding_generators import WantedGenerators
+from jobs.generators import Generator, GeneratorStore
 from jobs.ids import first_id, new_id
 from jobs.job import Job
+from jobs.paging import cursor
 from jobs.schema import job_labels, jobs
 from jobs.states import Status
 from jobs.store import JobStore
-from tests.store.making import claimed, new_job, publication
+from tests.store.making import DIVERGED, claimed, new_job, publication
 
 
 def submitted(store: JobStore, tenant: str = "acme", concepts: tuple[str, ...] = ("Sneaker",), **metadata: str) -> Job:
@@ -118,6 +123,117 @@ def test_by_the_end_of_an_id_and_by_text(store: JobStore) -> None:
     assert found(store, id="x" + part) == found(store, id=part[:-1]) == found(store, id=part[-5:]) == []
     assert found(store, id="%" + part[-5:]) == found(store, id="\0" * 6) == []
     assert found(store, text="T-77") == [concept.id, ticket.id]
+
+
+DUE = datetime(2020, 1, 1, tzinfo=UTC)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def due(store: JobStore, at: datetime | None = DUE, ticket: str | None = None) -> Job:
+    return store.create(dataclasses.replace(new_job(), case=Case(ticket=ticket, due_at=at)))[0]
+
+
+def test_by_the_ticket_of_its_case_also_once_it_is_corrected(store: JobStore, engine: Engine) -> None:
+    job, other = due(store, ticket="T-1"), due(store, ticket="T-10")
+    submitted(store, ticket="T-1")
+    assert found(store, ticket="T-1") == [job.id]
+    assert found(store, text="T-10") == [other.id]
+    walled = JobStore(wall.behind(engine, wall.NOBODY))  # whose role deletes nothing
+    corrected = walled.correct(job.id, "acme", lambda job: dataclasses.replace(job.case, ticket="T-2"))
+    assert (corrected.case, corrected.version) == (Case(ticket="T-2", due_at=DUE), job.version + 1)
+    assert found(store, ticket="T-1") == []
+    assert found(store, ticket="T-2") == found(store, text="T-2") == [job.id]
+    assert store.events(job.id)[-1].data == {"fields": ["ticket"]}
+    assert walled.correct(job.id, "acme", lambda job: job.case) == corrected
+    assert walled.correct(job.id, "acme", lambda job: NO_CASE).due_at is None
+    assert found(store, ticket="T-2") == []
+    with pytest.raises(JobNotFound):
+        walled.correct(job.id, "other", lambda job: job.case)
+
+
+def brought(store: JobStore, generators: GeneratorStore, to: str) -> Job:
+    """A job that is due, in a status, or with a verdict, or with one that did not pass and was released."""
+    job = due(store)
+    if to in ("queued", "cancelled"):
+        return job if to == "queued" else store.request_cancel(job.id)
+    attempt = claimed(store, job).attempt
+    if to == "failed":
+        return store.give_up(job.id, attempt, DIVERGED, 3)
+    if to == "cancelling":
+        return store.request_cancel(job.id)
+    if to in ("pass", "fail", "inconclusive", "released"):
+        made = store.publish(job.id, attempt, publication("fail" if to == "released" else to)).generator_id
+        if to == "released":
+            assert made is not None
+            generators.release(made, "acme", {"by": "x", "reason": "y", "at": "z"}, "record")
+    return store.get(job.id)
+
+
+def test_what_is_overdue(store: JobStore, generators: GeneratorStore) -> None:
+    """Until a generator is served, or nobody wants one any more; the list and the job agree."""
+    states = ("queued", "running", "cancelling", "failed", "fail", "inconclusive", "pass", "released", "cancelled")
+    jobs_of = {state: brought(store, generators, state) for state in states}
+    due(store, LATER)
+    due(store, None)
+    expected = [jobs_of[state].id for state in states[:6]]
+    assert found(store, overdue=True) == expected
+    now = datetime.now(UTC)
+    assert [job.id for job in store.list("acme", limit=100).data if job.overdue(now)][::-1] == expected
+    assert {job.due_at for job in jobs_of.values()} == {DUE}
+    assert found(store, "other", overdue=True) == []
+    store.retry(jobs_of["cancelled"].id)
+    assert jobs_of["cancelled"].id in found(store, overdue=True)
+    store.correct(jobs_of["pass"].id, None, lambda job: dataclasses.replace(job.case, note="x"))
+    assert jobs_of["pass"].id not in found(store, overdue=True)
+
+
+def test_what_is_due_comes_by_its_time_page_by_page(store: JobStore) -> None:
+    made = [due(store, DUE + timedelta(days=days)) for days in (3, 1, 2, 1, 4)]
+    by_time = [made[i].id for i in (1, 3, 2, 0, 4)]
+    assert found(store, due_before=LATER) == found(store, overdue=True) == by_time
+    assert found(store, due_before=DUE + timedelta(days=3)) == by_time[:3]
+    for wanted in (Wanted(overdue=True), Wanted(due_before=LATER)):
+        seen: list[str] = []
+        after = None
+        for _ in range(3):
+            page = store.list("acme", wanted, 2, after)
+            seen += [job.id for job in page.data]
+            after = page.next
+        assert (seen, after) == (by_time, None)
+    by_id = store.list("acme", limit=1).next
+    for wrong in (by_id, cursor(made[0].id, DUE.replace(tzinfo=None)), cursor("gen_" + "0" * 32, DUE)):
+        with pytest.raises(BadCursor):
+            store.list("acme", Wanted(overdue=True), after=wrong)
+    with pytest.raises(BadCursor):
+        store.list("acme", after=cursor(made[0].id, DUE))
+
+
+def test_generators_are_found_as_their_jobs_are(store: JobStore, generators: GeneratorStore) -> None:
+    def made(verdict: str, ticket: str, concept: str, base_model: str = "fashion", tenant: str = "acme") -> Generator:
+        new = new_job(tenant, base_model, case=Case(ticket=ticket), metadata={"ticket": f"meta-{ticket}"})
+        forget = [{"concept": concept, "override": "Sandal"}]
+        job = store.create(dataclasses.replace(new, request={**new.request, "forget": forget}))[0]
+        store.publish(job.id, claimed(store, job).attempt, publication(verdict))
+        generator = generators.for_job(job.id)
+        assert generator is not None
+        return generator
+
+    first, second = made("pass", "T-1", "Bag"), made("fail", "T-2", "Coat", "emoji")
+    made("pass", "T-1", "Bag", tenant="other")
+
+    def found(**wanted: Any) -> list[str]:
+        return [each.id for each in generators.list("acme", WantedGenerators(**wanted), 100).data]
+
+    assert found() == [second.id, first.id]
+    assert (
+        found(ticket="T-1") == found(concept="Bag") == found(verdict="pass") == found(status="published") == [first.id]
+    )
+    assert found(base_model="emoji") == found(metadata={"ticket": "meta-T-2"}) == found(text="meta-T-2") == [second.id]
+    assert found(text="T-1") == found(text="Bag") == found(text=first.id[-8:]) == found(id=first.id) == [first.id]
+    assert found(id="x" + first.id[-8:]) == found(id=first.id[-5:]) == found(id="\0" * 6) == found(text="T") == []
+    assert found(created_after=second.created_at) == [second.id]
+    assert found(created_before=second.created_at, text="T-1") == [first.id]
+    assert found(ticket="T-1", concept="Coat") == found(verdict="fail", base_model="fashion") == []
 
 
 def test_all_of_it_must_be_so(store: JobStore) -> None:

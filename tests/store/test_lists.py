@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from jobs.errors import BadCursor, GeneratorNotFound, JobNotFound, ReportNotReady
 from jobs.finding import Wanted
+from jobs.finding_generators import WantedGenerators
 from jobs.generators import GeneratorStore
 from jobs.paging import Page
 from jobs.states import Status
@@ -151,12 +152,12 @@ def test_generators(store: JobStore, generators: GeneratorStore) -> None:
         job = claimed(store).job
         made.append(store.publish(job.id, 1, publication(verdict)).generator_id)
     first, withheld, last = made
-    assert [g.id for g in generators.list("acme").data] == [last, first]
-    assert [g.id for g in generators.list("acme", status=None).data] == [last, withheld, first]
-    assert [g.id for g in generators.list("acme", status="withheld").data] == [withheld]
-    page = generators.list("acme", limit=1)
+    assert [g.id for g in generators.list("acme", WantedGenerators("published")).data] == [last, first]
+    assert [g.id for g in generators.list("acme").data] == [last, withheld, first]
+    assert [g.id for g in generators.list("acme", WantedGenerators(status="withheld")).data] == [withheld]
+    page = generators.list("acme", WantedGenerators("published"), limit=1)
     assert page.has_more
-    assert [g.id for g in generators.list("acme", limit=1, after=page.next).data] == [first]
+    assert [g.id for g in generators.list("acme", WantedGenerators("published"), 1, page.next).data] == [first]
     assert generators.list("other").data == ()
 
 

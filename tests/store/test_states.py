@@ -28,7 +28,8 @@ def test_states_and_phases_by_name() -> None:
 
 def test_events_by_name() -> None:
     moves = {"queued", "started", "released", "lost", "retried", "cancelling", "cancelled", "failed", "succeeded"}
-    assert set(EventType) == {f"job.{name}" for name in moves | {"phase", "progress", "metrics", "checkpoint"}}
+    others = moves | {"phase", "progress", "metrics", "checkpoint", "corrected"}
+    assert set(EventType) == {f"job.{name}" for name in others}
     assert all(event == f"job.{event.name.lower()}" for event in EventType)
 
 

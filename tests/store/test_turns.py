@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
+import re
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, select, text, update
 
 from jobs import tenants, turns
+from jobs.priorities import Priority
 from jobs.schema import jobs
 from jobs.states import Status
-from jobs.store import Claim, JobStore
-from tests.store.making import LEASE, at_once, created, in_state, publication
+from jobs.store import Claim, Job, JobStore
+from tests.store.making import LEASE, at_once, created, in_state, new_job, publication
 
 MANY = 1000
 
@@ -69,6 +74,97 @@ def test_fewest_running_then_oldest(store: JobStore) -> None:
 def test_a_tenants_own_jobs_run_by_age(store: JobStore) -> None:
     ids = [created(store).id for _ in range(4)]
     assert [claim.job.id for i in range(4) if (claim := store.claim(None, f"w{i}", LEASE))] == ids
+
+
+def asked(store: JobStore, tenant: str, priority: str) -> Job:
+    """A job of this priority that waits."""
+    return store.create(dataclasses.replace(new_job(tenant), priority=Priority(priority)))[0]
+
+
+def test_of_its_own_jobs_a_tenant_has_the_urgent_first(store: JobStore) -> None:
+    ids = {(p, i): asked(store, "a", p).id for i in range(2) for p in ("low", "normal", "urgent")}
+    order = [(p, i) for p in ("urgent", "normal", "low") for i in range(2)]
+    claims = [claim(store, f"worker-{i}") for i in range(6)]
+    assert [each.job.id for each in claims if each is not None] == [ids[each] for each in order]
+
+
+def test_calling_everything_urgent_takes_nothing_from_others(store: JobStore) -> None:
+    """Nor is whoever calls everything low passed over."""
+    for tenant, priority in (("quiet", "low"), ("loud", "urgent")):
+        for _ in range(3):
+            asked(store, tenant, priority)
+    assert tenants_claimed(store, 6) == ["quiet", "loud"] * 3
+
+
+LEVEL = {"urgent": 0, "normal": 1, "low": 2}
+
+
+def first_by_the_rule(waiting: Sequence[Job], running: Sequence[Job]) -> str:
+    """The rule as docs/operations.md says it, over everything that waits and runs; nothing of it is shared."""
+    tenant = min(
+        {job.tenant for job in waiting},
+        key=lambda name: (
+            sum(job.tenant == name for job in running),
+            min(job.id for job in waiting if job.tenant == name),
+        ),
+    )
+    own = [job for job in waiting if job.tenant == tenant]
+    return min(own, key=lambda job: (job.created_at.timestamp() + LEVEL[job.priority] * 7 * 86400, job.id)).id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rule_against_another_writing_of_it(store: JobStore, engine: Engine, seed: int) -> None:
+    """Jobs of three tenants, submitted over weeks, which come, run and end in any order."""
+    draw = random.Random(seed)
+    at = datetime.now(UTC) - timedelta(days=60)
+    waiting: list[Job] = []
+    with engine.begin() as connection:
+        for _ in range(30):
+            job = asked(store, draw.choice("aabc"), draw.choice(list(LEVEL)))
+            at += timedelta(hours=draw.choice((1, 20, 60)))
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(created_at=at))
+            waiting.append(dataclasses.replace(job, created_at=at))
+    running: list[Job] = []
+    while waiting:
+        expected = first_by_the_rule(waiting, running)
+        taken = claim(store, f"worker-{len(waiting)}")
+        assert taken is not None
+        assert taken.job.id == expected
+        running += [job for job in waiting if job.id == expected]
+        waiting = [job for job in waiting if job.id != expected]
+        for job in draw.sample(running, min(len(running), draw.choice((0, 1, 1, 2)))):
+            store.publish(job.id, 1, publication())
+            running.remove(job)
+
+
+@pytest.mark.parametrize("behind", [timedelta(0), timedelta(days=365)], ids=["no priorities", "no ageing"])
+def test_control_without_priorities_or_ageing_the_rule_is_broken(
+    store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch, behind: timedelta
+) -> None:
+    monkeypatch.setattr(turns, "BEHIND", {priority: LEVEL[priority] * behind for priority in Priority})
+    with pytest.raises(AssertionError):
+        test_the_rule_against_another_writing_of_it(store, engine, 0)
+
+
+def test_a_turn_reads_one_job_of_each_priority(engine: Engine) -> None:
+    """However many wait, and where all of one priority are older than all others."""
+    with engine.begin() as connection:
+        for priority in Priority:
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request, priority) "
+                    "SELECT 'job_' || md5(:priority || i), 'acme', 'queued', 'fashion', 'sha256:0', '{}', :priority "
+                    "FROM generate_series(1, 3000) AS i"
+                ),
+                {"priority": str(priority)},
+            )
+        connection.execute(text("ANALYZE jobs"))
+        query = turns._first_of("acme", jobs.c.status == str(Status.QUEUED))
+        compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params).scalars().all()
+    read = [int(found) for line in plan if "Scan" in line for found in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(found) for line in plan for found in re.findall(r"Rows Removed by Filter: (\d+)", line)]
+    assert sum(read) + sum(removed) <= 12, "\n".join(plan)
 
 
 def test_a_job_that_ended_counts_no_more(store: JobStore) -> None:

@@ -25,8 +25,8 @@ Connect Convert Copy Corrupt Count Cut Decide Declare Decode Delete Deliver Desc
 Encode End Estimate Evaluate Expect Extend Extract Fail Fetch Fill Find Follow Forget Freeze Give Guess Have Hold
 Import Invert Judge Keep Kill Lead Leave Let List Load Lock Look Make Measure Move Name Note Observe Open Pick Plan
 Print Publish Put Queue Raise Read Recompute Refuse Release Remove Render Renew Repeat Replace Resize Resolve Retry
-Return Revoke Run Sample Save Say Seal Search Send Serve Shape Shift Shorten Show Sign Sleep Split Start Stop Store
-Submit Take Teach Tell Tie Time Train Try Turn Unlearn Update Verify Wait Wake Watch Write Yield
+Return Revoke Run Sample Save Say Seal Search Select Send Serve Shape Shift Shorten Show Sign Sleep Split Start Stop
+Store Submit Take Teach Tell Tie Time Train Try Turn Unlearn Update Verify Wait Wake Watch Write Yield
 """
 NO_NOUNS = {"Is", "How", "What", "Whether"}
 

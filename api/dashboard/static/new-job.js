@@ -102,8 +102,11 @@ function body() {
     if (field.closest("[hidden]")) continue;
     const [, group, name] = field.dataset.pointer.split("/");
     const text = field.value.trim();
-    if (field.dataset.kind === "ticket") {
-      if (text) made.metadata = { ticket: text };
+    if (field.dataset.kind === "text") {
+      if (text) (made[group] ??= {})[name] = text;
+    } else if (field.dataset.kind === "time") {
+      // As this browser's clock reads it; the API takes no time without its offset.
+      if (text) (made[group] ??= {})[name] = new Date(text).toISOString();
     } else if (field.dataset.kind === "flag") {
       (made[group] ??= {})[name] = field.checked;
     } else if (field.dataset.kind === "lines") {
