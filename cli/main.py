@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from cli.commands import (
     audit,
+    bench,
     cancel,
     demo,
     evaluate,
@@ -84,6 +85,7 @@ app.command()(jobs.jobs)
 app.command()(cancel.cancel)
 app.command()(report.report)
 app.command()(evaluate.evaluate)
+app.command()(bench.bench)
 app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
