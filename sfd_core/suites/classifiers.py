@@ -47,14 +47,14 @@ def labels_of(folder: Path, faults: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a classifier saw: in each image the label that it gives the most. ``digest``: of the classifier."""
+    """The labels that a classifier saw: in each image the likeliest. ``digest``: of the classifier."""
 
     labels: NDArray[np.str_]
     digest: str
 
 
 def seen_by(folder: Path, given: Given, shown: Shown) -> Seen:
-    """Classify every image that is shown.
+    """Judge every image that is shown.
 
     Raises:
         ModelRefused: for a folder that is no classifier.

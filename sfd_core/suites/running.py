@@ -20,7 +20,7 @@ RESULT, PAGE = "result.json", "result.html"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is asked for. ``steps``: of a stock pipeline; ``limit``: images of a trial, which is no result."""
+    """The wishes of a run. ``steps``: of a stock pipeline; ``limit``: images of a trial, which is no result."""
 
     generator: Path
     out: Path

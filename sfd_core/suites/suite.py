@@ -47,7 +47,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Given:
-    """What a user gives: the folders of data and weights, the names that should be forgotten, and the device."""
+    """The folders and names that a user gives: those of data and weights, what should be forgotten, and the device."""
 
     data: Path
     weights: Path
