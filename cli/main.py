@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from cli.commands import (
     advise,
     audit,
+    bench,
     cancel,
     decision,
     demo,
@@ -90,6 +91,7 @@ app.command()(report.report)
 app.command()(advise.advise)
 app.command()(decision.decision)
 app.command()(evaluate.evaluate)
+app.command()(bench.bench)
 app.command()(release.release)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)

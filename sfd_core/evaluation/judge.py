@@ -21,6 +21,7 @@ from sfd_core.base_model.config_checks import check_sizes
 from sfd_core.base_model.configs import CONFIG, read_config
 from sfd_core.base_model.libraries import known_fields, load_known
 from sfd_core.base_model.manifest import BaseModel, JudgeInfo
+from sfd_core.base_model.manifest_parts import ImageFormat
 from sfd_core.base_model.safe_files import check_header, without_storage
 from sfd_core.errors import ModelRefused
 from sfd_core.evaluation.preprocessing import Preprocessing, read_preprocessing
@@ -80,7 +81,17 @@ class ImageJudge:
         """
         if (info := info or model.judge) is None:
             raise ModelRefused(f"{model.folder}: {model.name} has no judge: its manifest names none")
-        folder = model.folder / info.folder
+        return cls.read(model.folder / info.folder, model.concepts, model.image, device)
+
+    @classmethod
+    def read(
+        cls, folder: Path, concepts: Sequence[str], image: ImageFormat, device: torch.device | str = "cpu"
+    ) -> ImageJudge:
+        """Read the judge in ``folder`` of ``concepts``, in that order, in images of this format.
+
+        Raises:
+            ModelRefused: as :meth:`load`.
+        """
         path = folder / CONFIG
         said = read_config(path)
         check_sizes(path, said)
@@ -91,8 +102,8 @@ class ImageJudge:
                 empty = kind(config)
         except Exception as error:  # noqa: BLE001 - whatever a hostile configuration provokes is a refusal
             raise ModelRefused(f"{path}: no image classifier can be built from it: {error}") from None
-        order = _order(path, [config.id2label.get(i) for i in range(len(config.id2label))], model.concepts)
-        preprocessing = read_preprocessing(folder, model.image, getattr(config, "num_channels", None) or 3)
+        order = _order(path, [config.id2label.get(i) for i in range(len(config.id2label))], concepts)
+        preprocessing = read_preprocessing(folder, image, getattr(config, "num_channels", None) or 3)
         check_header(folder / WEIGHTS, {name: tuple(v.shape) for name, v in empty.state_dict().items()})
         net = load_known(kind, folder, WEIGHTS, said)
         return cls(net.to(device), preprocessing, order, str(folder))

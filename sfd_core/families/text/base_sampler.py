@@ -3,6 +3,7 @@ samples with."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 
@@ -28,6 +29,13 @@ class GuidedSampler(PromptSampler):
         self.guidance = guidance
         self.network_evaluations = steps * (2 if self._leads_away else 1)
         self.scheduler = partial(base.schedulers.many_steps, base.schedule, steps)
+
+    def at(self, guidance: float) -> GuidedSampler:
+        """Return the same sampler at another strength of ``guidance``; the networks are shared."""
+        other = copy.copy(self)
+        other.guidance = guidance
+        other.network_evaluations = self.steps * (2 if other._leads_away else 1)
+        return other
 
     @torch.no_grad()
     def sample_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> NDArray[np.uint8]:
