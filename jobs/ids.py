@@ -8,9 +8,9 @@ import time
 import uuid
 from typing import Literal
 
-Kind = Literal["job", "gen", "key", "evt"]
+Kind = Literal["job", "gen", "key", "evt", "del"]
 
-_ID = re.compile(r"(job|gen|key|evt)_[0-9a-f]{32}\Z")
+_ID = re.compile(r"(job|gen|key|evt|del)_[0-9a-f]{32}\Z")
 
 
 def new_id(kind: Kind) -> str:

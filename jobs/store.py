@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import counting, events, quotas, rows, wall
+from jobs import counting, events, quotas, rows, tombstones, wall
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
@@ -102,11 +102,12 @@ class JobStore(WorkerCommands, Reaping):
 
         Raises:
             JobNotFound: there is none, or it is another tenant's.
+            Deleted: it was deleted, as by every method that names a job.
         """
         with self._of(tenant).connect() as connection:
             row = connection.execute(select(jobs).where(*_named(job_id, tenant))).one_or_none()
-        if row is None:
-            raise JobNotFound(job_id)
+            if row is None:
+                raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
         return rows.to_job(row)
 
     def request_cancel(self, job_id: str, tenant: str | None = None) -> Job:
@@ -154,7 +155,7 @@ class JobStore(WorkerCommands, Reaping):
         """
         with self._of(tenant).connect() as connection:
             if connection.execute(select(jobs.c.id).where(*_named(job_id, tenant))).one_or_none() is None:
-                raise JobNotFound(job_id)
+                raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
             return events.read(connection, job_id, after_seq, check_limit(limit))
 
     def told(self, job: Job, after_seq: int, moments: int, metrics: int) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
@@ -198,7 +199,7 @@ def _named(job_id: str, tenant: str | None) -> tuple[ColumnElement[bool], ...]:
 def _locked(connection: Connection, job_id: str, tenant: str | None) -> Job:
     job = rows.lock(connection, *_named(job_id, tenant))
     if job is None:
-        raise JobNotFound(job_id)
+        raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
     return job
 
 

@@ -73,7 +73,14 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     artifacts = ArtifactStore(settings.artifacts_url)
     app = make_app(settings.require_broker())
     worker = this_worker(settings) if kind == "train" else None
-    reaper = Reaper(settings, store, engine, broker, worker)
+    if kind == "sample":
+        from worker.sampler import Sampler  # imports torch, which a runner never needs
+
+        sampler = Sampler(GeneratorStore(engine), artifacts, broker, settings.device)
+        register_sample(app, sampler)
+        reaper = Reaper(settings, store, engine, broker, forget=sampler.forget_deleted)
+    else:
+        reaper = Reaper(settings, store, engine, broker, worker)
     signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
     signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
     if worker is not None:
@@ -83,10 +90,6 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
         atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
         register_run(app, runner)
-    else:
-        from worker.sampler import Sampler  # imports torch, which a runner never needs
-
-        register_sample(app, Sampler(GeneratorStore(engine), artifacts, broker, settings.device))
     return app
 
 

@@ -66,13 +66,19 @@ def read_record(path: Path) -> str:
 
 
 def verify(
-    text: str, public_keys: Sequence[SSlibKey], folder: Path | None = None, *, unsigned: bool = False
+    text: str,
+    public_keys: Sequence[SSlibKey],
+    folder: Path | None = None,
+    *,
+    unsigned: bool = False,
+    predicate_type: str = PREDICATE_TYPE,
 ) -> Verified:
     """Check a record, and the generator in ``folder`` (an unpacked archive) against it.
 
     Args:
         public_keys: keys that are trusted, retired ones included; the record names the one that signed it.
         unsigned: take a record that has no signature, which anybody may have written. Never a wrong signature.
+        predicate_type: what it must be a statement of.
 
     Raises:
         RecordMismatch: naming the first thing that does not hold.
@@ -83,20 +89,29 @@ def verify(
         try:
             key.verify_signature(envelope.signatures[key.keyid], envelope.pae())
         except UnverifiedSignatureError:
-            hint = _contradiction(envelope, folder, text)
+            hint = _contradiction(envelope, folder, text, predicate_type)
             raise RecordMismatch("payload", f"payload and signature do not belong together{hint}") from None
-    statement = _statement(envelope)
+    statement = _statement(envelope, predicate_type)
     files = None if folder is None else _check_folder(statement, folder, text)
     return Verified(statement, None if key is None else key.keyid, files)
 
 
-def read_statement(text: str) -> Statement:
+def read_statement(text: str, predicate_type: str = PREDICATE_TYPE) -> Statement:
     """Read what a record states, whoever signed it or did not.
 
     Raises:
         RecordMismatch: if it is not spelt as a record.
     """
-    return _statement(_envelope(text))
+    return _statement(_envelope(text), predicate_type)
+
+
+def read_type(text: str) -> object:
+    """Read what a record is a statement of, by its ``predicateType``.
+
+    Raises:
+        RecordMismatch: if it is not spelt as a record.
+    """
+    return _payload(_envelope(text))["predicateType"]
 
 
 def _envelope(text: str) -> Envelope:
@@ -143,15 +158,21 @@ def _trusted_key(envelope: Envelope, public_keys: Sequence[SSlibKey]) -> SSlibKe
     raise RecordMismatch("envelope.signatures[0].keyid", f"{signature.keyid!r} is not a key that is trusted ({given})")
 
 
-def _statement(envelope: Envelope) -> Statement:
+def _payload(envelope: Envelope) -> dict[str, Any]:
     try:
         statement = json.loads(envelope.payload)
     except (ValueError, RecursionError) as error:
         raise RecordMismatch("payload", f"not JSON: {error}") from None
     _check_keys("payload", statement, {"_type", "subject", "predicateType", "predicate"})
+    found: dict[str, Any] = statement
+    return found
+
+
+def _statement(envelope: Envelope, predicate_type: str = PREDICATE_TYPE) -> Statement:
+    statement = _payload(envelope)
     if not isinstance(statement["subject"], list):
         raise RecordMismatch("payload.subject", "must be a list of files")
-    for name, right in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
+    for name, right in (("_type", STATEMENT_TYPE), ("predicateType", predicate_type)):
         if statement[name] != right:
             raise RecordMismatch(f"payload.{name}", f"is {statement[name]!r}, this Lethe reads {right!r}")
     if not isinstance(statement["predicate"], dict):
@@ -159,8 +180,7 @@ def _statement(envelope: Envelope) -> Statement:
     names = [_subject_name(i, subject) for i, subject in enumerate(statement["subject"])]
     if len(set(names)) != len(names):
         raise RecordMismatch("payload.subject", "names a file twice")
-    found: Statement = statement
-    return found
+    return statement
 
 
 def _subject_name(i: int, subject: object) -> str:
@@ -229,10 +249,10 @@ def _difference(where: str, a: object, b: object) -> tuple[str, object, object] 
     return next((pair for pair in pairs if pair is not None), None)
 
 
-def _contradiction(envelope: Envelope, folder: Path | None, text: str) -> str:
+def _contradiction(envelope: Envelope, folder: Path | None, text: str, predicate_type: str) -> str:
     """A payload that nobody signed: what in it the folder contradicts, as a help to find what was changed."""
     try:
-        statement = _statement(envelope)
+        statement = _statement(envelope, predicate_type)
         if folder is not None:
             _check_folder(statement, folder, text)
     except RecordMismatch as mismatch:
