@@ -21,9 +21,9 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import base_models, events, generators, health, jobs, reports, samples, schemas, tenant
+from api.routes import base_models, deletion, events, generators, health, jobs, reports, samples, schemas, tenant
 from api.services import Services
-from jobs import keys, sessions, wall, watching
+from jobs import keys, sessions, storage, wall, watching
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
 from jobs.database import make_engine
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, tenant, schemas, health):
+    for module in (base_models, jobs, events, reports, generators, samples, deletion, tenant, schemas, health):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)
@@ -106,7 +106,9 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
     )
     app.state.services = services
     app.state.stories = Stories(store)
-    metrics.watch(JobStore(engine).counts, partial(watching.backlog, engine), broker.queue_length)
+    metrics.watch(
+        JobStore(engine).counts, partial(watching.backlog, engine), partial(storage.usage, engine), broker.queue_length
+    )
     services.dispatcher.start()
     try:
         async with services.feed.running():

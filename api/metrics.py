@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from api.logs import log
 from jobs.states import Status
+from jobs.storage import Stored
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60)
 
@@ -41,10 +42,11 @@ class Metrics:
         self,
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
+        storage: Callable[[], Mapping[str, Stored]],
         queue_length: Callable[[], int],
     ) -> None:
         """Ask these whenever the metrics are read. One that fails is left out, and ``lethe_up`` says so."""
-        self.registry.register(_Service(jobs_by_status, outbox_backlog, queue_length))
+        self.registry.register(_Service(jobs_by_status, outbox_backlog, storage, queue_length))
 
     def text(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
@@ -58,10 +60,12 @@ class _Service(Collector):
         self,
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
+        storage: Callable[[], Mapping[str, Stored]],
         queue_length: Callable[[], int],
     ) -> None:
         self._jobs_by_status = jobs_by_status
         self._outbox_backlog = outbox_backlog
+        self._storage = storage
         self._queue_length = queue_length
 
     def describe(self) -> Iterable[Metric]:
@@ -73,12 +77,15 @@ class _Service(Collector):
         up = GaugeMetricFamily("lethe_up", "Whether a part answered this scrape.", labels=["part"])
         jobs = GaugeMetricFamily("lethe_jobs", "Jobs of all tenants.", labels=["status"])
         backlog = GaugeMetricFamily("lethe_outbox_backlog", "Messages written but not yet sent to the broker.")
+        stored = GaugeMetricFamily("lethe_stored_bytes", "Bytes that all tenants have stored.", labels=["kind"])
         queue = GaugeMetricFamily("lethe_queue_length", "Messages that wait in the broker for a worker.")
 
         def database() -> None:
             for status, count in self._jobs_by_status().items():
                 jobs.add_metric([str(status)], count)
             backlog.add_metric([], self._outbox_backlog())
+            for kind, of_it in self._storage().items():
+                stored.add_metric([kind], of_it.bytes)
 
         def broker() -> None:
             queue.add_metric([], self._queue_length())
@@ -91,4 +98,4 @@ class _Service(Collector):
                 up.add_metric([part], 0)
             else:
                 up.add_metric([part], 1)
-        yield from (up, jobs, backlog, queue)
+        yield from (up, jobs, backlog, stored, queue)

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from cli.commands import (
     cancel,
+    delete,
     demo,
     evaluate,
     jobs,
@@ -84,6 +85,7 @@ app.command()(cancel.cancel)
 app.command()(report.report)
 app.command()(evaluate.evaluate)
 app.command()(release.release)
+app.command()(delete.delete)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(models.app, name="models")

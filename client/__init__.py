@@ -11,12 +11,13 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release
+from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release, Tombstone
 from client.errors import (
     ApiError,
     BadAnswer,
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     LetheError,
     NotFound,
@@ -41,6 +42,7 @@ __all__ = [
     "Forbidden",
     "Forget",
     "Generator",
+    "Gone",
     "Interval",
     "InvalidRequest",
     "Job",
@@ -53,6 +55,7 @@ __all__ = [
     "Release",
     "Report",
     "ServerError",
+    "Tombstone",
     "TooMany",
     "Unauthenticated",
     "Unavailable",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from api.schemas.common import Input, JsonObject, Output, PageQuery
+from api.schemas.deletion import Reason
 from api.schemas.jobs import Forgotten
-from api.schemas.submission import storable
 from jobs.generators import Generator, GeneratorStatus
 from sfd_core.evaluation.verdict import Verdict
 from sfd_core.request.concepts import Name
@@ -17,7 +17,6 @@ from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
 from sfd_core.request.unlearning_request import Seed
 
 MAX_SAMPLES = 64
-MIN_REASON, MAX_REASON = 10, 2000
 
 
 class FileObject(Output):
@@ -100,11 +99,7 @@ class GeneratorObject(Output):
 class ReleaseRequest(Input):
     """The reason why a generator is to be served although its verdict is not `pass`."""
 
-    reason: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=MIN_REASON, max_length=MAX_REASON),
-        AfterValidator(storable),
-    ] = Field(
+    reason: Reason = Field(
         description="For whoever reads the record.",
         examples=["Reviewed by hand: what the judge takes for sneakers are ankle boots. Ticket T-123."],
     )
