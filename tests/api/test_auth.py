@@ -26,6 +26,7 @@ from tests.support.waiting import wait_for
 Bearer = Callable[..., dict[str, str]]
 OPEN = {"/livez", "/readyz"}
 RELEASE = "/v1/generators/{generator_id}/release"
+DELETION = {"reason": "the contract has ended"}
 SENT = {
     "/v1/jobs": body(),
     "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"},
@@ -34,21 +35,26 @@ SENT = {
 
 
 def operations(service: Service) -> list[tuple[str, str]]:
-    """Every operation of the OpenAPI document: method and path."""
+    """Every operation of the OpenAPI document: method and path. Those that delete come last."""
     paths = service.http.get("/openapi.json").json()["paths"]
-    return [(method.upper(), path) for path, item in paths.items() for method in item]
+    found = [(method.upper(), path) for path, item in paths.items() for method in item]
+    return sorted(found, key=lambda operation: operation[0] == "DELETE")
 
 
 def call(service: Service, method: str, path: str, headers: dict[str, str], **ids: str) -> httpx.Response:
     """Call an operation with ids put into its path."""
     filled = re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], "fashion"), path)
-    return service.http.request(method, filled, headers=headers, json=SENT.get(path))
+    return service.http.request(
+        method, filled, headers=headers, json=DELETION if method == "DELETE" else SENT.get(path)
+    )
 
 
 def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
     admin = bearer("admin")
     generator_id = published(guarded, tmp_path, headers=admin)
-    ids = {"job_id": submitted(guarded, admin), "generator_id": generator_id}
+    gone = published(guarded, tmp_path, headers=admin)
+    assert call(guarded, "DELETE", "/v1/generators/{generator_id}", admin, generator_id=gone).status_code == 200
+    ids = {"job_id": submitted(guarded, admin), "generator_id": generator_id, "deleted": gone}
     seen = 0
     for method, path in operations(guarded):
         if path in OPEN:
@@ -56,7 +62,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             continue
         seen += 1
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
-        if path == RELEASE:
+        if path in (RELEASE, "/v1/storage") or method == "DELETE":
             needed, other = "admin", "submit"
         if path == "/metrics":
             needed, other = "metrics", "admin"
@@ -84,7 +90,7 @@ def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_
         answer = call(guarded, method, path, mine, job_id=job_id, generator_id=generator_id)
         is_problem(answer, 404, "job_not_found" if "{job_id}" in path else "generator_not_found")
     assert seen >= 10
-    listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators")]
+    listed = [guarded.http.get(path, headers=mine).text for path in ("/v1/jobs", "/v1/generators", "/v1/tombstones")]
     assert not any(job_id in text or generator_id in text for text in listed)
     with httpx.Client(base_url=guarded.url, cookies=signed_in(guarded, mine)) as browser:
         for path in (f"/jobs/{job_id}", f"/parts/jobs/{job_id}", f"/generators/{generator_id}"):
