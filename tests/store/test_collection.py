@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from jobs import schema
+from jobs import schema, storage
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
-from jobs.errors import IdempotencyConflict
+from jobs.deleting import Order, delete_job
+from jobs.errors import Deleted, IdempotencyConflict
 from jobs.ids import new_id
 from jobs.job import attempt_prefix
 from jobs.retention import DAY
@@ -165,10 +166,26 @@ def test_the_reaper_collects(
         broker_url=broker_url,
         data_dir=tmp_path,
         artifacts_url=f"file://{tmp_path / 'artifacts'}",
+        keep_unsuccessful_days=1,
     )
-    reaper = Reaper(settings, store, engine, Broker(broker_url))
+    overdue, queued = in_state(store, Status.CANCELLED), created(store)
+    with engine.begin() as connection:
+        old = update(schema.jobs).where(schema.jobs.c.id == overdue.id).values(finished_at=from_now(-2 * DAY))
+        connection.execute(old)
+    checkpoints = settings.work_dir / queued.id / "attempt-1"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "weights").write_bytes(b"12345")
+    told: list[str] = []
+    reaper = Reaper(settings, store, engine, Broker(broker_url), forget=lambda: told.append("forget"))
     reaper.sweep()
     assert not folder.exists()
+    assert storage.usage(engine, "acme")["work"] == storage.Stored(1, 5)
+    with pytest.raises(Deleted, match="by the service: older than LETHE_KEEP_UNSUCCESSFUL_DAYS=1 says"):
+        store.get(overdue.id)
     left(tmp_path, job.id, 1)
     reaper.sweep()
     assert folder.exists(), "not at every sweep: a store may have a million folders"
+    delete_job(engine, job.id, "acme", Order("somebody", "no reason"))
+    reaper.sweep()
+    assert not folder.exists(), "what was deleted goes at the next sweep"
+    assert told == ["forget"] * 3
