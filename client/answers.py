@@ -197,9 +197,9 @@ class Generator:
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What is kept of a job or a generator that was deleted, by whose id it is found. ``record_sha256``: of the
-    generator's record; ``files``: the SHA-256 of what went by its name; ``files_removed_at``: None until the last file
-    has gone; ``descendants``: jobs that started from the generator."""
+    """A tombstone: what is kept of a job or a generator that was deleted, by whose id it is found. ``record_sha256``:
+    of the generator's record; ``files``: the SHA-256 of what went by its name; ``files_removed_at``: None until the
+    last file has gone; ``descendants``: jobs that started from the generator."""
 
     id: str
     deleted: str

@@ -32,7 +32,7 @@ SILENT_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Stored:
-    """How much of one kind is stored: how many generators, reports, deletions or work folders, and their bytes."""
+    """An amount of one kind that is stored: so many generators, reports, deletions or work folders, and their bytes."""
 
     objects: int = 0
     bytes: int = 0

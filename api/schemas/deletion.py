@@ -41,7 +41,7 @@ class TombstoneLinks(Output):
 
 
 class TombstoneObject(Output):
-    """What is kept of a job or a generator that was deleted. Nothing of its request is."""
+    """A tombstone: what is kept of a job or a generator that was deleted. Nothing of its request is."""
 
     id: str = Field(examples=["del_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
     object: Literal["tombstone"] = "tombstone"
@@ -84,14 +84,14 @@ class TombstoneObject(Output):
 
 
 class StoredObject(Output):
-    """How much of one kind is stored."""
+    """An amount of one kind that is stored."""
 
     objects: int = Field(description="Generators, reports, deletions or work folders.")
     bytes: int
 
 
 class StorageObject(Output):
-    """What a tenant has stored, by kind."""
+    """A tenant's storage by kind."""
 
     object: Literal["storage"] = "storage"
     published: StoredObject = Field(description=KINDS["published"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.faults.scenario import Scenario, Switch
 
 SCENARIO = Scenario(
-    number=41,
+    number=39,
     inject="a kill between every two steps of a deletion; random deletions with an artefact store that fails",
     holds="everything is there, or a tombstone whose files go in the next round; nothing goes that a row names",
     tests=(
