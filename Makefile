@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml
 	@$(or $(PYTHON),false) -c '$(KNOWN)' || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@echo "installing into .venv (takes minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,local,nsfw,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[worker,local,nsfw,c2pa,dev]'
 	@touch $@
 
 demo: install ## one real job through the whole service, with its results in demo/

@@ -11,7 +11,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -21,7 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
+from api.logs import request_id
 from api.problems import Problem
+from jobs.audit import ANYBODY as ANY_ACTOR
+from jobs.audit import Actor
 from jobs.errors import InvalidKey
 from jobs.keys import ApiKey, Scope, allowed
 from jobs.settings import is_loopback
@@ -62,6 +65,12 @@ class Identity:
         if self.key is None:
             return "anybody on the service's machine (it asks for no API key)"
         return f"{self.key.name} ({self.key.id})"
+
+    @property
+    def actor(self) -> Actor:
+        """Who the audit log says it was, in the request that is answered."""
+        who = ANY_ACTOR if self.key is None else Actor(self.key.id, self.key.name)
+        return replace(who, request_id=request_id())
 
 
 ANYBODY = Identity("default", frozenset({"admin", "metrics"}))

@@ -29,7 +29,7 @@ def delete_generator(use: Services, who: Identity, generator_id: str, reason: st
 
 
 def _order(use: Services, who: Identity, reason: str) -> Order:
-    return Order(who.named(), reason, use.signer)
+    return Order(who.named(), reason, use.signer, who.actor)
 
 
 def _said(tombstone: Tombstone) -> Tombstone:

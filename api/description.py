@@ -26,9 +26,9 @@ come back.
 `RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET but `/v1/storage`, `submit` for every POST but the release of a withheld generator, `admin` for everything,
-deletion too. What belongs to another tenant does not exist: 404. What was deleted answers 410 `deleted`, with its
-tombstone.
+every GET but the audit log and `/v1/storage`, `submit` for every POST but the release of a withheld generator, `admin`
+for everything, deletion too. What belongs to another tenant does not exist: 404. What was deleted answers 410
+`deleted`, with its tombstone.
 """
 
 TAGS = [
@@ -37,6 +37,7 @@ TAGS = [
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
     {"name": "Deletion", "description": "Delete jobs and generators, what stays of them, and what is stored."},
     {"name": "Tenant", "description": "Whose jobs and generators a key opens, and how much it may use."},
+    {"name": "Audit", "description": "Who did what, in a list that nothing is taken from."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},
 ]
 

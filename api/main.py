@@ -21,10 +21,23 @@ from api.dashboard.story import Stories
 from api.feed import Feed
 from api.metrics import Metrics
 from api.observing import BodyLimit, Observing
-from api.routes import base_models, deletion, events, generators, health, jobs, reports, samples, schemas, tenant
+from api.routes import (
+    audit,
+    base_models,
+    deletion,
+    events,
+    generators,
+    health,
+    jobs,
+    reports,
+    samples,
+    schemas,
+    tenant,
+)
 from api.services import Services
 from jobs import keys, sessions, storage, wall, watching
 from jobs.artifacts import ArtifactStore
+from jobs.audit import AuditLog
 from jobs.broker import Broker
 from jobs.database import make_engine
 from jobs.dispatcher import Dispatcher
@@ -60,7 +73,19 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[Middleware(Observing, metrics=metrics, answer=_answer), Middleware(BodyLimit)],
     )
     problems.install(app, _answer)
-    for module in (base_models, jobs, events, reports, generators, samples, deletion, tenant, schemas, health):
+    for module in (
+        base_models,
+        jobs,
+        events,
+        reports,
+        generators,
+        samples,
+        deletion,
+        tenant,
+        audit,
+        schemas,
+        health,
+    ):
         app.include_router(module.router)
     dashboard.install(app)
     description.install(app)
@@ -86,6 +111,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         engine=engine,
         jobs=store,
         generators=GeneratorStore(walled),
+        audit=AuditLog(walled),
         artifacts=ArtifactStore(settings.artifacts_url),
         broker=broker,
         dispatcher=Dispatcher(engine, broker),

@@ -59,6 +59,6 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     except RecordMismatch as error:
         hint = "if another key signed it before, name that in LETHE_RETIRED_KEYS"
         raise RecordNotTrusted(f"the record so far does not hold: {error}; {hint}") from None
-    generator = use.generators.release(generator_id, who.tenant, asdict(made), new_record)
+    generator = use.generators.release(generator_id, who.tenant, asdict(made), new_record, who.actor)
     log.warning("generator_released", generator=generator_id, by=made.by, verdict=generator.verdict)
     return generator

@@ -18,6 +18,7 @@ from api.brake import Brake
 from api.feed import Feed
 from api.metrics import Metrics
 from jobs.artifacts import ArtifactStore
+from jobs.audit import AuditLog
 from jobs.base_models import BaseModels
 from jobs.broker import Broker
 from jobs.dispatcher import Dispatcher
@@ -30,8 +31,8 @@ from jobs.store import JobStore
 class Services:
     """Stores, connections and settings. ``closing`` is set when the server is asked to stop: streams end then.
 
-    ``engine`` sees everything, as keys, metrics and the outbox are of all tenants; ``jobs`` and ``generators`` stand
-    behind the wall (``jobs.wall``): a call that forgets its tenant finds nothing.
+    ``engine`` sees everything, as keys, metrics and the outbox are of all tenants; ``jobs``, ``generators`` and
+    ``audit`` stand behind the wall (``jobs.wall``): a call that forgets its tenant finds nothing.
     ``signer`` signs the record of a generator that is released; ``None``: such a record is unsigned.
     ``trusted_keys``: of the records that may be released, the signer's own and retired ones.
     ``samplers`` bounds how many requests wait for a sampler, in threads apart from those that answer everything else.
@@ -46,6 +47,7 @@ class Services:
     engine: Engine
     jobs: JobStore
     generators: GeneratorStore
+    audit: AuditLog
     artifacts: ArtifactStore
     broker: Broker
     dispatcher: Dispatcher

@@ -78,7 +78,7 @@ Counted = tuple[Counter[str], Counter[str]]
 
 @dataclass(frozen=True)
 class Counts:
-    """How often verdicts came, counted by :func:`counted` or at an earlier time, each row in a folder of its own below
+    """A memory of how often verdicts came: each row is counted once, and kept in a folder of its own below
     ``folder``. ``at`` is added to: the folders of the rows that were asked for."""
 
     folder: Path

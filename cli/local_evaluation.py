@@ -46,11 +46,12 @@ def run(
     steps: int | None,
     device: str,
     weights: tuple[Path | None, Path | None],
+    mark_images: bool,
 ) -> str:
     """Evaluate the generator in ``folder`` and write the report into ``out``. Returns the verdict.
 
     ``base_name``: the base model as it was named. ``forgotten``: (concept, override or ""). ``weights``: of
-    Inception and CLIP, where given.
+    Inception and CLIP, where given. ``mark_images``: as of ``write_report``.
 
     Raises:
         InvalidRequest, ModelRefused: for a request, a base model or a generator that do not fit.
@@ -66,7 +67,8 @@ def run(
     )
     files = family_of(model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
-    report = write_report(draft, out, [_command(folder, base_name, forgotten, request, steps)])
+    command = _command(folder, base_name, forgotten, request, steps)
+    report = write_report(draft, out, [command], mark_images=mark_images)
     parsed, screen = read(Report, report), console()
     screen.print(report_table(parsed))
     for reason in reasons(parsed):

@@ -76,7 +76,9 @@ def run(
         shutil.rmtree(left, ignore_errors=True)
     finished = None
     with RunView(screen) as view:
-        for event in unlearn(admitted, work, checkpoints=checkpoints, device=device, weights=weights):
+        for event in unlearn(
+            admitted, work, checkpoints=checkpoints, device=device, weights=weights, mark_images=settings.mark_images
+        ):
             match event:
                 case PhaseStarted(phase):
                     view.phase(phase)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands import (
+    audit,
     cancel,
     delete,
     demo,
@@ -92,3 +93,4 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(record.app, name="record")
+app.add_typer(audit.app, name="audit")

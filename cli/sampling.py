@@ -30,14 +30,17 @@ class What:
         return repr(self.prompt) if self.concept is None else self.concept
 
 
-def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> None:
-    """Sample the generator in ``folder`` as the service samples its own.
+def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path, mark_images: bool) -> None:
+    """Sample the generator in ``folder`` as the service samples its own. ``mark_images``: images say that a model has
+    made them, and which by its record, where that lies beside it.
 
     Raises:
         ModelRefused: for a folder that is no generator.
         typer.BadParameter: for a concept that it does not know, or what a generator of its family is not asked by.
     """
-    from sfd_core.display import pictures
+    from jobs.record import RECORD
+    from sfd_core.base_model.manifest import file_sha256
+    from sfd_core.display import marking, pictures
     from sfd_core.families.loading import load_generator
     from sfd_core.families.sampling import ClassSampler, PromptSampler, UnknownConcept
 
@@ -54,10 +57,16 @@ def sample_folder(folder: Path, what: What, n: int, seed: int, out: Path) -> Non
             images = generator.sample(what.concept, n, seed)
         except UnknownConcept as error:
             raise typer.BadParameter(str(error), param_hint="--concept") from None
-    if out.suffix == SHEET:
-        _write_sheet(out, pictures.sheet(images))
+    sheet = out.suffix == SHEET
+    pngs = [pictures.sheet(images)] if sheet else [pictures.png(image) for image in images]
+    if mark_images:
+        record = folder / RECORD
+        origin = {marking.RECORD: file_sha256(record)} if record.is_file() else {}
+        pngs = [marking.marked(png, origin) for png in pngs]
+    if sheet:
+        _write_sheet(out, pngs[0])
     else:
-        _write_each(out, [pictures.png(image) for image in images])
+        _write_each(out, pngs)
 
 
 def sample_service(lethe: Lethe, generator_id: str, what: What, n: int, seed: int, out: Path) -> None:

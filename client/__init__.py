@@ -11,7 +11,18 @@
 It knows HTTP and nothing else of Lethe.
 """
 
-from client.answers import BaseModel, Event, Forget, Generator, Job, JobError, Progress, Release, Tombstone
+from client.answers import (
+    AuditEntry,
+    BaseModel,
+    Event,
+    Forget,
+    Generator,
+    Job,
+    JobError,
+    Progress,
+    Release,
+    Tombstone,
+)
 from client.errors import (
     ApiError,
     BadAnswer,
@@ -35,6 +46,7 @@ from client.reports import Interval, Report
 __all__ = [
     "DEFAULT_URL",
     "ApiError",
+    "AuditEntry",
     "BadAnswer",
     "BaseModel",
     "Conflict",

@@ -238,6 +238,26 @@ class Samples:
     raw: Raw = field(default_factory=dict, repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class AuditEntry:
+    """One entry of the audit log: who did what to what. ``raw`` is what its ``hash`` is of, but for the hash itself."""
+
+    tenant: str
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    object_id: str
+    hash: str
+    previous: str
+    actor_name: str | None = None
+    before: str | None = None
+    after: str | None = None
+    request_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
 def read(kind: type[T], answer: Mapping[str, Any]) -> T:
     """Read ``answer`` as a ``kind``, with the whole of it in ``raw``.
 

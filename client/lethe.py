@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from client import download, event_stream
-from client.answers import BaseModel, Event, Generator, Job, Override, Samples, Tombstone, read
+from client.answers import AuditEntry, BaseModel, Event, Generator, Job, Override, Samples, Tombstone, read
 from client.reports import Report
 from client.transport import Transport
 
@@ -305,6 +305,39 @@ class Lethe:
 
     def _delete(self, path: str, reason: str) -> Tombstone:
         return read(Tombstone, self._transport.json("DELETE", path, repeatable=True, json={"reason": reason}))
+
+    # Who did what
+
+    def audit_log(
+        self,
+        *,
+        action: str | None = None,
+        actor: str | None = None,
+        object_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        oldest_first: bool = False,
+        page_size: int = 50,
+    ) -> Iterator[AuditEntry]:
+        """Yield every entry of the tenant's audit log, newest first, of which all is so that is given; needs a key with
+        the scope ``admin``.
+
+        Args:
+            action: such as ``generator.release``.
+            actor: the id of an API key, or ``operator``, ``service`` or ``anybody``.
+            object_id: the id of what it is about.
+            since, until: with a time zone.
+        """
+        wanted = {
+            "action": action,
+            "actor": actor,
+            "object_id": object_id,
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
+            "order": "oldest" if oldest_first else None,
+            "limit": page_size,
+        }
+        return (read(AuditEntry, entry) for entry in self._pages("/v1/audit", wanted))
 
     # How lists and single things are fetched
 

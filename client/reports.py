@@ -411,6 +411,20 @@ class ImageToImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InSequence:
+    """The unlearning accuracy of a concept in one generator of a sequence."""
+
+    generator: str | None = None
+    """The generator's id; null of the one that this report is about."""
+    value: float
+    """Its unlearning accuracy."""
+    low: float
+    """The lower end of the 95 % interval."""
+    high: float
+    """The upper end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class InceptionScore:
     """The certainty and the variety of the images, as one classifier finds them."""
 
@@ -467,6 +481,16 @@ class JudgeFacts:
     """How many real images that accuracy was measured on."""
     digest: str
     """SHA-256 over its files and their names, as the manifest gives it or as CLIP's folder makes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptForgotten:
+    """A concept that an earlier generator of the sequence had forgotten, and that this one is to keep forgotten."""
+
+    concept: str
+    """Its name."""
+    accuracy: tuple[InSequence, ...] = ()
+    """Its unlearning accuracy in each generator that had forgotten it, the first of them first, this one last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1197,6 +1221,8 @@ class Report:
     that were to be kept. Empty where no judge looked."""
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
+    kept_forgotten: tuple[KeptForgotten, ...] | None = None
+    """A row for each concept that is kept forgotten; null where the run began with the base model."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     schema_version: Literal[5]

@@ -15,7 +15,8 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
-from jobs import rows, tombstones
+from jobs import audit, rows, tombstones
+from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import GeneratorNotFound, JobConflict, JobNotFound, LetheError, SigningKeyMissing
 from jobs.ids import is_id, new_id
 from jobs.job import Job, StoredFile
@@ -26,15 +27,19 @@ from jobs.schema import generators, jobs, reports
 from jobs.schema import tombstones as table
 from jobs.tombstones import Tombstone
 
+PAIR = "pair"
+"""Where a tombstone names the files that no archive has."""
+
 
 @dataclass(frozen=True)
 class Order:
     """An order to delete something. ``by``: who, as a person and as a program can tell; ``reason``: why. ``signer``:
-    signs the tombstone; None: it is unsigned."""
+    signs the tombstone; None: it is unsigned. ``actor``: who it was to the audit log."""
 
     by: str
     reason: str
     signer: CryptoSigner | None = field(default=None, repr=False)
+    actor: Actor = SERVICE
 
 
 def delete_job(engine: Engine, job_id: str, tenant: str, order: Order) -> Tombstone:
@@ -59,12 +64,13 @@ def delete_job(engine: Engine, job_id: str, tenant: str, order: Order) -> Tombst
         report = connection.execute(select(reports.c.files).where(reports.c.job_id == job_id)).scalar_one_or_none()
         files = {f"{EVALUATION}/{name}": stored for name, stored in _stored(report).items()}
         if generator is not None and generator.deleted_at is None:
-            _bury(connection, generator.id, job, generator, _stored(generator.files), order)
-            files |= _stored(generator.files)
+            _bury(connection, generator.id, job, generator, _of_generator(generator), order)
+            files |= _of_generator(generator)
         tombstone = _bury(connection, job_id, job, generator, files, order)
         connection.execute(delete(reports).where(reports.c.job_id == job_id))
         connection.execute(delete(generators).where(generators.c.job_id == job_id))
         connection.execute(delete(jobs).where(jobs.c.id == job_id))  # and by foreign keys what else is a job's
+        _note(connection, order, Action.JOB_DELETE, tombstone)
     return tombstone
 
 
@@ -86,19 +92,21 @@ def delete_generator(engine: Engine, generator_id: str, tenant: str, order: Orde
         generator = _locked_generator(connection, *mine)
         if job is None or generator is None or generator.deleted_at is not None:
             return _earlier(connection, generator_id, tenant, GeneratorNotFound(generator_id))
-        tombstone = _bury(connection, generator_id, job, generator, _stored(generator.files), order)
+        tombstone = _bury(connection, generator_id, job, generator, _of_generator(generator), order)
         connection.execute(
             update(generators)
             .where(generators.c.id == generator_id)
             .values(
                 deleted_at=func.now(),
                 files={},
+                pair={},
                 figures={},
                 forget=[],
                 record="",
                 release=None if generator.release is None else {},
             )
         )
+        _note(connection, order, Action.GENERATOR_DELETE, tombstone)
     return tombstone
 
 
@@ -145,6 +153,12 @@ def _bury(
     return tombstones.to_tombstone(row)
 
 
+def _note(connection: Connection, order: Order, action: Action, tombstone: Tombstone) -> None:
+    """Write what was deleted into the audit log: before it was its record, after it is its tombstone."""
+    before, after = tombstone.deletion.record_sha256, audit.text_digest(tombstone.statement)
+    audit.write(connection, order.actor, action, tombstone.tenant, tombstone.deleted, before=before, after=after)
+
+
 def _record_digest(connection: Connection, job: Job, record: str | None) -> str | None:
     """Of the generator's record; of one that was deleted before, as its own tombstone names it."""
     if record is not None:
@@ -154,10 +168,11 @@ def _record_digest(connection: Connection, job: Job, record: str | None) -> str 
 
 
 def _descendants(connection: Connection, job: Job) -> Sequence[str]:
-    """The jobs that started from the job's generator, oldest first."""
+    """The jobs that go on from the job's generator, oldest first: of those that came after it."""
     if job.generator_id is None:
         return ()
-    started_from = (jobs.c.tenant == job.tenant, jobs.c.base_model == job.generator_id)
+    parent = jobs.c.request["parent"]["generator"].as_string()
+    started_from = (jobs.c.tenant == job.tenant, jobs.c.id > job.id, parent == job.generator_id)
     return connection.execute(select(jobs.c.id).where(*started_from).order_by(jobs.c.id)).scalars().all()
 
 
@@ -171,6 +186,11 @@ def _earlier(connection: Connection, deleted: str, tenant: str, otherwise: Lethe
 
 def _locked_generator(connection: Connection, *where: Any) -> Row[Any] | None:
     return connection.execute(select(generators).where(*where).with_for_update()).one_or_none()
+
+
+def _of_generator(generator: Row[Any]) -> dict[str, StoredFile]:
+    """Its files by name, and those that other runs went on from."""
+    return _stored(generator.files) | {f"{PAIR}/{name}": stored for name, stored in _stored(generator.pair).items()}
 
 
 def _stored(files: Mapping[str, Mapping[str, Any]] | None) -> dict[str, StoredFile]:

@@ -7,11 +7,13 @@ not run out, so a worker that froze, lost its network or was replaced can do no 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, func, insert, select, update
 
-from jobs import rows, turns, workers
+from jobs import audit, rows, turns, workers
+from jobs.audit import SERVICE, Action
 from jobs.errors import JOB_ERRORS, LeaseLost
 from jobs.events import NewEvent
 from jobs.ids import is_id
@@ -141,7 +143,7 @@ class WorkerCommands:
             if job.status is Status.CANCELLING:
                 return rows.move(connection, job, Status.CANCELLED, EventType.CANCELLED)
             _insert_publication(connection, job, publication)
-            return rows.move(
+            done = rows.move(
                 connection,
                 job,
                 Status.SUCCEEDED,
@@ -150,6 +152,16 @@ class WorkerCommands:
                 verdict=publication.verdict,
                 generator_id=publication.generator.id,
             )
+            audit.write(
+                connection,
+                replace(SERVICE, name=job.worker),
+                Action.GENERATOR_PUBLISH,
+                job.tenant,
+                publication.generator.id,
+                after=audit.text_digest(publication.generator.record),
+                details={"job": job.id, "verdict": publication.verdict},
+            )
+        return done
 
     def _write(self, job_id: str, attempt: int, values: dict[str, Any], new: Sequence[NewEvent]) -> Renewal:
         with self._engine.begin() as connection:
@@ -187,6 +199,7 @@ def _insert_publication(connection: Connection, job: Job, publication: Publicati
             files={name: stored.to_json() for name, stored in new.files.items()},
             digest=new.digest,
             record=new.record,
+            pair={name: stored.to_json() for name, stored in new.pair.items()},
         )
     )
     connection.execute(

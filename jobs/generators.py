@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
-from jobs import tombstones, wall
+from jobs import audit, tombstones, wall
+from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.ids import is_id
 from jobs.job import JsonObject, StoredFile, attempt_prefix
@@ -26,7 +27,8 @@ class Generator:
     """A trained generator. ``withheld``: it did not pass, so it is neither sampled nor handed out.
 
     ``record``: its unlearning record, as it was signed. ``release``: by whom, why and
-    when it was released although its verdict is not ``pass``.
+    when it was released although its verdict is not ``pass``. ``pair``: files that another run can go on from, which
+    are handed out to nobody.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Generator:
     created_at: datetime
     record: str
     release: JsonObject | None
+    pair: Mapping[str, StoredFile]
 
     @property
     def prefix(self) -> str:
@@ -114,12 +117,15 @@ class GeneratorStore:
         """Return the generator that a job published or withheld; ``None`` if it has none."""
         return self._one(generators.c.job_id == job_id, tenant) if is_id("job", job_id) else None
 
-    def release(self, generator_id: str, tenant: str, release: JsonObject, record: str) -> Generator:
+    def release(
+        self, generator_id: str, tenant: str, release: JsonObject, record: str, by: Actor = SERVICE
+    ) -> Generator:
         """Serve a withheld generator from now on. Its verdict stays what it is. Of several releases at once, one wins.
 
         Args:
             release: by whom, why and when.
             record: the record that says so, in place of the one before.
+            by: whom the audit log names.
 
         Raises:
             GeneratorNotFound: there is none, or it is another tenant's.
@@ -134,11 +140,22 @@ class GeneratorStore:
         values = {"status": "published", "release": dict(release), "record": record}
         if is_id("gen", generator_id):
             with self._of(tenant).begin() as connection:
-                row = connection.execute(
-                    update(generators).where(*withheld).values(values).returning(*generators.c)
-                ).one_or_none()
-            if row is not None:
-                return _to_generator(row)
+                before = connection.execute(
+                    select(generators.c.record).where(*withheld).with_for_update()
+                ).scalar_one_or_none()
+                if before is not None:
+                    change = update(generators).where(*withheld).values(values).returning(*generators.c)
+                    row = connection.execute(change).one()
+                    audit.write(
+                        connection,
+                        by,
+                        Action.GENERATOR_RELEASE,
+                        tenant,
+                        generator_id,
+                        before=audit.text_digest(before),
+                        after=audit.text_digest(record),
+                    )
+                    return _to_generator(row)
         self.get(generator_id, tenant).to_release()
         raise AssertionError("what is withheld was released above")
 
@@ -207,7 +224,7 @@ def _owned(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElemen
 
 
 def _to_generator(row: Row[Any]) -> Generator:
-    values = cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files)}
+    values = cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files), "pair": _files(row.pair)}
     del values["deleted_at"]
     return Generator(**values)
 

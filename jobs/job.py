@@ -146,7 +146,8 @@ class StoredFile:
 @dataclass(frozen=True)
 class NewGenerator:
     """A trained generator. ``files``: by name within its folder. ``figures``: what a list shows of the report.
-    ``record``: the unlearning record, as it is served. ``id``: made before, because the record may name it."""
+    ``record``: the unlearning record, as it is served. ``id``: made before, because the record may name it. ``pair``:
+    files that another run can go on from, which are handed out to nobody."""
 
     id: str
     forget: Sequence[JsonObject]
@@ -154,6 +155,7 @@ class NewGenerator:
     files: Mapping[str, StoredFile]
     digest: str
     record: str
+    pair: Mapping[str, StoredFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
 
-from jobs import rows
+from jobs import audit, rows
+from jobs.audit import OPERATOR, Action, Actor
 from jobs.errors import InvalidKey, KeyConflict, KeyNotFound
 from jobs.ids import is_id, new_id
 from jobs.schema import api_keys
@@ -61,7 +62,12 @@ def allowed(scopes: frozenset[str], scope: Scope) -> bool:
 
 
 def create(
-    engine: Engine, tenant: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    engine: Engine,
+    tenant: str,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    by: Actor = OPERATOR,
 ) -> tuple[ApiKey, str]:
     """Make a key. The second value is its secret, which cannot be had again. The first key of a tenant makes the
     tenant, without limits.
@@ -81,10 +87,14 @@ def create(
     if expires_at is not None and expires_at.tzinfo is None:
         raise ValueError("expires_at needs a time zone")
     with engine.begin() as connection:
-        return _insert(connection, tenant, name, sorted(wanted), expires_at)
+        key, secret = _insert(connection, tenant, name, sorted(wanted), expires_at)
+        _write(connection, by, Action.KEY_CREATE, key)
+    return key, secret
 
 
-def rotate(engine: Engine, which: str, tenant: str, overlap: timedelta) -> tuple[ApiKey, ApiKey, str]:
+def rotate(
+    engine: Engine, which: str, tenant: str, overlap: timedelta, by: Actor = OPERATOR
+) -> tuple[ApiKey, ApiKey, str]:
     """Make a key in the place of another, with its name, its scopes and as long a life. The other one goes on for
     ``overlap``, or until it expires if that is sooner. Returns the new key, the old one and the new one's secret.
 
@@ -104,7 +114,9 @@ def rotate(engine: Engine, which: str, tenant: str, overlap: timedelta) -> tuple
         new, secret = _insert(connection, old.tenant, old.name, old.scopes, expires_at)
         ends = func.least(api_keys.c.expires_at, rows.from_now(overlap.total_seconds()))  # which leaves null out
         query = update(api_keys).where(api_keys.c.id == old.id).values(replaced_by=new.id, expires_at=ends)
-        return new, _to_key(connection.execute(query.returning(*api_keys.c)).one()), secret
+        replaced = _to_key(connection.execute(query.returning(*api_keys.c)).one())
+        _write(connection, by, Action.KEY_ROTATE, replaced)
+    return new, replaced, secret
 
 
 def _to_rotate(connection: Connection, which: str, tenant: str) -> Row[*tuple[Any, ...]]:
@@ -173,7 +185,7 @@ def unrevoked(engine: Engine, query: Select[Any]) -> ApiKey:
     return _to_key(row)
 
 
-def revoke(engine: Engine, key_id: str, tenant: str | None = None) -> ApiKey:
+def revoke(engine: Engine, key_id: str, tenant: str | None = None, by: Actor = OPERATOR) -> ApiKey:
     """Revoke a key, effective from the next request. Revoking it twice keeps the first time.
 
     Raises:
@@ -183,11 +195,15 @@ def revoke(engine: Engine, key_id: str, tenant: str | None = None) -> ApiKey:
     if tenant is not None:
         query = query.where(api_keys.c.tenant == tenant)
     query = query.values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
+    ended_now = (api_keys.c.revoked_at == func.now()).label("ended_now")
     if is_id("key", key_id):
         with engine.begin() as connection:
-            row = connection.execute(query.returning(*api_keys.c)).one_or_none()
-        if row is not None:
-            return _to_key(row)
+            row = connection.execute(query.returning(*api_keys.c, ended_now)).one_or_none()
+            if row is not None:
+                key = _to_key(row)
+                if row.ended_now:
+                    _write(connection, by, Action.KEY_REVOKE, key)
+                return key
     raise KeyNotFound(f"there is no API key {key_id!r}")
 
 
@@ -198,6 +214,14 @@ def list_keys(engine: Engine, tenant: str | None = None) -> list[ApiKey]:
         query = query.where(api_keys.c.tenant == tenant)
     with engine.connect() as connection:
         return [_to_key(row) for row in connection.execute(query)]
+
+
+def _write(connection: Connection, by: Actor, action: Action, key: ApiKey) -> None:
+    """Tell the audit log of a key: what it is now."""
+    ends = None if key.expires_at is None else key.expires_at.isoformat()
+    scopes = ", ".join(sorted(key.scopes))
+    said = {"name": key.name, "scopes": scopes, "expires_at": ends, "replaced_by": key.replaced_by}
+    audit.write(connection, by, action, key.tenant, key.id, details=said)
 
 
 def digest(secret: str) -> str:

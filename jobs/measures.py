@@ -76,6 +76,7 @@ def _stored_bytes(connection: Connection, tenant: str, now: datetime) -> int:
     of_reports = reports.join(jobs, jobs.c.id == reports.c.job_id)
     files = union_all(
         select(generators.c.files).where(generators.c.tenant == tenant),
+        select(generators.c.pair).where(generators.c.tenant == tenant),
         select(reports.c.files).select_from(of_reports).where(jobs.c.tenant == tenant),
     ).subquery()
     each = func.jsonb_each(files.c.files).table_valued(column("key"), column("value")).lateral()

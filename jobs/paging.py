@@ -17,6 +17,8 @@ from jobs.ids import Kind, is_id
 T = TypeVar("T")
 
 MAX_LIMIT = 1000
+_DIGITS = 18
+"""Of a number that Postgres holds."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,45 @@ def read_cursor(kind: Kind, after: str) -> str:
     Raises:
         BadCursor: if it is not one of this list.
     """
-    try:
-        text = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
+    text = _text_in(after)
     if not is_id(kind, text):
-        raise BadCursor("`after` must be the `next` of an earlier page of the same list")
+        raise _bad_cursor()
     return text
 
 
-def page(rows: Sequence[Row[Any]], limit: int, make: Callable[[Row[Any]], T]) -> Page[T]:
-    """Make a page from up to ``limit + 1`` rows: the one too many says that more follow."""
+def read_number(after: str) -> int:
+    """Read the number in a cursor, of a list whose items are counted.
+
+    Raises:
+        BadCursor: if it is not one of such a list.
+    """
+    text = _text_in(after)
+    if not (text.isdecimal() and len(text) <= _DIGITS):
+        raise _bad_cursor()
+    return int(text)
+
+
+def page(
+    rows: Sequence[Row[Any]],
+    limit: int,
+    make: Callable[[Row[Any]], T],
+    by: Callable[[Row[Any]], str] = lambda row: str(row.id),
+) -> Page[T]:
+    """Make a page from up to ``limit + 1`` rows: the one too many says that more follow. ``by``: what of a row the
+    cursor names."""
     kept = rows[:limit]
-    return Page(tuple(make(row) for row in kept), cursor(kept[-1].id) if len(rows) > limit else None)
+    return Page(tuple(make(row) for row in kept), cursor(by(kept[-1])) if len(rows) > limit else None)
+
+
+def _text_in(after: str) -> str:
+    try:
+        return base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _bad_cursor() -> BadCursor:
+    return BadCursor("`after` must be the `next` of an earlier page of the same list")
 
 
 def check_limit(limit: int) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
@@ -231,6 +232,8 @@ generators = Table(
     # What it was is in its tombstone. The row stays, without contents, for as long as its job's report: by it a reaper
     # knows that the attempt was published. No tenant sees it (a policy).
     Column("deleted_at", _TIME),
+    # What another run can go on from; by name, as ``files``.
+    Column("pair", JSONB, nullable=False, server_default=text("'{}'")),
     # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
     UniqueConstraint("job_id"),
     CheckConstraint(_one_of("verdict", get_args(Verdict)), name="verdict"),
@@ -333,6 +336,35 @@ sessions = Table(
     Column("expires_at", _TIME, nullable=False),
     Index("ix_sessions_expires_at", "expires_at"),
 )
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    # These four a trigger fills in, whoever inserts.
+    Column("seq", BigInteger, FetchedValue(), nullable=False),
+    Column("at", _TIME, FetchedValue(), nullable=False),
+    # An API key's id, or one of ``jobs.audit.entries.Actor``.
+    Column("actor", Text, nullable=False),
+    Column("actor_name", Text),
+    Column("action", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("request_id", Text),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("previous", Text, FetchedValue(), nullable=False),
+    Column("hash", Text, FetchedValue(), nullable=False),
+    PrimaryKeyConstraint("tenant", "seq"),
+    CheckConstraint("jsonb_typeof(details) = 'object'", name="details"),
+    # What a list is asked for.
+    Index(None, "tenant", "action", "seq"),
+    Index(None, "tenant", "actor", "seq"),
+    Index(None, "tenant", "object_id", "seq"),
+    Index(None, "tenant", "at"),
+)
+"""Who did what: a chain for each tenant (``jobs.audit``). A trigger refuses every change but adding to it. No foreign
+key: entries stay where what they tell of is deleted."""
 
 workers = Table(
     "workers",

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     retired_keys: Annotated[tuple[Path, ...], NoDecode] = ()
     """Public keys (PEM) that signed records before ``signing_key`` did, as paths with ``:`` between them: what they
     signed can still be released."""
+    mark_images: bool = True
+    """Write into every image that is drawn, and into a report's pictures, that a model has made it, and which."""
+    content_credentials: bool = False
+    """Write content credentials into every image that is drawn, signed with ``signing_key``. Such files are other ones
+    each time; their pixels are not."""
     inception_weights: Path | None = None
     """The weights of torch-fidelity's Inception-v3: with them reports have a FID."""
     clip_weights: Path | None = None
@@ -248,6 +253,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "LETHE_SHARD=1 divides what a job trains among several GPUs, and LETHE_GPUS is 1: "
                 "set LETHE_GPUS to how many there are, or leave LETHE_SHARD out"
+            )
+        if self.content_credentials and self.signing_key is None:
+            raise ValueError(
+                "LETHE_CONTENT_CREDENTIALS=1 signs images with LETHE_SIGNING_KEY, and there is none: "
+                "`lethe record keygen` makes one"
             )
         if self.renew_seconds * 2 > self.lease_seconds:
             raise ValueError(

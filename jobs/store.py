@@ -10,7 +10,8 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import counting, events, quotas, rows, tombstones, wall
+from jobs import audit, counting, events, quotas, rows, tombstones, wall
+from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
 from jobs.events import Event
 from jobs.fence import WorkerCommands
@@ -60,9 +61,10 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 class JobStore(WorkerCommands, Reaping):
     """Jobs in Postgres. With a ``tenant``, a method knows that tenant's jobs only: another's does not exist. Its
-    queries say so, and Postgres sees to it (``jobs.wall``)."""
+    queries say so, and Postgres sees to it (``jobs.wall``). What changes a job because somebody asked writes an entry
+    into the audit log, by whom (``by``)."""
 
-    def create(self, new: NewJob) -> tuple[Job, bool]:
+    def create(self, new: NewJob, by: Actor = SERVICE) -> tuple[Job, bool]:
         """Write a job, its first event and its wake-up message; or, if its idempotency key was used before with
         the same body, find the job of that time. The second value says whether the job is new.
 
@@ -95,6 +97,15 @@ class JobStore(WorkerCommands, Reaping):
             ).one()
             events.append(connection, job_id, 1, 0, [(EventType.QUEUED, {})])
             rows.wake_up(connection, job_id)
+            audit.write(
+                connection,
+                by,
+                Action.JOB_SUBMIT,
+                new.tenant,
+                job_id,
+                after=audit.digest(dict(new.request)),
+                details={"base_model": new.base_model},
+            )
         return rows.to_job(row), True
 
     def get(self, job_id: str, tenant: str | None = None) -> Job:
@@ -110,7 +121,7 @@ class JobStore(WorkerCommands, Reaping):
                 raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
         return rows.to_job(row)
 
-    def request_cancel(self, job_id: str, tenant: str | None = None) -> Job:
+    def request_cancel(self, job_id: str, tenant: str | None = None, by: Actor = SERVICE) -> Job:
         """Stop a job: at once if no worker holds it, else as soon as its worker reads the flag. A job that has
         ended, or that is already being stopped, stays as it is, so that asking twice gives the same answer.
 
@@ -125,9 +136,11 @@ class JobStore(WorkerCommands, Reaping):
                 to, event = Status.CANCELLING, EventType.CANCELLING
             else:
                 return job
-            return rows.move(connection, job, to, event, cancel_requested_at=func.now())
+            moved = rows.move(connection, job, to, event, cancel_requested_at=func.now())
+            _write_move(connection, by, Action.JOB_CANCEL, job, moved)
+        return moved
 
-    def retry(self, job_id: str, tenant: str | None = None) -> Job:
+    def retry(self, job_id: str, tenant: str | None = None, by: Actor = SERVICE) -> Job:
         """Queue a failed or cancelled job again, with a fresh budget of failures.
 
         Raises:
@@ -141,7 +154,9 @@ class JobStore(WorkerCommands, Reaping):
                 message = f"only a job that failed or was cancelled can be retried; this one is {job.status}"
                 raise JobConflict(message, status=str(job.status))
             quotas.check_new_job(connection, job.tenant)
-            return rows.move(connection, job, Status.QUEUED, EventType.RETRIED, failures=0, progress={})
+            moved = rows.move(connection, job, Status.QUEUED, EventType.RETRIED, failures=0, progress={})
+            _write_move(connection, by, Action.JOB_RETRY, job, moved)
+        return moved
 
     def counts(self) -> dict[Status, int]:
         """Count the jobs of all tenants by status. Every status has an entry."""
@@ -201,6 +216,11 @@ def _locked(connection: Connection, job_id: str, tenant: str | None) -> Job:
     if job is None:
         raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
     return job
+
+
+def _write_move(connection: Connection, by: Actor, action: Action, before: Job, after: Job) -> None:
+    details = {"status_before": str(before.status), "status": str(after.status)}
+    audit.write(connection, by, action, after.tenant, after.id, details=details)
 
 
 def _take_key(connection: Connection, new: NewJob, job_id: str) -> bool:

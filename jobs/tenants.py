@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from jobs import audit
+from jobs.audit import OPERATOR, Action, Actor
 from jobs.errors import TenantExists, TenantNotFound
 from jobs.schema import tenants
 
@@ -79,7 +81,7 @@ def check_limits(values: Mapping[str, Any]) -> dict[str, int | None]:
     return dict(values)
 
 
-def create(engine: Engine, name: str, limits: Mapping[str, Any] | None = None) -> Tenant:
+def create(engine: Engine, name: str, limits: Mapping[str, Any] | None = None, by: Actor = OPERATOR) -> Tenant:
     """Make a tenant. One is also made by its first API key, without limits.
 
     Raises:
@@ -90,12 +92,16 @@ def create(engine: Engine, name: str, limits: Mapping[str, Any] | None = None) -
     with engine.begin() as connection:
         made = insert(tenants).values(values).on_conflict_do_nothing().returning(*tenants.c)
         row = connection.execute(made).one_or_none()
+        if row is not None:
+            audit.write(
+                connection, by, Action.TENANT_CREATE, name, name, after=audit.digest(row.limits), details=row.limits
+            )
     if row is None:
         raise TenantExists(f"there is a tenant {name!r} already: `lethe tenants limit` changes its limits")
     return _to_tenant(row)
 
 
-def limit(engine: Engine, name: str, limits: Mapping[str, Any]) -> Tenant:
+def limit(engine: Engine, name: str, limits: Mapping[str, Any], by: Actor = OPERATOR) -> Tenant:
     """Replace some of a tenant's limits, effective with the next request and the next claim; ``None`` lifts one.
 
     Raises:
@@ -109,7 +115,18 @@ def limit(engine: Engine, name: str, limits: Mapping[str, Any]) -> Tenant:
             raise TenantNotFound(f"there is no tenant {name!r}: `lethe tenants list` shows all")
         written = Limits(**{**row.limits, **changed}).to_json()
         query = update(tenants).where(tenants.c.name == name).values(limits=written).returning(*tenants.c)
-        return _to_tenant(connection.execute(query).one())
+        changed_to = _to_tenant(connection.execute(query).one())
+        audit.write(
+            connection,
+            by,
+            Action.TENANT_LIMIT,
+            name,
+            name,
+            before=audit.digest(row.limits),
+            after=audit.digest(written),
+            details=changed,
+        )
+    return changed_to
 
 
 def list_tenants(engine: Engine) -> list[Tenant]:

@@ -23,6 +23,7 @@ from sfd_core.prompts.plan import PromptPlan, plan_prompts
 from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides.judge import JudgeOverride
+from sfd_core.request.parent import Parent
 from sfd_core.request.reading import read_right_fields
 from sfd_core.request.recipe import Recipe, completed
 from sfd_core.request.unlearning_request import UnlearningRequest
@@ -73,7 +74,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     if recipe is not None:
         attempt(lambda: family.check_settings(recipe))
         attempt(lambda: family.check_times(recipe, model))
-        attempt(lambda: _check_start(recipe, model))
+        attempt(lambda: _check_start(recipe, model, right.get("parent")))
     if recipe is not None and evaluation is not None:
         attempt(lambda: _check_attacked(evaluation, recipe))
     if recipe is not None and forget is not None and text:
@@ -111,8 +112,11 @@ def _check_retain(retain: Retain | None, text: bool) -> None:
         raise InvalidRequest((FieldError("/retain", message),))
 
 
-def _check_start(recipe: Recipe, model: BaseModel) -> None:
-    """Refuse a start that the model does not ship, or that was made to be asked at another time."""
+def _check_start(recipe: Recipe, model: BaseModel, parent: Parent | None) -> None:
+    """Refuse a start that is not there, or that was made to be asked at another time."""
+    if parent is not None:
+        _check_going_on(recipe, parent)
+        return
     distilled = model.distilled
     if recipe.start == "distilled" and distilled is None:
         message = f"{model.name} ships no distilled generator: say base_model, or auto"
@@ -123,6 +127,21 @@ def _check_start(recipe: Recipe, model: BaseModel) -> None:
             "say that, or start from base_model"
         )
         raise InvalidRequest((FieldError("/recipe/t_init", message),))
+
+
+def _check_going_on(recipe: Recipe, parent: Parent) -> None:
+    """Refuse what a run that goes on from a generator cannot change."""
+    name, errors = parent.generator, []
+    if not recipe.starts_distilled:
+        errors.append(FieldError("/recipe/start", f"the run goes on from {name}: leave it out"))
+    if recipe.t_init != parent.t_init:
+        errors.append(FieldError("/recipe/t_init", f"must be {parent.t_init}, at which {name} starts"))
+    if recipe.steps != parent.steps:
+        errors.append(FieldError("/recipe/steps", f"must be {parent.steps}, in which {name} draws"))
+    if recipe.distil_images:
+        errors.append(FieldError("/recipe/distil_images", f"must be 0: {name} is distilled already"))
+    if errors:
+        raise InvalidRequest(tuple(errors))
 
 
 def _check_attacked(evaluation: EvaluationPlan, recipe: Recipe) -> None:

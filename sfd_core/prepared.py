@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from sfd_core.admission import Admitted
+from sfd_core.errors import ModelRefused
 from sfd_core.evaluation import nsfw
 from sfd_core.evaluation.evaluators import Evaluators, GivenWeights
 from sfd_core.evaluation.judge import ImageJudge
@@ -58,17 +59,24 @@ class Prepared:
         checkpoints: Checkpoints | None,
         weights: GivenWeights | None = None,
         ranks: Ranks = ALONE,
+        pair: Path | None = None,
     ) -> Prepared:
         """Load what was admitted, and the newest checkpoint if there is one. ``ranks``: the processes that do.
+        ``pair``: the folder of what the request's parent kept, where it has one.
 
         Raises:
             ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
         """
         request = admitted.request
+        if request.parent is not None and pair is None:
+            name = request.parent.generator
+            raise ModelRefused(
+                f"the run goes on from {name}, whose fake score the service keeps: it is not at hand here"
+            )
         base = load_base(admitted.model, where)
         evaluators = Evaluators.load(base.model, where, weights, nsfw.wanted(request))
         plan = family_of(base.model.family).plan(base, request, admitted.plan, where)
-        state = start(base, request.recipe, request.seed, where, ranks)
+        state = start(base, request.recipe, request.seed, where, ranks, pair)
         if checkpoints is not None:
             checkpoint.restore_newest(state, checkpoints.folders)
         return cls(request, base, evaluators, plan, state)
@@ -84,12 +92,14 @@ class Prepared:
         return partial(judge.logits_of, network=own_space)
 
 
-def take_part(admitted: Admitted, checkpoints: Checkpoints, where: torch.device, ranks: Ranks) -> None:
+def take_part(
+    admitted: Admitted, checkpoints: Checkpoints, where: torch.device, ranks: Ranks, pair: Path | None = None
+) -> None:
     """Take the steps of a run that another process leads, which alone looks at images, saves and reports.
 
     Raises:
         ModelRefused, TrainingDiverged: as :func:`sfd_core.run.unlearn` does there.
     """
-    run = Prepared.of(admitted, where, checkpoints, ranks=ranks)
+    run = Prepared.of(admitted, where, checkpoints, ranks=ranks, pair=pair)
     follow(run.state, run.base, run.request, plan=run.plan, judge=run.judge)
     ranks.leave()

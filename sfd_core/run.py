@@ -53,7 +53,7 @@ from sfd_core.training import checkpoint
 from sfd_core.training.loop import train
 from sfd_core.training.quick import QuickFigures
 from sfd_core.training.ranks import ALONE, Ranks
-from sfd_core.training.state import TrainingState
+from sfd_core.training.state import TrainingState, save_pair
 from sfd_core.training.stopping import check_due, is_finished, spent
 
 Phase = Literal["preparing", "training", "evaluating"]
@@ -106,12 +106,17 @@ def unlearn(
     weights: GivenWeights | None = None,
     should_stop: threading.Event | None = None,
     ranks: Ranks = ALONE,
+    pair: Path | None = None,
+    keep_pair: bool = False,
+    mark_images: bool = True,
 ) -> Iterator[Event]:
     """Run what was admitted and write ``out/generator`` (a diffusers folder) and ``out/report``.
 
     ``weights``: of evaluators that no package ships. When ``should_stop`` is set the run ends after the current step,
     with a checkpoint if it has a folder for them and without :class:`Finished`. ``ranks``: processes that
-    :func:`sfd_core.prepared.take_part` in the training; this one leads them. While its storage is full it stands still.
+    :func:`sfd_core.prepared.take_part` in the training; this one leads them. ``pair``: the folder of what the request's
+    parent kept, where it has one. ``keep_pair``: write ``out/pair`` too, what another run can go on from.
+    ``mark_images``: the report's pictures say that a model has made them. While its storage is full it stands still.
 
     Raises:
         ModelRefused: for a base model, or weights of an evaluator, that do not verify or load.
@@ -121,7 +126,7 @@ def unlearn(
     yield PhaseStarted("preparing")
     began = time.monotonic()
     request, plan, where = admitted.request, admitted.plan, pick_device(device)
-    run = Prepared.of(admitted, where, checkpoints, weights, ranks)
+    run = Prepared.of(admitted, where, checkpoints, weights, ranks, pair)
     base, evaluators, state = run.base, run.evaluators, run.state
     seconds = {"preparing": time.monotonic() - began}
 
@@ -137,6 +142,8 @@ def unlearn(
                     yield from _save(state, checkpoints, stop)
                 return
         generator = generator_of(state, base, request.recipe)
+        if keep_pair and (yield from once_there_is_room(lambda: _kept_pair(state, out / "pair"), stop)) is None:
+            return
     seconds["training"] = state.seconds
     if state.checks:
         seconds["checking"] = _seconds_of_checks(state)
@@ -169,7 +176,9 @@ def unlearn(
         cost=_cost(state, request.budget, seconds, where),
     )
     whole = draft
-    if (finished := (yield from once_there_is_room(lambda: _write(generator, base, whole, out), stop))) is not None:
+    if (
+        finished := (yield from once_there_is_room(lambda: _write(generator, base, whole, out, mark_images), stop))
+    ) is not None:
         yield finished
 
 
@@ -289,12 +298,17 @@ def _text_training(base: LoadedBase, plan: PromptPlan | None, request: Unlearnin
     return TextTraining(counts, "distilled" if from_pair else "base_model")
 
 
-def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path) -> Finished:
+def _kept_pair(state: TrainingState, folder: Path) -> Path:
+    save_pair(state, folder)
+    return folder
+
+
+def _write(generator: Generator, base: LoadedBase, draft: ReportDraft, out: Path, mark_images: bool) -> Finished:
     """Write both folders; the card goes into the generator's, with the digest of its weights."""
     folder, report_folder = out / "generator", out / "report"
     generator.save(folder)
     files = family_of(base.model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
-    report = write_report(draft, report_folder, ["lethe record rerun unlearning-record.json"])
+    report = write_report(draft, report_folder, ["lethe record rerun unlearning-record.json"], mark_images=mark_images)
     (folder / "README.md").write_text(model_card(draft.report, generator.usage))
     return Finished(report, folder, report_folder)

@@ -74,9 +74,18 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     app = make_app(settings.require_broker())
     worker = this_worker(settings) if kind == "train" else None
     if kind == "sample":
+        from worker.credentials import Credentials
         from worker.sampler import Sampler  # imports torch, which a runner never needs
 
-        sampler = Sampler(GeneratorStore(engine), artifacts, broker, settings.device)
+        signer = settings.signer() if settings.content_credentials else None
+        sampler = Sampler(
+            GeneratorStore(engine),
+            artifacts,
+            broker,
+            settings.device,
+            mark_images=settings.mark_images,
+            credentials=None if signer is None else Credentials(signer),
+        )
         register_sample(app, sampler)
         reaper = Reaper(settings, store, engine, broker, forget=sampler.forget_deleted)
     else:
@@ -85,7 +94,7 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
     if worker is not None:
         forks = fork_server(settings.work_dir)
-        runner = Runner(settings, store, artifacts, worker.name, forks, worker.memory_bytes)
+        runner = Runner(settings, store, GeneratorStore(engine), artifacts, worker.name, forks, worker.memory_bytes)
         signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
         atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
         signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)

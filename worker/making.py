@@ -54,6 +54,9 @@ def make(task: Task, folder: Path, stop: threading.Event, ranks: Ranks | None) -
         weights=weights,
         should_stop=stop,
         ranks=ranks or ALONE,
+        pair=task.pair_folder,
+        keep_pair=True,
+        mark_images=task.mark_images,
     ):
         match event:
             case PhaseStarted(phase):
@@ -77,7 +80,7 @@ def make_with_others(task: Task, ranks: Ranks) -> None:
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     model = base_model(task, lambda: None)
-    take_part(admit(task.request, model), _checkpoints(task), pick_device(task.device), ranks)
+    take_part(admit(task.request, model), _checkpoints(task), pick_device(task.device), ranks, task.pair_folder)
 
 
 def _checkpoints(task: Task) -> Checkpoints:

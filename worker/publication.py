@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 
 from jobs.artifacts import ArtifactStore
+from jobs.generators import Generator
 from jobs.ids import new_id
 from jobs.job import Job, NewGenerator, Publication, StoredFile, attempt_prefix
-from jobs.record import Origin, build_record, sign
+from jobs.record import ANCESTORS, Origin, build_record, sign
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import known_words
@@ -35,9 +36,10 @@ def publication_of(
     folder: Path,
     signer: CryptoSigner | None,
     keep: Keep,
+    parent: Generator | None = None,
 ) -> Publication:
-    """Store what the training process left in ``folder``: ``generator/``, ``report/`` and ``environment.json``. Returns
-    what is to become visible of it: nothing is until ``JobStore.publish`` has it.
+    """Store what the training process left in ``folder``: ``generator/``, ``report/``, ``pair/`` and
+    ``environment.json``. Returns what is to become visible of it: nothing is until ``JobStore.publish`` has it.
 
     The verdict is the report's. Only a generator whose verdict is ``pass`` is published; another is withheld: kept
     and shown, never served. To store again what is stored changes nothing.
@@ -45,14 +47,19 @@ def publication_of(
     Args:
         model: the base model that the run started from.
         signer: signs the record; without one it is unsigned.
+        parent: the generator that the job went on from: the records of the sequence so far are kept with the new one.
 
     Raises:
         LeaseLost: another attempt has taken over; nothing became visible.
     """
     report = json.loads((folder / "report" / "report.json").read_text("utf-8"))
+    request = read(UnlearningRequest, job.request)
     environment = json.loads((folder / "environment.json").read_text("utf-8"))
     prefix = attempt_prefix(job.id, attempt)
+    if parent is not None:
+        _add_records(artifacts, parent, folder / "generator" / ANCESTORS)
     generator = _store(artifacts, folder / "generator", prefix, keep)
+    pair = _store(artifacts, folder / "pair", prefix, keep)
     report_files = _store(artifacts, folder / "report", prefix, keep)
     statement = build_record(
         report,
@@ -67,22 +74,34 @@ def publication_of(
         verdict=report["verdict"],
         generator=NewGenerator(
             id=new_id("gen"),
-            forget=[forgotten(item, model) for item in read(UnlearningRequest, job.request).forget],
+            forget=[forgotten(item, model, request.kept) for item in request.forget],
             figures=summary(report),
             files=generator,
             digest=report["generator"]["digest"],
             record=sign(statement, signer),
+            pair=pair,
         ),
         report=report,
         report_files=report_files,
     )
 
 
-def forgotten(item: Forget, model: BaseModel) -> dict[str, Any]:
+def _add_records(artifacts: ArtifactStore, parent: Generator, folder: Path) -> None:
+    """Write the records of ``parent`` and of those before it, byte for byte."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{parent.id}.json").write_bytes(parent.record.encode())
+    for name, file in parent.files.items():
+        if name.startswith(f"{ANCESTORS}/"):
+            (folder / name.removeprefix(f"{ANCESTORS}/")).write_bytes(artifacts.read(parent.prefix, file))
+
+
+def forgotten(item: Forget, model: BaseModel, kept: Collection[str] = ()) -> dict[str, Any]:
     """Return what a generator says of one item of the request that it has forgotten. Of a text-to-image model: every
     word that is known for it, by which a prompt that names it can be told from others, and how many prompts forgot
-    it."""
+    it. ``kept``: the concepts that its parent had forgotten."""
     row: dict[str, Any] = {name: written(item)[name] for name in ("concept", "override")}
+    if item.concept in kept:
+        row["kept"] = True
     if describe(model.family).takes_prompts:
         row["words"] = list(known_words(item, model.vocabulary))
         row["prompts"] = len(item.prompts or ())

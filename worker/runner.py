@@ -16,7 +16,8 @@ from pathlib import Path
 
 from jobs.artifacts import ArtifactStore
 from jobs.database import DATABASE_ERRORS, is_away
-from jobs.errors import JOB_ERRORS, LeaseLost
+from jobs.errors import JOB_ERRORS, Deleted, GeneratorNotFound, LeaseLost
+from jobs.generators import Generator, GeneratorStore
 from jobs.hub_models import PREFIX, hub_folder, hub_model
 from jobs.job import Claim, JobError, JsonObject, Publication
 from jobs.settings import Settings
@@ -44,6 +45,8 @@ FULL_SECONDS = 15.0
 """What a worker waits after an attempt that found a disk full, before it claims another job."""
 ASIDE_SECONDS = 2.0
 """What a worker waits after it has passed a message on, so that it is not the one that gets it again."""
+PAIR_FOLDER = "parent"
+"""Of an attempt: what its job goes on from."""
 STOP_SECONDS = 45.0
 """What a process gets to write its checkpoint when it is asked to stop."""
 
@@ -57,12 +60,14 @@ class Runner:
         self,
         settings: Settings,
         store: JobStore,
+        generators: GeneratorStore,
         artifacts: ArtifactStore,
         name: str,
         forks: ForkServer | None = None,
         memory_bytes: int | None = None,
     ) -> None:
-        self.settings, self.store, self.artifacts, self.name, self.forks = settings, store, artifacts, name, forks
+        self.settings, self.store, self.generators, self.artifacts = settings, store, generators, artifacts
+        self.name, self.forks = name, forks
         self.memory_bytes = memory_bytes
         self.models = settings.models()
         self.signer = settings.signer()
@@ -125,6 +130,7 @@ class Attempt:
         self.job, self.number = claim.job, claim.attempt
         self.work = self.settings.work_dir / self.job.id
         self.folder = self.work / f"attempt-{self.number}"
+        self.parent: Generator | None = None
         self.lease = Lease(self.settings, self.store, self.job.id, self.number)
         self.telling = Telling(self.lease)
 
@@ -143,6 +149,7 @@ class Attempt:
     def _run(self) -> None:
         try:
             model = self._model()
+            self._fetch_parent()
         except (InvalidRequest, ModelRefused) as error:
             self._give_up(Cause("model_refused", f"on this worker: {error}"))
             return
@@ -190,6 +197,21 @@ class Attempt:
         model = hub_model(name, settings.hub_models)
         return dataclasses.replace(model, folder=hub_folder(settings.hub_dir, parse_hub_name(name)))
 
+    def _fetch_parent(self) -> None:
+        """Fetch what the job goes on from, where that is a published generator; its records go on with it.
+
+        Raises:
+            ModelRefused: it is there no more.
+        """
+        if (said := self.job.request.get("parent")) is None:
+            return
+        try:
+            self.parent = parent = self.runner.generators.get(said["generator"], self.job.tenant)
+        except (Deleted, GeneratorNotFound):
+            message = f"generator {said['generator']}, from which the job goes on, is there no more"
+            raise ModelRefused(message) from None
+        self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER)
+
     def _write_task(self, model: BaseModel, request: JsonObject) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         earlier = [self.work / f"attempt-{n}" / "checkpoints" for n in range(self.number - 1, 0, -1)]
@@ -206,6 +228,8 @@ class Attempt:
             family=model.family,
             gpus=self.settings.gpus,
             shard=self.settings.shard,
+            pair=None if self.parent is None else str(self.folder / PAIR_FOLDER),
+            mark_images=self.settings.mark_images,
         ).write(self.folder)
 
     def _supervise(self, child: Talking, kills: MemoryKills) -> Cause | None:
@@ -290,7 +314,14 @@ class Attempt:
 
     def _stored(self, model: BaseModel) -> Publication:
         return publication_of(
-            self.runner.artifacts, self.job, self.number, model, self.folder, self.runner.signer, self.lease.keep
+            self.runner.artifacts,
+            self.job,
+            self.number,
+            model,
+            self.folder,
+            self.runner.signer,
+            self.lease.keep,
+            self.parent,
         )
 
     def _stop(self) -> None:

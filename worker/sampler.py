@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from jobs.artifacts import ArtifactStore
+from jobs.audit import text_digest
 from jobs.broker import Broker
 from jobs.errors import ArtifactCorrupt, BrokerUnavailable, Deleted, GeneratorNotFound
 from jobs.generators import GeneratorStore
 from jobs.job import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
+from sfd_core.display.marking import GENERATOR, RECORD, marked
 from sfd_core.display.pictures import png, sheet
 from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_generator
 from sfd_core.families.protocol import Generator
 from sfd_core.families.sampling import UnknownConcept
+from worker.credentials import Credentials
 from worker.drawing import Drawing
 
 logger = logging.getLogger("lethe.sampler")
@@ -44,12 +47,20 @@ class Loaded:
 
 class Sampler:
     """A maker of images with published generators, from any number of threads. Their files come from the artefact
-    store, verified."""
+    store, verified. ``mark_images``: images say what has made them; ``credentials``: and are signed to have been."""
 
     def __init__(
-        self, generators: GeneratorStore, artifacts: ArtifactStore, broker: Broker, device: str = "auto"
+        self,
+        generators: GeneratorStore,
+        artifacts: ArtifactStore,
+        broker: Broker,
+        device: str = "auto",
+        *,
+        mark_images: bool = True,
+        credentials: Credentials | None = None,
     ) -> None:
         self.generators, self.artifacts, self.broker = generators, artifacts, broker
+        self.mark_images, self.credentials = mark_images, credentials
         self.device = str(pick_device(device))
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
         self.drawing = Drawing(self._generator)
@@ -77,6 +88,11 @@ class Sampler:
         began = time.perf_counter()
         images = self.drawing.draw(generator_id, request)
         pngs = (sheet(images),) if request["format"] == "grid" else tuple(png(image) for image in images)
+        origin = self._origin(generator_id)
+        if self.mark_images:
+            pngs = tuple(marked(each, origin) for each in pngs)
+        if self.credentials is not None:
+            pngs = tuple(self.credentials.signed(each, origin) for each in pngs)
         return SampleReply(pngs, request["seed"], request.get("concept"), generator_id, time.perf_counter() - began)
 
     def forget_deleted(self) -> None:
@@ -89,6 +105,10 @@ class Sampler:
     def _drop(self, generator_ids: Collection[str]) -> None:
         for generator_id in generator_ids:
             self.loaded.pop(generator_id, None)
+
+    def _origin(self, generator_id: str) -> dict[str, str]:
+        """What images of a generator say of it. Asked anew each time: a release gives it another record."""
+        return {GENERATOR: generator_id, RECORD: text_digest(self.generators.get(generator_id).record)}
 
     def _generator(self, generator_id: str) -> Generator:
         if generator_id not in self.loaded:

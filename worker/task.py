@@ -19,7 +19,8 @@ class Task:
     it from a hub, of which it is fetched as one of ``family``; ``earlier`` are the checkpoint folders of earlier
     attempts of the same job; ``inception`` and ``clip`` are paths of weights for the evaluation; ``gpus``: processes
     that train together, each on a GPU of its own where ``device`` is one; ``shard``: each holds its shards of what they
-    train."""
+    train; ``pair``: the folder of what the request's parent kept, where it has one; ``mark_images``: the report's
+    pictures say that a model has made them."""
 
     request: dict[str, Any]
     model_folder: str
@@ -33,6 +34,13 @@ class Task:
     family: str | None = None
     gpus: int = 1
     shard: bool = False
+    pair: str | None = None
+    mark_images: bool = True
+
+    @property
+    def pair_folder(self) -> Path | None:
+        """The folder of what the request's parent kept."""
+        return None if self.pair is None else Path(self.pair)
 
     def write(self, folder: Path) -> None:
         (folder / "task.json").write_text(json.dumps(dataclasses.asdict(self)))

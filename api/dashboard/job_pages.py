@@ -127,14 +127,14 @@ def job_part(request: Request, job_id: str, who: Viewer, use: Use) -> Response:
 @router.post("/jobs/{job_id}/cancel")
 def cancel(job_id: str, who: Actor, use: Use) -> Response:
     """Cancel a job: the button."""
-    use.jobs.request_cancel(job_id, who.tenant)
+    use.jobs.request_cancel(job_id, who.tenant, who.actor)
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
 @router.post("/jobs/{job_id}/retry")
 def retry(job_id: str, who: Actor, use: Use) -> Response:
     """Retry a job: the button."""
-    use.jobs.retry(job_id, who.tenant)
+    use.jobs.retry(job_id, who.tenant, who.actor)
     use.dispatcher.nudge()
     return RedirectResponse(f"/jobs/{job_id}", 303)
 

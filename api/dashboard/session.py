@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth import COOKIE, Authenticator, Credential, Identity, host_in, refuse_other_sites, session_of
 from api.dashboard.forms import Posted
 from api.dashboard.rendering import render
+from api.logs import request_id
 from api.problems import Problem
 from api.services import Use
 from jobs import sessions
@@ -93,7 +94,7 @@ async def login(request: Request, form: Posted, use: Use) -> Response:
         page.headers.update(problem.headers)
         return page
     assert identity.key is not None
-    token = await run_in_threadpool(sessions.start, use.engine, identity.key, SESSION_SECONDS)
+    token = await run_in_threadpool(sessions.start, use.engine, identity.key, SESSION_SECONDS, request_id())
     response = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
     response.set_cookie(
         COOKIE, token, SESSION_SECONDS, httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -106,7 +107,7 @@ async def logout(request: Request, use: Use) -> Response:
     """End the session, wherever its cookie is."""
     refuse_other_sites(request)
     if (shown := session_of(request)) is not None:
-        await run_in_threadpool(sessions.end, use.engine, shown.secret)
+        await run_in_threadpool(sessions.end, use.engine, shown.secret, request_id())
         use.authenticator.forget(shown)
     response = RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import chain
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from api.routes.documented import errors
 from api.schemas.common import ListOf
 from api.schemas.generators import GeneratorObject, GeneratorsQuery, ReleaseRequest
 from api.services import Use
+from jobs.audit import Action, text_digest
 from jobs.record import EVALUATION, RECORD
 
 router = APIRouter(prefix="/v1/generators", tags=["Generators"])
@@ -80,6 +80,9 @@ def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Resp
         "Cache-Control": "private, no-cache",
         "ETag": _etag(generator.record),
     }
+    use.audit.note(
+        who.actor, Action.GENERATOR_DOWNLOAD, who.tenant, generator.id, {"record_sha256": text_digest(generator.record)}
+    )
     whole = chain([first], chunks)
     return LastingResponse(
         whole, use.authenticator, who, breaks_off=True, headers=headers, media_type="application/zip"
@@ -130,4 +133,4 @@ def release_generator(generator_id: GeneratorId, body: ReleaseRequest, who: Admi
 
 def _etag(record: str) -> str:
     """The record holds the digest of every other file of the archive, so it changes with any of them."""
-    return f'"{hashlib.sha256(record.encode()).hexdigest()}"'
+    return f'"{text_digest(record)}"'

@@ -21,12 +21,13 @@ from api.schemas.jobs import METADATA_PARAMETER, JobObject, JobsQuery
 from api.schemas.submission import Body, Metadata, Submission
 from api.services import Services, Use
 from api.waiting import why_waiting
-from jobs import quotas
+from jobs import continuing, quotas
+from jobs.errors import GeneratorNotFound
 from jobs.hub_models import PREFIX, hub_model
 from jobs.job import Job, NewJob
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.errors import Collected, InvalidRequest
+from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.families.memory import memory_needed
 from sfd_core.request.reading import check_sound, read, written
 
@@ -100,7 +101,7 @@ async def submit_job(
         if await request.is_disconnected():
             return Response(status_code=CLIENT_LEFT)
         new = await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=CapacityLimiter(1))
-    job, created = await run_in_threadpool(use.jobs.create, new)
+    job, created = await run_in_threadpool(use.jobs.create, new, who.actor)
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
@@ -166,7 +167,7 @@ def get_job(
 def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Stop a job: one that waits at once, one that runs within seconds. Asking twice gives the same answer; a job that
     has ended stays as it is."""
-    return _shown(use.jobs.request_cancel(job_id, who.tenant), use)
+    return _shown(use.jobs.request_cancel(job_id, who.tenant, who.actor), use)
 
 
 @router.post(
@@ -177,7 +178,7 @@ def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
 )
 def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Queue a job that failed or was cancelled again."""
-    job = use.jobs.retry(job_id, who.tenant)
+    job = use.jobs.retry(job_id, who.tenant, who.actor)
     use.dispatcher.nudge()
     return _shown(job, use)
 
@@ -192,13 +193,17 @@ def etag(job: Job, waiting: str | None) -> str:
     return f'"{job.version}"' if waiting is None else f'"{job.version}-{crc32(waiting.encode()):x}"'
 
 
-def _new_job(body: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> NewJob:
-    """Everything about a submission that needs no database.
+def _new_job(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, use: Services) -> NewJob:
+    """Everything about a submission but storing it.
 
     Raises:
         InvalidRequest, Problem: with every wrong value.
     """
-    check_sound(body)
+    check_sound(sent)
+    if "parent" in sent:
+        message = "is written by the service: name the generator as base_model"
+        raise InvalidRequest((FieldError("/parent", message),))
+    body = _whole(use, sent, tenant)
     model = _base_model(use, body)
     admitted, metadata = _admitted(body, model)
     return NewJob(
@@ -209,8 +214,26 @@ def _new_job(body: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         metadata=metadata,
         memory_bytes=memory_needed(model, admitted.request.recipe),
         idempotency_key=idempotency_key,
-        body_sha256=None if idempotency_key is None else _digest(body),
+        body_sha256=None if idempotency_key is None else _digest(sent),
     )
+
+
+def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, Any]:
+    """The body, with what comes of the generator that it goes on from, where it names one.
+
+    Raises:
+        InvalidRequest: with what only such a body can have wrong.
+        Problem: ``unknown_base_model``.
+    """
+    name = body.get("base_model")
+    if not isinstance(name, str) or not name.startswith(continuing.PREFIX) or name in use.models:
+        return body
+    try:
+        parent = use.generators.get(name, tenant)
+    except GeneratorNotFound:
+        wrong = [Wrong("/base_model", f"there is no generator {name}")]
+        raise invalid(wrong, "unknown_base_model", known=sorted(use.models)) from None
+    return continuing.going_on(body, parent, use.jobs.get(parent.job_id, tenant).request)
 
 
 def _admitted(body: Mapping[str, Any], model: BaseModel) -> tuple[Admitted, dict[str, str]]:

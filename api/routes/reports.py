@@ -16,6 +16,7 @@ from api.routes.documented import errors
 from api.routes.jobs import JobId
 from api.schemas.common import QueryInput
 from api.services import Services, Use
+from jobs.audit import Action
 from jobs.generators import Report
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
@@ -70,14 +71,19 @@ def get_report(
     whatever its verdict. `report.json` is a file of the report too, with the digest that the record names; what is
     answered without `file` holds the same."""
     report = use.generators.report(job_id, who.tenant)
-    if query.file is not None:
-        return report_file(use, report, query.file)
-    form = query.format or preferred(request.headers.get("accept"), ("application/json", "text/html"))
-    if form is None:
-        raise Problem("not_acceptable", "a report is given as application/json or text/html")
-    if "html" in form:
-        return report_file(use, report, PAGE)
-    return Response(orjson.dumps(report.report), headers=_MINE, media_type="application/json")
+    name = query.file
+    if name is None:
+        form = query.format or preferred(request.headers.get("accept"), ("application/json", "text/html"))
+        if form is None:
+            raise Problem("not_acceptable", "a report is given as application/json or text/html")
+        name = PAGE if "html" in form else None
+    answer = (
+        Response(orjson.dumps(report.report), headers=_MINE, media_type="application/json")
+        if name is None
+        else report_file(use, report, name)
+    )
+    use.audit.note(who.actor, Action.REPORT_DOWNLOAD, who.tenant, job_id, {"file": name})
+    return answer
 
 
 def report_file(use: Services, report: Report, name: str) -> Response:

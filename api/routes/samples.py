@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, WouldBlock, to_thread
@@ -22,6 +23,7 @@ from api.routes.generators import GeneratorId
 from api.schemas.generators import SampleImage, SamplesObject, SamplesRequest
 from api.services import Services, Use
 from jobs import quotas
+from jobs.audit import Action
 from jobs.errors import SampleTimeout
 from jobs.samples import MalformedReply, SampleFailure, SampleReply, decode
 
@@ -81,6 +83,9 @@ async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Sub
     said = wanted.to_log(body, use.settings.log_prompts)
     log.info("samples", generator=generator.id, n=body.n, seed=seed, **said)
     reply = await _ask(use, generator.id, wanted.to_sampler(body, seed), images=body.n if body.format == "json" else 1)
+    drawn = {"n": body.n, "seed": seed, **wanted.to_log(body, in_words=False)}
+    note = partial(use.audit.note, who.actor, Action.GENERATOR_SAMPLE, who.tenant, generator.id, drawn)
+    await run_in_threadpool(note)
     headers = {
         "X-Lethe-Seed": str(seed),
         "X-Lethe-Generator": generator.id,

@@ -72,6 +72,7 @@ class Forgotten(Output):
     outside_vocabulary: bool = Field(
         default=False, description="Text to image: concept and override were meant as they are spelt."
     )
+    kept: bool = Field(default=False, description="It was forgotten by an earlier generator, and is kept forgotten.")
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Forgotten:
@@ -119,6 +120,9 @@ class JobObject(Output):
     base_model_digest: str = Field(
         description="Of every file of the base model that the run reads; of a hub's model its commit, `git:...`."
     )
+    parent: str | None = Field(
+        description="The published generator that the job goes on from; null: from the base model."
+    )
     forget: list[Forgotten]
     retain: RetainObject | None = Field(description="Null where the model's own prompts, or the bundled, are kept.")
     budget: Budget
@@ -150,6 +154,8 @@ class JobObject(Output):
         path = f"/v1/jobs/{job.id}"
         report = f"{path}/report" if job.status is Status.SUCCEEDED else None
         request = job.request
+        parent = request.get("parent")
+        kept = () if parent is None else parent["kept"]
         return cls(
             id=job.id,
             status=job.status,
@@ -164,7 +170,8 @@ class JobObject(Output):
             cancel_requested_at=job.cancel_requested_at,
             base_model=job.base_model,
             base_model_digest=job.base_model_digest,
-            forget=[Forgotten.of(item) for item in request["forget"]],
+            forget=[Forgotten.of({**item, "kept": item["concept"] in kept}) for item in request["forget"]],
+            parent=None if parent is None else parent["generator"],
             retain=RetainObject(prompts=_count(request["retain"]["prompts"])) if "retain" in request else None,
             budget=request["budget"],
             recipe=request["recipe"],

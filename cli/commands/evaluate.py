@@ -74,6 +74,7 @@ def evaluate(
         steps,
         device,
         (settings.inception_weights, settings.clip_weights),
+        settings.mark_images,
     )
     if verdict != "pass":
         raise typer.Exit(JOB_FAILED)

@@ -45,6 +45,25 @@ def keygen(
 
 
 @app.command()
+def certificate(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="The private key: what LETHE_SIGNING_KEY names.")],
+) -> None:
+    """Print the certificate that verifiers of content credentials (C2PA) are to trust, as PEM.
+
+    For images that are drawn with LETHE_CONTENT_CREDENTIALS=1. It holds the public key alone, and is the same each time
+    that it is made.
+    """
+    from jobs.record import KeyRefused, load_signer
+    from jobs.record.certificates import authority_pem
+
+    try:
+        signer = load_signer(key)
+    except KeyRefused as error:
+        raise typer.BadParameter(str(error), param_hint="KEY") from None
+    typer.echo(authority_pem(signer).decode(), nl=False)
+
+
+@app.command()
 def verify(
     file: RecordFile,
     generator: Annotated[
@@ -155,6 +174,8 @@ def _story(verified: Verified, told: Callable[[dict[str, Any]], Iterator[str]], 
         yield "files: not compared (--generator DIR compares them)"
     else:
         yield f"files: all {verified.files} are what the record states, and there is no other"
+    if verified.ancestors:
+        yield f"goes on from: {', from '.join(verified.ancestors)}; their records hold"
     try:
         yield from told(verified.predicate)
     except (KeyError, TypeError) as error:

@@ -21,16 +21,17 @@ def sample(
 ) -> None:
     """Sample a generator.
 
-    A folder is sampled here, an id through the service. The same seed gives the same bytes.
+    A folder is sampled here, an id through the service. The same seed gives the same pixels.
     """
     from cli.sampling import What, sample_folder, sample_service
+    from jobs.settings import load_settings
 
     if (concept is None) == (prompt is None):
         raise typer.BadParameter("say what to ask for: --concept, or --prompt", param_hint="--concept")
     what = What(concept, prompt)
     folder = Path(generator)
     if folder.is_dir():
-        sample_folder(folder, what, n, seed, out)
+        sample_folder(folder, what, n, seed, out, load_settings().mark_images)
     elif generator.startswith("gen_"):
         with client_of(ctx) as lethe:
             sample_service(lethe, generator, what, n, seed, out)

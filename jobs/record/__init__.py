@@ -10,11 +10,12 @@ digest of every file, signed. ``docs/record.md`` says how to check one without L
 
 from jobs.record.releasing import released
 from jobs.record.signing import KeyRefused, generate_key, load_public_key, load_signer, sign
-from jobs.record.statement import EVALUATION, RECORD, Origin, Release, build_record
+from jobs.record.statement import ANCESTORS, EVALUATION, RECORD, Origin, Release, build_record
 from jobs.record.tombstone import Deletion, build_tombstone, is_tombstone, read_deletion, verify_tombstone
 from jobs.record.verify import RecordMismatch, Verified, read_record, read_statement, verify
 
 __all__ = [
+    "ANCESTORS",
     "EVALUATION",
     "RECORD",
     "Deletion",

@@ -16,11 +16,14 @@ from sfd_core.base_model.manifest import BaseModel
 
 RECORD = "unlearning-record.json"
 """The record's own name in an archive."""
+ANCESTORS = "ancestors"
+"""The folder in an archive of the records of the generators that it came from: a file each, by id."""
 EVALUATION = "evaluation"
 """The report's folder in an archive."""
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:lethe:unlearning-record:v1"
 DELETED = "not published; deleted with the run's work folder once the run is over"
+KEPT = "kept by the service, so that a later job can go on from it; handed out to nobody"
 IMAGE_SEEDS = "image i of class label k is made from seed 1000000000 + 1000000 k + i"
 """``sfd_core.evaluation.concept_images.seeds_of`` in words; a test holds them together."""
 
@@ -70,7 +73,7 @@ def build_record(
         "derived": {
             "generator_ema": "published",
             "generator_raw": DELETED,
-            "fake_score": DELETED,
+            "fake_score": DELETED if origin.job is None else KEPT,
             "optimizer": DELETED,
             "checkpoints": DELETED,
         },

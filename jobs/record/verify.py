@@ -2,7 +2,8 @@
 nor its database.
 
 :func:`verify` stops at the first thing that does not hold and names it. Its order: the envelope's spelling, its key,
-its signature, the files of the folder by name, and last what the report in the folder says.
+its signature, the files of the folder by name, what the report in the folder says, and last the records of the
+generators that it came from, each by the digest that the record after it states.
 """
 
 from __future__ import annotations
@@ -18,8 +19,18 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
 from securesystemslib.signer import Signature, SSlibKey
 
+from jobs.ids import is_id
 from jobs.record.signing import PAYLOAD_TYPE, encode
-from jobs.record.statement import EVALUATION, PREDICATE_TYPE, RECORD, STATEMENT_TYPE, Statement, from_report, subjects
+from jobs.record.statement import (
+    ANCESTORS,
+    EVALUATION,
+    PREDICATE_TYPE,
+    RECORD,
+    STATEMENT_TYPE,
+    Statement,
+    from_report,
+    subjects,
+)
 from sfd_core.base_model.manifest import file_sha256
 
 MAX_RECORD_BYTES = 16 << 20
@@ -37,11 +48,13 @@ class RecordMismatch(ValueError):
 @dataclass(frozen=True)
 class Verified:
     """A record that holds. ``key_id``: whose signature it has, None if it was taken without one. ``files``: how many
-    were compared, None if no folder was given."""
+    were compared, None if no folder was given. ``ancestors``: ids of the generators that it came from, the newest
+    first, whose records in that folder hold too."""
 
     statement: Statement
     key_id: str | None
     files: int | None
+    ancestors: tuple[str, ...] = ()
 
     @property
     def predicate(self) -> dict[str, Any]:
@@ -83,6 +96,21 @@ def verify(
     Raises:
         RecordMismatch: naming the first thing that does not hold.
     """
+    statement, key_id = _signed(text, public_keys, folder, unsigned, predicate_type)
+    if folder is None:
+        return Verified(statement, key_id, None)
+    files = _check_folder(statement, folder, text)
+    return Verified(statement, key_id, files, tuple(_ancestors(statement, folder, public_keys, unsigned)))
+
+
+def _signed(
+    text: str,
+    public_keys: Sequence[SSlibKey],
+    folder: Path | None,
+    unsigned: bool,
+    predicate_type: str = PREDICATE_TYPE,
+) -> tuple[Statement, str | None]:
+    """What a record states, and the id of the key that signed it."""
     envelope = _envelope(text)
     key = None if unsigned and not envelope.signatures else _trusted_key(envelope, public_keys)
     if key is not None:
@@ -91,9 +119,35 @@ def verify(
         except UnverifiedSignatureError:
             hint = _contradiction(envelope, folder, text, predicate_type)
             raise RecordMismatch("payload", f"payload and signature do not belong together{hint}") from None
-    statement = _statement(envelope, predicate_type)
-    files = None if folder is None else _check_folder(statement, folder, text)
-    return Verified(statement, None if key is None else key.keyid, files)
+    return _statement(envelope, predicate_type), None if key is None else key.keyid
+
+
+def _ancestors(statement: Statement, folder: Path, public_keys: Sequence[SSlibKey], unsigned: bool) -> Iterator[str]:
+    """The ids of the generators that it came from, one after the other, as far back as the sequence goes."""
+    while (parent := _parent(statement)) is not None:
+        name, stated = parent
+        where = f"{ANCESTORS}/{name}.json"
+        path = folder / ANCESTORS / f"{name}.json"
+        if not is_id("gen", name) or not path.is_file():
+            raise RecordMismatch(where, "is missing from the folder: a record after it goes on from it")
+        if (digest := file_sha256(path)) != stated:
+            raise RecordMismatch(where, f"sha256 is {digest}, the record after it states {stated}")
+        try:
+            statement, _ = _signed(read_record(path), public_keys, None, unsigned)
+        except RecordMismatch as mismatch:
+            raise RecordMismatch(where, str(mismatch)) from None
+        yield name
+
+
+def _parent(statement: Statement) -> tuple[str, str] | None:
+    """The id of what a run went on from, and the digest of its record."""
+    request = statement["predicate"].get("request")
+    if not isinstance(request, dict) or "parent" not in request:
+        return None
+    match request["parent"]:
+        case {"generator": str(name), "record": str(digest)}:
+            return name, digest
+    raise RecordMismatch("payload.predicate.request.parent", "must name a generator and the digest of its record")
 
 
 def read_statement(text: str, predicate_type: str = PREDICATE_TYPE) -> Statement:

@@ -11,21 +11,25 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0011"
-down_revision: str | None = "0008"
+down_revision: str | None = "0010"
 
 ROLE = "lethe_tenant"
 OWN = "tenant = current_setting('lethe.tenant', true)"
 BYTES = "coalesce((SELECT sum((value ->> 'size')::bigint) FROM jsonb_each({files})), 0)"
+# Of whatever column names files, also one that is added later.
+OF_ROW = "(SELECT sum({each}) FROM (VALUES ('files'), ('pair')) AS named (name))".format(
+    each=BYTES.format(files="coalesce(to_jsonb({row}) -> name, '{{}}')")
+)
 COUNT_GENERATOR = f"""
     CREATE FUNCTION count_generator_files() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF TG_OP <> 'INSERT' AND OLD.deleted_at IS NULL THEN
             INSERT INTO storage_counts (tenant, kind, objects, bytes)
-            VALUES (OLD.tenant, OLD.status, -1, -{BYTES.format(files="OLD.files")});
+            VALUES (OLD.tenant, OLD.status, -1, -{OF_ROW.format(row="OLD")});
         END IF;
         IF TG_OP <> 'DELETE' AND NEW.deleted_at IS NULL THEN
             INSERT INTO storage_counts (tenant, kind, objects, bytes)
-            VALUES (NEW.tenant, NEW.status, 1, {BYTES.format(files="NEW.files")});
+            VALUES (NEW.tenant, NEW.status, 1, {OF_ROW.format(row="NEW")});
         END IF;
         RETURN NULL;
     END $$

@@ -17,7 +17,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from rich.progress import Progress
 
-from sfd_core.adding.distilling import first_stage, save_pair
+from sfd_core.adding.distilling import first_stage
 from sfd_core.base_model.safe_files import load_unet
 from sfd_core.base_model.vocabulary import Vocabulary, load_vocabulary
 from sfd_core.families.schedules import load_schedule
@@ -27,6 +27,7 @@ from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.families.text.schedulers import OVER_STEPS
 from sfd_core.request.recipe import Recipe
+from sfd_core.training.state import save_pair
 
 HERE = Path(__file__).parent
 SEED = 0

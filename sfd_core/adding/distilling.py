@@ -15,13 +15,11 @@ from typing import Any
 
 import torch
 
-from sfd_core.adding.pair import PAIR, enter_pair, pair_folders
+from sfd_core.adding.pair import enter_pair, pair_folders
 from sfd_core.base_model.manifest import BaseModel
-from sfd_core.base_model.saving import save_network
 from sfd_core.errors import ModelRefused
 from sfd_core.families.device import pick_device
 from sfd_core.families.loading import load_base
-from sfd_core.families.lora import merged
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import describe, family_of, recipe_of
 from sfd_core.prompts.plan import plan_prompts
@@ -30,7 +28,7 @@ from sfd_core.request.recipe import Recipe
 from sfd_core.request.unlearning_request import UnlearningRequest
 from sfd_core.training import checkpoint
 from sfd_core.training.loop import StepResult, train
-from sfd_core.training.state import TrainingState, start
+from sfd_core.training.state import TrainingState, save_pair, start
 
 SECONDS = 10.0
 """Between two checkpoints."""
@@ -60,13 +58,6 @@ def first_stage(
             checkpoint.save(state, work)
             saved = time.monotonic()
         yield state, step
-
-
-def save_pair(state: TrainingState, folder: Path) -> None:
-    """Save what is kept of a first stage: the moving average of the generator and the fake score as it stands, in half
-    precision."""
-    for name, network in zip(PAIR, (merged(state.average), merged(state.fake_score)), strict=True):
-        save_network(network.half(), folder / name)
 
 
 def distil_model(

@@ -12,9 +12,8 @@ from typing import Any
 
 from sfd_core.adding.writing import changing
 from sfd_core.base_model.manifest import BaseModel, file_sha256
+from sfd_core.base_model.manifest_parts import PAIR
 from sfd_core.families.registry import describe
-
-PAIR = ("generator", "fake_score")
 
 
 def pair_folders(model: BaseModel) -> tuple[str, ...]:

@@ -75,6 +75,10 @@ class Distilled:
     t_init: float
 
 
+PAIR = ("generator", "fake_score")
+"""The networks of a pair that a run starts as, and the folders in which they are saved."""
+
+
 def read_image(fields: Fields) -> ImageFormat:
     """Read the image's size, which ``patch`` must divide."""
     image = fields.within("image")
@@ -147,7 +151,7 @@ def read_references(fields: Fields, files: Mapping[str, str]) -> tuple[str, dict
 def read_distilled(fields: Fields, files: Mapping[str, str]) -> Distilled:
     """Read the distilled pair, whose folders must hold some of ``files``."""
     found = Distilled(fields.get("generator", str), fields.get("fake_score", str), fields.time("t_init"))
-    for name in ("generator", "fake_score"):
+    for name in PAIR:
         if not any(file.startswith(f"{getattr(found, name)}/") for file in files):
             raise ModelRefused(f"{fields.at}{name} names {getattr(found, name)!r}, of which no file is among files")
     return found

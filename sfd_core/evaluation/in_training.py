@@ -62,5 +62,5 @@ class QuickEvaluation:
 def generator_of(state: TrainingState, base: LoadedBase, recipe: Recipe) -> Generator:
     """Return the averaged generator of a run, as it would be published now: a plain network, with its adapter folded
     in."""
-    start, network = base.schedule.start(recipe), merged(state.whole_average())
+    start, network = base.schedule.start(recipe), merged(state.whole("average"))
     return family_of(base.model.family).generator(network, base, start, recipe.steps)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from sfd_core.base_model.manifest import file_sha256
+from sfd_core.display.marking import WEIGHTS, marked
 from sfd_core.display.pictures import examples_picture
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.evaluation.attack_target import AttackTarget
@@ -163,9 +164,9 @@ def _asked_by(evaluators: Evaluators) -> tuple[AskedConcept, ...] | None:
     return tuple(rows)
 
 
-def write_report(draft: ReportDraft, folder: Path, rerun: Sequence[str]) -> dict[str, Any]:
+def write_report(draft: ReportDraft, folder: Path, rerun: Sequence[str], *, mark_images: bool = True) -> dict[str, Any]:
     """Write ``report.json``, ``report.html``, the pictures and the per-image scores into ``folder``. Returns what
-    ``report.json`` holds."""
+    ``report.json`` holds. ``mark_images``: pictures say that a model has made what they show, and which."""
     folder.mkdir(parents=True, exist_ok=True)
     images = save_scores(draft.judgements, folder / SCORES)
     report = dataclasses.replace(
@@ -174,7 +175,10 @@ def write_report(draft: ReportDraft, folder: Path, rerun: Sequence[str]) -> dict
         rerun=tuple(rerun),
         pictures={name: f"{name}.png" for name in draft.pictures},
     )
-    by_file = {f"{name}.png": content for name, content in draft.pictures.items()}
+    origin = {WEIGHTS: report.generator.digest} if report.generator is not None else {}
+    by_file = {
+        f"{name}.png": marked(content, origin) if mark_images else content for name, content in draft.pictures.items()
+    }
     for name, content in by_file.items():
         (folder / name).write_bytes(content)
     (folder / "report.html").write_text(render(report, by_file), "utf-8")

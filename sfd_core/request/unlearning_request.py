@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sfd_core.request.concepts import MAX_CONCEPTS, Budget, Forget, Name, Retain
 from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.parent import Parent
 from sfd_core.request.reading import Number, Whole, known_fields_only, not_given
 from sfd_core.request.recipe import Recipe
 
@@ -60,3 +61,16 @@ class UnlearningRequest:
             exclude_if=not_given,
         ),
     ] = None
+    parent: Annotated[
+        Parent | None,
+        Field(
+            description="The published generator that the run goes on from. Written by the service, where `base_model` "
+            "names one.",
+            exclude_if=not_given,
+        ),
+    ] = None
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The concepts of ``forget`` that the parent had forgotten: they are kept forgotten."""
+        return frozenset() if self.parent is None else frozenset(self.parent.kept)

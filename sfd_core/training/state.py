@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
+from sfd_core.base_model.manifest_parts import PAIR
+from sfd_core.base_model.saving import save_network
 from sfd_core.families.device import pick_dtype
-from sfd_core.families.lora import add_lora, sharing, trainable
+from sfd_core.families.lora import add_lora, merged, sharing, trainable
 from sfd_core.families.protocol import LoadedBase
 from sfd_core.families.registry import describe, family_of
 from sfd_core.request.recipe import Recipe
@@ -58,21 +61,29 @@ class TrainingState:
         else:
             held.load_state_dict(self.ranks.placed(tensors, held.state_dict()))
 
-    def whole_average(self) -> Network:
-        """Return the average as a network that runs in the process that leads, alone."""
-        return self.ranks.whole(self.average, self.gathered("average"))
+    def whole(self, part: Literal["average", "fake_score"]) -> Network:
+        """Return one of the networks as one that runs in the process that leads, alone."""
+        return self.ranks.whole(getattr(self, part), self.gathered(part))
 
 
-def start(base: LoadedBase, recipe: Recipe, seed: int, device: torch.device, ranks: Ranks = ALONE) -> TrainingState:
+def start(
+    base: LoadedBase,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    pair: Path | None = None,
+) -> TrainingState:
     """Make the state before the first step. Generator, fake score and average are copies of the teacher, or of the pair
     that was distilled from it with nothing forgotten (the first of two stages), where the base model ships one.
 
-    ``ranks``: the processes that train it together, each of which makes it.
+    ``ranks``: the processes that train it together, each of which makes it. ``pair``: a folder with another pair, whose
+    generator an earlier run has published.
 
     Raises:
-        ModelRefused: if the distilled pair cannot be loaded.
+        ModelRefused: if the pair cannot be loaded.
     """
-    theta, psi = (network.to(device) for network in starting_networks(base, recipe))
+    theta, psi = (network.to(device) for network in starting_networks(base, recipe, pair))
     of_theta, of_psi = recipe.lora_rank_generator, recipe.lora_rank_fake_score
     modules = describe(base.model.family).adapters
     # One after the other: where a process holds shards, a second network need never be there whole.
@@ -122,17 +133,29 @@ def _trained(network: Network, rank: int, recipe: Recipe, ranks: Ranks) -> Netwo
     return ranks.trained(network.eval())
 
 
-def starting_networks(base: LoadedBase, recipe: Recipe) -> tuple[Network, Network]:
-    """Return what the generator and the fake score start as: the base model's network twice, or the distilled pair.
+def starting_networks(base: LoadedBase, recipe: Recipe, pair: Path | None = None) -> tuple[Network, Network]:
+    """Return what the generator and the fake score start as: the base model's network twice, or the distilled pair, or
+    that in the folder ``pair``.
 
     Raises:
-        ModelRefused: if the distilled pair cannot be loaded.
+        ModelRefused: if the pair cannot be loaded.
     """
-    distilled = base.model.distilled
-    if distilled is None or not recipe.starts_distilled:
+    distilled, family = base.model.distilled, family_of(base.model.family)
+    if pair is not None:
+        generator, fake_score = (pair / name for name in PAIR)
+    elif distilled is not None and recipe.starts_distilled:
+        generator, fake_score = (base.model.folder / name for name in (distilled.generator, distilled.fake_score))
+    else:
         return base.network, base.network
-    family, folder = family_of(base.model.family), base.model.folder
-    return family.load_network(folder / distilled.generator), family.load_network(folder / distilled.fake_score)
+    return family.load_network(generator), family.load_network(fake_score)
+
+
+def save_pair(state: TrainingState, folder: Path) -> None:
+    """Save what another run can start as: the moving average of the generator and the fake score as it stands, as plain
+    networks in half precision. In the process that leads, as :meth:`TrainingState.whole`."""
+    parts: tuple[Literal["average", "fake_score"], ...] = ("average", "fake_score")
+    for name, part in zip(PAIR, parts, strict=True):
+        save_network(copy.deepcopy(merged(state.whole(part))).half(), folder / name)
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             continue
         seen += 1
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
-        if path in (RELEASE, "/v1/storage") or method == "DELETE":
+        if path in (RELEASE, "/v1/audit", "/v1/storage") or method == "DELETE":
             needed, other = "admin", "submit"
         if path == "/metrics":
             needed, other = "metrics", "admin"

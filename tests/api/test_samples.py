@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
+from securesystemslib.signer import CryptoSigner
 
 from jobs import tenants
 from jobs.broker import QUEUE_SAMPLES, Broker, redis_client
 from jobs.deleting import Order, delete_generator
 from jobs.errors import Deleted
 from jobs.generators import GeneratorStore
+from jobs.record.certificates import authority_pem
 from jobs.samples import SampleFailure, decode
 from jobs.settings import Settings
 from local.services import Services
@@ -25,6 +30,9 @@ from tests.api.making import is_problem, pointers, publish, submitted, train
 from tests.support.serving import Service, serving
 from tests.support.waiting import wait_for
 from tests.support.workers import working
+from tests.unit.worker.test_credentials import looked_at
+from worker.credentials import ORIGIN, Credentials
+from worker.sampler import Sampler
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -144,6 +152,28 @@ def test_one_image(service: Service, generator_id: str) -> None:
     assert answer.content.startswith(PNG)
     assert (answer.headers["x-lethe-seed"], answer.headers["x-lethe-generator"]) == ("5", generator_id)
     assert answer.content == ask(service, generator_id, seed=5).content
+
+
+@pytest.mark.usefixtures("sampler")
+def test_an_image_says_what_has_made_it(service: Service, generator_id: str) -> None:
+    record = service.http.get(f"/v1/generators/{generator_id}/record").content
+    signer = CryptoSigner.generate_ed25519()
+    parts = (GeneratorStore(service.engine), service.artifacts, Broker("redis://127.0.0.1:1/0"), "cpu")
+    quiet, signing = Sampler(*parts, mark_images=False), Sampler(*parts, credentials=Credentials(signer))
+    for sent in ({"n": 1, "format": "png"}, {"n": 4, "format": "grid"}):
+        with Image.open(io.BytesIO(ask(service, generator_id, seed=5, **sent).content)) as shown:
+            said = {"Lethe-Generator": generator_id, "Lethe-Record-SHA256": hashlib.sha256(record).hexdigest()}
+            assert said.items() <= shown.info.items()
+            assert b"trainedAlgorithmicMedia" in shown.info["xmp"]
+            (unmarked,) = quiet.sample(generator_id, {"concept": "red", "seed": 5, **sent}).images
+            with Image.open(io.BytesIO(unmarked)) as plain:
+                assert plain.info == {}, "as LETHE_MARK_IMAGES=0 has it"
+                assert plain.tobytes() == shown.tobytes()
+            (signed,) = signing.sample(generator_id, {"concept": "red", "seed": 5, **sent}).images
+            state, wrong, found = looked_at(signed, authority_pem(signer))
+            assert (state, wrong, found[ORIGIN]) == ("Trusted", [], said)
+            with Image.open(io.BytesIO(signed)) as credited:
+                assert (credited.tobytes(), credited.info) == (shown.tobytes(), shown.info)
 
 
 @pytest.mark.usefixtures("sampler")

@@ -1,4 +1,4 @@
-"""``lethe sample``: a folder here and the service's own sampler give the same bytes for the same seed."""
+"""``lethe sample``: a folder here and the service's own sampler give the same pixels for the same seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from client import InvalidRequest, Lethe
 from tests.cli.conftest import Command
@@ -68,8 +69,11 @@ def test_a_folder_and_the_service_agree(
     names = [f"{i:04}.png" for i in range(5)] + ["grid.png"]
     here, service = ({path.name: path.read_bytes() for path in (tmp_path / d).iterdir()} for d in ("here", "service"))
     assert sorted(here) == names
-    assert here == service
-    assert [here[name] for name in names[:5]] == lethe_images
+    for name in names:
+        with Image.open(tmp_path / "here" / name) as own, Image.open(tmp_path / "service" / name) as served:
+            assert own.tobytes() == served.tobytes()
+            assert (served.info["Lethe-Generator"], "Lethe-Generator" in own.info) == (generator, False)
+    assert [service[name] for name in names[:5]] == lethe_images
     assert len(set(lethe_images)) == 5
 
 

@@ -16,7 +16,13 @@ from tests.docs.conftest import Service, Shell, starting
 from tests.docs.reading import DOCUMENTS, ROOT, WITH_COMMENTS, Command, blocks, comments, spans
 from tests.docs.tables import NOT_HERE, NOT_PASSED, SLOW, STAYS, SUBSTITUTIONS, not_here, quick
 
-BESIDE_THE_SERVICE = ("README.md", "docs/forgetting.md", "docs/base-models.md", "docs/deletion.md")
+BESIDE_THE_SERVICE = (
+    "README.md",
+    "docs/forgetting.md",
+    "docs/base-models.md",
+    "docs/audit.md",
+    "docs/deletion.md",
+)
 IN_AN_ARCHIVE = ("docs/record.md",)
 
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from jobs.artifacts import ArtifactStore
+from jobs.generators import GeneratorStore
 from jobs.hub_models import hub_model
 from jobs.job import NewJob
 from jobs.settings import Settings
@@ -94,7 +95,7 @@ def test_a_worker_that_may_not_fetch_it(engine: Engine, tmp_path: Path) -> None:
     store = JobStore(engine)
     job, _ = store.create(NewJob("default", request(), NAME, f"git:{REVISION}"))
     settings = Settings(data_dir=tmp_path, bundled_models_dir=tmp_path)
-    Runner(settings, store, ArtifactStore(settings.artifacts_url), "worker-1").run()
+    Runner(settings, store, GeneratorStore(engine), ArtifactStore(settings.artifacts_url), "worker-1").run()
     failed = store.get(job.id)
     assert failed.error is not None
     assert (failed.status, failed.error.code) == ("failed", "model_refused")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DModel
+from PIL import Image
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import InvalidRequest, ModelRefused
@@ -113,6 +114,11 @@ def test_the_fewest_images_that_a_request_may_ask_for_still_make_a_report(
     examined = list(examine(subject, tiny_base, evaluators, request, torch.device("cpu")))[-1][2]
     assert examined is not None
     report = write_report(examined, tmp_path / "report", [])
+    plain = write_report(examined, tmp_path / "plain", [], mark_images=False)
+    for name in plain["pictures"].values():
+        with Image.open(tmp_path / "report" / name) as marked, Image.open(tmp_path / "plain" / name) as unmarked:
+            assert (b"trainedAlgorithmicMedia" in marked.info["xmp"], unmarked.info) == (True, {})
+            assert marked.tobytes() == unmarked.tobytes()
     jsonschema.validate(json.loads((tmp_path / "report" / "report.json").read_text()), report_schema())
     assert report["quality"][0]["against_real"]["precision"] is None
     assert report["verdict"] != "pass"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def key(case: Case, tmp_path: Path) -> Path:
     path = tmp_path / "lethe.pub"
     path.write_bytes(public_pem(case.signer))
     return path
+
+
+def test_certificate_of_a_key(lethe: Lethe, tmp_path: Path) -> None:
+    lethe("record", "keygen", "key")
+    printed = lethe("record", "certificate", "key").stdout
+    command = ["openssl", "x509", "-noout", "-subject", "-pubkey"]
+    said = subprocess.run(command, input=printed, capture_output=True, text=True, check=True).stdout
+    assert "Lethe records" in said
+    assert said.endswith((tmp_path / "key.pub").read_text())
+    refused = lethe("record", "certificate", "key.pub")
+    assert refused.exit_code == 2
+    assert "not an Ed25519 private key" in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_keygen_prints_the_key_id_and_refuses_to_overwrite(lethe: Lethe, tmp_path: Path) -> None:

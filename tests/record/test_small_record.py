@@ -169,7 +169,7 @@ def test_what_a_record_states() -> None:
             "derived": {
                 "generator_ema": "published",
                 "generator_raw": gone,
-                "fake_score": gone,
+                "fake_score": "kept by the service, so that a later job can go on from it; handed out to nobody",
                 "optimizer": gone,
                 "checkpoints": gone,
             },

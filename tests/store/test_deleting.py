@@ -23,7 +23,7 @@ from jobs.rows import from_now
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Status
 from jobs.store import JobStore
-from tests.store.making import at_once, claimed, count, created, in_state, new_job, publication
+from tests.store.making import at_once, claimed, count, in_state, new_job, publication
 from worker.collection import remove_unpublished
 from worker.deletion import remove_deleted
 from worker.leftovers import remove_leftovers
@@ -110,7 +110,8 @@ def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine
 
 def test_a_generator_alone(store: JobStore, engine: Engine, generators: GeneratorStore) -> None:
     job = in_state(store, Status.SUCCEEDED)
-    descendant = created(store, base_model=str(job.generator_id))
+    request = {**new_job().request, "parent": {"generator": job.generator_id}}
+    descendant, _ = store.create(replace(new_job(), request=request))
     other = in_state(store, Status.SUCCEEDED)
     with pytest.raises(GeneratorNotFound):
         delete_generator(engine, str(job.generator_id), "other", ORDER)

@@ -29,6 +29,7 @@ OF_TENANTS = (
     "tombstones",
     "storage_counts",
     "work_folders",
+    "audit_log",
 )
 NOBODYS = ("api_keys", "sessions", "job_counts", "workers")
 """What requests have no business with: not even their own tenant's rows."""

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from jobs.artifacts import ArtifactStore
+from jobs.generators import GeneratorStore
 from jobs.job import Job, NewJob
 from jobs.settings import Settings
 from jobs.store import JobStore
@@ -32,7 +33,7 @@ folder = sys.argv[1]
 """
 """What a scripted process begins with."""
 TRAINED = """
-os.makedirs(folder + "/report"); os.makedirs(folder + "/generator")
+os.makedirs(folder + "/report"); os.makedirs(folder + "/generator"); os.makedirs(folder + "/pair")
 report = {"verdict": "pass", "recipe": {}, "seed": 7, "cost": {"images": 8}, "evaluators": [], "criteria": [],
           "scores": {"file": "s"}, "pictures": {}, "limits": [], "probes": {"asked": [], "results": {}},
           "generator": {"digest": "sha256:1"}}
@@ -55,7 +56,7 @@ def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Run
         "device": "cpu",
     }
     made = Settings(**values | settings)
-    return Runner(made, JobStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
+    return Runner(made, JobStore(engine), GeneratorStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
 
 
 def body_of(steps: int, **fields: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sfd_core.adding.pair import PAIR, enter_pair, pair_folders
+from sfd_core.adding.pair import enter_pair, pair_folders
 from sfd_core.base_model.manifest import BaseModel
+from sfd_core.base_model.manifest_parts import PAIR
 from sfd_core.base_model.verifying import verify_files
 from sfd_core.errors import ModelRefused
 from sfd_core.families.loading import load_base

@@ -273,4 +273,4 @@ def test_all_have_as_many_pieces_and_count_every_image_once(both: list[dict[str,
 
 def test_a_process_that_is_alone_has_the_average_itself(models: Path) -> None:
     state = prepared(models, "odd").state
-    assert state.whole_average() is state.average
+    assert state.whole("average") is state.average
