@@ -60,6 +60,12 @@ class Identity:
         """Return whether this identity has the scope."""
         return allowed(self.scopes, scope)
 
+    def named(self) -> str:
+        """Return who it is, as a person and as a program can tell: a key's name may be given twice, its id is not."""
+        if self.key is None:
+            return "anybody on the service's machine (it asks for no API key)"
+        return f"{self.key.name} ({self.key.id})"
+
     @property
     def actor(self) -> Actor:
         """Who the audit log says it was, in the request that is answered."""

@@ -26,8 +26,9 @@ come back.
 `RateLimit-Policy` and `RateLimit` what they are and what is left; one too many is refused with 429 `quota_exceeded`.
 
 **Keys.** Where the service runs with `LETHE_AUTH=keys`, send `Authorization: Bearer lethe_...`. The scope `read` is for
-every GET but the audit log, `submit` for every POST and PATCH but the release of a withheld generator, `admin` for
-everything, webhooks included. What belongs to another tenant does not exist: 404.
+every GET but the audit log and `/v1/storage`, `submit` for every POST and PATCH but the release of a withheld
+generator, `admin` for everything, webhooks and deletion too. What belongs to another tenant does not exist: 404. What
+was deleted answers 410 `deleted`, with its tombstone.
 """
 
 TAGS = [
@@ -35,6 +36,7 @@ TAGS = [
     {"name": "Jobs", "description": "Unlearning jobs: submit, follow, read the report."},
     {"name": "Generators", "description": "What jobs have made: download it, draw samples."},
     {"name": "Webhooks", "description": "Who is told of what becomes of jobs, and whether it was delivered."},
+    {"name": "Deletion", "description": "Delete jobs and generators, what stays of them, and what is stored."},
     {"name": "Tenant", "description": "Whose jobs and generators a key opens, and how much it may use."},
     {"name": "Audit", "description": "Who did what, in a list that nothing is taken from."},
     {"name": "Operations", "description": "For whoever runs the service. Open: no key is needed."},

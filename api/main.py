@@ -26,6 +26,7 @@ from api.routes import (
     audit,
     base_models,
     decisions,
+    deletion,
     estimates,
     events,
     generators,
@@ -38,7 +39,7 @@ from api.routes import (
     webhooks,
 )
 from api.services import Services
-from jobs import deliveries, keys, sessions, wall, watching
+from jobs import deliveries, keys, sessions, storage, wall, watching
 from jobs.artifacts import ArtifactStore
 from jobs.audit import AuditLog
 from jobs.broker import Broker
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         decisions,
         generators,
         samples,
+        deletion,
         webhooks,
         tenant,
         audit,
@@ -153,6 +155,7 @@ async def _lifespan(app: FastAPI, settings: Settings, metrics: Metrics) -> Async
         JobStore(engine).counts,
         partial(watching.backlog, engine),
         partial(deliveries.undelivered, engine),
+        partial(storage.usage, engine),
         broker.queue_length,
     )
     services.dispatcher.start()

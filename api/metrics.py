@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from api.logs import log
 from jobs.states import Status
+from jobs.storage import Stored
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60)
 
@@ -42,10 +43,11 @@ class Metrics:
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
         undelivered: Callable[[], tuple[int, float]],
+        storage: Callable[[], Mapping[str, Stored]],
         queue_length: Callable[[], int],
     ) -> None:
         """Ask these whenever the metrics are read. One that fails is left out, and ``lethe_up`` says so."""
-        self.registry.register(_Service(jobs_by_status, outbox_backlog, undelivered, queue_length))
+        self.registry.register(_Service(jobs_by_status, outbox_backlog, undelivered, storage, queue_length))
 
     def text(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
@@ -60,11 +62,13 @@ class _Service(Collector):
         jobs_by_status: Callable[[], Mapping[Status, int]],
         outbox_backlog: Callable[[], int],
         undelivered: Callable[[], tuple[int, float]],
+        storage: Callable[[], Mapping[str, Stored]],
         queue_length: Callable[[], int],
     ) -> None:
         self._jobs_by_status = jobs_by_status
         self._outbox_backlog = outbox_backlog
         self._undelivered = undelivered
+        self._storage = storage
         self._queue_length = queue_length
 
     def describe(self) -> Iterable[Metric]:
@@ -78,6 +82,7 @@ class _Service(Collector):
         backlog = GaugeMetricFamily("lethe_outbox_backlog", "Messages written but not yet sent to the broker.")
         untold = GaugeMetricFamily("lethe_webhook_backlog", "Deliveries to webhooks that were not delivered yet.")
         oldest = GaugeMetricFamily("lethe_webhook_oldest_seconds", "For how long the oldest of them has waited.")
+        stored = GaugeMetricFamily("lethe_stored_bytes", "Bytes that all tenants have stored.", labels=["kind"])
         queue = GaugeMetricFamily("lethe_queue_length", "Messages that wait in the broker for a worker.")
 
         def database() -> None:
@@ -87,6 +92,8 @@ class _Service(Collector):
             count, seconds = self._undelivered()
             untold.add_metric([], count)
             oldest.add_metric([], seconds)
+            for kind, of_it in self._storage().items():
+                stored.add_metric([kind], of_it.bytes)
 
         def broker() -> None:
             queue.add_metric([], self._queue_length())
@@ -99,4 +106,4 @@ class _Service(Collector):
                 up.add_metric([part], 0)
             else:
                 up.add_metric([part], 1)
-        yield from (up, jobs, backlog, untold, oldest, queue)
+        yield from (up, jobs, backlog, untold, oldest, stored, queue)

@@ -20,7 +20,8 @@ from starlette.responses import Response
 
 from api import ratelimit
 from api.logs import log, request_id
-from jobs.errors import CATALOGUE, ErrorKind, LetheError, QuotaExceeded
+from api.schemas.deletion import TombstoneObject
+from jobs.errors import CATALOGUE, Deleted, ErrorKind, LetheError, QuotaExceeded
 from sfd_core.errors import FieldError, InvalidRequest
 from sfd_core.json_values import readable
 from sfd_core.request.reading import MOST_ERRORS
@@ -142,6 +143,10 @@ def problem_of(error: Exception) -> Problem:
         case QuotaExceeded():
             headers = {**ratelimit.fields(error.quotas), "Retry-After": str(error.retry_after)}
             return Problem(error.code, error.message, headers=headers, quotas=[quota.name for quota in error.quotas])
+        case Deleted():
+            return Problem(
+                error.code, error.message, tombstone=TombstoneObject.of(error.tombstone).model_dump(mode="json")
+            )
         case LetheError():
             extra = dict(error.extra)
             if "status" in extra:  # the job's; the document's own is HTTP's

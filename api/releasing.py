@@ -51,7 +51,7 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     if use.signer is None and json.loads(record)["signatures"]:
         raise SigningKeyMissing("the record is signed, and so must the new one be: give the api LETHE_SIGNING_KEY")
     # What is written into the record must be known before the database is asked, so this is the api's own clock.
-    made = Release(_named(who), reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    made = Release(who.named(), reason, datetime.now(UTC).isoformat(timespec="seconds"))
     # A generator is released once and its record changes by that alone: the store refuses whoever comes second, and
     # with them the record that was made of the same one before.
     try:
@@ -62,10 +62,3 @@ def release(use: Services, who: Identity, generator_id: str, reason: str) -> Gen
     generator = use.generators.release(generator_id, who.tenant, asdict(made), new_record, who.actor)
     log.warning("generator_released", generator=generator_id, by=made.by, verdict=generator.verdict)
     return generator
-
-
-def _named(who: Identity) -> str:
-    """Who it was, as a person and as a program can tell: a key's name may be given twice, its id is not."""
-    if who.key is None:
-        return "anybody on the service's machine (it asks for no API key)"
-    return f"{who.key.name} ({who.key.id})"

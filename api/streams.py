@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.logs import log
 from api.schemas.jobs import EventObject
 from api.services import Services
+from jobs.errors import Deleted
 from jobs.events import Event
 from jobs.job import Job
 from jobs.states import EventType
@@ -41,7 +42,10 @@ async def event_stream(services: Services, tenant: str, job_id: str, seen: int) 
         yield format_sse_event(retry=RETRY_MILLISECONDS, comment="events of a job: data is one JSON object each")
         quiet_since = time.monotonic()
         while not services.closing.is_set():
-            batch = await _read(services, tenant, job_id, seen)
+            try:
+                batch = await _read(services, tenant, job_id, seen)
+            except Deleted:  # nothing follows; a reader that comes back is told so
+                return
             for event in batch:
                 yield _message(event)
                 seen = event.seq

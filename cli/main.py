@@ -14,6 +14,7 @@ from cli.commands import (
     bench,
     cancel,
     decision,
+    delete,
     demo,
     evaluate,
     generators,
@@ -93,6 +94,7 @@ app.command()(decision.decision)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)
 app.command()(release.release)
+app.command()(delete.delete)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(generators.app, name="generators")

@@ -27,6 +27,7 @@ from client.answers import (
     JobWebhook,
     Progress,
     Release,
+    Tombstone,
     Webhook,
 )
 from client.errors import (
@@ -34,6 +35,7 @@ from client.errors import (
     BadAnswer,
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     LetheError,
     NotFound,
@@ -64,6 +66,7 @@ __all__ = [
     "Forbidden",
     "Forget",
     "Generator",
+    "Gone",
     "Interval",
     "InvalidRequest",
     "Job",
@@ -77,6 +80,7 @@ __all__ = [
     "Release",
     "Report",
     "ServerError",
+    "Tombstone",
     "TooMany",
     "Unauthenticated",
     "Unavailable",

@@ -321,6 +321,31 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Tombstone:
+    """A tombstone: what is kept of a job or a generator that was deleted, by whose id it is found. ``record_sha256``:
+    of the generator's record; ``files``: the SHA-256 of what went by its name; ``files_removed_at``: None until the
+    last file has gone; ``descendants``: jobs that started from the generator."""
+
+    id: str
+    deleted: str
+    kind: str
+    job: str
+    by: str
+    reason: str
+    at: datetime
+    generator: str | None = None
+    base_model: str = ""
+    base_model_digest: str = ""
+    verdict: str | None = None
+    record_sha256: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    files_removed_at: datetime | None = None
+    descendants: tuple[str, ...] = ()
+    raw: Raw = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class SampleImage:
     """One image. ``seed`` alone gives the same image again."""
 

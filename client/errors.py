@@ -86,6 +86,10 @@ class NotFound(ApiError):
     """There is no such thing, or it is another tenant's (404)."""
 
 
+class Gone(ApiError):
+    """It was deleted (410): ``extra["tombstone"]`` is what is kept of it."""
+
+
 class Conflict(ApiError):
     """The thing's state does not allow this (409): a report that is not ready, a generator that is withheld, or the
     release of one that is not."""
@@ -109,6 +113,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     413: InvalidRequest,
     422: InvalidRequest,
     429: TooMany,

@@ -25,6 +25,7 @@ from client.answers import (
     Job,
     Override,
     Samples,
+    Tombstone,
     read,
 )
 from client.reports import Report
@@ -340,6 +341,39 @@ class Lethe(WebhookCalls):
         body = {**what, "n": n, "seed": seed, "format": form}
         path = f"{_generator(generator_id)}/samples"
         return self._transport.request("POST", path, repeatable=True, json=body, read_timeout=SAMPLES_SECONDS)
+
+    # What was deleted, and what is stored
+
+    def delete_job(self, job_id: str, reason: str) -> Tombstone:
+        """Delete a job that is over, and its generator with it; needs a key with the scope ``admin``. ``reason`` stays
+        in the tombstone. Deleting it again answers the same. Raises ``Conflict`` for one that waits or runs."""
+        return self._delete(_job(job_id), reason)
+
+    def delete_generator(self, generator_id: str, reason: str) -> Tombstone:
+        """Delete a generator; its job and report stay. Otherwise as :meth:`delete_job`."""
+        return self._delete(_generator(generator_id), reason)
+
+    def tombstones(self, *, page_size: int = 50) -> Iterator[Tombstone]:
+        """Yield the tombstone of every job and generator that was deleted, newest first."""
+        return (read(Tombstone, entry) for entry in self._pages("/v1/tombstones", {"limit": page_size}))
+
+    def tombstone(self, deleted: str) -> Tombstone:
+        """Return what is kept of a job or a generator, by the id that it had."""
+        return read(Tombstone, self._get(f"/v1/tombstones/{_segment(deleted)}"))
+
+    def tombstone_record(self, deleted: str) -> str:
+        """Return the tombstone as it was signed. ``lethe record verify`` checks one."""
+        path = f"/v1/tombstones/{_segment(deleted)}/record"
+        return self._transport.request("GET", path, repeatable=True).text
+
+    def storage(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what the tenant has stored: ``objects`` and ``bytes`` by kind; needs a key with the scope
+        ``admin``."""
+        answer = self._get("/v1/storage")
+        return {kind: stored for kind, stored in answer.items() if kind != "object"}
+
+    def _delete(self, path: str, reason: str) -> Tombstone:
+        return read(Tombstone, self._transport.json("DELETE", path, repeatable=True, json={"reason": reason}))
 
     # Who did what
 

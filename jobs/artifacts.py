@@ -127,6 +127,11 @@ class ArtifactStore:
         with suppress(FileNotFoundError):
             self._fs.rm(self._folder(prefix), recursive=True)
 
+    def remove_file(self, prefix: str, sha256: str) -> None:
+        """Remove one file; that it is gone already is no trouble."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(prefix, sha256))
+
     def _names(self, prefix: str) -> list[str]:
         try:
             found = self._fs.ls(self._folder(prefix), detail=False, refresh=True)

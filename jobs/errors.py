@@ -27,6 +27,8 @@ _KINDS = (
     ErrorKind("invalid_request", 422, "The request is not valid"),
     ErrorKind("idempotency_conflict", 422, "The Idempotency-Key was used with another body"),
     ErrorKind("job_not_found", 404, "There is no such job"),
+    ErrorKind("deleted", 410, "It was deleted"),
+    ErrorKind("tombstone_not_found", 404, "There is no tombstone of this"),
     ErrorKind("job_conflict", 409, "The job's status does not allow this"),
     ErrorKind("generator_not_found", 404, "There is no such generator"),
     ErrorKind("generator_withheld", 409, "The generator did not pass its evaluation and is withheld"),
@@ -123,6 +125,25 @@ class JobNotFound(LetheError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"there is no job {job_id!r}")
+
+
+class Deleted(LetheError):
+    """A job or a generator that was deleted. ``tombstone``: what is kept of it (``jobs.tombstones.Tombstone``)."""
+
+    code = "deleted"
+
+    def __init__(self, message: str, tombstone: Any) -> None:
+        super().__init__(message)
+        self.tombstone = tombstone
+
+
+class TombstoneNotFound(LetheError):
+    """Nothing of this id was deleted, or it was another tenant's."""
+
+    code = "tombstone_not_found"
+
+    def __init__(self, deleted: str) -> None:
+        super().__init__(f"no job and no generator {deleted!r} was deleted")
 
 
 class JobConflict(LetheError):

@@ -3,14 +3,14 @@ generator is released, once, by somebody who says why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
-from jobs import audit, wall
+from jobs import audit, tombstones, wall
 from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.finding_generators import ALL_GENERATORS, GeneratorStatus, WantedGenerators
@@ -96,11 +96,21 @@ class GeneratorStore:
 
         Raises:
             GeneratorNotFound: there is none, or it is another tenant's.
+            Deleted: it was deleted.
         """
-        found = self._one(generators.c.id == generator_id, tenant) if is_id("gen", generator_id) else None
-        if found is None:
+        if not is_id("gen", generator_id):
             raise GeneratorNotFound(generator_id)
+        found = self._one(generators.c.id == generator_id, tenant)
+        if found is None:
+            with self._of(tenant).connect() as connection:
+                raise tombstones.missing(connection, generator_id, tenant, GeneratorNotFound(generator_id))
         return found
+
+    def existing(self, ids: Collection[str]) -> frozenset[str]:
+        """Return which of these generators, of whatever tenant, were not deleted."""
+        there = select(generators.c.id).where(generators.c.id.in_(ids), _THERE)
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(there).scalars())
 
     def for_job(self, job_id: str, tenant: str | None = None) -> Generator | None:
         """Return the generator that a job published or withheld; ``None`` if it has none."""
@@ -124,6 +134,7 @@ class GeneratorStore:
             generators.c.id == generator_id,
             generators.c.tenant == tenant,
             generators.c.status == "withheld",
+            _THERE,
         )
         values = {"status": "published", "release": dict(release), "record": record}
         if is_id("gen", generator_id):
@@ -152,6 +163,7 @@ class GeneratorStore:
 
         Raises:
             JobNotFound: there is no such job, or it is another tenant's.
+            Deleted: the job was deleted.
             ReportNotReady: the job has not succeeded.
         """
         if not is_id("job", job_id):
@@ -163,8 +175,8 @@ class GeneratorStore:
         )
         with self._of(tenant).connect() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            raise JobNotFound(job_id)
+            if row is None:
+                raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
         if row.report is None:
             raise ReportNotReady(f"job {job_id} is {row.status}: a report comes with success", status=row.status)
         return Report(job_id, row.attempt, row.report, _files(row.files))
@@ -181,7 +193,7 @@ class GeneratorStore:
         Raises:
             BadCursor: ``after`` is not the ``next`` of an earlier page.
         """
-        where = tuple(wanted.conditions(tenant))
+        where = (*wanted.conditions(tenant), _THERE)
         if after is not None:
             where += (generators.c.id < read_cursor("gen", after),)
         newest = select(generators).where(*where).order_by(generators.c.id.desc()).limit(check_limit(limit) + 1)
@@ -195,9 +207,13 @@ class GeneratorStore:
     def _one(self, which: ColumnElement[bool], tenant: str | None) -> Generator | None:
         with self._of(tenant).connect() as connection:
             row = connection.execute(
-                select(generators).where(which, *_owned(generators.c.tenant, tenant))
+                select(generators).where(which, _THERE, *_owned(generators.c.tenant, tenant))
             ).one_or_none()
         return None if row is None else _to_generator(row)
+
+
+_THERE = generators.c.deleted_at.is_(None)
+"""A generator that was not deleted. Behind the wall no other is seen."""
 
 
 def _owned(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -205,9 +221,9 @@ def _owned(column: ColumnElement[str], tenant: str | None) -> tuple[ColumnElemen
 
 
 def _to_generator(row: Row[Any]) -> Generator:
-    return Generator(
-        **cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files), "pair": _files(row.pair)}
-    )
+    values = cast("dict[str, Any]", dict(row._mapping)) | {"files": _files(row.files), "pair": _files(row.pair)}
+    del values["deleted_at"]
+    return Generator(**values)
 
 
 def _files(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, StoredFile]:

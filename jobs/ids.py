@@ -8,9 +8,9 @@ import time
 import uuid
 from typing import Literal
 
-Kind = Literal["job", "gen", "key", "evt", "hook", "dlv"]
+Kind = Literal["job", "gen", "key", "evt", "hook", "dlv", "del"]
 
-_ID = re.compile(r"(job|gen|key|evt|hook|dlv)_[0-9a-f]{32}\Z")
+_ID = re.compile(r"(job|gen|key|evt|hook|dlv|del)_[0-9a-f]{32}\Z")
 
 
 def new_id(kind: Kind) -> str:

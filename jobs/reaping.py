@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import Engine, delete, exists, func, insert, select, text, tuple_, update
 
-from jobs import deliveries, rows, turns, workers
+from jobs import deliveries, rows, tombstones, turns, workers
 from jobs.fence import fail_attempt
 from jobs.job import Expired, JobError, Over
 from jobs.schema import IS_PASSING, events, generators, idempotency_keys, jobs, outbox, tenant_usage
@@ -56,6 +56,10 @@ class Reaping:
             rows = connection.execute(query).all()
         # One that is held may write; one that waits has none that could.
         return {row.id: Over(row.attempt - (row.status in HELD), row.published) for row in rows}
+
+    def deleted(self, job_ids: Collection[str]) -> frozenset[str]:
+        """Return which of these jobs were deleted."""
+        return tombstones.deleted_of(self._engine, job_ids)
 
     def forget_idempotency_keys(self, older_than_seconds: float, limit: int = 10_000) -> int:
         """Delete up to ``limit`` idempotency keys that were first used longer ago than that, and say how many."""

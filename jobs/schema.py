@@ -220,6 +220,8 @@ idempotency_keys = Table(
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("tenant", "key"),
     Index(None, "created_at"),
+    # What goes with its job.
+    Index(None, "job_id"),
 )
 
 generators = Table(
@@ -241,6 +243,9 @@ generators = Table(
     # The signed envelope as it was written, byte for byte.
     Column("record", Text, nullable=False),
     Column("release", JSONB(none_as_null=True)),
+    # What it was is in its tombstone. The row stays, without contents, for as long as its job's report: by it a reaper
+    # knows that the attempt was published. No tenant sees it (a policy).
+    Column("deleted_at", _TIME),
     # What another run can go on from; by name, as ``files``.
     Column("pair", JSONB, nullable=False, server_default=text("'{}'")),
     # At most one generator a job: whatever else goes wrong, the database refuses a second publication.
@@ -252,6 +257,7 @@ generators = Table(
     ),
     # A release overrules a verdict, and says so in the record.
     CheckConstraint("release IS NULL OR verdict <> 'pass'", name="release"),
+    CheckConstraint("deleted_at IS NULL OR (files = '{}' AND forget = '[]' AND record = '')", name="deleted"),
     Index(None, "tenant", "status", "id"),
     Index(None, "tenant", "id"),
     Index(None, "tenant", "verdict", "id"),
@@ -268,6 +274,56 @@ reports = Table(
     Column("report", JSONB, nullable=False),
     Column("files", JSONB, nullable=False),
 )
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # The id of the job or the generator that is no more: no foreign key, as there is no row.
+    Column("deleted", _ID, nullable=False),
+    Column("job_id", _ID, nullable=False),
+    # The attempt that a generator's files lie under; null of a job, of which every attempt's go.
+    Column("attempt", Integer),
+    Column("deleted_at", _TIME, nullable=False, server_default=func.now()),
+    # The signed envelope as it was written, byte for byte.
+    Column("statement", Text, nullable=False),
+    # Of the files that went, or are to go.
+    Column("bytes", BigInteger, nullable=False),
+    Column("files_removed_at", _TIME),
+    UniqueConstraint("deleted"),
+    CheckConstraint("bytes >= 0", name="bytes"),
+    Index(None, "tenant", "id"),
+    # What a reaper still has to remove.
+    Index("ix_tombstones_files", "id", postgresql_where=text("files_removed_at IS NULL")),
+)
+"""What is kept of a job or a generator that was deleted."""
+
+storage_counts = Table(
+    "storage_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('published', 'withheld', 'reports', 'leftovers')", name="kind"),
+    Index(None, "tenant"),
+)
+"""What tenants have in the artefact store by kind, as differences to be added up: triggers write one whenever a row
+that names files comes, changes or goes. As ``job_counts``; the reaper adds them up (``jobs.storage``)."""
+
+work_folders = Table(
+    "work_folders",
+    metadata,
+    Column("place", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("measured_at", _TIME, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("place", "tenant"),
+)
+"""What lies in the work folder of each place (host and path) by tenant, as a reaper there measured it last."""
 
 api_keys = Table(
     "api_keys",

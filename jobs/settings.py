@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     """A worker touches it after every sweep that reached database and broker: for a container's health check."""
     sample_timeout_seconds: float = Field(default=60, gt=0)
 
+    keep_progress_days: float = Field(default=30, gt=0)
+    """How long the progress of a job that is over can be read among its events."""
+    keep_idempotency_keys_days: float = Field(default=7, gt=0)
+    """How long an Idempotency-Key is known: nobody sends a request again after a week."""
+    keep_withheld_days: float | None = Field(default=None, gt=0)
+    """How long a generator that is withheld is kept; without it until somebody deletes it."""
+    keep_unsuccessful_days: float | None = Field(default=None, gt=0)
+    """How long a job that failed or was cancelled is kept; without it until somebody deletes it."""
+
     signing_key: Path | None = None
     """An Ed25519 private key in PEM (``lethe record keygen``) that signs records; without it they are unsigned."""
     retired_keys: Annotated[tuple[Path, ...], NoDecode] = ()

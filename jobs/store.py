@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from jobs import audit, counting, events, quotas, rows, wall, webhooks
+from jobs import audit, counting, events, quotas, rows, tombstones, wall, webhooks
 from jobs.audit import SERVICE, Action, Actor
 from jobs.case import Case
 from jobs.errors import BadCursor, IdempotencyConflict, JobConflict, JobNotFound, LeaseLost, UnstorableRequest
@@ -130,11 +130,12 @@ class JobStore(WorkerCommands, Reaping):
 
         Raises:
             JobNotFound: there is none, or it is another tenant's.
+            Deleted: it was deleted, as by every method that names a job.
         """
         with self._of(tenant).connect() as connection:
             row = connection.execute(select(jobs).where(*_named(job_id, tenant))).one_or_none()
-        if row is None:
-            raise JobNotFound(job_id)
+            if row is None:
+                raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
         return rows.to_job(row)
 
     def request_cancel(self, job_id: str, tenant: str | None = None, by: Actor = SERVICE) -> Job:
@@ -215,7 +216,7 @@ class JobStore(WorkerCommands, Reaping):
         """
         with self._of(tenant).connect() as connection:
             if connection.execute(select(jobs.c.id).where(*_named(job_id, tenant))).one_or_none() is None:
-                raise JobNotFound(job_id)
+                raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
             return events.read(connection, job_id, after_seq, check_limit(limit))
 
     def told(self, job: Job, after_seq: int, moments: int, metrics: int) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
@@ -269,7 +270,7 @@ def _later(due: ColumnElement[datetime], at: datetime, last_id: str) -> tuple[Co
 def _locked(connection: Connection, job_id: str, tenant: str | None) -> Job:
     job = rows.lock(connection, *_named(job_id, tenant))
     if job is None:
-        raise JobNotFound(job_id)
+        raise tombstones.missing(connection, job_id, tenant, JobNotFound(job_id))
     return job
 
 

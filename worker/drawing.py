@@ -54,6 +54,10 @@ class Drawing:
         self._thread.submit(self._draw_next)
         return mine.drawn.result()
 
+    def in_between(self, work: Callable[[], object]) -> None:
+        """Have ``work`` done in the thread that draws, between two batches. Returns at once."""
+        self._thread.submit(work)
+
     def _draw_next(self) -> None:
         """Draw the oldest request and what fits beside it; each was announced, so that some find nothing left."""
         together = self._take()

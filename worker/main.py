@@ -73,17 +73,7 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
     artifacts = ArtifactStore(settings.artifacts_url)
     app = make_app(settings.require_broker())
     worker = this_worker(settings) if kind == "train" else None
-    reaper = Reaper(settings, store, engine, broker, worker)
-    signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
-    signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
-    if worker is not None:
-        forks = fork_server(settings.work_dir)
-        runner = Runner(settings, store, GeneratorStore(engine), artifacts, worker.name, forks, worker.memory_bytes)
-        signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
-        atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
-        signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
-        register_run(app, runner)
-    else:
+    if kind == "sample":
         from worker.credentials import Credentials
         from worker.sampler import Sampler  # imports torch, which a runner never needs
 
@@ -97,6 +87,18 @@ def assemble(kind: Literal["train", "sample"], settings: Settings) -> Celery:
             credentials=None if signer is None else Credentials(signer),
         )
         register_sample(app, sampler)
+        reaper = Reaper(settings, store, engine, broker, forget=sampler.forget_deleted)
+    else:
+        reaper = Reaper(settings, store, engine, broker, worker)
+    signals.worker_ready.connect(lambda **_: reaper.start(), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: reaper.stop(), weak=False)
+    if worker is not None:
+        forks = fork_server(settings.work_dir)
+        runner = Runner(settings, store, GeneratorStore(engine), artifacts, worker.name, forks, worker.memory_bytes)
+        signals.worker_ready.connect(lambda **_: forks.start(), weak=False)
+        atexit.register(forks.close)  # when no job runs any more: whoever stops us expects nothing of us to be left
+        signals.worker_shutting_down.connect(lambda **_: runner.shutting_down.set(), weak=False)
+        register_run(app, runner)
     return app
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jobs.artifacts import ArtifactStore
 from jobs.database import DATABASE_ERRORS, is_away
-from jobs.errors import JOB_ERRORS, GeneratorNotFound, LeaseLost
+from jobs.errors import JOB_ERRORS, Deleted, GeneratorNotFound, LeaseLost
 from jobs.forecast import Forecast, Known
 from jobs.generators import Generator, GeneratorStore
 from jobs.hub_models import PREFIX, hub_folder, hub_model
@@ -223,7 +223,7 @@ class Attempt:
             return
         try:
             self.parent = parent = self.runner.generators.get(said["generator"], self.job.tenant)
-        except GeneratorNotFound:
+        except (Deleted, GeneratorNotFound):
             message = f"generator {said['generator']}, from which the job goes on, is there no more"
             raise ModelRefused(message) from None
         self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER)

@@ -6,14 +6,16 @@ import logging
 import tempfile
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jobs.artifacts import ArtifactStore
 from jobs.audit import text_digest
 from jobs.broker import Broker
-from jobs.errors import ArtifactCorrupt, BrokerUnavailable, GeneratorNotFound
+from jobs.errors import ArtifactCorrupt, BrokerUnavailable, Deleted, GeneratorNotFound
 from jobs.generators import GeneratorStore
 from jobs.job import attempt_prefix
 from jobs.samples import SampleFailure, SampleReply, encode
@@ -69,8 +71,8 @@ class Sampler:
             reply: SampleReply | SampleFailure = self.sample(generator_id, request)
         except UnknownConcept as error:
             reply = SampleFailure("invalid_request", str(error))
-        except GeneratorNotFound as error:
-            reply = SampleFailure("generator_not_found", str(error))
+        except (Deleted, GeneratorNotFound) as error:
+            reply = SampleFailure(error.code, str(error))
         except (ArtifactCorrupt, ModelRefused) as error:
             logger.error("generator %s cannot be loaded: %s", generator_id, error)
             reply = SampleFailure("artifact_corrupt", "the generator's files do not verify")
@@ -92,6 +94,17 @@ class Sampler:
         if self.credentials is not None:
             pngs = tuple(self.credentials.signed(each, origin) for each in pngs)
         return SampleReply(pngs, request["seed"], request.get("concept"), generator_id, time.perf_counter() - began)
+
+    def forget_deleted(self) -> None:
+        """Drop from memory what was deleted since: in the thread that draws, between two batches."""
+        held = list(self.loaded)
+        if held and (gone := set(held) - self.generators.existing(held)):
+            logger.info("deleted, so it leaves the memory: %s", ", ".join(sorted(gone)))
+            self.drawing.in_between(partial(self._drop, gone))
+
+    def _drop(self, generator_ids: Collection[str]) -> None:
+        for generator_id in generator_ids:
+            self.loaded.pop(generator_id, None)
 
     def _origin(self, generator_id: str) -> dict[str, str]:
         """What images of a generator say of it. Asked anew each time: a release gives it another record."""

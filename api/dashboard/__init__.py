@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api.dashboard import generator_pages, job_pages, new_job_page, reference, session
+from api.dashboard import deletion_pages, generator_pages, job_pages, new_job_page, reference, session
 from api.dashboard.rendering import STATIC, render
 from api.negotiation import preferred
 from api.problems import Problem
@@ -32,7 +32,7 @@ class _Static(StaticFiles):
 def install(app: FastAPI) -> None:
     """Add the dashboard's pages to the application."""
     app.mount("/static", _Static(directory=Path(STATIC)), name="static")
-    for module in (session, new_job_page, job_pages, generator_pages, reference):
+    for module in (session, new_job_page, job_pages, generator_pages, deletion_pages, reference):
         app.include_router(module.router, include_in_schema=False)
     session.install(app)
 

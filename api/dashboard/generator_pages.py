@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import Identity
-from api.dashboard.forms import Posted
+from api.dashboard.forms import Posted, wrong_reason
 from api.dashboard.rendering import pictures, render
-from api.dashboard.session import Releaser, Viewer
+from api.dashboard.session import Administrator, Viewer
 from api.releasing import release
-from api.schemas.generators import MAX_REASON, MAX_SAMPLES, MIN_REASON, ReleaseRequest
+from api.schemas.deletion import MAX_REASON, MIN_REASON
+from api.schemas.generators import MAX_SAMPLES, ReleaseRequest
 from api.services import Services, Use
 from jobs.errors import BadCursor
 from jobs.finding_generators import GeneratorStatus, WantedGenerators
@@ -80,15 +81,13 @@ def generator_page(request: Request, generator_id: str, who: Viewer, use: Use) -
 
 
 @router.post("/generators/{generator_id}/release")
-def release_generator(request: Request, generator_id: str, who: Releaser, use: Use, form: Posted) -> Response:
+def release_generator(request: Request, generator_id: str, who: Administrator, use: Use, form: Posted) -> Response:
     """Release a withheld generator, from its form; a reason that is none is said beside it, and kept."""
     written = form.get("reason", "")
     try:
         reason = ReleaseRequest(reason=written).reason
     except ValidationError as error:
-        said = error.errors(include_url=False, include_context=False)[0]["msg"].removeprefix("Value error, ")
-        wrong = said.replace("String should have", "the reason must have")
-        context = _generator(use, who, generator_id) | {"reason": written, "wrong": wrong}
+        context = _generator(use, who, generator_id) | {"reason": written, "wrong": wrong_reason(error)}
         return render(request, "generator.html", context, who=who, status=422)
     release(use, who, generator_id, reason)
     return RedirectResponse(f"/generators/{generator_id}", 303)

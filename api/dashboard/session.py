@@ -54,7 +54,7 @@ class View:
 
 Viewer = Annotated[Identity, Depends(View("read"))]
 Actor = Annotated[Identity, Depends(View("submit"))]
-Releaser = Annotated[Identity, Depends(View("admin"))]
+Administrator = Annotated[Identity, Depends(View("admin"))]
 
 
 def install(app: FastAPI) -> None:

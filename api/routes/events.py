@@ -37,7 +37,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     operation_id="list_events",
     summary="Read or follow a job's events",
     response_model=ListOf[EventObject],
-    responses={**_STREAM, **errors("job_not_found", "invalid_request", "not_acceptable")},
+    responses={**_STREAM, **errors("job_not_found", "deleted", "invalid_request", "not_acceptable")},
 )
 async def list_events(
     request: Request,

@@ -55,7 +55,7 @@ def list_generators(query: Annotated[GeneratorsQuery, Query()], who: Reader, use
     "/{generator_id}",
     operation_id="get_generator",
     summary="Get a generator",
-    responses=errors("generator_not_found", "invalid_request"),
+    responses=errors("generator_not_found", "deleted", "invalid_request"),
 )
 def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> GeneratorObject:
     """Show one generator."""
@@ -67,7 +67,7 @@ def get_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Generator
     operation_id="download_generator",
     summary="Download a generator",
     response_class=Response,
-    responses={**_ZIP, **errors("generator_not_found", "generator_withheld", "invalid_request")},
+    responses={**_ZIP, **errors("generator_not_found", "deleted", "generator_withheld", "invalid_request")},
 )
 def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
     """Download the generator as a zip: its diffusers folder at the top, the report's files in `evaluation/`, and
@@ -99,7 +99,7 @@ def download_generator(generator_id: GeneratorId, who: Reader, use: Use) -> Resp
     operation_id="get_record",
     summary="Get a generator's unlearning record",
     response_class=Response,
-    responses={**_RECORD, **errors("generator_not_found", "invalid_request")},
+    responses={**_RECORD, **errors("generator_not_found", "deleted", "invalid_request")},
 )
 def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
     """Return what was asked, what ran and what was found, with the digest of every file, in one signed file: byte for
@@ -123,6 +123,7 @@ def get_record(generator_id: GeneratorId, who: Reader, use: Use) -> Response:
         "unsupported_media_type",
         "invalid_request",
         "generator_not_found",
+        "deleted",
         "generator_not_withheld",
         "signing_key_missing",
         "record_not_trusted",

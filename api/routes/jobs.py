@@ -143,7 +143,7 @@ def list_jobs(query: Annotated[JobsQuery, Query()], who: Reader, use: Use) -> Li
     responses={
         200: {"headers": _ETAG},
         304: {"description": "Nothing has changed since `If-None-Match`.", "headers": _ETAG},
-        **errors("job_not_found", "invalid_request"),
+        **errors("job_not_found", "deleted", "invalid_request"),
     },
 )
 def get_job(
@@ -211,7 +211,7 @@ def correct_job(
     "/{job_id}/cancel",
     operation_id="cancel_job",
     summary="Cancel a job",
-    responses=errors("job_not_found", "invalid_request"),
+    responses=errors("job_not_found", "deleted", "invalid_request"),
 )
 def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Stop a job: one that waits at once, one that runs within seconds. Asking twice gives the same answer; a job that
@@ -223,7 +223,7 @@ def cancel_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     "/{job_id}/retry",
     operation_id="retry_job",
     summary="Retry a job",
-    responses=errors("job_not_found", "job_conflict", "invalid_request", "quota_exceeded"),
+    responses=errors("job_not_found", "deleted", "job_conflict", "invalid_request", "quota_exceeded"),
 )
 def retry_job(job_id: JobId, who: Submitter, use: Use) -> JobObject:
     """Queue a job that failed or was cancelled again."""

@@ -61,7 +61,7 @@ _FORMS: dict[int | str, dict[str, Any]] = {
     response_class=Response,
     responses={
         **_FORMS,
-        **errors("job_not_found", "report_not_ready", "not_found", "not_acceptable", "invalid_request"),
+        **errors("job_not_found", "deleted", "report_not_ready", "not_found", "not_acceptable", "invalid_request"),
     },
 )
 def get_report(

@@ -64,6 +64,7 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
             "unsupported_media_type",
             "invalid_request",
             "generator_not_found",
+            "deleted",
             "generator_withheld",
             "too_many",
             "quota_exceeded",

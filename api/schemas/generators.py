@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
-from api.schemas.common import Input, JsonObject, Output, storable
+from api.schemas.common import Input, JsonObject, Output
+from api.schemas.deletion import Reason
 from api.schemas.finding import FindQuery
 from api.schemas.jobs import Forgotten
 from jobs.finding_generators import GeneratorStatus, WantedGenerators
@@ -18,7 +19,6 @@ from sfd_core.request.prompt_lists import MAX_PROMPT_CHARACTERS
 from sfd_core.request.unlearning_request import Seed
 
 MAX_SAMPLES = 64
-MIN_REASON, MAX_REASON = 10, 2000
 
 
 class FileObject(Output):
@@ -101,11 +101,7 @@ class GeneratorObject(Output):
 class ReleaseRequest(Input):
     """The reason why a generator is to be served although its verdict is not `pass`."""
 
-    reason: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=MIN_REASON, max_length=MAX_REASON),
-        AfterValidator(storable),
-    ] = Field(
+    reason: Reason = Field(
         description="For whoever reads the record.",
         examples=["Reviewed by hand: what the judge takes for sneakers are ankle boots. Ticket T-123."],
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,19 +74,23 @@ def verify(
         bool, typer.Option("--unsigned", help="Accept a record without a signature, which anybody may have written.")
     ] = False,
 ) -> None:
-    """Check a record, and a generator against it. Needs no service and no network.
+    """Check a record or a tombstone, and a generator against it. Needs no service and no network.
 
-    Exit status 0 only if everything holds; otherwise the first thing that does not is named.
+    Exit status 0 only if everything holds; otherwise the first thing that does not is named. A copy of a generator
+    that was deleted is held against its tombstone: it must be the one whose record that names.
     """
-    from jobs.record import RecordMismatch, read_record
+    from jobs.record import RecordMismatch, is_tombstone, read_record, verify_tombstone
     from jobs.record import verify as check
 
     if not key and not unsigned:
         raise typer.BadParameter("give a public key that you trust, or --unsigned", param_hint="--key")
     keys = _public_keys(key)
     try:
-        verified = check(read_record(file), keys, generator, unsigned=unsigned)
-        lines = list(_story(verified))
+        text = read_record(file)
+        if is_tombstone(text):
+            lines = list(_story(verify_tombstone(text, keys, generator, unsigned=unsigned), _end, "a deletion"))
+        else:
+            lines = list(_story(check(text, keys, generator, unsigned=unsigned), _run, "a run"))
     except RecordMismatch as mismatch:
         typer.echo(f"MISMATCH: {mismatch}", err=True)
         raise typer.Exit(MISMATCH) from None
@@ -158,10 +162,9 @@ def _base_name(predicate: dict[str, object]) -> str:
     raise RecordMismatch("payload.predicate.base_model", "names no base model")
 
 
-def _story(verified: Verified) -> Iterator[str]:
-    """What was checked, and what the record tells of the run."""
+def _story(verified: Verified, told: Callable[[dict[str, Any]], Iterator[str]], of: str) -> Iterator[str]:
+    """What was checked, and what is told of it: ``of`` a run or a deletion."""
     from jobs.record import RecordMismatch
-    from sfd_core.display.overrides import written_in_words
 
     if verified.key_id is None:
         yield "UNSIGNED: the record is unsigned; what follows is only what it says"
@@ -173,17 +176,34 @@ def _story(verified: Verified) -> Iterator[str]:
         yield f"files: all {verified.files} are what the record states, and there is no other"
     if verified.ancestors:
         yield f"goes on from: {', from '.join(verified.ancestors)}; their records hold"
-    predicate = verified.predicate
     try:
-        model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
-        forgotten = ", ".join(
-            f"{each['concept']} -> {written_in_words(each['override'])}" for each in predicate["request"]["forget"]
-        )
-        yield f"run: {predicate['job'] or 'lethe unlearn'}, asked for by {asked_by['tenant'] or 'whoever ran it'}"
-        yield f"base model: {model['name']} {model['digest']}"
-        yield f"forgotten: {forgotten}"
-        yield f"verdict: {predicate['verdict']}, measured {predicate['created_at']}"
-        if release is not None:
-            yield f"released by {release['by']} at {release['at']}: {release['reason']}"
+        yield from told(verified.predicate)
     except (KeyError, TypeError) as error:
-        raise RecordMismatch("payload.predicate", f"does not tell of a run: {error!r}") from None
+        raise RecordMismatch("payload.predicate", f"does not tell of {of}: {error!r}") from None
+
+
+def _run(predicate: dict[str, Any]) -> Iterator[str]:
+    """What a record tells of the run."""
+    from sfd_core.display.overrides import written_in_words
+
+    model, asked_by, release = predicate["base_model"], predicate["asked_by"], predicate["release"]
+    forgotten = ", ".join(
+        f"{each['concept']} -> {written_in_words(each['override'])}" for each in predicate["request"]["forget"]
+    )
+    yield f"run: {predicate['job'] or 'lethe unlearn'}, asked for by {asked_by['tenant'] or 'whoever ran it'}"
+    yield f"base model: {model['name']} {model['digest']}"
+    yield f"forgotten: {forgotten}"
+    yield f"verdict: {predicate['verdict']}, measured {predicate['created_at']}"
+    if release is not None:
+        yield f"released by {release['by']} at {release['at']}: {release['reason']}"
+
+
+def _end(predicate: dict[str, Any]) -> Iterator[str]:
+    """What a tombstone tells of the deletion."""
+    yield f"deleted: {predicate['deleted']}, at {predicate['at']}"
+    yield f"by {predicate['by']}: {predicate['reason']}"
+    yield f"base model: {predicate['base_model']} {predicate['base_model_digest']}"
+    yield f"verdict: {predicate['verdict'] or 'none'}"
+    yield f"record: {'none' if predicate['record_sha256'] is None else 'sha256 ' + predicate['record_sha256']}"
+    if predicate["descendants"]:
+        yield f"jobs that started from it: {', '.join(predicate['descendants'])}"

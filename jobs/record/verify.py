@@ -79,18 +79,24 @@ def read_record(path: Path) -> str:
 
 
 def verify(
-    text: str, public_keys: Sequence[SSlibKey], folder: Path | None = None, *, unsigned: bool = False
+    text: str,
+    public_keys: Sequence[SSlibKey],
+    folder: Path | None = None,
+    *,
+    unsigned: bool = False,
+    predicate_type: str = PREDICATE_TYPE,
 ) -> Verified:
     """Check a record, and the generator in ``folder`` (an unpacked archive) against it.
 
     Args:
         public_keys: keys that are trusted, retired ones included; the record names the one that signed it.
         unsigned: take a record that has no signature, which anybody may have written. Never a wrong signature.
+        predicate_type: what it must be a statement of.
 
     Raises:
         RecordMismatch: naming the first thing that does not hold.
     """
-    statement, key_id = _signed(text, public_keys, folder, unsigned)
+    statement, key_id = _signed(text, public_keys, folder, unsigned, predicate_type)
     if folder is None:
         return Verified(statement, key_id, None)
     files = _check_folder(statement, folder, text)
@@ -98,7 +104,11 @@ def verify(
 
 
 def _signed(
-    text: str, public_keys: Sequence[SSlibKey], folder: Path | None, unsigned: bool
+    text: str,
+    public_keys: Sequence[SSlibKey],
+    folder: Path | None,
+    unsigned: bool,
+    predicate_type: str = PREDICATE_TYPE,
 ) -> tuple[Statement, str | None]:
     """What a record states, and the id of the key that signed it."""
     envelope = _envelope(text)
@@ -107,9 +117,9 @@ def _signed(
         try:
             key.verify_signature(envelope.signatures[key.keyid], envelope.pae())
         except UnverifiedSignatureError:
-            hint = _contradiction(envelope, folder, text)
+            hint = _contradiction(envelope, folder, text, predicate_type)
             raise RecordMismatch("payload", f"payload and signature do not belong together{hint}") from None
-    return _statement(envelope), None if key is None else key.keyid
+    return _statement(envelope, predicate_type), None if key is None else key.keyid
 
 
 def _ancestors(statement: Statement, folder: Path, public_keys: Sequence[SSlibKey], unsigned: bool) -> Iterator[str]:
@@ -140,13 +150,22 @@ def _parent(statement: Statement) -> tuple[str, str] | None:
     raise RecordMismatch("payload.predicate.request.parent", "must name a generator and the digest of its record")
 
 
-def read_statement(text: str) -> Statement:
+def read_statement(text: str, predicate_type: str = PREDICATE_TYPE) -> Statement:
     """Read what a record states, whoever signed it or did not.
 
     Raises:
         RecordMismatch: if it is not spelt as a record.
     """
-    return _statement(_envelope(text))
+    return _statement(_envelope(text), predicate_type)
+
+
+def read_type(text: str) -> object:
+    """Read what a record is a statement of, by its ``predicateType``.
+
+    Raises:
+        RecordMismatch: if it is not spelt as a record.
+    """
+    return _payload(_envelope(text))["predicateType"]
 
 
 def _envelope(text: str) -> Envelope:
@@ -193,15 +212,21 @@ def _trusted_key(envelope: Envelope, public_keys: Sequence[SSlibKey]) -> SSlibKe
     raise RecordMismatch("envelope.signatures[0].keyid", f"{signature.keyid!r} is not a key that is trusted ({given})")
 
 
-def _statement(envelope: Envelope) -> Statement:
+def _payload(envelope: Envelope) -> dict[str, Any]:
     try:
         statement = json.loads(envelope.payload)
     except (ValueError, RecursionError) as error:
         raise RecordMismatch("payload", f"not JSON: {error}") from None
     _check_keys("payload", statement, {"_type", "subject", "predicateType", "predicate"})
+    found: dict[str, Any] = statement
+    return found
+
+
+def _statement(envelope: Envelope, predicate_type: str = PREDICATE_TYPE) -> Statement:
+    statement = _payload(envelope)
     if not isinstance(statement["subject"], list):
         raise RecordMismatch("payload.subject", "must be a list of files")
-    for name, right in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
+    for name, right in (("_type", STATEMENT_TYPE), ("predicateType", predicate_type)):
         if statement[name] != right:
             raise RecordMismatch(f"payload.{name}", f"is {statement[name]!r}, this Lethe reads {right!r}")
     if not isinstance(statement["predicate"], dict):
@@ -209,8 +234,7 @@ def _statement(envelope: Envelope) -> Statement:
     names = [_subject_name(i, subject) for i, subject in enumerate(statement["subject"])]
     if len(set(names)) != len(names):
         raise RecordMismatch("payload.subject", "names a file twice")
-    found: Statement = statement
-    return found
+    return statement
 
 
 def _subject_name(i: int, subject: object) -> str:
@@ -279,10 +303,10 @@ def _difference(where: str, a: object, b: object) -> tuple[str, object, object] 
     return next((pair for pair in pairs if pair is not None), None)
 
 
-def _contradiction(envelope: Envelope, folder: Path | None, text: str) -> str:
+def _contradiction(envelope: Envelope, folder: Path | None, text: str, predicate_type: str) -> str:
     """A payload that nobody signed: what in it the folder contradicts, as a help to find what was changed."""
     try:
-        statement = _statement(envelope)
+        statement = _statement(envelope, predicate_type)
         if folder is not None:
             _check_folder(statement, folder, text)
     except RecordMismatch as mismatch:

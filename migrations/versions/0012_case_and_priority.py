@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0012"
-down_revision: str | None = "0010"
+down_revision: str | None = "0011"
 
 # From when on a job is overdue: its due time, until a generator is served or the job is cancelled. Within the
 # transaction that publishes, the generator is there before its job moves.

@@ -21,6 +21,7 @@ from jobs.audit import Action
 from jobs.audit.entries import canonical
 from jobs.audit.verification import verify
 from jobs.broker import QUEUE_SAMPLES, TASK_SAMPLE, Broker
+from jobs.deleting import Order, delete_generator
 from jobs.keys import ApiKey
 from tests.api.making import body, is_problem, published, signed_in, submitted
 from tests.store.test_broker import answering, worker
@@ -56,12 +57,16 @@ WRITE: dict[tuple[str, str], Action] = {
     ("DELETE", HOOK): Action.WEBHOOK_DELETE,
     ("POST", f"{HOOK}/rotate"): Action.WEBHOOK_ROTATE,
     ("POST", f"{HOOK}/deliveries/{{delivery_id}}/redeliver"): Action.WEBHOOK_REDELIVER,
+    ("DELETE", "/v1/jobs/{job_id}"): Action.JOB_DELETE,
+    ("DELETE", "/v1/generators/{generator_id}"): Action.GENERATOR_DELETE,
     # the dashboard's
     ("POST", "/login"): Action.SESSION_START,
     ("POST", "/logout"): Action.SESSION_END,
     ("POST", "/jobs/{job_id}/cancel"): Action.JOB_CANCEL,
     ("POST", "/jobs/{job_id}/retry"): Action.JOB_RETRY,
     ("POST", "/generators/{generator_id}/release"): Action.GENERATOR_RELEASE,
+    ("POST", "/jobs/{job_id}/delete"): Action.JOB_DELETE,
+    ("POST", "/generators/{generator_id}/delete"): Action.GENERATOR_DELETE,
 }
 """What a request by each route writes, if it is answered. Every route that changes something has a row, and so has what
 hands something out; no other route writes an entry."""
@@ -112,7 +117,9 @@ class Tenant:
             return self.hook()
         generator_id = published(self.service, self.folder, verdict, self.headers)
         job_id = self.service.http.get(f"/v1/generators/{generator_id}", headers=self.headers).json()["job"]
-        return {"job_id": job_id, "generator_id": generator_id, "name": "fashion"}
+        if "{deleted}" in path:
+            delete_generator(self.service.engine, generator_id, "audited", Order("somebody", "no reason"))
+        return {"job_id": job_id, "generator_id": generator_id, "deleted": generator_id, "name": "fashion"}
 
     def hook(self) -> dict[str, str]:
         """Of a webhook and what it is to be told."""
@@ -126,8 +133,8 @@ class Tenant:
         """Call a route as it should be. The answer, the entries that it wrote, and the id of what it was about."""
         ids = self.ids(path, "fail" if path.endswith("/release") else "pass") if "{" in path else {}
         filled = re.sub(r"\{(\w+)\}", lambda name: ids[name[1]], path)
-        asks = method in ("POST", "PATCH")
-        sent: dict[str, Any] = {"json": SENT.get(path) if asks else None, "headers": self.headers}
+        bodies = {"POST": SENT.get(path), "PATCH": SENT.get(path), "DELETE": WHY if path != HOOK else None}
+        sent: dict[str, Any] = {"json": bodies.get(method), "headers": self.headers}
         if not path.startswith("/v1"):
             sent = {"json": SENT[path]} if path in SENT else {"data": WHY}
             sent["headers"] = {"sec-fetch-site": "same-origin"}

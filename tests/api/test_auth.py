@@ -27,6 +27,7 @@ Bearer = Callable[..., dict[str, str]]
 OPEN = {"/livez", "/readyz"}
 RELEASE = "/v1/generators/{generator_id}/release"
 WEBHOOKS = "/v1/webhooks"
+DELETION = {"reason": "the contract has ended"}
 SENT = {
     "/v1/jobs": body(),
     "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"},
@@ -38,15 +39,18 @@ SENT = {
 
 
 def operations(service: Service) -> list[tuple[str, str]]:
-    """Every operation of the OpenAPI document: method and path."""
+    """Every operation of the OpenAPI document: method and path. Those that delete come last."""
     paths = service.http.get("/openapi.json").json()["paths"]
-    return [(method.upper(), path) for path, item in paths.items() for method in item]
+    found = [(method.upper(), path) for path, item in paths.items() for method in item]
+    return sorted(found, key=lambda operation: operation[0] == "DELETE")
 
 
 def call(service: Service, method: str, path: str, headers: dict[str, str], **ids: str) -> httpx.Response:
     """Call an operation with ids put into its path."""
     filled = re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], "fashion"), path)
-    return service.http.request(method, filled, headers=headers, json=SENT.get(path))
+    return service.http.request(
+        method, filled, headers=headers, json=DELETION if method == "DELETE" else SENT.get(path)
+    )
 
 
 def told(service: Service, headers: dict[str, str], folder: Path) -> dict[str, str]:
@@ -59,7 +63,9 @@ def told(service: Service, headers: dict[str, str], folder: Path) -> dict[str, s
 
 def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Bearer, tmp_path: Path) -> None:
     admin = bearer("admin")
-    ids = {"job_id": submitted(guarded, admin), **told(guarded, admin, tmp_path)}
+    gone = published(guarded, tmp_path, headers=admin)
+    assert call(guarded, "DELETE", "/v1/generators/{generator_id}", admin, generator_id=gone).status_code == 200
+    ids = {"job_id": submitted(guarded, admin), "deleted": gone, **told(guarded, admin, tmp_path)}
     seen = 0
     for method, path in operations(guarded):
         if path in OPEN:
@@ -67,7 +73,7 @@ def test_every_operation_needs_a_key_with_its_scope(guarded: Service, bearer: Be
             continue
         seen += 1
         needed, other = ("read", "submit") if method == "GET" else ("submit", "read")
-        if path in (RELEASE, "/v1/audit") or path.startswith(WEBHOOKS):
+        if path in (RELEASE, "/v1/audit", "/v1/storage") or method == "DELETE" or path.startswith(WEBHOOKS):
             needed, other = "admin", "submit"
         if path == "/metrics":
             needed, other = "metrics", "admin"
@@ -97,7 +103,7 @@ def test_another_tenants_ids_do_not_exist(guarded: Service, bearer: Bearer, tmp_
         answer = call(guarded, method, path, mine, job_id=job_id, **ids)
         is_problem(answer, 404, f"{re.findall(r'{(.*?)_id}', path)[0]}_not_found")
     assert seen >= 16
-    lists = ("/v1/jobs", "/v1/generators", WEBHOOKS, f"{WEBHOOKS}?job={job_id}")
+    lists = ("/v1/jobs", "/v1/generators", "/v1/tombstones", WEBHOOKS, f"{WEBHOOKS}?job={job_id}")
     listed = [guarded.http.get(path, headers=mine).text for path in lists]
     assert not any(each in text for each in (job_id, *ids.values()) for text in listed)
     own = guarded.http.post(WEBHOOKS, json=SENT[WEBHOOKS], headers=mine).json()["id"]

@@ -18,13 +18,17 @@ from PIL import Image
 from securesystemslib.signer import CryptoSigner
 
 from jobs import tenants
-from jobs.broker import QUEUE_SAMPLES, Broker
+from jobs.broker import QUEUE_SAMPLES, Broker, redis_client
+from jobs.deleting import Order, delete_generator
+from jobs.errors import Deleted
 from jobs.generators import GeneratorStore
 from jobs.record.certificates import authority_pem
+from jobs.samples import SampleFailure, decode
 from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import is_problem, pointers, publish, submitted, train
 from tests.support.serving import Service, serving
+from tests.support.waiting import wait_for
 from tests.support.workers import working
 from tests.unit.worker.test_credentials import looked_at
 from worker.credentials import ORIGIN, Credentials
@@ -54,8 +58,8 @@ def settings(
 
 
 @pytest.fixture(scope="module")
-def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A published generator: the tiny model's own network, asked once."""
+def new_generator(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Publishes a generator: the tiny model's own network, asked once."""
     from sfd_core.families.class_unet.generator import OneStepGenerator
     from sfd_core.families.loading import load_base
 
@@ -63,9 +67,19 @@ def generator_id(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("generator")
     OneStepGenerator.of(base.network, base.schedule, 440, base.model).save(folder)
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    job_id = submitted(service, base_model="tiny", forget=[{"concept": "red", "override": "blue"}])
-    attempt = train(service.store, job_id)
-    return publish(service, job_id, attempt, tmp_path_factory.mktemp("stored"), generator_files=files)
+
+    def make() -> str:
+        job_id = submitted(service, base_model="tiny", forget=[{"concept": "red", "override": "blue"}])
+        attempt = train(service.store, job_id)
+        return publish(service, job_id, attempt, tmp_path_factory.mktemp("stored"), generator_files=files)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def generator_id(new_generator: Callable[[], str]) -> str:
+    """A published generator."""
+    return new_generator()
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +92,32 @@ def sampler(settings: Settings) -> Iterator[None]:
 def ask(service: Service, generator_id: str, **sent: Any) -> httpx.Response:
     """Ask for samples."""
     return service.http.post(f"/v1/generators/{generator_id}/samples", json={"concept": "red", **sent})
+
+
+def test_a_deleted_generator_leaves_the_memory(
+    settings: Settings, service: Service, new_generator: Callable[[], str]
+) -> None:
+    """Of the process that samples, at its reaper's next sweep: asked itself, whatever the api says."""
+    from worker.sampler import Sampler
+
+    sampler = Sampler(GeneratorStore(service.engine), service.artifacts, Broker(str(settings.broker_url)), "cpu")
+    request = {"concept": "red", "n": 1, "seed": 5, "format": "png"}
+    deleted, kept = new_generator(), new_generator()
+    for generator in (deleted, kept):
+        assert sampler.sample(generator, request).images[0].startswith(PNG)
+    sampler.forget_deleted()
+    delete_generator(service.engine, deleted, "default", Order("somebody", "no reason"))
+    assert set(sampler.loaded) == {deleted, kept}, "control: it has both"
+    sampler.forget_deleted()
+    wait_for(lambda: set(sampler.loaded) == {kept}, 10)
+    with pytest.raises(Deleted):
+        sampler.sample(deleted, request)
+    sampler.answer(deleted, request, "reply")
+    with redis_client(str(settings.broker_url)) as broker:
+        reply = decode(broker.lpop("reply"))  # type: ignore[arg-type]
+    assert isinstance(reply, SampleFailure)
+    assert reply.code == "deleted"
+    assert sampler.sample(kept, request).images
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,10 @@ def test_pages_fit_and_can_be_read(service: Service, browser: Browser, tmp_path:
     submitted(service, case={"ticket": "T" * 100, "due_at": "2020-01-01T00:00:00Z"}, priority="urgent")
     pages = ["/", "/?overdue=yes", f"/jobs/{job_id}", "/jobs/new", "/generators", "/docs", "/nope"]
     pages += [f"/generators/{each}" for each in (generator_id, withheld, released)]
+    deleted = published(service, tmp_path)
+    why = {"reason": "the contract has ended " + "x" * 300}
+    service.http.request("DELETE", f"/v1/generators/{deleted}", json=why).raise_for_status()
+    pages += [f"/generators/{deleted}", f"/jobs/{job_id}/delete", f"/generators/{withheld}/delete"]
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     for path in pages:

@@ -16,6 +16,7 @@ from client import (
     BadAnswer,
     Conflict,
     Forbidden,
+    Gone,
     Interval,
     InvalidRequest,
     Lethe,
@@ -333,6 +334,29 @@ def test_what_is_withheld_is_not_handed_out(api: Service, lethe: Lethe, tmp_path
         with pytest.raises(Conflict, match="the verdict is fail: unlearning accuracy of Sneaker") as conflict:
             refused()
         assert conflict.value.code == "generator_withheld"
+
+
+def test_a_deletion(api: Service, lethe: Lethe, tenant: str) -> None:
+    job = lethe.submit("fashion", FORGET, images=640)
+    with Lethe(api.url, api.key(tenant, "admin")) as admin:
+        with pytest.raises(Conflict, match="cancel it first"):
+            admin.delete_job(job.id, "the contract has ended")
+        publish(api, claim(api.store, job.id))
+        generator = lethe.job(job.id).generator
+        assert generator is not None
+        with pytest.raises(Forbidden, match="`admin`"):
+            lethe.delete_generator(generator, "the contract has ended")
+        stored = admin.storage()["published"]["bytes"]
+        made = [admin.delete_generator(generator, "the contract has ended"), admin.delete_job(job.id, "as above: T-1")]
+        assert admin.storage()["published"]["bytes"] < stored
+    assert [each.deleted for each in made] == [generator, job.id]
+    assert list(lethe.tombstones(page_size=1)) == made[::-1]
+    assert lethe.tombstone(job.id) == made[1]
+    assert (list(lethe.jobs()), list(lethe.generators())) == ([], [])
+    with pytest.raises(Gone, match="as above: T-1") as gone:
+        lethe.job(job.id)
+    assert gone.value.code == "deleted"
+    assert gone.value.extra["tombstone"] == made[1].raw
 
 
 def test_a_release(api: Service, lethe: Lethe, tenant: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -64,6 +65,7 @@ def test_help_is_quick() -> None:
         "report",
         "sample",
         "release",
+        "delete",
         "keys",
         "webhooks",
     ):
@@ -409,3 +411,52 @@ def test_release(api: Service, run: Command, lethe: Lethe, tenant: str) -> None:
     assert again.exit_code == 2
     assert again.stderr.startswith("lethe: The generator is not withheld: ")
     assert lethe.generator(generator).status == "published"
+
+
+def test_delete(api: Service, run: Command, lethe: Lethe, tenant: str, tmp_path: Path) -> None:
+    job = lethe.submit("fashion", {"Sneaker": "Sandal"}, images=6400)
+    generator = publish(api, claim(api.store, job.id), "fail").generator_id
+    assert generator is not None
+    copy, admin = tmp_path / "record.json", api.key(tenant, "admin")
+    copy.write_text(lethe.record(generator))
+    command = ("delete", generator, job.id, "--reason", "the contract has ended")
+    for refused, said in (
+        (run(*command, LETHE_API_KEY=admin), "nobody is there to ask"),
+        (run(*command, "--yes"), "does not have the scope `admin`"),
+        (run("delete", generator, "--yes", LETHE_API_KEY=admin), "Missing option '--reason'"),
+        (run("delete", generator, "--yes", "--reason", "why not", LETHE_API_KEY=admin), "/reason: "),
+        (run("delete", "fashion", "--yes", "--reason", "why not", LETHE_API_KEY=admin), "fashion: give ids, such as"),
+    ):
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert said in refused.stderr
+    assert lethe.generator(generator).status == "withheld"
+    done = run(*command, "--yes", LETHE_API_KEY=admin)
+    assert done.exit_code == 0
+    assert [line.split(": deleted at ")[0] for line in done.stdout.splitlines()] == [generator, job.id]
+    again = run(*command, "--yes", "--json", LETHE_API_KEY=admin)
+    assert [json.loads(line)["deleted"] for line in again.stdout.splitlines()] == [generator, job.id]
+    gone = run("watch", job.id)
+    assert gone.exit_code == 2
+    assert gone.stderr.startswith("lethe: It was deleted: ")
+    tombstone = tmp_path / "tombstone.json"
+    tombstone.write_text(lethe.tombstone_record(generator))
+    told = run("record", "verify", str(tombstone), "--unsigned")
+    assert told.exit_code == 0
+    assert f"deleted: {generator}, at " in told.stdout
+    assert "the contract has ended" in told.stdout
+    assert f"record: sha256 {hashlib.sha256(copy.read_bytes()).hexdigest()}" in told.stdout
+    assert "UNSIGNED" in told.stdout
+
+
+def test_delete_asks_first() -> None:
+    """On a terminal; nothing is deleted, nor is a service asked, where the answer is no."""
+    ours, theirs = pty.openpty()
+    command = [*LETHE, "--url", "http://127.0.0.1:1", "delete", "job_1", "--reason", "the contract has ended"]
+    with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, text=True) as process:
+        os.write(ours, b"n\n")
+        _, said = process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 1
+    assert "Delete job_1? It cannot be undone" in said
+    assert "no answer" not in said

@@ -98,7 +98,6 @@ NOT_HERE = (
     NotHere(r"lethe .*hub:", "there is no hub", "lethe"),
     NotHere(r"lethe .*\b[A-Z]{3,}\b(?!=)(?<!JOB)(?<!GEN)(?<!HOOK)", "a form to be filled in, not a command", "lethe"),
     NotHere(r"lethe bench ", "needs data and detectors that nobody may ship", "lethe"),
-    NotHere(r"lethe .*\b[A-Z]{3,}\b(?!=)(?<!JOB)(?<!GEN)", "a form to be filled in, not a command", "lethe"),
     NotHere(r"python (-m benchmarks|-m models\.|models/)", "takes minutes to hours, or a GPU", "script"),
     NotHere(r"(pg_dump|pg_restore|psql|cp -a|mkdir -p) ", "typed by tests/faults/test_restore.py", "elsewhere"),
     NotHere(

@@ -23,6 +23,7 @@ BESIDE_THE_SERVICE = (
     "docs/audit.md",
     "docs/webhooks.md",
     "docs/takedown.md",
+    "docs/deletion.md",
 )
 IN_AN_ARCHIVE = ("docs/record.md",)
 

@@ -14,8 +14,10 @@ from cli.main import app
 from jobs.record import RECORD, generate_key, read_statement, released, sign
 from jobs.record.signing import public_pem
 from jobs.record.statement import Release, subjects
+from jobs.record.tombstone import TOMBSTONE_TYPE
 from sfd_core.base_model.manifest import BaseModel
 from tests.record.case import Case, flipped
+from tests.record.test_tombstone import tombstone_of
 
 Lethe = Callable[..., Result]
 
@@ -135,6 +137,19 @@ def test_verify_of_a_record_that_tells_nothing(lethe: Lethe, case: Case) -> None
     done = lethe("record", "verify", case.folder / RECORD, "--unsigned")
     assert done.exit_code == 1
     assert "does not tell of a run" in done.stderr
+
+
+def test_verify_of_a_tombstone(lethe: Lethe, case: Case, key: Path, tmp_path: Path) -> None:
+    tombstone = tmp_path / "tombstone.json"
+    tombstone.write_text(tombstone_of(case))
+    done = lethe("record", "verify", tombstone, "--generator", case.folder, "--key", key)
+    assert done.exit_code == 0
+    for said in ("signature: valid", "files: all", "deleted: gen_1, at 2026", "by ci (key_1): the contract", "job_2"):
+        assert said in done.stdout
+    tombstone.write_text(sign({**read_statement(tombstone_of(case), TOMBSTONE_TYPE), "predicate": {}}, None))
+    nothing = lethe("record", "verify", tombstone, "--unsigned")
+    assert nothing.exit_code == 1
+    assert "does not tell of a deletion" in nothing.stderr
 
 
 def test_unlearn_leaves_a_record_that_verifies_and_can_be_run_again(lethe: Lethe) -> None:

@@ -73,7 +73,21 @@ def test_an_object_store_does_the_same(tmp_path: Path) -> None:
         artifacts.read(PREFIX, stored)
     with pytest.raises(ArtifactCorrupt):
         artifacts.put_file(written(tmp_path, b"abc"), PREFIX)
+    artifacts.remove_file(PREFIX, stored.sha256)
+    artifacts.remove_file(PREFIX, stored.sha256)
+    assert not memory.exists(f"/bucket/lethe/{PREFIX}/{stored.sha256}")
     memory.rm("/bucket", recursive=True)
+
+
+def test_one_file_of_several_is_removed(artifacts: ArtifactStore, tmp_path: Path) -> None:
+    kept, gone = (artifacts.put_file(written(tmp_path, content), PREFIX) for content in (b"abc", b"abd"))
+    for _ in range(2):
+        artifacts.remove_file(PREFIX, gone.sha256)
+    assert artifacts.read(PREFIX, kept) == b"abc"
+    with pytest.raises(ArtifactCorrupt, match="missing"):
+        artifacts.read(PREFIX, gone)
+    with pytest.raises(ValueError, match="SHA-256"):
+        artifacts.remove_file(PREFIX, "../../x")
 
 
 def test_what_is_there_is_not_written_again(artifacts: ArtifactStore, folder: Path, tmp_path: Path) -> None:

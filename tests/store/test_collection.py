@@ -7,19 +7,25 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from jobs import schema
+from jobs import schema, storage
 from jobs.artifacts import ArtifactStore
 from jobs.broker import Broker
-from jobs.errors import IdempotencyConflict
+from jobs.deleting import Order, delete_job
+from jobs.errors import Deleted, IdempotencyConflict
 from jobs.ids import new_id
 from jobs.job import attempt_prefix
+from jobs.retention import DAY
 from jobs.rows import from_now
 from jobs.settings import Settings
 from jobs.states import TERMINAL, EventType, Phase, Status
 from jobs.store import JobStore
 from tests.store.making import DIVERGED, LEASE, claimed, created, in_state, new_job, publication
-from worker.collection import KEEP_KEYS_SECONDS, KEEP_PROGRESS_SECONDS, collect, remove_unpublished
+from worker.collection import collect, remove_unpublished
 from worker.reaper import Reaper
+
+SETTINGS = Settings()
+KEYS_SECONDS = SETTINGS.keep_idempotency_keys_days * DAY
+PROGRESS_SECONDS = SETTINGS.keep_progress_days * DAY
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def test_an_attempt_that_failed_goes_while_the_next_runs(
     store.retry(job.id)
     assert store.claim(job.id, "worker-2", LEASE) is not None
     first, second = left(tmp_path, job.id, 1), left(tmp_path, job.id, 2)
-    collect(store, artifacts)
+    collect(store, artifacts, SETTINGS)
     assert (first.exists(), second.exists()) == (False, True)
 
 
@@ -91,7 +97,7 @@ def test_what_belongs_to_another_service_or_to_no_attempt_is_left_alone(
 
 def test_where_nothing_was_ever_stored_there_is_nothing_to_collect(store: JobStore, artifacts: ArtifactStore) -> None:
     in_state(store, Status.FAILED)
-    collect(store, artifacts)
+    collect(store, artifacts, SETTINGS)
     assert artifacts.jobs() == []
 
 
@@ -101,9 +107,9 @@ def test_idempotency_keys_are_known_for_their_time(store: JobStore, artifacts: A
         return job.id, new
 
     first, _ = submitted("old", "1")
-    age(engine, schema.idempotency_keys, KEEP_KEYS_SECONDS + 60)
+    age(engine, schema.idempotency_keys, KEYS_SECONDS + 60)
     kept, _ = submitted("young", "1")
-    collect(store, artifacts)
+    collect(store, artifacts, SETTINGS)
     assert submitted("young", "1") == (kept, False)
     with pytest.raises(IdempotencyConflict):
         submitted("young", "2")
@@ -127,11 +133,11 @@ def test_progress_of_jobs_that_are_over_is_kept_for_its_time(
         store.progress(claim.job.id, claim.attempt, {"of": 1}, told)
     store.publish(over.job.id, over.attempt, publication())
     before = {claim.job.id: store.events(claim.job.id, limit=1000) for claim in (over, running)}
-    age(engine, schema.events, KEEP_PROGRESS_SECONDS - 60)
-    collect(store, artifacts)
+    age(engine, schema.events, PROGRESS_SECONDS - 60)
+    collect(store, artifacts, SETTINGS)
     assert len(store.events(over.job.id, limit=1000)) == len(before[over.job.id])
-    age(engine, schema.events, KEEP_PROGRESS_SECONDS + 60)
-    collect(store, artifacts)
+    age(engine, schema.events, PROGRESS_SECONDS + 60)
+    collect(store, artifacts, SETTINGS)
     kept = [(event.seq, event.type) for event in store.events(over.job.id, limit=1000)]
     gone = {EventType.PROGRESS, EventType.CHECKPOINT}
     assert kept == [(event.seq, event.type) for event in before[over.job.id] if event.type not in gone]
@@ -144,8 +150,8 @@ def test_more_than_one_batch_is_collected_at_once(
     monkeypatch.setattr("worker.collection._ROWS_AT_ONCE", 4)
     for i in range(9):
         store.create(new_job(idempotency_key=f"key-{i}", body_sha256="1"))
-    age(engine, schema.idempotency_keys, KEEP_KEYS_SECONDS + 60)
-    collect(store, artifacts)
+    age(engine, schema.idempotency_keys, KEYS_SECONDS + 60)
+    collect(store, artifacts, SETTINGS)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one() == 0
 
@@ -160,10 +166,26 @@ def test_the_reaper_collects(
         broker_url=broker_url,
         data_dir=tmp_path,
         artifacts_url=f"file://{tmp_path / 'artifacts'}",
+        keep_unsuccessful_days=1,
     )
-    reaper = Reaper(settings, store, engine, Broker(broker_url))
+    overdue, queued = in_state(store, Status.CANCELLED), created(store)
+    with engine.begin() as connection:
+        old = update(schema.jobs).where(schema.jobs.c.id == overdue.id).values(finished_at=from_now(-2 * DAY))
+        connection.execute(old)
+    checkpoints = settings.work_dir / queued.id / "attempt-1"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "weights").write_bytes(b"12345")
+    told: list[str] = []
+    reaper = Reaper(settings, store, engine, Broker(broker_url), forget=lambda: told.append("forget"))
     reaper.sweep()
     assert not folder.exists()
+    assert storage.usage(engine, "acme")["work"] == storage.Stored(1, 5)
+    with pytest.raises(Deleted, match="by the service: older than LETHE_KEEP_UNSUCCESSFUL_DAYS=1 says"):
+        store.get(overdue.id)
     left(tmp_path, job.id, 1)
     reaper.sweep()
     assert folder.exists(), "not at every sweep: a store may have a million folders"
+    delete_job(engine, job.id, "acme", Order("somebody", "no reason"))
+    reaper.sweep()
+    assert not folder.exists(), "what was deleted goes at the next sweep"
+    assert told == ["forget"] * 3

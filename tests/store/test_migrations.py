@@ -12,8 +12,9 @@ from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from jobs import schema
-from jobs.database import MIGRATIONS, downgrade, head, migrate, revision
+from jobs import schema, storage
+from jobs.database import MIGRATIONS, downgrade, head, make_engine, migrate, revision
+from jobs.deleting import Order, delete_generator
 from jobs.states import Status
 from jobs.store import JobStore
 from tests.store.making import created, in_state
@@ -148,6 +149,31 @@ def test_a_release_and_the_way_back(empty_database_url: str) -> None:
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT id, status FROM generators ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("gen_fail", "withheld"), ("gen_pass", "published")]
+
+
+UNSIGNED = '{"signatures": []}'
+
+
+def test_a_deletion_and_the_way_back(empty_database_url: str) -> None:
+    """The schema before knows no deletion: the row stays, so that a reaper leaves the report alone, and is nobody's."""
+    migrate(empty_database_url)
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(ROWS))
+        connection.execute(
+            text(f"UPDATE generators SET id = 'gen_{'0' * 32}', record = '{UNSIGNED}' WHERE verdict = 'pass'")
+        )
+        connection.execute(text("INSERT INTO reports SELECT id, 1, '{}', '{\"r\": {\"size\": 3}}' FROM jobs"))
+    delete_generator(make_engine(empty_database_url), "gen_" + "0" * 32, "acme", Order("somebody", "no reason"))
+    downgrade(empty_database_url, "0008")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT job_id, tenant, files FROM generators ORDER BY verdict")).all()
+        assert connection.execute(text("SELECT count(*) FROM reports")).scalar_one() == 2
+    assert [tuple(row) for row in rows] == [("job_fail", "acme", {}), ("job_pass", "", {})]
+    migrate(empty_database_url)
+    usage = storage.usage(make_engine(empty_database_url))
+    assert {kind: each.objects for kind, each in usage.items() if each.objects} == {"withheld": 1, "reports": 2}
+    assert usage["reports"].bytes == 6
 
 
 def test_generators_without_a_record_are_named_and_left_as_they_are(empty_database_url: str) -> None:

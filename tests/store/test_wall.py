@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Engine, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from jobs import keys, quotas, schema, sessions, wall
+from jobs import keys, quotas, schema, sessions, storage, wall
 from jobs.database import make_engine
+from jobs.deleting import Order, delete_job
 from jobs.errors import GeneratorNotFound, JobNotFound
 from jobs.generators import GeneratorStore
 from jobs.states import Status
@@ -26,6 +27,9 @@ OF_TENANTS = (
     "idempotency_keys",
     "generators",
     "reports",
+    "tombstones",
+    "storage_counts",
+    "work_folders",
     "audit_log",
     "webhooks",
     "deliveries",
@@ -42,6 +46,8 @@ def two(store: JobStore, engine: Engine) -> Engine:
         store.create(new_job(tenant, idempotency_key="k", body_sha256="0"))
         claim = claimed(store, created(store, tenant))
         store.publish(claim.job.id, claim.attempt, publication())
+        delete_job(engine, store.request_cancel(created(store, tenant).id).id, tenant, Order("somebody", "no reason"))
+        storage.measured(engine, f"host-{tenant}:/work", {claim.job.id: 1})
         key, _ = keys.create(engine, tenant, "key", ["admin"])
         sessions.start(engine, key, 60)
     return engine

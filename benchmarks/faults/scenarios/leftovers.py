@@ -15,7 +15,7 @@ SCENARIO = Scenario(
         Switch(
             mechanism="collection by the reaper",
             module="worker.reaper",
-            there="                collect(self.store, self.artifacts, self.settings.webhook_log_days * DAY)",
+            there="                collect(self.store, self.artifacts, self.settings)",
             instead="                pass",
             tests=("tests/store/test_collection.py",),
         ),
