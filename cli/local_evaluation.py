@@ -98,7 +98,12 @@ def _without_overrides(draft: ReportDraft, concepts: Collection[str]) -> ReportD
         return tuple(dataclasses.replace(row, override=None) if row.concept in concepts else row for row in rows)
 
     rows = part(draft.report, Unlearning).unlearning
-    return draft.extended(forget=unsaid(draft.report.forget), unlearning=unsaid(rows))
+    further = tuple(
+        dataclasses.replace(each, unlearning=unsaid(part(each, Unlearning).unlearning))  # type: ignore[call-arg]
+        for each in draft.report.further_domains
+    )
+    forget = unsaid(draft.report.forget)
+    return draft.extended(forget=forget, unlearning=unsaid(rows), further_domains=further)
 
 
 def _draft(
