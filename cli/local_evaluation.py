@@ -63,7 +63,7 @@ def run(
     source = open_generator(folder, base, steps, where)
     draft = _without_overrides(
         _draft(source, base, admitted, where, GivenWeights(*weights)),
-        {concept for concept, override in forgotten if not override},
+        {item.concept for (_, override), item in zip(forgotten, request.forget, strict=True) if not override},
     )
     files = family_of(model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
