@@ -337,6 +337,8 @@ class DomainReport:
     that were to be kept. Empty where no judge looked."""
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
+    kept_forgotten: tuple[KeptForgotten, ...] | None = None
+    """A row for each concept that is kept forgotten; null where the run began with the base model."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     domain: str

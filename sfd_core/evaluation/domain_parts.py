@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.prompts.plan import PromptPlan
+from sfd_core.request.concepts import Forget
+from sfd_core.request.parent import Parent
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 
@@ -42,7 +44,16 @@ def domain_parts(request: UnlearningRequest, model: BaseModel, plan: PromptPlan 
         own_places = set(places)
         elsewhere = {item.concept for place, item in enumerate(request.forget) if place not in own_places}
         seen = dataclasses.replace(model.view(domain), vocabulary=model.vocabulary.without(elsewhere))
-        own = dataclasses.replace(request, forget=tuple(request.forget[place] for place in places))
+        items = tuple(request.forget[place] for place in places)
+        own = dataclasses.replace(request, forget=items, parent=_of_concepts(request.parent, items))
         planned = plan and dataclasses.replace(plan, forgotten=tuple(plan.forgotten[place] for place in places))
         parts.append(DomainPart(seen, own, planned, places))
     return tuple(parts)
+
+
+def _of_concepts(parent: Parent | None, items: Sequence[Forget]) -> Parent | None:
+    """What is kept forgotten of ``items``; None where none of them was forgotten before."""
+    if parent is None:
+        return None
+    kept = tuple(item.concept for item in items if item.concept in parent.kept)
+    return dataclasses.replace(parent, kept=kept) if kept else None

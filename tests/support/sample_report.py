@@ -176,6 +176,7 @@ def sample_report(
         },
         "diversity": as_json(variety),
         "depth": [as_json(row) for row in depth],
+        "kept_forgotten": None,
         "cross_domain": None,
         "paraphrases": None,
         "retained_captions": None,

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from sfd_core.base_model.manifest import Domain
+from sfd_core.evaluation.criteria import unlearning_accuracy
 from sfd_core.evaluation.domain_parts import domain_parts
 from sfd_core.evaluation.evaluate import Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators, OtherDomain
+from sfd_core.evaluation.intervals import wilson
+from sfd_core.evaluation.probe import ProbeResult, Probes
+from sfd_core.evaluation.probing import together
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import plan_prompts
 from sfd_core.request.concepts import Budget, Forget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides.fixed import FixedOverride
+from sfd_core.request.parent import Earlier, Measured, Parent
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.measured import as_report
 from tests.support.painter import OBJECTS, Painter, evaluators, model
@@ -121,3 +126,30 @@ def test_a_request_of_one_domain_is_one_part_as_it_is() -> None:
     request = UnlearningRequest("painter", (PISTOL,), Budget(64), STABLE_DIFFUSION)
     (part,) = domain_parts(request, who.model, None)
     assert (part.model is who.model, part.request is request) == (True, True)
+
+
+def test_what_is_kept_forgotten_is_measured_in_its_own_domain() -> None:
+    who = with_domains()
+    earlier = Earlier("gen_1", {"pistol": Measured(0.99, 0.98, 1.0)})
+    parent = Parent("gen_1", "0" * 64, ("pistol",), 625, 1, (earlier,))
+    request = UnlearningRequest("painter", (PISTOL, NOTO), Budget(64), STABLE_DIFFUSION, parent=parent)
+    kept, new = (part.request for part in domain_parts(request, who.model, None))
+    assert (kept.kept, new.kept) == ({"pistol"}, frozenset())
+
+
+def test_attacks_on_every_domain_stand_together_in_the_order_of_the_domains() -> None:
+    of_objects, of_styles = (
+        Probes(("relearning",), {"relearning": (ProbeResult(concept, "It came back."),)})
+        for concept in ("pistol", "noto")
+    )
+    found = together([of_objects, of_styles])
+    assert found.asked == ("relearning",)
+    assert [row.concept for row in found.results["relearning"]] == ["pistol", "noto"]
+    assert together([]) == Probes()
+
+
+def test_of_many_forgotten_concepts_one_just_below_a_threshold_by_chance_does_not_fail() -> None:
+    alone, of_thirty = (unlearning_accuracy.judge("pistol", 1974, 2000, 0.992, n) for n in (1, 30))
+    assert (alone.decision, of_thirty.decision) == ("fail", "inconclusive")
+    assert alone.measured == wilson(1974, 2000), "of one alone as it always was"
+    assert unlearning_accuracy.judge("pistol", 1000, 1000, 0.99, 30).decision == "pass", "what is gone can still pass"
