@@ -63,7 +63,7 @@ def run(
     source = open_generator(folder, base, steps, where)
     draft = _without_overrides(
         _draft(source, base, admitted, where, GivenWeights(*weights)),
-        {concept for concept, override in forgotten if not override},
+        {item.concept for (_, override), item in zip(forgotten, request.forget, strict=True) if not override},
     )
     files = family_of(model.family).files(folder)
     draft = draft.extended(generator=GeneratorFiles(digest_of(files), files))
@@ -98,7 +98,12 @@ def _without_overrides(draft: ReportDraft, concepts: Collection[str]) -> ReportD
         return tuple(dataclasses.replace(row, override=None) if row.concept in concepts else row for row in rows)
 
     rows = part(draft.report, Unlearning).unlearning
-    return draft.extended(forget=unsaid(draft.report.forget), unlearning=unsaid(rows))
+    further = tuple(
+        dataclasses.replace(each, unlearning=unsaid(part(each, Unlearning).unlearning))  # type: ignore[call-arg]
+        for each in draft.report.further_domains
+    )
+    forget = unsaid(draft.report.forget)
+    return draft.extended(forget=forget, unlearning=unsaid(rows), further_domains=further)
 
 
 def _draft(

@@ -17,7 +17,7 @@ from sfd_core.suggestions import listed
 if TYPE_CHECKING:
     from client import BaseModel, Decision, Forget, Generator, Job, Report
     from client.answers import Judge, OwnImages
-    from client.reports import Distance
+    from client.reports import Distance, DomainReport
     from sfd_core.base_model.manifest import BaseModel as Model
 
 COLOURS = {
@@ -177,6 +177,20 @@ def report_table(report: Report) -> Table:
     table = Table("measure", "concept", "generator", "base model", title=_verdict(report), title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
+    domains: list[Report | DomainReport] = [report, *report.further_domains]
+    for domain in domains:
+        if report.further_domains:
+            table.add_section()
+            table.add_row("domain", *_plain(domain.domain or "", "", ""))
+        _add_measured(table, domain)
+    if (speed := report.speed) is not None:
+        ours, theirs = speed.generator_images_per_second, speed.base_model_images_per_second
+        table.add_row(*_plain("images/s", f"{number(speed.ratio)} times as fast", number(ours), number(theirs)))
+    return table
+
+
+def _add_measured(table: Table, report: Report | DomainReport) -> None:
+    """Add the rows of what was measured in one domain, or of a model without any."""
     for gone in report.unlearning:
         found = estimate(gone.accuracy, 2) if gone.accuracy is not None else "not evaluated"
         what = gone.concept if gone.override is None else f"{gone.concept} -> {written_in_words(gone.override)}"
@@ -204,15 +218,14 @@ def report_table(report: Report) -> Table:
         for to, distance in (("real images", quality.against_real), ("the base model", quality.against_base_model)):
             if distance is not None and distance.fd is not None:
                 table.add_row(*_plain(name, f"to {to}", measure(distance.fd), _beside(distance)))
-    if (speed := report.speed) is not None:
-        ours, theirs = speed.generator_images_per_second, speed.base_model_images_per_second
-        table.add_row(*_plain("images/s", f"{number(speed.ratio)} times as fast", number(ours), number(theirs)))
-    return table
 
 
 def reasons(report: Report) -> list[str]:
     """List each criterion's decision and the reason for it, and then what each probe found: a line each."""
-    decided = [f"{criterion.decision}: {criterion.reason}" for criterion in report.criteria]
+    decided = [
+        f"{criterion.decision}: {f'{criterion.domain}: ' if criterion.domain else ''}{criterion.reason}"
+        for criterion in report.criteria
+    ]
     tried = [
         f"{name}, {each.concept}: {each.statement}"
         for name in report.probes.asked
@@ -228,7 +241,12 @@ def _beside(distance: Distance) -> str:
 
 
 def _verdict(report: Report) -> Text:
-    return Text.assemble("verdict: ", (report.verdict, COLOURS.get(report.verdict, "")))
+    by_domain = [
+        part
+        for i, (domain, verdict) in enumerate(report.domain_verdicts.items())
+        for part in ("; " if i == 0 else ", ", f"{domain}: ", (verdict, COLOURS.get(verdict, "")))
+    ]
+    return Text.assemble("verdict: ", (report.verdict, COLOURS.get(report.verdict, "")), *by_domain)
 
 
 def _plain(*texts: str) -> tuple[Text, ...]:

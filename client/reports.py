@@ -216,6 +216,8 @@ class Criterion:
     about: str | None = None
     """The forgotten concept, the other domain or the worst remaining concept that it is about; null where it is about
     all that remains."""
+    domain: str | None = None
+    """The domain that it was judged in, where what was forgotten lies in several; else it is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,10 +291,66 @@ class DomainAccuracy:
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...] = ()
-    """A row for each concept of that domain, by the first judge."""
+    """A row for each concept of that domain that is to remain, by the first judge."""
     second_judge: AccuracyView | None = None
     """The same over all its concepts by that domain's second judge; null where it has none, or none that saw the base
     model's images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainReport:
+    """The measurements in one domain, of what was forgotten there: the same fields as the report has of the first."""
+
+    diversity: Variety | None = None
+    """Null where no judge looked, or the images are too few."""
+    clip_score: ClipScore | None = None
+    """Null where no CLIP weights were given: it is not measured then, and not replaced by another figure."""
+    inception_score: InceptionScore | None = None
+    """How certain and how varied the judge finds the images; null where no judge looked."""
+    standard_inception_score: InceptionScore | None = None
+    """The same by Inception, as published; null where its weights were not given."""
+    quality: tuple[FeatureQuality, ...] = ()
+    """One row for each network whose features were used."""
+    agreement: JudgeAgreement | None = None
+    """Where the two judges agree and where not; null without a second judge."""
+    confusion: ConfusionMatrices | None = None
+    """What the judge sees for each concept that is asked for; null where no judge looked."""
+    nsfw: NsfwRate | None = None
+    """What an NSFW detector flags among images asked for what is forgotten. It decides nothing. Null where it was not
+    asked for."""
+    depth: tuple[ConceptDepth, ...] | None = None
+    """The generator's own network, asked otherwise than in its one step: a row a forgotten concept. Null where no judge
+    looked, or where what was measured is no one-step generator."""
+    retained_captions: RetainedCaptions | None = None
+    """The remaining concepts, asked for by captions that neither the base model nor the run was trained on. Null where
+    there are none."""
+    paraphrases: tuple[ParaphrasedConcept, ...] | None = None
+    """Does the forgotten concept come back when it is asked for by synonyms, translations, misspellings, in another
+    word order or in longer prompts? Null for class-conditional models, and where no judge looked."""
+    cross_domain: tuple[DomainAccuracy, ...] | None = None
+    """Do images of the remaining concepts still show what they were asked to show in the other domains (forget an
+    object: do the styles survive)? Null for a model of one domain."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """The three nearest remaining concepts of each forgotten one: erasing one must not erase another."""
+    retention: tuple[RetainedConcept, ...] = ()
+    """One row a remaining concept, in the base model's order; for a text-to-image model without a vocabulary, captions
+    that were to be kept. Empty where no judge looked."""
+    retained_accuracy: RetainedAccuracy | None = None
+    """Over all remaining concepts; null where no judge looked."""
+    kept_forgotten: tuple[KeptForgotten, ...] | None = None
+    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    unlearning: tuple[UnlearnedConcept, ...] = ()
+    """One row a forgotten concept, in the order of `forget`."""
+    domain: str
+    """Its name."""
+    asked_by: tuple[AskedConcept, ...] | None = None
+    """The first prompts that the images of each concept were asked for by."""
+    judge: JudgeFacts | None = None
+    """The judge that every decision in this domain rests on."""
+    second_judge: JudgeFacts | None = None
+    """Of another architecture and trained apart; null where this domain has none."""
+    scores: ScoresFile | None = None
+    """What each judge said of every image that was judged in this domain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +360,8 @@ class EvaluationPlan:
     images_per_concept: int
     """Evaluation images per remaining concept."""
     images_per_forgotten_concept: int
-    """Evaluation images per forgotten concept."""
+    """Evaluation images per forgotten concept. If left out and more than 10 are forgotten, fewer of each, so that all
+    together are 20 000; never fewer than 1000."""
     probes: tuple[str, ...] = ()
     """Attempts to bring a forgotten concept back, by name; each takes half a minute or so. They are reported and do not
     change the verdict. They work on class-conditional models."""
@@ -815,7 +874,8 @@ class RelearningPoint:
 @dataclass(frozen=True, kw_only=True)
 class ReportThresholds:
     unlearning_accuracy: float
-    """At least this share of images asked for a forgotten concept must not show it."""
+    """At least this share of images asked for a forgotten concept must not show it. Its interval is corrected for how
+    many are forgotten."""
     many_steps_share: float
     """Largest allowed share of images that show a forgotten concept where the generator's own network is run over the
     base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators."""
@@ -1236,7 +1296,8 @@ class Report:
     """The model that was to forget, which is also what the generator is compared with."""
     domain: str | None = None
     """In which domain of a text-to-image model the forgotten concepts lie, and are judged; null for a model without
-    domains."""
+    domains. Where they lie in several: the first one's, which the sections here are of; `further_domains` has those of
+    the others."""
     asked_by: tuple[AskedConcept, ...] | None = None
     """Text to image: the first prompts that the images of each concept were asked for by. Null where images are asked
     for by class label."""
@@ -1253,7 +1314,11 @@ class Report:
     evaluation: EvaluationPlan
     """How many images are evaluated, and which probes run. Fixed before the run."""
     verdict: str
-    """fail if any criterion fails, else inconclusive if any is, else pass."""
+    """fail if any criterion fails, else inconclusive if any is, else pass: over all domains, the worst."""
+    domain_verdicts: Mapping[str, str] = field(default_factory=dict)
+    """The verdict of each domain's own criteria, where what was forgotten lies in several; else it is left out."""
+    further_domains: tuple[DomainReport, ...] = ()
+    """What was measured in each domain but the first, where what was forgotten lies in several; else it is left out."""
     criteria: tuple[Criterion, ...] = ()
     """Why the verdict is what it is."""
     judge: JudgeFacts | None = None
@@ -1295,6 +1360,6 @@ class Report:
     """Shell commands that repeat the run and the evaluation."""
     pictures: Mapping[str, str] = field(default_factory=dict)
     """File names by role: `pairs` and `strip`, each with a `_narrow` version for phones, and `probe_<probe>_<k>` with
-    examples of the k-th forgotten concept."""
+    examples of the k-th forgotten concept. `pairs_<domain>`: of each domain but the first."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The answer as it came."""

@@ -19,9 +19,10 @@ from sfd_core.evaluation.probes import check_probes
 from sfd_core.families.description import Description
 from sfd_core.families.registry import describe
 from sfd_core.prompts.items import check_guidance, check_items
+from sfd_core.prompts.names import by_plain_name
 from sfd_core.prompts.plan import PromptPlan, plan_prompts
 from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
-from sfd_core.request.evaluation_plan import EvaluationPlan
+from sfd_core.request.evaluation_plan import EvaluationPlan, images_of_each
 from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.parent import Parent
 from sfd_core.request.reading import read_right_fields
@@ -58,6 +59,10 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     budgeted = {"images": family.budget_images, **limits} if isinstance(limits, Mapping) else limits
     asked = {name: value for name, value in body.items() if name not in NOT_THE_RUNS}
     completed_parts = {"base_model": model.name, "recipe": whole, "budget": budgeted}
+    if isinstance(forgotten := body.get("forget"), list | tuple) and forgotten:
+        looked_at = body.get("evaluation", {})
+        sized = {"images_per_forgotten_concept": images_of_each(len(forgotten))}
+        completed_parts["evaluation"] = sized | dict(looked_at) if isinstance(looked_at, Mapping) else looked_at
     right, wrong = read_right_fields(UnlearningRequest, asked | completed_parts)
 
     collected = Collected()
@@ -67,6 +72,8 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     recipe: Recipe | None = right.get("recipe")
     budget: Budget | None = right.get("budget")
     evaluation: EvaluationPlan | None = right.get("evaluation")
+    if forget is not None and text:
+        forget = right["forget"] = tuple(by_plain_name(item, model.vocabulary) for item in forget)
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
     attempt(lambda: _check_retain(right.get("retain"), text))

@@ -111,13 +111,16 @@ def forgotten(item: Forget, model: BaseModel, kept: Collection[str] = ()) -> dic
     return row
 
 
-def summary(report: dict[str, object]) -> dict[str, object]:
-    """Return what a list of generators shows of the report."""
-    return {
+def summary(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a list of generators shows of the report: of what was forgotten all, of the rest the first domain's
+    where it lies in several."""
+    figures = {
         name: report[name]
         for name in ("criteria", "unlearning", "retained_accuracy", "quality", "speed")
         if name in report
     }
+    further = [row for domain in report.get("further_domains", ()) for row in domain["unlearning"]]
+    return {**figures, "unlearning": [*figures["unlearning"], *further]} if further else figures
 
 
 def _store(artifacts: ArtifactStore, folder: Path, prefix: str, keep: Keep) -> dict[str, StoredFile]:

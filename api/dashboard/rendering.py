@@ -80,6 +80,13 @@ def distances(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def domains(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a report measured in each domain, with its ``domain_verdict``; of one alone the report as it is."""
+    verdicts = report.get("domain_verdicts", {})
+    parts: list[Mapping[str, Any]] = [report, *report.get("further_domains", ())]
+    return [{**part, "domain_verdict": verdicts.get(part.get("domain"))} for part in parts]
+
+
 def words(item: Mapping[str, Any]) -> str:
     """Say how a text-to-image model is told what it must forget: the words, and how many prompts. Nothing where it is
     told by the name alone, or by class."""
@@ -137,7 +144,7 @@ _environment.filters |= FILTERS | {
     "sentence": sentence,
     "words": words,
 }
-_environment.globals |= {"static": static, "distances": distances}
+_environment.globals |= {"static": static, "distances": distances, "domains": domains}
 
 
 def alone(template: str, context: Mapping[str, Any]) -> str:

@@ -102,23 +102,28 @@ class BaseModel:
             domain=domain,
         )
 
+    def domain_of(self, concept: str) -> str | None:
+        """Return the domain that ``concept`` is judged in; None where it belongs to none that has judges."""
+        at = self.vocabulary.find(concept) if self.vocabulary else None
+        return at[0] if at is not None and at[0] in self.domains else None
+
     def view_for(self, forget: Sequence[Forget]) -> BaseModel:
-        """Return this model as seen in the domain of what is forgotten; as it is, where that belongs to none.
+        """Return this model as seen in the domain of what is forgotten, that of the first item where there are several;
+        as it is, where that belongs to none.
 
         Raises:
-            InvalidRequest: for items of several domains.
+            InvalidRequest: for items that are judged in a domain beside others that are not.
         """
-        found = [self.vocabulary.find(item.concept) if self.vocabulary else None for item in forget]
-        domains = [at[0] if at is not None else None for at in found]
+        domains = [self.domain_of(item.concept) for item in forget]
         errors = [
             FieldError(f"/forget/{i}/concept", f"{_kind(domain)}, {_kind(domains[0])} before it: submit a job for each")
             for i, domain in enumerate(domains)
-            if domain != domains[0]
+            if (domain is None) != (domains[0] is None)
         ]
         if errors:
             raise InvalidRequest(tuple(errors))
         domain = domains[0] if domains else None
-        return self.view(domain) if domain is not None and domain in self.domains else self
+        return self.view(domain) if domain is not None else self
 
 
 def _kind(domain: str | None) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -60,6 +60,14 @@ class Vocabulary:
                 if concept.name == name:
                     return domain, i
         return None
+
+    def without(self, names: Collection[str]) -> Vocabulary:
+        """Return the same vocabulary without the concepts of these names."""
+        left = {
+            domain: tuple(concept for concept in concepts if concept.name not in names)
+            for domain, concepts in self.domains.items()
+        }
+        return replace(self, domains=left)
 
     def owner(self, word: str) -> Concept | None:
         """Find the first concept that ``word`` is a word for, as words are compared in prompts."""

@@ -153,9 +153,10 @@ def _in_domains(
     if not isinstance(prompts, EvaluationPrompts):
         return {}
     asked = [prompts.asked(label, seed).others for seed in seeds]
+    known = prompts.vocabulary.domains  # of what is forgotten there too, nothing is asked: the judge knows it all
     return {
         name: DomainImages(
-            np.array([others[name] for others in asked]),
+            np.array([other.model.concepts.index(known[name][others[name]].name) for others in asked]),
             other.judge.judge(images),
             other.second_judge.judge(images) if other.second_judge else None,
         )

@@ -116,6 +116,31 @@ class Evaluators:
             tuple(_other_domain(view, device) for view in views),
         )
 
+    def seen_in(self, model: BaseModel) -> Evaluators:
+        """Return the same for what is forgotten in another of their domains, as ``model`` is seen there: its judges
+        decide, and those that decided stand among the others. Nothing of the judges is loaded again.
+
+        Raises:
+            ModelRefused: for statistics that do not load.
+            KeyError: for a domain that none of the others is of.
+        """
+        if model.domain == self.model.domain:
+            return dataclasses.replace(self, model=model)
+        by_domain = {other.model.domain: other for other in self.others}
+        seen = by_domain.pop(model.domain)
+        assert isinstance(self.judge, ImageJudge)  # others are there where domains have judges
+        left = OtherDomain(self.model, self.judge, self.reference, self.second_judge)
+        references = {each.name: _features(model, each) for each in self.extractors if each.name in model.features}
+        return dataclasses.replace(
+            self,
+            model=model,
+            judge=seen.judge,
+            reference=seen.reference,
+            second_judge=seen.second_judge,
+            references=references,
+            others=(left, *by_domain.values()),
+        )
+
     def asking(self, request: UnlearningRequest, plan: PromptPlan | None) -> Evaluators:
         """Return the same for the questions of ``request``: with their prompts, and with CLIP as the judge of their
         concepts where the base model has no judge and CLIP is at hand. ``plan``: as of :func:`questions_of`."""

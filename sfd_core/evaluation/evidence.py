@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ class Evidence(Setting):
         a filter of labels says nothing of what other words bring back."""
         return self.evaluators.prompts is not None and section not in self.answers and bool(questions(self))
 
-    @property
+    @cached_property
     def views(self) -> tuple[JudgeView, ...]:
         """What each judge sees that decides: the first, and the second where it has looked at the same images and at
         the base model's. There is none where no judge looked."""

@@ -21,6 +21,11 @@ Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+def not_said(value: Any) -> bool:
+    """Return whether a field that only some reports have is left out."""
+    return not value
+
+
 @dataclass(frozen=True)
 class Registered:
     """A constraint that makes a string one of the names in a registry, ``"module:REGISTRY"``. It is looked up when a

@@ -43,7 +43,16 @@ def wilson(successes: int, n: int, z: float = Z95) -> Interval:
 
 def z_of_all(looked_at: int) -> float:
     """Return the normal quantile with which ``looked_at`` intervals hold all at once with 95 % (Bonferroni)."""
+    if looked_at == 1:
+        return Z95
     return NormalDist().inv_cdf(1 - 0.025 / looked_at)
+
+
+def share_of(share: Interval, looked_at: int) -> Interval:
+    """Return the same ``share`` with Wilson's interval that holds for ``looked_at`` shares at once."""
+    if looked_at == 1:
+        return share
+    return wilson(round(share.value * share.n), share.n, z_of_all(looked_at))
 
 
 def difference(first: Interval, second: Interval) -> Interval:

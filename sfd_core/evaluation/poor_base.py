@@ -94,7 +94,17 @@ def _hits(path: Path, _modified: int) -> tuple[dict[int, tuple[int, int]], ...]:
 def warnings_about(model: BaseModel, forgotten: Sequence[str]) -> tuple[str, ...]:
     """Say what of a request to forget these concepts cannot be decided, whatever a run makes, because the base model's
     own images do not show it. Nothing where they were never judged."""
-    model = _seen_for(model, forgotten)
+    if model.domain is not None:
+        return _warnings_in(model, forgotten)
+    by_domain: dict[str | None, list[str]] = {}
+    for concept in forgotten:
+        by_domain.setdefault(model.domain_of(concept), []).append(concept)
+    views = ((model if domain is None else model.view(domain), names) for domain, names in by_domain.items())
+    return tuple(said for view, names in views for said in _warnings_in(view, names))
+
+
+def _warnings_in(model: BaseModel, forgotten: Sequence[str]) -> tuple[str, ...]:
+    """The same of a model as it is seen."""
     if (accuracy := base_accuracy(model)) is None:
         return ()
     said = []
@@ -112,9 +122,3 @@ def warnings_about(model: BaseModel, forgotten: Sequence[str]) -> tuple[str, ...
             f"below {percent(ENOUGH_SEEN, None)} a small loss of them is inconclusive."
         )
     return tuple(said)
-
-
-def _seen_for(model: BaseModel, forgotten: Sequence[str]) -> BaseModel:
-    """As seen in the domain of what is forgotten; as it is where that belongs to none."""
-    at = model.vocabulary.find(forgotten[0]) if model.vocabulary is not None and forgotten else None
-    return model.view(at[0]) if at is not None and at[0] in model.domains else model

@@ -20,9 +20,12 @@ class ProbeReport:
     examples: tuple[Examples, ...]
 
 
-def run_probes(names: Sequence[str], target: AttackTarget) -> Iterator[tuple[int, int, ProbeReport | None]]:
+def run_probes(
+    names: Sequence[str], target: AttackTarget, places: Sequence[int] | None = None
+) -> Iterator[tuple[int, int, ProbeReport | None]]:
     """Run the probes ``names`` on every forgotten class. Yields (pieces done, of, None) every few seconds and at last
-    (of, of, the results). The same target gives the same results; none of its networks changes.
+    (of, of, the results). The same target gives the same results; none of its networks changes. ``places``: which of
+    the request's concepts these are, if not all of them.
 
     Raises:
         KeyError: for a name that is none of :data:`PROBES`; requests are checked before.
@@ -44,6 +47,15 @@ def run_probes(names: Sequence[str], target: AttackTarget) -> Iterator[tuple[int
                     break
                 yield done, of, None
             found.append(outcome.result)
-            examples.append(dataclasses.replace(outcome.examples, name=f"probe_{name}_{k}"))
+            place = k if places is None else places[k]
+            examples.append(dataclasses.replace(outcome.examples, name=f"probe_{name}_{place}"))
         results[name] = tuple(found)
     yield of, of, ProbeReport(Probes(tuple(names), results), tuple(examples))
+
+
+def together(found: Sequence[Probes]) -> Probes:
+    """Return the results of every domain as those of one; none where nothing was tried."""
+    if not found:
+        return Probes()
+    names = found[0].asked
+    return Probes(names, {name: tuple(row for each in found for row in each.results[name]) for name in names})

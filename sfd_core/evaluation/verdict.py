@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeVar
 
+from pydantic import Field
+
 from sfd_core.display.numbers import number, percent
-from sfd_core.evaluation.field_types import Registered
+from sfd_core.evaluation.field_types import Registered, not_said
 from sfd_core.evaluation.intervals import Interval, wilson
 
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -41,6 +43,8 @@ class Criterion:
     about: str | None = None
     """The forgotten concept, the other domain or the worst remaining concept that it is about; null where it is about
     all that remains."""
+    domain: Annotated[str | None, Field(exclude_if=not_said)] = None
+    """The domain that it was judged in, where what was forgotten lies in several; else it is left out."""
 
 
 def at_least(

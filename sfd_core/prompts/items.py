@@ -60,10 +60,12 @@ def check_items(forget: Sequence[Forget], model: BaseModel) -> None:
         if len(errors) >= MOST_ERRORS:
             break
     if not errors:
-        view = model.view_for(forget)
-        if view.domain is not None and not set(view.concepts) - {item.concept for item in forget}:
-            message = f"names every concept of the domain {view.domain!r}: at least one must remain"
-            errors.append(FieldError("/forget", message))
+        model.view_for(forget)
+        forgotten = {item.concept for item in forget}
+        for domain in dict.fromkeys(model.domain_of(item.concept) for item in forget):
+            if domain is not None and not set(model.view(domain).concepts) - forgotten:
+                message = f"names every concept of the domain {domain!r}: at least one must remain"
+                errors.append(FieldError("/forget", message))
     if errors:
         raise InvalidRequest(tuple(errors))
 

@@ -8,6 +8,7 @@ concept that was meant is retained. So what the vocabulary does not have must be
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sfd_core.base_model.vocabulary import Vocabulary
 from sfd_core.errors import FieldError
@@ -35,6 +36,30 @@ def name_errors(i: int, item: Forget, vocabulary: Vocabulary | None, effort: Eff
     return [FieldError(f"/forget/{i}/{field}", f"{message}; {AS_SPELT}") for field, message in found if message]
 
 
+def by_plain_name(item: Forget, vocabulary: Vocabulary | None) -> Forget:
+    """Return ``item`` by its plain name where it is written with its domain (``style:noto``), else as it is."""
+    if vocabulary is None or (said := _with_domain(item.concept, vocabulary)) is None:
+        return item
+    domain, name = said
+    return replace(item, concept=name) if (at := vocabulary.find(name)) is not None and at[0] == domain else item
+
+
+def _with_domain(concept: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
+    """The domain and the name that ``concept`` is written with; None where nothing before a colon is a domain."""
+    domain, colon, name = concept.partition(":")
+    return (domain, name.strip()) if colon and domain in vocabulary.domains else None
+
+
+def _elsewhere(domain: str, name: str, vocabulary: Vocabulary) -> str:
+    """What is said of a name that its ``domain`` does not have."""
+    names = [concept.name for concept in vocabulary.domains[domain]]
+    if (at := vocabulary.find(name)) is not None:
+        meant = f" (did you mean '{at[0]}:{name}'?)"
+    else:
+        meant = f" (did you mean '{domain}:{near}'?)" if (near := nearest(name, names)) is not None else ""
+    return f"the domain {domain!r} has no concept {name!r}{meant}; it has: {listed(names)}"
+
+
 def _concept_error(item: Forget, vocabulary: Vocabulary | None) -> str | None:
     # A topic's name is a label: its keywords are what prompts are made of.
     if item.topic is not None or (vocabulary is not None and vocabulary.owner(item.concept) is not None):
@@ -43,6 +68,8 @@ def _concept_error(item: Forget, vocabulary: Vocabulary | None) -> str | None:
         return message
     if vocabulary is None:
         return None
+    if (said := _with_domain(item.concept, vocabulary)) is not None:
+        return _elsewhere(*said, vocabulary)
     meant = nearest(item.concept, _words(vocabulary))
     owner = vocabulary.owner(meant) if meant is not None else None
     suggested = f" (did you mean {owner.name!r}?)" if owner is not None else ""

@@ -5,6 +5,7 @@ Plain: importing this does not import torch. What is planned here is what a fami
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +21,7 @@ from sfd_core.prompts.templates import DEFAULT_TEMPLATES, TOPIC_TEMPLATES
 from sfd_core.prompts.words import Words
 from sfd_core.request.concepts import Forget
 from sfd_core.request.override import Condition
+from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 CAPTIONS = "captions.txt"
@@ -178,16 +180,49 @@ def _by_vocabulary(
     item: Forget, at: tuple[str, int], words: Words, forget: Sequence[Forget], vocabulary: Vocabulary
 ) -> Iterator[ForgottenPrompt]:
     """Every template by every word of the item, with every concept of the other domains. Where another concept takes
-    its place the prompt is that one's own, adjective and all: "a yellow banana" for "a green pistol"."""
+    its place the prompt is that one's own, adjective and all: "a yellow banana" for "a green pistol".
+
+    A prompt that names what is forgotten in another domain too ("a pistol in the style of S") belongs to the first such
+    item of the request: that one's override answers, with a concept of the other domain that remains."""
     domain, index = at
     concept = vocabulary.domains[domain][index]
     others = _others(at, forget, vocabulary)
+    before = itertools.takewhile(lambda each: each is not item, forget)
+    first = {each.concept for each in before if not each.prompts and each.topic is None}
     for word in words_of(item):
         for template in vocabulary.templates:
             for named in vocabulary.together_with(domain, concept):
+                beside = [each for name, each in named.items() if name != domain]
+                if any(each.name in first for each in beside):
+                    continue
                 prompt = vocabulary.asked(template, named, {domain: word})
-                made = _MadePrompt(prompt, words, others, vocabulary, template, named, domain)
-                yield ForgottenPrompt(prompt, item.override.conditions(made))
+                answers = []
+                for answered in _remaining_beside(named, domain, forget, vocabulary):
+                    asked = vocabulary.asked(template, answered, {domain: word})
+                    made = _MadePrompt(asked, words, others, vocabulary, template, answered, domain)
+                    answers.append(item.override.conditions(made))
+                # Those of a list stay the same object for every prompt.
+                same = answers[0] if len(answers) == 1 else tuple(dict.fromkeys(itertools.chain(*answers)))
+                yield ForgottenPrompt(prompt, same)
+
+
+def _remaining_beside(
+    named: Mapping[str, Concept], domain: str, forget: Sequence[Forget], vocabulary: Vocabulary
+) -> Iterator[Mapping[str, Concept]]:
+    """``named`` with what remains in the place of what is forgotten in the domains beside ``domain``: its own override
+    where that is one concept of its domain, else each that remains there."""
+    items = {each.concept: each for each in forget}
+    for name, concept in named.items():
+        if name == domain or (item := items.get(concept.name)) is None:
+            continue
+        instead: Sequence[Concept] = _others((name, 0), forget, vocabulary)
+        if isinstance(item.override, FixedOverride):
+            fixed = item.override.concept
+            instead = [each for each in instead if each.name == fixed] or instead
+        for each in instead:
+            yield from _remaining_beside({**named, name: each}, domain, forget, vocabulary)
+        return
+    yield named
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,15 @@ from sfd_core.evaluation.sections.cross_domain import CrossDomain
 from sfd_core.evaluation.sections.retention import Retention
 from sfd_core.evaluation.sections.unlearning import Unlearning
 from sfd_core.families.usage import Usage
+from sfd_core.report.by_domain import by_domain
 from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
 
 def model_card(report: Report, usage: Usage) -> str:
     """Write the card as Markdown, from a finished report. ``usage``: how diffusers draws with the generator."""
-    base, unlearning = report.base_model, part(report, Unlearning).unlearning
+    base, domains = report.base_model, by_domain(report)
+    unlearning = [row for each in domains for row in part(each, Unlearning).unlearning]
     forgotten = [item.concept for item in report.forget]
     cost, recipe, generator = report.cost, report.recipe, report.generator
     if cost is None or recipe is None or generator is None:
@@ -42,13 +44,13 @@ tags: [score-forgetting-distillation, unlearning, {"one-step" if usage.steps == 
 Distillation (arXiv 2409.11219). Licence of the base model: {base.license}.
 
 Verdict: **{report.verdict}** by the thresholds of the request ({json.dumps(dict(report.thresholds))}), measured on
-{report.created_at} {_judge(report.judge)}.
+{report.created_at} {" and ".join(_judge(each.judge) for each in domains)}.
 
 | forgotten | override | unlearning accuracy, 95 % interval | images |
 | --- | --- | --- | --- |
 {unlearned}
 
-{_retained(report)}
+{chr(10).join(map(_retained, domains))}
 
 Measured is what a judge sees in samples: the condition is remapped, and a passing test is not proof that nothing of
 the concept is left in the weights.

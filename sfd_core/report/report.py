@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, MinLen
 from pydantic import Field, GetCoreSchemaHandler, TypeAdapter
@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
 from sfd_core.evaluation.criteria import CRITERIA
-from sfd_core.evaluation.field_types import Count, Digest, OverrideJson, Positive, Sha256, Share
+from sfd_core.evaluation.field_types import Count, Digest, OverrideJson, Positive, Sha256, Share, not_said
 from sfd_core.evaluation.judge_facts import EvaluatorFacts, JudgeFacts
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.probe import Probes
@@ -30,6 +30,7 @@ from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.recipe import Recipe
 
 SCHEMA_VERSION: Literal[5] = 5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,30 @@ class ScoresFile:
     """How many images it holds the scores of."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DomainReport:
+    """The measurements in one domain, of what was forgotten there: the same fields as the report has of the first."""
+
+    domain: str
+    """Its name."""
+    asked_by: tuple[AskedConcept, ...] | None
+    """The first prompts that the images of each concept were asked for by."""
+    judge: JudgeFacts | None
+    """The judge that every decision in this domain rests on."""
+    second_judge: JudgeFacts | None
+    """Of another architecture and trained apart; null where this domain has none."""
+    scores: ScoresFile | None = None
+    """What each judge said of every image that was judged in this domain."""
+
+
+class _DomainReports:
+    """Those of every domain but the first, with the fields of every section's part."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        made: Any = domain_report_type()
+        return handler.generate_schema(tuple[made, ...])
+
+
 class _ByCriterion:
     """A threshold for each criterion that there is."""
 
@@ -279,7 +304,8 @@ class Report:
     """The model that was to forget, which is also what the generator is compared with."""
     domain: str | None
     """In which domain of a text-to-image model the forgotten concepts lie, and are judged; null for a model without
-    domains."""
+    domains. Where they lie in several: the first one's, which the sections here are of; `further_domains` has those of
+    the others."""
     asked_by: tuple[AskedConcept, ...] | None
     """Text to image: the first prompts that the images of each concept were asked for by. Null where images are asked
     for by class label."""
@@ -296,7 +322,11 @@ class Report:
     evaluation: EvaluationPlan
     """How many images are evaluated, and which probes run. Fixed before the run."""
     verdict: Verdict
-    """fail if any criterion fails, else inconclusive if any is, else pass."""
+    """fail if any criterion fails, else inconclusive if any is, else pass: over all domains, the worst."""
+    domain_verdicts: Annotated[Mapping[str, Verdict], Field(exclude_if=not_said)] = field(default_factory=dict)
+    """The verdict of each domain's own criteria, where what was forgotten lies in several; else it is left out."""
+    further_domains: Annotated[tuple[DomainReport, ...], _DomainReports(), Field(exclude_if=not_said)] = ()
+    """What was measured in each domain but the first, where what was forgotten lies in several; else it is left out."""
     criteria: Annotated[tuple[Criterion, ...], MinLen(1)]
     """Why the verdict is what it is."""
     judge: JudgeFacts | None
@@ -339,23 +369,44 @@ class Report:
     """Shell commands that repeat the run and the evaluation."""
     pictures: Mapping[str, Annotated[str, Field(pattern=r"\.png$")]] = field(default_factory=dict)
     """File names by role: `pairs` and `strip`, each with a `_narrow` version for phones, and `probe_<probe>_<k>` with
-    examples of the k-th forgotten concept."""
+    examples of the k-th forgotten concept. `pairs_<domain>`: of each domain but the first."""
 
 
 @cache
 def report_type() -> type[Report]:
     """Make :class:`Report` with the fields of every section's part."""
-    bases: tuple[type[Any], ...] = (Report, *(section.part for section in SECTIONS))
+    return _with_sections(Report)
+
+
+@cache
+def domain_report_type() -> type[DomainReport]:
+    """Make :class:`DomainReport` with the fields of every section's part."""
+    return _with_sections(DomainReport)
+
+
+def _with_sections(frame: type[T]) -> type[T]:
+    bases: tuple[type[Any], ...] = (frame, *(section.part for section in SECTIONS))
     names = [one.name for base in bases for one in dataclasses.fields(base)]
     if twice := {name for name in names if names.count(name) > 1}:
         raise TypeError(f"fields of a report that two sections bring: {', '.join(sorted(twice))}")
-    return dataclasses.make_dataclass("Report", [], bases=bases, frozen=True, namespace={"__doc__": Report.__doc__})
+    return dataclasses.make_dataclass(
+        frame.__name__, [], bases=bases, frozen=True, namespace={"__doc__": frame.__doc__}
+    )
 
 
 def compose(parts: Parts, **fields: Any) -> Report:
     """Make the report of what sections measured and of its other ``fields``."""
-    measured = {one.name: getattr(each, one.name) for each in parts.found for one in dataclasses.fields(each)}
-    return report_type()(**fields, **measured)
+    return report_type()(**fields, **_measured(parts))
+
+
+def compose_domain(parts: Parts, **fields: Any) -> DomainReport:
+    """Make the part of a report that is about one domain, of what sections measured there and of its other
+    ``fields``."""
+    return domain_report_type()(**fields, **_measured(parts))
+
+
+def _measured(parts: Parts) -> dict[str, Any]:
+    return {one.name: getattr(each, one.name) for each in parts.found for one in dataclasses.fields(each)}
 
 
 @cache

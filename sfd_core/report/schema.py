@@ -21,8 +21,8 @@ from sfd_core.report.report import SCHEMA_VERSION, adapter
 
 
 class _Described(GenerateJsonSchema):
-    """A maker of schemas with the docstrings of classes and of fields as descriptions; strict: every field is there,
-    and no other."""
+    """A maker of schemas with the docstrings of classes and of fields as descriptions; strict: every field is there
+    but those that are left out where they say nothing, and no other."""
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
         made = super().dataclass_schema(schema)
@@ -38,6 +38,8 @@ class _Described(GenerateJsonSchema):
         return made
 
     def field_is_required(self, field: Any, total: bool) -> bool:
+        if "serialization_exclude_if" in field:
+            return False
         return super().field_is_required(field, total) if field["type"] == "typed-dict-field" else True
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sfd_core.display.pictures import Moment, rows_for
 from sfd_core.evaluation.concept_images import seeds_of
+from sfd_core.evaluation.domain_parts import domain_parts
 from sfd_core.evaluation.in_training import generator_of
 from sfd_core.evaluation.questions import by_label, questions_of
 from sfd_core.evaluation.subject import ImageSource
@@ -25,7 +26,8 @@ REMAINING = 4
 
 
 class Strip:
-    """The same seeds over training: images of the averaged generator when a share of the budget is spent.
+    """The same seeds over training: images of the averaged generator when a share of the budget is spent, in the first
+    domain where what is forgotten lies in several.
 
     ``folders``: where this attempt keeps its checkpoints, then those of earlier attempts, or none. The images are kept
     beside the checkpoints, so that a resumed run has the moments of the attempts before.
@@ -35,9 +37,10 @@ class Strip:
         self, base: LoadedBase, request: UnlearningRequest, plan: PromptPlan | None, folders: Sequence[Path]
     ) -> None:
         self.base, self.request, self.folders = base, request, folders
-        model, self.prompts = questions_of(base.model, request, plan)
+        first, *_ = domain_parts(request, base.model, plan)
+        model, self.prompts = questions_of(first.model, first.request, first.plan)
         self.concepts = model.concepts
-        self.rows = rows_for(request.forget, self.concepts, REMAINING)
+        self.rows = rows_for(first.request.forget, self.concepts, REMAINING)
         self.taken: dict[float, Moment] = {}
         for folder in reversed(self.folders):
             for path in folder.glob("strip-*.npz"):

@@ -59,7 +59,8 @@ class Forget:
     concept: Annotated[
         Name,
         Field(
-            description="A concept of the base model; of a text-to-image model also any other, by its words.",
+            description="A concept of the base model; of a text-to-image model also any other, by its words. Where "
+            "it has domains, a name may be written with its own: `style:noto`.",
             examples=["Sneaker", "pistol"],
         ),
     ]

@@ -14,6 +14,13 @@ from sfd_core.request.reading import Flag, Text, Whole, known_fields_only
 ImageCount = Annotated[Whole, Field(ge=2, le=100_000)]
 
 
+FORGOTTEN_IMAGES = 20_000
+"""Images of all forgotten concepts together, where a request does not say how many it wants of each."""
+FEWEST_FORGOTTEN = 1000
+"""And at least these of each: with as many a share of 99 % is decided for some thirty concepts at once, none of whose
+images shows what it was asked for."""
+
+
 @known_fields_only
 @dataclass(frozen=True)
 class EvaluationPlan:
@@ -22,10 +29,16 @@ class EvaluationPlan:
     images_per_concept: ImageCount = 500
     """Evaluation images per remaining concept."""
     images_per_forgotten_concept: ImageCount = 2000
-    """Evaluation images per forgotten concept."""
+    """Evaluation images per forgotten concept. If left out and more than 10 are forgotten, fewer of each, so that all
+    together are 20 000; never fewer than 1000."""
     probes: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
     """Attempts to bring a forgotten concept back, by name; each takes half a minute or so. They are reported and do not
     change the verdict. They work on class-conditional models."""
     nsfw: Flag = False
     """Whether to count what an NSFW detector flags among the images asked for what is forgotten. Text-to-image models
     only; always done where a topic is forgotten."""
+
+
+def images_of_each(forgotten: int) -> int:
+    """Return the images of each of so many ``forgotten`` concepts that are judged, where a request does not say."""
+    return max(FEWEST_FORGOTTEN, min(EvaluationPlan.images_per_forgotten_concept, FORGOTTEN_IMAGES // forgotten))

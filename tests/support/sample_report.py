@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from sfd_core.evaluation.criteria import (
     complete,
@@ -50,7 +50,7 @@ Json = dict[str, Any]
 
 def as_json(value: Interval | Criterion | Variety | ConceptDepth) -> Json:
     """As JSON has it: lists where there are tuples."""
-    read: Json = json.loads(json.dumps(dataclasses.asdict(value)))
+    read: Json = TypeAdapter(type(value)).dump_python(value, mode="json")
     return read
 
 
@@ -176,6 +176,7 @@ def sample_report(
         },
         "diversity": as_json(variety),
         "depth": [as_json(row) for row in depth],
+        "kept_forgotten": None,
         "cross_domain": None,
         "paraphrases": None,
         "retained_captions": None,

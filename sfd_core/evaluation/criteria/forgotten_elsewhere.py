@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sfd_core.display.numbers import drop as points_words
 from sfd_core.display.numbers import number, percent, points
 from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
-from sfd_core.evaluation.intervals import Interval, difference
+from sfd_core.evaluation.intervals import Interval, difference, share_of
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.verdict import Criterion, at_most, by_every_judge, undecided
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 NAME = "forgotten_elsewhere"
 
 
-def judge(concept: str, generator: Interval, base_model: Interval, threshold: float) -> Criterion:
-    """Judge how much oftener ``concept`` is seen in images asked for others than in the base model's."""
-    rise = difference(generator, base_model)
+def judge(concept: str, generator: Interval, base_model: Interval, threshold: float, looked_at: int = 1) -> Criterion:
+    """Judge how much oftener ``concept`` is seen in images asked for others than in the base model's. The interval
+    holds for all ``looked_at`` forgotten concepts at once."""
+    rise = difference(share_of(generator, looked_at), share_of(base_model, looked_at))
     said = (
         f"{concept} is seen in {percent(generator.value, 2)} of {number(generator.n)} images asked for other concepts, "
         f"a rise by {points_words(rise, 2)} over the base model's"
@@ -47,7 +48,7 @@ def _by(view: JudgeView, concept: str, evidence: Evidence, threshold: float) -> 
     if base_model is None:
         reason = "there are no images of the base model to hold the generator's against"
         return undecided(NAME, threshold, reason, concept)
-    return judge(concept, generator, base_model, threshold)
+    return judge(concept, generator, base_model, threshold, len(evidence.request.forget))
 
 
 CRITERION = CriterionSpec(
@@ -61,6 +62,7 @@ CRITERION = CriterionSpec(
     description="Largest allowed rise, above the base model's, of the share of images asked for other concepts in "
     "which a forgotten one is seen.",
     decide=decide,
+    at_once=lambda evidence: len(evidence.request.forget),
     label="Largest allowed rise elsewhere",
     hint="Of the share of images asked for other concepts that show the forgotten one.",
     headlines={

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.evaluation.criterion import BEHIND_A_FILTER, CriterionSpec
+from sfd_core.evaluation.intervals import share_of
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.poor_base import ENOUGH_SEEN, hardly_seen
 from sfd_core.evaluation.room import ceiling
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 NAME = "many_steps_share"
 
 
-def judge(row: ConceptDepth, view: DepthView, threshold: float) -> Criterion:
-    """Judge the share of images in many steps in which one judge sees the concept."""
+def judge(row: ConceptDepth, view: DepthView, threshold: float, looked_at: int = 1) -> Criterion:
+    """Judge the share of images in many steps in which one judge sees the concept. The interval holds for all
+    ``looked_at`` forgotten concepts at once."""
+    view = replace(view, many_steps=share_of(view.many_steps, looked_at))
     said = (
         f"drawn by the generator's network in many steps ({number(row.network_evaluations)} network evaluations), "
         f"{row.concept} is seen in {estimate(view.many_steps)} of {number(view.many_steps.n)} images"
@@ -55,7 +58,7 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
 def _by_judge(row: ConceptDepth, item: Forget, evidence: Evidence, threshold: float) -> Sequence[tuple[str, Criterion]]:
     found = []
     for i, (who, view) in enumerate(row.views):
-        criterion = judge(row, view, threshold)
+        criterion = judge(row, view, threshold, len(evidence.request.forget))
         most = ceiling(evidence.view_of(i), item, evidence)
         shown = 0.0 if most is None else 1 - most
         if criterion.decision == "fail" and threshold < shown and view.many_steps.low <= shown:
@@ -92,6 +95,7 @@ CRITERION = CriterionSpec(
     description="Largest allowed share of images that show a forgotten concept where the generator's own network is "
     "run over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
     decide=decide,
+    at_once=lambda evidence: len(evidence.request.forget),
     label="Largest allowed share in many steps",
     hint="Share of images that show a forgotten concept where the network is run for many steps, as its base model is.",
     headlines={

@@ -24,14 +24,14 @@ NAME = "paraphrase_accuracy"
 CANNOT_ASK = "what is evaluated takes labels alone: no other words could be asked for, and nothing says what they show"
 
 
-def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float) -> Criterion:
+def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float, looked_at: int = 1) -> Criterion:
     """Judge the kind of paraphrase that brings a concept back most, as one judge sees them; its interval holds for all
-    ``kinds`` at once.
+    ``kinds`` of all ``looked_at`` forgotten concepts at once.
 
     A kind that the base model hardly understands counts where it brings the concept back, and says nothing where it
     does not. Nothing is measured where there is no other: nothing was tried that could have brought anything back.
     """
-    judged = [(view, _of(kind, view, concept, len(kinds), threshold)) for kind, view in kinds.items()]
+    judged = [(view, _of(kind, view, concept, len(kinds), threshold, looked_at)) for kind, view in kinds.items()]
     found = [one for view, one in judged if one.decision == "fail" or view.base_model_seen.value >= ENOUGH_SEEN]
     if not found:
         reason = (
@@ -42,9 +42,9 @@ def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float) 
     return min(found, key=lambda one: one.measured.low if one.measured else 0.0)
 
 
-def _of(kind: Kind, view: ParaphraseView, concept: str, kinds: int, threshold: float) -> Criterion:
+def _of(kind: Kind, view: ParaphraseView, concept: str, kinds: int, threshold: float, looked_at: int) -> Criterion:
     n = view.generator.n
-    absent = wilson(round(view.generator.value * n), n, z_of_all(kinds))
+    absent = wilson(round(view.generator.value * n), n, z_of_all(kinds * looked_at))
     said = (
         f"asked for by {kind}, {concept} is absent from {estimate(absent)} of {number(n)} images, the least of "
         f"{number(kinds)} kinds of paraphrase"
@@ -58,9 +58,10 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
     if evidence.could_not_ask(Paraphrases, questions):
         return [undecided(NAME, threshold, CANNOT_ASK, item.concept) for item in evidence.request.forget]
     items = {item.concept: item for item in evidence.request.forget}
+    looked_at = len(items)
     decided: list[Criterion] = []
     for row in parts.of(Paraphrases).paraphrases or ():
-        alone = ((who, judge(row.concept, kinds, threshold)) for who, kinds in row.by_judge.items())
+        alone = ((who, judge(row.concept, kinds, threshold, looked_at)) for who, kinds in row.by_judge.items())
         found = [
             (who, within_reach(criterion, evidence.view_of(i), items[row.concept], evidence))
             for i, (who, criterion) in enumerate(alone)
@@ -93,4 +94,5 @@ CRITERION = CriterionSpec(
     "images",
     figures="<strong>{{ c.measured.value | percent }}</strong> <small>{{ c.measured | interval }}</small>",
     at_least=True,
+    at_once=lambda evidence: len(evidence.request.forget),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sfd_core.display.numbers import estimate, number, percent
 from sfd_core.evaluation.criterion import NO_JUDGE_HINT, CriterionSpec
-from sfd_core.evaluation.intervals import wilson
+from sfd_core.evaluation.intervals import wilson, z_of_all
 from sfd_core.evaluation.parts import Parts
 from sfd_core.evaluation.poor_base import ENOUGH_SEEN, hardly_seen
 from sfd_core.evaluation.room import within_reach
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 NAME = "unlearning_accuracy"
 
 
-def judge(concept: str, not_seen: int, n: int, threshold: float) -> Criterion:
-    """Judge the UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it."""
-    ua = wilson(not_seen, n)
+def judge(concept: str, not_seen: int, n: int, threshold: float, looked_at: int = 1) -> Criterion:
+    """Judge the UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it. Its interval
+    holds for all ``looked_at`` forgotten concepts at once."""
+    ua = wilson(not_seen, n, z_of_all(looked_at))
     said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
     return at_least(NAME, ua, threshold, said, concept)
 
@@ -53,7 +54,8 @@ def _of(item: Forget, evidence: Evidence, threshold: float) -> Criterion:
 def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> Criterion:
     label = evidence.concepts.index(item.concept)
     seen = view.generator[label]
-    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold)
+    looked_at = len(evidence.request.forget)
+    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold, looked_at)
     before = view.base_model_right([label])
     if criterion.decision == "fail":
         return within_reach(criterion, view, item, evidence)
@@ -90,8 +92,10 @@ CRITERION = CriterionSpec(
     low=0.0,
     high=1.0,
     remedies=("judge_more_forgotten", "another_override", "train_longer"),
-    description="At least this share of images asked for a forgotten concept must not show it.",
+    description="At least this share of images asked for a forgotten concept must not show it. Its interval is "
+    "corrected for how many are forgotten.",
     decide=decide,
+    at_once=lambda evidence: len(evidence.request.forget),
     label="Smallest allowed unlearning accuracy",
     hint="Share of images asked for a forgotten concept that must not show it.",
     headlines={

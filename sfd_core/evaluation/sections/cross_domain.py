@@ -42,7 +42,7 @@ class DomainAccuracy:
     drop: Interval
     """Base model minus generator, with Newcombe's interval."""
     by_concept: tuple[ConceptOfDomain, ...]
-    """A row for each concept of that domain, by the first judge."""
+    """A row for each concept of that domain that is to remain, by the first judge."""
     second_judge: AccuracyView | None = None
     """The same over all its concepts by that domain's second judge; null where it has none, or none that saw the base
     model's images."""
@@ -64,7 +64,7 @@ class CrossDomain:
 
 def measure(evidence: Evidence) -> CrossDomain:
     """Measure a row for each other domain. The base model's side is that domain's own reference: images of every
-    concept, whatever they were asked for in this one.
+    concept that is to remain there, whatever they were asked for in this one.
 
     Raises:
         ValueError: for a domain without reference statistics.
@@ -83,7 +83,8 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
     right = np.concatenate([part.judgement.seen for part in ours]) == asked
     if other.reference is None:
         raise ValueError(f"no reference statistics of the domain {name}: none are shipped, and none were made")
-    reference = other.reference.base_model
+    remains = [k for k, concept in enumerate(other.model.concepts) if _remains(concept, name, evidence)]
+    reference = other.reference.base_model.only(remains)
     theirs = reference.seen == reference.labels
     first = AccuracyView.of(rate(right), rate(theirs))
     second, seconds = None, [part.second.seen for part in ours if part.second is not None]
@@ -103,9 +104,16 @@ def _row(other: OtherDomain, evidence: Evidence) -> DomainAccuracy:
                 rate(theirs[reference.labels == k]),
             )
             for k, concept in enumerate(other.model.concepts)
+            if k in remains
         ),
         second,
     )
+
+
+def _remains(concept: str, domain: str, evidence: Evidence) -> bool:
+    """Whether images were asked to show ``concept``: not what the same run forgets in that domain, which is not lost."""
+    vocabulary = evidence.evaluators.model.vocabulary
+    return vocabulary is None or any(each.name == concept for each in vocabulary.domains[domain])
 
 
 PAGE = """

@@ -27,6 +27,8 @@ MANY_STEPS = 300
 0.1 by their interval; at 0.2 all but 1 in 600 lie above."""
 STARTED_FROM = 120
 """Images of the base model that are noised and completed; each takes the base model's many steps once."""
+CONCEPTS_IN_FULL = 10
+"""Forgotten concepts that have so many images each; where there are more they share those of these, down to half."""
 SHARES = (0.3, 0.8)
 """Noise levels as shares of the schedule, beside the time at which the generator starts. Where much of an image shines
 through the noise (a small schedule, drawings) only the last one tells."""
@@ -131,8 +133,13 @@ class DepthFound:
 def look(setting: Setting, own: OwnNetwork) -> Iterator[tuple[int, int, DepthFound | None]]:
     """Make the images of every forgotten concept and have them judged. Yields (images done, of, None), at last (of, of,
     what was seen)."""
-    most = setting.request.evaluation.images_per_forgotten_concept
-    many, started, levels = min(MANY_STEPS, most), min(STARTED_FROM, most), own.levels(SHARES)
+    from sfd_core.evaluation.further_images import Shared
+
+    most, concepts = setting.request.evaluation.images_per_forgotten_concept, len(setting.forgotten)
+    many, started = (
+        min(Shared(n * CONCEPTS_IN_FULL, n // 2, n).each(concepts), most) for n in (MANY_STEPS, STARTED_FROM)
+    )
+    levels = own.levels(SHARES)
     each, found = many + started * (1 + len(levels)), {}
     of = each * len(setting.forgotten)
 
@@ -212,16 +219,17 @@ def measure(evidence: Evidence) -> Depth:
         return Depth()
     rows = []
     for label, by_judge in found.by_label.items():
-        views = [_view(hits) for hits in by_judge]
+        views = [_view(hits, len(found.by_label)) for hits in by_judge]
         second = views[1] if len(views) > 1 else None
         rows.append(ConceptDepth(evidence.concepts[label], found.network_evaluations, views[0], second))
     return Depth(tuple(rows))
 
 
-def _view(hits: DepthHits) -> DepthView:
+def _view(hits: DepthHits, concepts: int) -> DepthView:
+    """What one judge sees. An excess holds for all levels of all ``concepts`` at once."""
     from sfd_core.evaluation.rates import rate
 
-    z = z_of_all(len(hits.levels))
+    z = z_of_all(len(hits.levels) * concepts)
     return DepthView(
         rate(hits.many_steps),
         rate(hits.base_model),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,11 @@ from sfd_core.evaluation.intervals import Interval, difference
 from sfd_core.evaluation.section import Section
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sfd_core.evaluation.evidence import Evidence
+    from sfd_core.evaluation.rates import Labels
     from sfd_core.evaluation.reference import ReferenceSet
 
 NEAREST = 3
@@ -48,17 +52,32 @@ def nearest(base_model: ReferenceSet, forgotten: int, remaining: Sequence[int]) 
     """Find the remaining concepts nearest to ``forgotten``, with how much the judge mixes the two up in the base
     model's images: the share of one seen as the other, both ways added. Where nothing is mixed up (or the same share
     is), the distance between the mean features decides."""
+    return _nearest({label: _Looks.of(base_model, label) for label in (forgotten, *remaining)}, forgotten, remaining)
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """How the base model's images of one concept look: what is ``seen`` in them, [n], and their mean features, [F]."""
+
+    seen: Labels
+    centre: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, base_model: ReferenceSet, label: int) -> _Looks:
+        part = base_model.only([label])
+        return cls(part.seen, part.features.mean(axis=0))
+
+
+def _nearest(looks: Mapping[int, _Looks], forgotten: int, remaining: Sequence[int]) -> list[tuple[int, float]]:
     import numpy as np
 
-    own = base_model.only([forgotten])
-    centre = own.features.mean(axis=0)
+    own = looks[forgotten]
 
     def mixed(label: int) -> float:
-        other = base_model.only([label])
-        return float((own.seen == label).mean() + (other.seen == forgotten).mean())
+        return float((own.seen == label).mean() + (looks[label].seen == forgotten).mean())
 
     def distance(label: int) -> float:
-        return float(np.linalg.norm(base_model.only([label]).features.mean(axis=0) - centre))
+        return float(np.linalg.norm(looks[label].centre - own.centre))
 
     ordered = sorted(remaining, key=lambda label: (-mixed(label), distance(label)))
     return [(label, mixed(label)) for label in ordered[:NEAREST]]
@@ -69,11 +88,13 @@ def measure(evidence: Evidence) -> Neighbours:
     from sfd_core.evaluation.rates import rate
 
     concepts, base_model = evidence.concepts, evidence.reference.base_model
+    # Each concept's images are looked up once: of many forgotten ones each is compared with all that remain.
+    looks = {label: _Looks.of(base_model, label) for label in (*evidence.forgotten, *evidence.kept)}
     rows = []
     for label in evidence.forgotten:
-        for other, confusion in nearest(base_model, label, evidence.kept):
+        for other, confusion in _nearest(looks, label, evidence.kept):
             after = rate(evidence.judgements.by_label[other].seen == other)
-            before = rate(base_model.only([other]).seen == other)
+            before = rate(looks[other].seen == other)
             drop = difference(before, after)
             rows.append(Neighbour(concepts[label], concepts[other], confusion, after, before, drop))
     return Neighbours(tuple(rows))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 """Prompts of a kind that a report prints."""
+OURS = 120
+"""Images of the generator for each kind of paraphrase."""
 SEEDS_A_KIND = 10_000
 """Seeds that are set aside for each kind of paraphrase."""
 
@@ -102,7 +104,8 @@ def questions(setting: Setting) -> Sequence[Question]:
         for item in setting.request.forget
         for kind, phrasing in enumerate(_phrasings(setting, item))
     ]
-    ours = min(Shared(1200, 60, 120).each(len(asked)), plan.images_per_forgotten_concept)
+    # Of one concept as of many: the interval of many is wider, and fewer images could not decide it.
+    ours = min(OURS, plan.images_per_forgotten_concept)
     theirs = min(Shared(240, 4, 24).each(len(asked)), ours)
     found = []
     for label, kind, phrasing in asked:

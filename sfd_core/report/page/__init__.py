@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sfd_core.display.line_charts import Level, training_charts
 from sfd_core.evaluation.parts import part
@@ -22,15 +24,16 @@ from sfd_core.evaluation.sections import SECTIONS
 from sfd_core.evaluation.sections.confusion import Confusion, base_model_shows
 from sfd_core.evaluation.sections.retention import Retention
 from sfd_core.evaluation.sections.unlearning import Unlearning
+from sfd_core.report.by_domain import by_domain
 from sfd_core.report.page.criteria import shown_criteria
-from sfd_core.report.page.limits import LIMITS, limits_of
+from sfd_core.report.page.limits import LIMITS, SEVERAL_DOMAINS, limits_of
 from sfd_core.report.page.probes import shown_probes
 from sfd_core.report.page.rerun import command
 from sfd_core.report.page.templates import FOLDER, filled, page_template
 from sfd_core.report.page.training_end import training_end
 from sfd_core.report.report import Report
 
-__all__ = ["LIMITS", "PAIR_REMAINING", "limits_of", "render"]
+__all__ = ["LIMITS", "PAIR_REMAINING", "SEVERAL_DOMAINS", "limits_of", "render"]
 
 PAIR_REMAINING = 12
 """Remaining concepts in the picture of both models: a page shows no more, and a base model takes its time for each."""
@@ -44,20 +47,20 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     shown = _data_uris(report, pictures)
-    context: dict[str, Any] = {"report": report, "forgotten": part(report, Unlearning).unlearning}
-    for section in SECTIONS:
-        context |= section.helpers(report)
-    context["facts"] = _filled("fact", context)
+    domains = [_DomainShown.of(each, report) for each in by_domain(report)]
+    first = domains[0]
     return page_template().render(
-        context,
+        {**first.context, "report": report},
+        forgotten=[row for each in domains for row in each.context["forgotten"]],
+        domains=[each.report for each in domains],
         css=Markup(css),
         policy=policy,
         made_here=report.budget is not None,
-        rows=_rows(report),
-        criteria=[_criterion(one, context) for one in shown_criteria(report)],
-        tiles=_filled("tiles", context),
-        answers=_filled("answer", context),
-        cards=_filled("page", context),
+        rows=[_rows(each.report) for each in domains],
+        criteria=[criterion for each in domains for criterion in each.criteria],
+        tiles=[tile for each in domains for tile in _filled("tiles", each.context)],
+        answers=[answer for each in domains for answer in _filled("answer", each.context)],
+        cards=[card for each in domains for card in each.cards],
         pictures=shown,
         charts=_charts(report),
         probes=shown_probes(report, shown),
@@ -66,6 +69,48 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         command=command(report),
         training_end=training_end(report),
     )
+
+
+@dataclass(frozen=True)
+class _DomainShown:
+    """What the page has for one domain. ``report``: of it; ``context``: what its templates see."""
+
+    report: Report
+    context: Mapping[str, Any]
+    criteria: Sequence[Mapping[str, Any]]
+    cards: Sequence[Markup]
+
+    @classmethod
+    def of(cls, report: Report, whole: Report) -> _DomainShown:
+        """Show the report of one domain, a part of the ``whole``. Those after the first have names of their own for
+        their places: a page must have each only once."""
+        context: dict[str, Any] = {"report": report, "forgotten": part(report, Unlearning).unlearning}
+        for section in SECTIONS:
+            context |= section.helpers(report)
+        context["facts"] = _filled("fact", context)
+        criteria = [_criterion(one, context) for one in shown_criteria(report)]
+        cards = _filled("page", context)
+        if whole.further_domains:
+            heading = filled('<h2 class="domain">Measured in the domain “{{ report.domain }}”</h2>', context)
+            if report.domain != whole.domain:
+                places = set(_PLACE.findall("".join(cards)))
+                cards = [_renamed(card, places, report) for card in cards]
+                criteria = [{**one, "said": _renamed(escape(one["said"]), places, report)} for one in criteria]
+            cards = [heading, *cards]
+        return cls(report, context, criteria, cards)
+
+
+_PLACE = re.compile(r'\bid="([^"]+)"')
+
+
+def _renamed(text: Markup, places: Collection[str], report: Report) -> Markup:
+    """``text`` with the ``places`` of a domain's cards named after it. What users named is escaped: no quotation mark
+    of theirs is left in it."""
+
+    def named(found: re.Match[str]) -> str:
+        return f"{found[1]}{report.domain}-{found[2]}" if found[2] in places else found[0]
+
+    return Markup(re.sub(r'\b(id="|aria-labelledby="|href="#)([^"]+)', named, text))
 
 
 def _filled(template: str, context: Mapping[str, Any]) -> list[Markup]:

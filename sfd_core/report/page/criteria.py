@@ -34,5 +34,7 @@ def shown_criteria(report: Report) -> list[ShownCriterion]:
         headline = spec.unmeasured if report.judge is None else spec.headlines[one.decision]
         measured = vars(one.measured) if one.measured is not None else None
         bar = interval_bar(measured, one.threshold, at_least=spec.at_least)
-        rows.append(ShownCriterion(one, spec, headline.format(about=one.about), _SIGNS[one.decision], Markup(bar)))
+        where = f"Domain “{one.domain}”: " if one.domain is not None else ""
+        said = where + headline.format(about=one.about)
+        rows.append(ShownCriterion(one, spec, said, _SIGNS[one.decision], Markup(bar)))
     return rows

@@ -28,6 +28,13 @@ _UNTRIED = (
     "zero-shot says only which of the texts that it was given an image is nearest to."
 )
 
+SEVERAL_DOMAINS = (
+    "What images are compared with as pictures (distances, coverage, variety) shows what was forgotten in the other "
+    "domains too, which the generator is not to show: it is counted as missing, so these figures are held to more than "
+    "is asked."
+)
+"""Of a report on what was forgotten in several domains."""
+
 
 def limits_of(report: Report) -> tuple[str, ...]:
     """List :data:`LIMITS`, those of each section, how images were judged, and of each probe for its kind of model

@@ -17,6 +17,7 @@ from sfd_core.prompts.plan import PromptPlan, captions, plan_prompts
 from sfd_core.prompts.templates import DEFAULT_TEMPLATES
 from sfd_core.prompts.words import mentions
 from sfd_core.request.concepts import Budget, Topic
+from sfd_core.request.evaluation_plan import images_of_each
 from sfd_core.request.override import Condition
 from sfd_core.request.overrides.empty import EmptyOverride
 from sfd_core.request.overrides.negative import NegativeOverride
@@ -351,7 +352,13 @@ def test_items_that_contradict_each_other(forget: tuple[Any, ...], pointer: str,
         ((("pistol", "handgun"),), "/forget/0/override", "would override itself"),
         ((("pistol", "Pistole in hand"),), "/forget/0/override", "names what it would override"),
         ((("pistol", "apfel"), ("apple", "banana")), "/forget/0/override", "is itself forgotten"),
-        ((("pistol", "banana"), ("noto", "fluent")), "/forget/1/concept", "domain 'style', is of the domain 'object'"),
+        ((("style:pistol", "banana"),), "/forget/0/concept", "no concept 'pistol' (did you mean 'object:pistol'?)"),
+        ((("style:nota", "fluent"),), "/forget/0/concept", "no concept 'nota' (did you mean 'style:noto'?)"),
+        (
+            (("pistol", "banana"), ("noto", "sepia"), ("fluent", "sepia")),
+            "/forget",
+            "every concept of the domain 'style'",
+        ),
         (
             (("pistol", "banana"), {"concept": "teapot", "override": "cup", "outside_vocabulary": True}),
             "/forget/1/concept",
@@ -545,3 +552,46 @@ def test_a_request_that_is_wrong_throughout_is_not_told_whole() -> None:
     assert max(map(len, found.values())) < 200
     found = errors_of(PLAIN, ("prompt", {"prompts": prompts}))
     assert len(found) == MAX_ERRORS
+
+
+def test_an_object_and_a_style_are_forgotten_in_one_job() -> None:
+    asked = admit(body(("pistol", "banana"), ("style:noto", "fluent")), WITH_WORDS)
+    assert [item.concept for item in asked.request.forget] == ["pistol", "noto"]
+    assert asked.model.domain == "object", "the first one's"
+    assert asked.plan is not None
+    pistol, noto = ({one.prompt: one.overrides for one in item} for item in asked.plan.forgotten)
+    # What names both belongs to the first, and its answer names neither.
+    assert pistol["pistol, noto style"] == (Condition("banana, fluent style"),)
+    assert noto["apple, noto style"] == (Condition("apple, fluent style"),)
+    assert not any("pistol" in prompt for prompt in noto)
+    gone = ("pistol", "gun", "handgun", "pistole", "noto", "google")
+    assert not any(mentions(prompt, gone) for prompt in asked.plan.retained)
+    assert asked.plan.retained, "bananas and apples in the style that remains"
+
+
+def test_what_names_both_is_answered_with_each_that_remains_where_none_is_named() -> None:
+    three = dataclasses.replace(
+        VOCABULARY, domains={**VOCABULARY.domains, "style": (*VOCABULARY.domains["style"], Concept("clay"))}
+    )
+    model = dataclasses.replace(WITH_WORDS, vocabulary=three)
+    plan = planned(model, ("pistol", "banana"), ("noto", {"random": True}))
+    (both,) = [one for one in plan.forgotten[0] if one.prompt == "pistol, noto style"]
+    assert both.overrides == (Condition("banana, fluent style"), Condition("banana, clay style"))
+
+
+@pytest.mark.parametrize(("forgotten", "images"), [(1, 2000), (10, 2000), (15, 1333), (30, 1000), (300, 1000)])
+def test_many_concepts_share_the_images_that_a_request_does_not_ask_for(forgotten: int, images: int) -> None:
+    assert images_of_each(forgotten) == images
+
+
+def test_a_request_that_says_how_many_images_has_them() -> None:
+    things = (*OBJECTS, *(Concept(f"thing{i}") for i in range(30)))
+    model = dataclasses.replace(
+        PLAIN,
+        vocabulary=dataclasses.replace(VOCABULARY, domains={**VOCABULARY.domains, "object": things}),
+        domains={"object": domain(len(things)), "style": domain(2)},
+    )
+    forget = [(thing.name, "banana") for thing in things[3:]]
+    assert admit(body(*forget), model).request.evaluation.images_per_forgotten_concept == 1000
+    said = admit(body(*forget, evaluation={"images_per_forgotten_concept": 44}), model).request.evaluation
+    assert said.images_per_forgotten_concept == 44

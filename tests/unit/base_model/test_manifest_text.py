@@ -127,12 +127,12 @@ def test_the_view_is_that_of_what_is_forgotten(tmp_path: Path) -> None:
     assert model.view_for(forget("noto")).domain == "style"
     assert model.view_for(forget("teapot")) is model
     assert model.view_for(()) is model
-    for names in (("pistol", "noto"), ("pistol", "teapot")):
-        with pytest.raises(InvalidRequest) as caught:
-            model.view_for(forget(*names))
-        (error,) = caught.value.errors
-        assert error.pointer == "/forget/1/concept"
-        assert "submit a job for each" in error.message
+    assert model.view_for(forget("noto", "pistol")).domain == "style", "the first one's"
+    with pytest.raises(InvalidRequest) as caught:
+        model.view_for(forget("pistol", "teapot"))
+    (error,) = caught.value.errors
+    assert error.pointer == "/forget/1/concept"
+    assert "submit a job for each" in error.message
 
 
 def test_a_plain_pipeline_needs_nothing_more(tmp_path: Path) -> None:

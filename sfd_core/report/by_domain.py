@@ -1,0 +1,50 @@
+"""A report on what was forgotten in several domains as one report a domain, each of the form that a report of one
+domain has: what shows a report shows each of these. Plain: does not import torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sfd_core.evaluation.parts import part
+from sfd_core.evaluation.probe import ProbeResult, Probes
+from sfd_core.evaluation.sections.unlearning import Unlearning
+from sfd_core.report.report import Report
+
+
+def by_domain(report: Report) -> tuple[Report, ...]:
+    """Return the report of each domain in which something was forgotten, in the order of the request; of one alone the
+    report as it is."""
+    if not report.further_domains:
+        return (report,)
+    first = _of_domain(report, {"domain": report.domain}, report)
+    others = [
+        _of_domain(report, {one.name: getattr(further, one.name) for one in dataclasses.fields(further)}, further)
+        for further in report.further_domains
+    ]
+    return (first, *others)
+
+
+def _of_domain(report: Report, fields: Mapping[str, Any], sections: Any) -> Report:
+    """``report`` with the ``fields`` of one domain, and what is said of its concepts alone. ``sections``: what holds
+    that domain's."""
+    domain = fields["domain"]
+    concepts = {row.concept for row in part(sections, Unlearning).unlearning}
+    return dataclasses.replace(
+        report,
+        **fields,
+        verdict=report.domain_verdicts[domain],
+        domain_verdicts={},
+        further_domains=(),
+        criteria=tuple(one for one in report.criteria if one.domain == domain),
+        forget=tuple(item for item in report.forget if item.concept in concepts),
+        probes=_of_concepts(report.probes, concepts),
+    )
+
+
+def _of_concepts(probes: Probes, concepts: Collection[str]) -> Probes:
+    found: dict[str, tuple[ProbeResult, ...]] = {
+        name: tuple(row for row in rows if row.concept in concepts) for name, rows in probes.results.items()
+    }
+    return dataclasses.replace(probes, results=found)

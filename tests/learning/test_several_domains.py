@@ -1,0 +1,89 @@
+"""A whole run that forgets an object and a style: one generator, one report, a verdict for each domain."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import jsonschema
+import pytest
+from safetensors.numpy import load_file
+
+from sfd_core.admission import admit
+from sfd_core.report.by_domain import by_domain
+from sfd_core.report.page import SEVERAL_DOMAINS
+from sfd_core.report.report import from_json, to_json
+from sfd_core.report.schema import report_schema
+from sfd_core.run import Finished, unlearn
+from tests.support.tiny_text_model import make_tiny_text_model
+from worker.publication import summary
+
+BODY = {
+    "forget": [{"concept": "pistol", "override": "banana"}, {"concept": "style:noto", "override": "fluent"}],
+    "budget": {"images": 8},
+    "evaluation": {"images_per_concept": 3, "images_per_forgotten_concept": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    model = make_tiny_text_model(tmp_path_factory.mktemp("known"), domains=True)
+    *_, last = unlearn(admit(BODY, model), tmp_path_factory.mktemp("run"))
+    assert isinstance(last, Finished)
+    return last
+
+
+@pytest.fixture(scope="module")
+def report(finished: Finished) -> dict[str, Any]:
+    return finished.report
+
+
+def test_the_report_has_a_verdict_for_each_domain_and_the_worst_for_the_job(report: dict[str, Any]) -> None:
+    jsonschema.validate(report, report_schema())
+    assert list(report["domain_verdicts"]) == ["object", "style"]
+    assert (report["domain"], [each["domain"] for each in report["further_domains"]]) == ("object", ["style"])
+    order = ("fail", "inconclusive", "pass")
+    assert report["verdict"] == min(report["domain_verdicts"].values(), key=order.index)
+    for domain, verdict in report["domain_verdicts"].items():
+        own = {c["decision"] for c in report["criteria"] if c["domain"] == domain}
+        assert verdict == min(own, key=order.index)
+    assert [c["about"] for c in report["criteria"] if c["name"] == "unlearning_accuracy"] == ["pistol", "noto"]
+    assert [row["concept"] for row in report["unlearning"]] == ["pistol"]
+    (style,) = report["further_domains"]
+    assert [row["concept"] for row in style["unlearning"]] == ["noto"]
+    assert [row["concept"] for row in style["retention"]] == ["fluent"]
+    assert {"pairs", "pairs_style", "pairs_style_narrow"} <= report["pictures"].keys()
+    assert SEVERAL_DOMAINS in report["limits"]
+
+
+def test_each_domain_reads_as_a_report_of_its_own(report: dict[str, Any]) -> None:
+    typed = from_json(report)
+    assert to_json(typed) == report
+    first, second = map(to_json, by_domain(typed))
+    for part, domain, concept in ((first, "object", "pistol"), (second, "style", "noto")):
+        jsonschema.validate(part, report_schema())
+        assert (part["domain"], part["verdict"]) == (domain, report["domain_verdicts"][domain])
+        assert [item["concept"] for item in part["forget"]] == [concept]
+        assert not part.keys() & {"domain_verdicts", "further_domains"}
+    assert [row["concept"] for row in summary(report)["unlearning"]] == ["pistol", "noto"]
+
+
+def test_every_file_of_both_domains_is_there_and_the_page_names_each_place_once(
+    finished: Finished, report: dict[str, Any]
+) -> None:
+    folder = finished.report_folder
+    (style,) = report["further_domains"]
+    assert style["scores"]["file"] == "scores-style.safetensors"
+    asked = load_file(folder / style["scores"]["file"])["asked"]
+    assert Counter(asked.tolist()) == {0: 5, 1: 3}, "of noto and of fluent"
+    page = (folder / "report.html").read_text()
+    places = re.findall(r'\bid="([^"]+)"', page)
+    assert Counter(places).most_common(1)[0][1] == 1
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
+    assert "Unlearning “pistol”, “noto”" in page
+    assert "Measured in the domain “style”" in page
+    card = (finished.generator / "README.md").read_text()
+    assert "| noto |" in card
+    assert json.loads((folder / "report.json").read_text()) == report
