@@ -28,8 +28,8 @@ ORDER = Order("ci (key_1)", "the contract has ended: ticket T-456")
 def many(engine: Engine, folder: Path, jobs: int) -> Iterator[tuple[str, str, str]]:
     """So many published jobs of three tenants, each with three files of its own, one of which its report has too; the
     contents are the same for all. Yields (tenant, job, generator)."""
-    contents = {hashlib.sha256(text).hexdigest(): text for text in (b"weights", b"card", b"report")}
-    weights, card, report = (StoredFile(sha256, len(text)).to_json() for sha256, text in contents.items())
+    contents = {hashlib.sha256(text).hexdigest(): text for text in (b"weights", b"card", b"report", b"fake score")}
+    weights, card, report, pair = (StoredFile(sha256, len(text)).to_json() for sha256, text in contents.items())
     made = [(f"tenant-{i % 3}", new_id("job"), new_id("gen"), ("published", "withheld")[i % 2]) for i in range(jobs)]
     ended = {
         "status": "succeeded",
@@ -60,6 +60,7 @@ def many(engine: Engine, folder: Path, jobs: int) -> Iterator[tuple[str, str, st
                         "record": '{"signatures": []}',
                     },
                     "files": {"w": weights, "README.md": card, "again": weights},
+                    "pair": {"w": pair},
                 }
                 for tenant, job, gen, status in made
             ],
@@ -81,16 +82,13 @@ def many(engine: Engine, folder: Path, jobs: int) -> Iterator[tuple[str, str, st
 
 def named(engine: Engine) -> set[str]:
     """Where every file lies that a row names."""
+    found = set()
     with engine.connect() as connection:
-        tables = (schema.generators, schema.reports)
-        rows = [
-            row
-            for table in tables
-            for row in connection.execute(select(table.c.job_id, table.c.attempt, table.c.files))
-        ]
-    return {
-        f"{attempt_prefix(row.job_id, row.attempt)}/{file['sha256']}" for row in rows for file in row.files.values()
-    }
+        for column in (schema.generators.c.files, schema.generators.c.pair, schema.reports.c.files):
+            table = column.table
+            for job, attempt, files in connection.execute(select(table.c.job_id, table.c.attempt, column)):
+                found |= {f"{attempt_prefix(job, attempt)}/{file['sha256']}" for file in files.values()}
+    return found
 
 
 def stored(folder: Path) -> set[str]:
@@ -102,8 +100,8 @@ def sizes(engine: Engine) -> dict[str, int]:
     """What is stored by kind, counted file by file as it is written down."""
     with engine.connect() as connection:
         found = dict.fromkeys(storage.KINDS, 0)
-        for row in connection.execute(select(schema.generators.c.status, schema.generators.c.files)):
-            found[row.status] += sum(file["size"] for file in row.files.values())
+        for row in connection.execute(select(schema.generators)):
+            found[row.status] += sum(file["size"] for files in (row.files, row.pair) for file in files.values())
         for files in connection.execute(select(schema.reports.c.files)).scalars():
             found["reports"] += sum(file["size"] for file in files.values())
         waiting = select(schema.tombstones.c.bytes).where(schema.tombstones.c.files_removed_at.is_(None))
