@@ -33,6 +33,8 @@ SENT = {
     "/v1/generators/{generator_id}/samples": {"concept": "Sneaker"},
     RELEASE: {"reason": "reviewed by hand"},
     WEBHOOKS: {"url": "https://hooks.example/"},
+    "/v1/jobs/{job_id}": {"case": {"ticket": "T-1"}},
+    "/v1/estimates": body(),
     f"{WEBHOOKS}/{{webhook_id}}": {},
     f"{WEBHOOKS}/{{webhook_id}}/rotate": {},
 }

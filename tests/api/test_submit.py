@@ -41,6 +41,7 @@ def test_a_job_is_accepted(service: Service) -> None:
         "prompts": 0,
         "topic": None,
         "outside_vocabulary": False,
+        "kept": False,
     }
     assert job["forget"][1] == bag
     assert job["recipe"]["alpha"] == 1.1
