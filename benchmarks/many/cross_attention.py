@@ -29,7 +29,7 @@ def of_cross_attention(network: nn.Module) -> list[nn.Parameter]:
 
 @dataclass(frozen=True)
 class Pair:
-    """What is asked for (``asked``), and what is to be shown instead: embeddings of single tokens, [n, D] each."""
+    """Embeddings of what is asked for (``asked``) and of what is to be shown instead, a token each: [n, D]."""
 
     asked: Tensor
     instead: Tensor

@@ -64,7 +64,7 @@ class QuickEvaluation:
 
 @dataclass(frozen=True)
 class _Quick:
-    """What is seen in one domain: UA of each forgotten concept, RA of the others, and the base model's."""
+    """Quick figures of one domain: UA of each forgotten concept, RA of the others, and the base model's."""
 
     unlearning: Sequence[float]
     retained: float

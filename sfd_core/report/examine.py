@@ -148,7 +148,7 @@ def examine(
 
 @dataclass(frozen=True)
 class _Examined:
-    """What was measured in one domain. ``base``: seen in it; ``images``: how many it took."""
+    """The measurement in one domain. ``base``: seen in it; ``images``: how many it took."""
 
     part: DomainPart
     base: LoadedBase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections import Counter
@@ -9,8 +10,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 from safetensors.numpy import load_file
 
+from api.dashboard.rendering import domains
+from cli.tables import reasons, report_table
+from client.answers import read
+from client.reports import Report
 from sfd_core.admission import admit
 from sfd_core.report.by_domain import by_domain
 from sfd_core.report.page import SEVERAL_DOMAINS
@@ -87,3 +93,17 @@ def test_every_file_of_both_domains_is_there_and_the_page_names_each_place_once(
     card = (finished.generator / "README.md").read_text()
     assert "| noto |" in card
     assert json.loads((folder / "report.json").read_text()) == report
+
+
+def test_the_command_and_the_job_page_show_each_domain(report: dict[str, Any]) -> None:
+    typed, screen = read(Report, report), Console(width=200, file=io.StringIO())
+    screen.print(report_table(typed))
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    verdicts = report["domain_verdicts"]
+    assert f"object: {verdicts['object']}, style: {verdicts['style']}" in shown
+    assert all(row in shown for row in ("pistol -> banana", "noto -> fluent"))
+    assert any(": style: " in reason for reason in reasons(typed))
+    assert [(each["domain"], each["domain_verdict"]) for each in domains(report)] == list(verdicts.items())
+    (alone,) = domains({"domain": "object", "unlearning": []})
+    assert alone["domain_verdict"] is None

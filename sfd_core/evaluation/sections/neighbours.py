@@ -57,7 +57,7 @@ def nearest(base_model: ReferenceSet, forgotten: int, remaining: Sequence[int]) 
 
 @dataclass(frozen=True)
 class _Looks:
-    """How the base model's images of one concept look: what is ``seen`` in them, [n], and their mean features, [F]."""
+    """The look of the base model's images of one concept: what is ``seen`` in them, [n], and their mean features, [F]."""
 
     seen: Labels
     centre: NDArray[np.float32]

@@ -73,7 +73,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
 
 @dataclass(frozen=True)
 class _DomainShown:
-    """What the page has for one domain. ``report``: of it; ``context``: what its templates see."""
+    """The page's parts for one domain. ``report``: of it; ``context``: what its templates see."""
 
     report: Report
     context: Mapping[str, Any]
