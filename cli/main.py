@@ -28,6 +28,7 @@ from cli.commands import (
     sample,
     submit,
     tenants,
+    undo,
     unlearn,
     up,
     watch,
@@ -98,6 +99,7 @@ app.command()(delete.delete)
 app.command()(sample.sample)
 app.command()(unlearn.unlearn)
 app.add_typer(generators.app, name="generators")
+app.command()(undo.undo)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from client import Lethe
 from jobs.generators import GeneratorStore
 from jobs.record import ANCESTORS, RecordMismatch, generate_key, load_public_key, verify
@@ -109,6 +111,16 @@ def test_a_sequence_from_the_first_request_to_its_records(service: Service, tmp_
         (None, now["value"]),
     ]
     assert {one["about"] for one in report["criteria"] if one["name"] == "unlearning_accuracy"} == {"blue", "red"}
+
+    environment = {"LETHE_URL": service.url, "COLUMNS": "200"}
+    undone = CliRunner().invoke(app, ["undo", second, "--concept", "red", "--json"], env=environment)
+    assert undone.exit_code == 0, undone.output
+    without = json.loads(undone.stdout)
+    assert (without["base_model"], without["parent"], without["recipe"]["t_init"]) == ("tiny", None, 500)
+    assert [item["concept"] for item in without["forget"]] == ["blue"]
+    never = CliRunner().invoke(app, ["undo", second, "--concept", "grey"], env=environment)
+    assert never.exit_code == 2
+    assert "it has forgotten red, blue" in " ".join(never.output.split())
 
     # It started as what the first had become, and not as the base model.
     assert before["kept_forgotten"] is None
