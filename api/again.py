@@ -7,13 +7,14 @@ from typing import Any
 
 from api.problems import Wrong, invalid
 from api.services import Services
+from jobs.job import Job
 
 LIKE = "like"
 
 
 def whole_body(body: Mapping[str, Any], tenant: str, use: Services) -> Mapping[str, Any]:
-    """Return ``body`` as it is, or where it is ``like`` a job, that job's request and metadata with its changes. With
-    another base model the recipe begins anew: what a job keeps is written out for its own.
+    """Return ``body`` as it is, or where it is ``like`` a job, that job's request, notes and case with its changes.
+    With another base model the recipe begins anew: what a job keeps is written out for its own.
 
     Raises:
         Problem: ``invalid_request`` where ``like`` names no job, or one whose request is not kept.
@@ -27,11 +28,17 @@ def whole_body(body: Mapping[str, Any], tenant: str, use: Services) -> Mapping[s
     job = use.jobs.get(like, tenant)
     if not job.request:
         raise invalid([Wrong(f"/{LIKE}", f"the request of {like} is not kept: send a whole one")])
-    kept = {**job.request, "metadata": dict(job.metadata)}
+    kept = kept_of(job)
     if changes.get("base_model", job.base_model) != job.base_model:
         for name in ("recipe", "parent"):
             kept.pop(name, None)
     return merged(kept, changes)
+
+
+def kept_of(job: Job) -> dict[str, Any]:
+    """Return all that was submitted with a job and is kept: its request, notes, case and priority."""
+    beside = {"metadata": dict(job.metadata), "case": job.case.to_json(), "priority": str(job.priority)}
+    return {**job.request, **beside}
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.again import merged
+from api.again import kept_of, merged
 from api.dashboard.rendering import render
 from api.dashboard.session import Actor
 from api.routes.advice import advice_on
@@ -98,7 +98,7 @@ def _filled(use: Services, tenant: str, like: str, advice: int | None) -> dict[s
         except ReportNotReady:
             found = ()
         change = dict(found[advice].change) if 0 <= advice < len(found) else {}
-    request = merged({**job.request, "metadata": dict(job.metadata)}, change)
+    request = merged(kept_of(job), change)
     return {"like": job.id, "request": request, "beside": {"recipe": change["recipe"]} if "recipe" in change else {}}
 
 

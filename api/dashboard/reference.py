@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One route."""
+    """One route. ``bodies``: the shapes that its body may have, by name."""
 
     id: str
     method: str
@@ -48,7 +48,7 @@ class Operation:
     summary: str
     description: str
     parameters: tuple[Field, ...]
-    body: str | None
+    bodies: tuple[str, ...]
     answers: tuple[Answer, ...]
 
 
@@ -94,7 +94,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, Operation]]:
                         )
                         for parameter in raw.get("parameters", ())
                     ),
-                    _type(body) if body else None,
+                    tuple(_type(body).split(" | ")) if body else (),
                     tuple(_answer(status, answer) for status, answer in raw["responses"].items()),
                 ),
             )

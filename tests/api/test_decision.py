@@ -73,7 +73,7 @@ def test_each_way_to_end(service: Service, tmp_path: Path, how: str) -> None:
         return
     criterion, other = found["measured"]
     decision = "fail" if how == "released" else how
-    headline = CRITERIA["unlearning_accuracy"].headlines[decision].format(about="the concept")  # type: ignore[index]
+    headline = CRITERIA["unlearning_accuracy"].headlines[decision].format(about="Sneaker")  # type: ignore[index]
     assert criterion == {"statement": headline, "decision": decision, "figures": REASON}
     assert other["decision"] == "pass"
     assert headline in text
@@ -139,7 +139,7 @@ def test_the_reports_limits_are_those_of_the_decision(service: Service, tmp_path
         )
     found = asked(service, job_id).json()
     assert found["limits"] == [*LIMITS, "One more."]
-    assert found["measured"][0]["statement"] == "Not evaluated: no classifier is available for “the concept”"
+    assert found["measured"][0]["statement"] == "Not evaluated: no classifier is available for “Sneaker”"
     page = asked(service, job_id, "text/html")
     assert LIMITS[-1] in page.text
     assert "One more." not in page.text

@@ -174,7 +174,7 @@ def test_an_estimate_and_a_run_again_with_changes(service: Service, page: Page, 
         budget={"images": 1280, "seconds": 90},
         recipe={"alpha": 1.3},
         evaluation={"probes": ["relearning"], "images_per_concept": 300},
-        metadata={"ticket": "T-9"},
+        case={"ticket": "T-9", "due_at": "2026-12-24T12:00:00Z"},
     )
     publish(service, before, train(service.store, before), tmp_path, "fail")
     page.goto(f"{service.url}/jobs/{before}")
@@ -198,6 +198,8 @@ def test_an_estimate_and_a_run_again_with_changes(service: Service, page: Page, 
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url(re.compile(r"/jobs/job_"))
     old, new = (service.store.get(job_id).request for job_id in (before, page.url.rpartition("/")[2]))
+    kept = [service.store.get(job_id).case for job_id in (before, page.url.rpartition("/")[2])]
+    assert kept[0] == kept[1]
     assert new == {
         **old,
         "budget": {**old["budget"], "images": 2560, "seconds": None},

@@ -70,6 +70,11 @@ function warn() {
   box.hidden = said.size === 0;
 }
 
+// A time as a field has it, by this browser's clock.
+function local(time) {
+  return new Date(time - time.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+}
+
 // The fields as an earlier job's request has them.
 function fill(request) {
   const [name, commit] = request.base_model.split("@");
@@ -85,8 +90,9 @@ function fill(request) {
   warn();
   for (const field of form.querySelectorAll("[data-kind]")) {
     const [, group, name] = field.dataset.pointer.split("/");
-    const value = field.dataset.kind === "ticket" ? request.metadata.ticket : name ? request[group]?.[name] : request[group];
+    const value = name ? request[group]?.[name] : request[group];
     if (field.dataset.kind === "flag") field.checked = value;
+    else if (field.dataset.kind === "time") field.value = value ? local(new Date(value)) : "";
     else field.value = (field.dataset.kind === "lines" ? value?.join("\n") : value) ?? "";
   }
   for (const box of form.querySelectorAll("#probes input")) box.checked = request.evaluation.probes.includes(box.value);
@@ -102,7 +108,9 @@ function body() {
     if (field.closest("[hidden]")) continue;
     const [, group, name] = field.dataset.pointer.split("/");
     const text = field.value.trim();
-    if (field.dataset.kind === "text") {
+    if (begun && group === "case" && !text) {
+      (made[group] ??= {})[name] = null; // emptied: the job before told it, this one does not
+    } else if (field.dataset.kind === "text") {
       if (text) (made[group] ??= {})[name] = text;
     } else if (field.dataset.kind === "time") {
       // As this browser's clock reads it; the API takes no time without its offset.
