@@ -7,10 +7,10 @@ import base64
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.api.test_samples import ask, generator_id, sampler, settings
+from tests.api.test_samples import ask, generator_id, new_generator, sampler, settings
 from tests.support.serving import Service
 
-__all__ = ["generator_id", "sampler", "settings"]
+__all__ = ["generator_id", "new_generator", "sampler", "settings"]
 
 
 @pytest.mark.usefixtures("sampler")
