@@ -11,11 +11,12 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from sfd_core.families.lora import trainable
@@ -75,6 +76,8 @@ class ShardedGroup(ProcessGroup):
     def whole(self, network: N, tensors: Mapping[str, Tensor]) -> N:
         if not any(isinstance(weight, DTensor) for weight in network.parameters()):
             return network
+        if issubclass(type(network), FSDPModule):
+            return cast(N, _plain(network, tensors))
         return _with_weights(network, lambda name, weight: tensors[name].to(weight.device))
 
     def _shard(self, tensor: Tensor) -> DTensor:
@@ -89,6 +92,15 @@ class ShardedGroup(ProcessGroup):
 def _all_trained(network: nn.Module) -> bool:
     """Whether all weights of ``network`` are its own, and none lies beneath an adapter."""
     return len(trainable(network)) == len(list(network.parameters()))
+
+
+def _plain(network: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """A network of the class that FSDP has wrapped, which cannot be copied, frozen, with these weights, on the CPU."""
+    kinds = (each for each in type(network).__mro__ if issubclass(each, nn.Module))
+    kind: Any = next(each for each in kinds if not issubclass(each, FSDPModule))
+    plain = kind.from_config(dict(network.config))
+    plain.load_state_dict(dict(tensors))
+    return plain.eval().requires_grad_(False)
 
 
 def _with_weights(network: N, weight_of: Callable[[str, nn.Parameter], Tensor]) -> N:

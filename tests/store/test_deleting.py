@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from jobs import schema, tombstones, wall
 from jobs.artifacts import ArtifactStore
@@ -22,8 +22,9 @@ from jobs.record import RecordMismatch, is_tombstone, read_statement, sign, veri
 from jobs.retention import DAY, delete_overdue
 from jobs.rows import from_now
 from jobs.settings import Settings
-from jobs.states import TERMINAL, Status
+from jobs.states import TERMINAL, EventType, Status
 from jobs.store import JobStore
+from jobs.webhooks import NewWebhook
 from tests.store.making import at_once, claimed, count, in_state, new_job, publication
 from worker.collection import remove_unpublished
 from worker.deletion import remove_deleted
@@ -96,9 +97,14 @@ def test_a_job_in_each_state(store: JobStore, engine: Engine, status: Status) ->
 def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine) -> None:
     kept = in_state(store, Status.SUCCEEDED)
     before = of_job(engine, kept.id)
-    job, _ = store.create(new_job(idempotency_key="k", body_sha256="0", metadata={"ticket": "T-1"}))
+    hook = NewWebhook("webhook", "https://hooks.example/...", "sealed", "sealed", [EventType.SUCCEEDED])
+    asked = new_job(idempotency_key="k", body_sha256="0", metadata={"ticket": "T-1"}, webhook=hook)
+    job, _ = store.create(asked)
     claim = claimed(store, job)
     done = store.publish(job.id, claim.attempt, publication("fail"))
+    took = {"base_model": "fashion", "device": "CPU", "gpus": 1, "images": 8, "passed": False, "stored_bytes": 1}
+    with engine.begin() as connection:
+        connection.execute(insert(schema.rates).values(job_id=job.id, work={}, seconds={}, **took))
     assert min(of_job(engine, job.id).values()) > 0
     tombstone = delete_job(engine, job.id, "acme", ORDER)
     assert set(of_job(engine, job.id).values()) == {0}

@@ -11,8 +11,8 @@ SCENARIO = Scenario(
         Switch(
             mechanism="planning off the event loop",
             module="api.routes.jobs",
-            there="await to_thread.run_sync(_new_job, body, who.tenant, idempotency_key, use, limiter=one)",
-            instead="_new_job(body, who.tenant, idempotency_key, use)",
+            there="await to_thread.run_sync(_planned, body, tenant, idempotency_key, use, limiter=CapacityLimiter(1))",
+            instead="_planned(body, tenant, idempotency_key, use)",
             tests=("tests/api/test_planning.py::test_one_is_planned_at_a_time_while_all_else_is_answered",),
         ),
     ),

@@ -173,14 +173,14 @@ def test_a_mistake_of_shape_hides_none_of_meaning() -> None:
             "evaluation": {"nsfw": True},
             "seed": True,
             "retain": {"prompts": ["a cat"]},
-            "priority": 1,
+            "urgency": 1,
         }
     )
     assert list(found) == [
         *("/forget/0/concept", "/budget/images", "/recipe/alpha", "/recipe/distil_image", "/thresholds/fid"),
-        *("/evaluation/nsfw", "/seed", "/retain", "/priority"),
+        *("/evaluation/nsfw", "/seed", "/retain", "/urgency"),
     ]
-    assert "known: base_model, forget" in found["/priority"]
+    assert "known: base_model, forget" in found["/urgency"]
 
 
 def test_a_request_goes_by_the_models_name_and_its_notes_are_not_part_of_it() -> None:

@@ -137,7 +137,7 @@ request = admit(body, load_manifest(Path("models/fashion"))).request
 form = rendering._environment.get_template("new-job.html").render(
     refused={},
     models=[], data="[]", overrides=(), criteria=CRITERIA, probes=PROBES, plan=EvaluationPlan(),
-    path="", who=None, keys=False, version="",
+    like=None, priorities=(), max_ticket=1, max_line=1, max_note=1, path="", who=None, keys=False, version="",
 )
 told = {
     "schema": report_schema(),

@@ -80,7 +80,7 @@ except InvalidRequest as error:
     refused = [[one.pointer, one.message] for one in error.errors]
 form = rendering._environment.get_template("new-job.html").render(
     models=[], data="[]", refused={}, overrides=IN_FORM, criteria={}, probes={}, plan=EvaluationPlan(),
-    path="", who=None, keys=False, version="",
+    like=None, priorities=(), max_ticket=1, max_line=1, max_note=1, path="", who=None, keys=False, version="",
 )
 told = {
     "openapi": json.loads(openapi.text()),
