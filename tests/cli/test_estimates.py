@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -29,7 +30,7 @@ def test_dry_run_prints_an_estimate_and_submits_nothing(api: Service, lethe: Let
         assert any(line.startswith(phase) and "(" in line and " to " in line for line in lines), phase
     assert "based on    a first guess: no job has ended on CPU" in lines
     assert any(line.startswith("memory      not known; the largest worker has 16.0 GB") for line in lines)
-    assert any(line.startswith("queue       number 1; starts in 0.0 s") for line in lines)
+    assert any(re.match(r"queue       number \d+; starts in \d", line) for line in lines)
     assert not any(line.startswith("cost") for line in lines)
     as_json = json.loads(run("submit", *ASKED, "--dry-run", "--json").stdout)
     assert as_json["object"] == "estimate"
