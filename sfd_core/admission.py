@@ -8,7 +8,7 @@ admits that again, against the base model that it found.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
         forget = right["forget"] = tuple(by_plain_name(item, model.vocabulary) for item in forget)
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
+        attempt(lambda: _check_kept(forget, right.get("parent")))
     attempt(lambda: _check_retain(right.get("retain"), text))
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
@@ -113,6 +114,16 @@ def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
     found = ["/".join(error.pointer.split("/")[:2]) for error in errors]
     places = [parts.index(part) if part in parts else len(parts) for part in found]
     return tuple(error for _, error in sorted(zip(places, errors, strict=True), key=lambda pair: pair[0]))
+
+
+def _check_kept(forget: Sequence[Forget], parent: Parent | None) -> None:
+    """Refuse to leave out what the parent had forgotten: its network would forget it still, and nobody would ask."""
+    missing = [] if parent is None else sorted({*parent.kept} - {item.concept for item in forget})
+    if parent is not None and missing:
+        message = (
+            f"leaves out {', '.join(missing)}, which {parent.generator} has forgotten: `lethe undo` forgets without"
+        )
+        raise InvalidRequest((FieldError("/forget", message),))
 
 
 def _check_retain(retain: Retain | None, text: bool) -> None:

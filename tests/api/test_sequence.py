@@ -122,8 +122,8 @@ def test_a_sequence_from_the_first_request_to_its_records(service: Service, tmp_
     assert never.exit_code == 2
     assert "it has forgotten red, blue" in " ".join(never.output.split())
 
-    # It started as what the first had become, and not as the base model.
     assert before["kept_forgotten"] is None
+    assert f'goes on from <a href="/generators/{first}"' in service.http.get(f"/jobs/{job['id']}").text
     archive, folder = tmp_path / "archive.zip", tmp_path / "archive"
     archive.write_bytes(service.http.get(f"/v1/generators/{second}/archive").content)
     with zipfile.ZipFile(archive) as packed:

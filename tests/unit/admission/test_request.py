@@ -206,3 +206,12 @@ def test_messages_say_what_would_be_right() -> None:
 def test_several_steps_are_of_families_whose_generators_make_them() -> None:
     with pytest.raises(InvalidRequest, match="/recipe/steps: supported for flow-matching models only"):
         admit({**BODY, "recipe": {"steps": 4}}, MODEL)
+
+
+def test_what_a_parent_had_forgotten_cannot_be_left_out() -> None:
+    parent = {"generator": "gen_1", "record": "0" * 64, "kept": ["a", "c"], "t_init": 440, "steps": 1}
+    assert errors_of(BODY | {"forget": [{"concept": "a", "override": "b"}], "parent": parent})["/forget"] == (
+        "leaves out c, which gen_1 has forgotten: `lethe undo` forgets without"
+    )
+    both = [{"concept": concept, "override": "b"} for concept in ("a", "c")]
+    assert admit(BODY | {"forget": both, "parent": parent}, MODEL).request.kept == {"a", "c"}
