@@ -14,10 +14,10 @@ LIKE = "like"
 
 def whole_body(body: Mapping[str, Any], tenant: str, use: Services) -> Mapping[str, Any]:
     """Return ``body`` as it is, or where it is ``like`` a job, that job's request, notes and case with its changes.
-    With another base model the recipe begins anew: what a job keeps is written out for its own.
+    With another base model it begins there, and with the recipe of that: what a job keeps is written out for its own.
 
     Raises:
-        Problem: ``invalid_request`` where ``like`` names no job, or one whose request is not kept.
+        Problem: ``invalid_request`` where ``like`` names no job.
         JobNotFound: there is no such job, or it is another tenant's.
     """
     if LIKE not in body:
@@ -25,13 +25,14 @@ def whole_body(body: Mapping[str, Any], tenant: str, use: Services) -> Mapping[s
     changes = {name: value for name, value in body.items() if name != LIKE}
     if not isinstance(like := body[LIKE], str):
         raise invalid([Wrong(f"/{LIKE}", 'must be a job\'s id, such as "job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"')])
-    job = use.jobs.get(like, tenant)
-    if not job.request:
-        raise invalid([Wrong(f"/{LIKE}", f"the request of {like} is not kept: send a whole one")])
-    kept = kept_of(job)
-    if changes.get("base_model", job.base_model) != job.base_model:
+    kept = kept_of(use.jobs.get(like, tenant))
+    parent = kept.get("parent")
+    began = kept["base_model"] if parent is None else parent["generator"]
+    if changes.get("base_model", began) != began:
         for name in ("recipe", "parent"):
             kept.pop(name, None)
+    else:
+        changes.pop("base_model", None)  # it begins there already
     return merged(kept, changes)
 
 
@@ -42,9 +43,15 @@ def kept_of(job: Job) -> dict[str, Any]:
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``old`` with ``changes``: objects member by member, all else, lists too, as it is sent."""
-    both = {
-        name: merged(old[name], value) if isinstance(value, Mapping) and isinstance(old.get(name), Mapping) else value
-        for name, value in changes.items()
-    }
-    return {**old, **both}
+    """Return ``old`` with ``changes``, as a JSON merge patch (RFC 7396): objects member by member, null removes, all
+    else, lists too, as it is sent."""
+    result = dict(old)
+    for name, value in changes.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, Mapping):
+            before = old.get(name)
+            result[name] = merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[name] = value
+    return result

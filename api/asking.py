@@ -44,6 +44,11 @@ class Asked:
         said = {"prompt": body.prompt} if in_words else {}
         return {"prompt_sha256": digest, **said, "forgotten": self.forgotten}
 
+    def to_audit(self, body: SamplesRequest) -> dict[str, Any]:
+        """Return what the audit log says of it, for good: no name of a concept, which may be somebody's."""
+        said = self.to_log(body, in_words=False)
+        return {name: value for name, value in said.items() if name != "concept"}
+
 
 def asked(use: Services, generator: Generator, body: SamplesRequest, seed: int) -> Asked:
     """Hold what ``body`` asks for against what the generator can be asked.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -35,12 +35,17 @@ SUMMARIES: Mapping[Outcome, str] = {
     "failed, so the generator, the model that was made to forget, is withheld: it is kept and may not be used.",
     "released": "Released by a person. The tests did not end in a pass, and that stays so. An administrator has "
     "decided that the generator, the model that was made to forget, may be used, and gave the reason below.",
+    "deleted": "Deleted since. The tests were made, and say what they say below. The generator, the model that was "
+    "made to forget, has been deleted with its record, and may not be used.",
     "failed": "No result. The job stopped with an error: no generator was made and nothing was measured.",
     "cancelled": "No result. The job was cancelled before it ended: no generator was made and nothing was measured.",
 }
 NOTHING_PROVED = (
-    "Nothing was measured, so this says nothing of the concept. The base model is as it was, and still makes it."
+    "Nothing was measured, so this says nothing of the concept. What the job started from is as it was, and still "
+    "makes it."
 )
+EARLIER = "a concept that was forgotten earlier"
+"""In place of its name: that is of another request than the one that is answered."""
 ASK_AGAIN_SECONDS = 60
 LONGEST_WAIT = 3600
 
@@ -63,6 +68,8 @@ def decision(use: Services, job: Job) -> DecisionObject:
     decided_at = job.finished_at if release is None else release.at
     served = generator is not None and generator.status == "published"
     due = job.case.due_at
+    parent = job.request.get("parent")
+    kept = frozenset(parent["kept"]) if parent else frozenset()
     return DecisionObject(
         job=job.id,
         generator=job.generator_id,
@@ -78,16 +85,18 @@ def decision(use: Services, job: Job) -> DecisionObject:
         asked=AskedObject(
             base_model=job.base_model,
             base_model_digest=job.base_model_digest,
+            parent=parent["generator"] if parent else None,
             forget=[
                 AskedConcept(concept=item["concept"], override=written_in_words(item["override"]))
                 for item in job.request["forget"]
+                if item["concept"] not in kept
             ],
             submitted_at=job.created_at,
         ),
-        measured=[] if report is None else _measured(report),
+        measured=[] if report is None else _measured(report, kept),
         release=release,
         record=None if generator is None else _record(generator),
-        verification=[] if generator is None else _verification(generator),
+        verification=_verification_of_deleted(job) if outcome == "deleted" else _verification(generator),
         limits=[NOTHING_PROVED] if report is None else [str(limit) for limit in report.get("limits") or LIMITS],
     )
 
@@ -100,28 +109,38 @@ def _not_over(job: Job) -> Problem:
 
 
 def _outcome(job: Job, generator: Generator | None) -> Outcome:
-    if generator is None:
+    if job.status is not Status.SUCCEEDED:
         return "failed" if job.status is Status.FAILED else "cancelled"
+    if generator is None:
+        return "deleted"
     return "released" if generator.release else generator.verdict
 
 
-def _measured(report: Mapping[str, Any]) -> list[MeasuredObject]:
-    """Each criterion of a report in the words of its own file; those first that failed, then those not decided."""
+def _measured(report: Mapping[str, Any], kept: Collection[str]) -> list[MeasuredObject]:
+    """Each criterion of a report in the words of its own file; those first that failed, then those not decided. What is
+    about a concept that is ``kept`` forgotten says so without its name, and without the figures, which have it."""
     criteria: Sequence[Mapping[str, Any]] = report.get("criteria", ())
     order = ("fail", "inconclusive", "pass")
     judged = report.get("judge", True) is not None
     return [
-        MeasuredObject(statement=_statement(each, judged), decision=each["decision"], figures=each["reason"])
+        MeasuredObject(
+            statement=_statement(each, judged, kept),
+            decision=each["decision"],
+            figures="" if each.get("about") in kept else each["reason"],
+        )
         for each in sorted(criteria, key=lambda each: order.index(each["decision"]))
     ]
 
 
-def _statement(criterion: Mapping[str, Any], judged: bool) -> str:
+def _statement(criterion: Mapping[str, Any], judged: bool, kept: Collection[str]) -> str:
     spec = CRITERIA.get(criterion["name"])
     if spec is None:  # a report of a version that knew another
         return str(criterion["name"]).replace("_", " ").capitalize()
     headline = spec.headlines[criterion["decision"]] if judged else spec.unmeasured
-    return headline.format(about=criterion.get("about") or "the concept")
+    about = criterion.get("about") or "the concept"
+    said = headline.format(about=EARLIER if about in kept else about)
+    domain = criterion.get("domain")
+    return said if domain is None else f"{str(domain).capitalize()}: {said}"
 
 
 def _record(generator: Generator) -> RecordObject:
@@ -138,8 +157,16 @@ def _signed_by(generator: Generator) -> str | None:
     return cast("str", signatures[0]["keyid"]) if signatures else None
 
 
-def _verification(generator: Generator) -> list[str]:
+def _verification_of_deleted(job: Job) -> list[str]:
+    return [
+        f"Fetch the tombstone, /v1/tombstones/{job.generator_id}: it names the digest of the record, and why it went."
+    ]
+
+
+def _verification(generator: Generator | None) -> list[str]:
     """The steps for whoever has the service's public key, which must not come along with what it signed."""
+    if generator is None:
+        return []
     fetch = f"Fetch the record, /v1/generators/{generator.id}/record, and keep it as {RECORD}."
     compare = f"Compare its digest with the one above: `sha256sum {RECORD}`."
     if _signed_by(generator) is None:

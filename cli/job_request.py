@@ -156,6 +156,9 @@ class Options:
         """
         body = self._begun()
         items = forget_items(self.forget, self.prompt_column) or list(body.get("forget", []))
+        if self.like is not None and not items and (self.words or self.prompts or self.outside_vocabulary):
+            message = "--words, --prompts and --outside-vocabulary say more of a --forget: say that too"
+            raise typer.BadParameter(message, param_hint="--like")
         if self.outside_vocabulary:
             items = [{**item, "outside_vocabulary": True} for item in items]
         budget = {"images": self.images, "seconds": self.seconds, "until": self.until}

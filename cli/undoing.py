@@ -15,7 +15,8 @@ class NothingToUndo(ValueError):
 def request_without(concept: str, generator: str, record_of: Callable[[str], Statement]) -> dict[str, Any]:
     """Return the request that starts from the last generator before ``concept`` was forgotten, or from the base model,
     and forgets all that came with it and after it, together. Its other settings are those of ``generator``'s own
-    request; its budget is as many images as were asked for then.
+    request, but for where it starts where that is the base model: as the first of the sequence did. Its budget is as
+    many images as were asked for then.
 
     Args:
         generator: the newest of the sequence.
@@ -42,10 +43,12 @@ def request_without(concept: str, generator: str, record_of: Callable[[str], Sta
     forget = [item for item in again if item["concept"] != concept]
     if not forget:
         raise NothingToUndo(f"nothing else was forgotten with {concept!r} or after it: {start} is what is without it")
-    settings = ("recipe", "thresholds", "evaluation", "seed", "retain")
+    first_stage = {name: asked["recipe"][name] for name in ("start", "distil_images")} if parent is None else {}
+    settings = ("thresholds", "evaluation", "seed", "retain")
     return {
         "base_model": start,
         "forget": forget,
         "budget": {**newest["budget"], "images": images},
+        "recipe": {**newest["recipe"], **first_stage},
         **{name: newest[name] for name in settings if name in newest},
     }

@@ -299,8 +299,8 @@ class MeasuredTest:
 
 @dataclass(frozen=True)
 class Decision:
-    """The end of a request for removal. ``outcome``: the verdict, or ``released``, ``failed`` or ``cancelled``;
-    ``served``: the generator may be used; ``limits``: what it does not prove."""
+    """The end of a request for removal. ``outcome``: the verdict, or ``released``, ``deleted``, ``failed`` or
+    ``cancelled``; ``served``: the generator may be used; ``limits``: what it does not prove."""
 
     job: str
     outcome: str

@@ -40,7 +40,7 @@ def estimate(engine: Engine, new: NewJob, work: Work) -> Estimate:
         fitting = (workers.lives(), workers.has(new.memory_bytes))
         device, gpus = rates.device_of(connection, *fitting)
         forecast = Forecast.of(work, rates.known(connection, new.base_model, device, gpus))
-        ahead = turns.ahead(connection, new.tenant)
+        ahead = turns.ahead(connection, new.tenant, new.priority)
         free = _free_in(connection, forecast, new.memory_bytes)
     return Estimate(
         forecast,

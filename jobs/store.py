@@ -101,7 +101,7 @@ class JobStore(WorkerCommands, Reaping):
                 .returning(*jobs.c)
             ).one()
             if new.webhook is not None:
-                webhooks.insert_new(connection, hook_id, new.tenant, job_id, new.webhook)
+                webhooks.insert_new(connection, by, hook_id, new.tenant, job_id, new.webhook)
             events.append(connection, job_id, 1, 0, [(EventType.QUEUED, {})])
             rows.wake_up(connection, job_id)
             audit.write(

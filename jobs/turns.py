@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select, true, union_all
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, or_, select, true, union_all
 
 from jobs import rows, workers
-from jobs.priorities import BEHIND
+from jobs.priorities import BEHIND, Priority
 from jobs.schema import jobs, tenants
 from jobs.states import Status
 
@@ -67,9 +67,10 @@ def in_turn(connection: Connection, *waits: ColumnElement[bool]) -> Sequence[str
     return connection.execute(query).scalars().all()
 
 
-def ahead(connection: Connection, tenant: str) -> int:
-    """Count the jobs in the queue that have their turn before one which ``tenant`` would submit now, as it looks: its
-    own, and of each other tenant as many as it takes until it has as many running as this one would."""
+def ahead(connection: Connection, tenant: str, priority: Priority) -> int:
+    """Count the jobs in the queue that have their turn before one of ``priority`` which ``tenant`` would submit now, as
+    it looks: of its own those whose turn comes before, and of each other tenant as many as it takes until it has as
+    many running as this one would."""
     held, waits = _running().subquery(), jobs.c.status == str(Status.QUEUED)
     queued = select(jobs.c.tenant, func.count().label("jobs")).where(waits).group_by(jobs.c.tenant).subquery()
     query = (
@@ -82,7 +83,11 @@ def ahead(connection: Connection, tenant: str) -> int:
         .where(or_(queued.c.jobs > 0, held.c.jobs > 0))
     )
     counted = {name: (waiting, running) for name, waiting, running in connection.execute(query)}
-    waiting, running = counted.pop(tenant, (0, 0))
+    _, running = counted.pop(tenant, (0, 0))
+    mine = func.now() + BEHIND[priority]
+    before = or_(*(and_(jobs.c.priority == str(p), jobs.c.created_at + b <= mine) for p, b in BEHIND.items()))
+    own = select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant, waits, before)
+    waiting = connection.execute(own).scalar_one()
     others = (min(each, max(0, waiting + running + 1 - held)) for each, held in counted.values())
     return int(waiting + sum(others))
 

@@ -110,9 +110,7 @@ class WebhookStore:
             there = select(func.count()).where(*_live(tenant), webhooks.c.job_id.is_(None))
             if connection.execute(there).scalar_one() >= MOST_WEBHOOKS:
                 raise WebhookConflict(f"a tenant has at most {MOST_WEBHOOKS} webhooks: delete one that is not used")
-            made = insert_new(connection, new_id("hook"), tenant, None, new)
-            _tell(connection, by, Action.WEBHOOK_CREATE, made)
-        return made
+            return insert_new(connection, by, new_id("hook"), tenant, None, new)
 
     def get(self, tenant: str, webhook_id: str) -> Webhook:
         """Return one webhook.
@@ -199,8 +197,10 @@ class WebhookStore:
         return wall.behind(self._engine, tenant)
 
 
-def insert_new(connection: Connection, webhook_id: str, tenant: str, job_id: str | None, new: NewWebhook) -> Webhook:
-    """Write a webhook of ``tenant`` in a transaction of the caller's, of one job or of all."""
+def insert_new(
+    connection: Connection, by: Actor, webhook_id: str, tenant: str, job_id: str | None, new: NewWebhook
+) -> Webhook:
+    """Write a webhook of ``tenant`` in a transaction of the caller's, of one job or of all, and into the audit log."""
     values = {
         "id": webhook_id,
         "tenant": tenant,
@@ -212,7 +212,9 @@ def insert_new(connection: Connection, webhook_id: str, tenant: str, job_id: str
         "events": [str(event) for event in new.events],
         "description": new.description,
     }
-    return _to_webhook(connection.execute(insert(webhooks).values(values).returning(*webhooks.c)).one())
+    made = _to_webhook(connection.execute(insert(webhooks).values(values).returning(*webhooks.c)).one())
+    _tell(connection, by, Action.WEBHOOK_CREATE, made)
+    return made
 
 
 def _tell(connection: Connection, by: Actor, action: Action, webhook: Webhook) -> None:

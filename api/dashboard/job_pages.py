@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from api.advising import advice_on
 from api.auth import Identity
 from api.dashboard.rendering import pictures, render, share, utc
 from api.dashboard.session import Actor, Viewer
 from api.dashboard.story import Point, Stories
-from api.routes.advice import advice_on
 from api.schemas.jobs import warnings_of
 from api.services import Services, Use
 from api.waiting import why_waiting

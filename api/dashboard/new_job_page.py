@@ -10,14 +10,14 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.advising import advice_on
 from api.again import kept_of, merged
 from api.dashboard.rendering import render
 from api.dashboard.session import Actor
-from api.routes.advice import advice_on
 from api.routes.estimates import estimated
-from api.routes.jobs import CLIENT_LEFT, planned
 from api.schemas.submission import Body
 from api.services import Services, Use
+from api.submitting import CLIENT_LEFT, planned
 from jobs.case import MAX_LINE, MAX_NOTE, MAX_TICKET
 from jobs.errors import ReportNotReady
 from jobs.hub_models import PREFIX, families_of
@@ -99,7 +99,14 @@ def _filled(use: Services, tenant: str, like: str, advice: int | None) -> dict[s
             found = ()
         change = dict(found[advice].change) if 0 <= advice < len(found) else {}
     request = merged(kept_of(job), change)
-    return {"like": job.id, "request": request, "beside": {"recipe": change["recipe"]} if "recipe" in change else {}}
+    beside = {"recipe": change["recipe"]} if "recipe" in change else {}
+    parent = job.request.get("parent")
+    return {
+        "like": job.id,
+        "request": request,
+        "beside": beside,
+        "parent": None if parent is None else parent["generator"],
+    }
 
 
 def _in_script(data: Any) -> Markup:

@@ -36,7 +36,10 @@ _ROWS, _ROWS_OF_RELEASED = 6, 4
     operation_id="get_decision",
     summary="Get the decision on a request for removal",
     response_model=DecisionObject,
-    responses={**_FORMS, **errors("job_not_found", "decision_not_ready", "not_acceptable", "invalid_request")},
+    responses={
+        **_FORMS,
+        **errors("job_not_found", "deleted", "decision_not_ready", "not_acceptable", "invalid_request"),
+    },
 )
 def get_decision(request: Request, response: Response, job_id: JobId, who: Reader, use: Use) -> Any:
     """Tell people who are not engineers what was asked, what was measured, what follows, how to check it and what it

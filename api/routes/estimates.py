@@ -7,10 +7,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.auth import Identity, Submitter
 from api.routes.documented import errors
-from api.routes.jobs import CLIENT_LEFT, Planned, planned
 from api.schemas.estimates import EstimateObject
 from api.schemas.submission import Body
 from api.services import Services, Use
+from api.submitting import CLIENT_LEFT, Planned, planned
 from jobs import estimating
 from jobs.work import Work
 from sfd_core.evaluation.poor_base import warnings_about
@@ -29,6 +29,7 @@ router = APIRouter(prefix="/v1/estimates", tags=["Jobs"])
         "unsupported_media_type",
         "invalid_request",
         "unknown_base_model",
+        "deleted",
         "job_not_found",
         "too_many",
         "quota_exceeded",

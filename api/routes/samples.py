@@ -83,7 +83,7 @@ async def draw_samples(generator_id: GeneratorId, body: SamplesRequest, who: Sub
     said = wanted.to_log(body, use.settings.log_prompts)
     log.info("samples", generator=generator.id, n=body.n, seed=seed, **said)
     reply = await _ask(use, generator.id, wanted.to_sampler(body, seed), images=body.n if body.format == "json" else 1)
-    drawn = {"n": body.n, "seed": seed, **wanted.to_log(body, in_words=False)}
+    drawn = {"n": body.n, "seed": seed, **wanted.to_audit(body)}
     note = partial(use.audit.note, who.actor, Action.GENERATOR_SAMPLE, who.tenant, generator.id, drawn)
     await run_in_threadpool(note)
     headers = {

@@ -12,7 +12,7 @@ from api.schemas.common import Output
 from api.schemas.generators import ReleaseObject
 from sfd_core.evaluation.verdict import Verdict
 
-Outcome = Literal["pass", "fail", "inconclusive", "released", "failed", "cancelled"]
+Outcome = Literal["pass", "fail", "inconclusive", "released", "deleted", "failed", "cancelled"]
 
 
 class AskedConcept(Output):
@@ -27,7 +27,8 @@ class AskedObject(Output):
 
     base_model: str
     base_model_digest: str
-    forget: list[AskedConcept]
+    parent: str | None = Field(description="The generator that the job goes on from; null: from the base model.")
+    forget: list[AskedConcept] = Field(description="What this job was asked to forget, not what was forgotten before.")
     submitted_at: datetime
 
 
@@ -55,7 +56,8 @@ class DecisionObject(Output):
     generator: str | None
     outcome: Outcome = Field(
         description="The verdict; `released` where a generator that did not pass is served by an administrator's "
-        "decision; `failed` or `cancelled` where the job ended without a verdict."
+        "decision; `deleted` where its generator has been deleted since; `failed` or `cancelled` where the job ended "
+        "without a verdict."
     )
     verdict: Verdict | None
     summary: str = Field(description="The outcome in words, and what follows from it.")
@@ -70,6 +72,6 @@ class DecisionObject(Output):
     asked: AskedObject
     measured: list[MeasuredObject] = Field(description="What did not pass first. Empty where nothing was measured.")
     release: ReleaseObject | None
-    record: RecordObject | None = Field(description="Null where no generator was made.")
+    record: RecordObject | None = Field(description="Null where there is no generator.")
     verification: list[str] = Field(description="How to check the record, step by step.")
     limits: list[str] = Field(description="What this does not prove.")

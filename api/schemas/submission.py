@@ -157,8 +157,8 @@ class Changes(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     like: str = Field(
-        description="The job whose request, metadata included, is changed. With another `base_model` its recipe begins "
-        "anew.",
+        description="The job whose request, with metadata, case and priority, is changed: as by a merge patch "
+        "(RFC 7396), null removes. With another `base_model` it begins there, and its recipe anew.",
         examples=["job_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"],
     )
 

@@ -14,9 +14,11 @@ revision: str = "0012"
 down_revision: str | None = "0011"
 
 # From when on a job is overdue: its due time, until a generator is served or the job is cancelled. Within the
-# transaction that publishes, the generator is there before its job moves.
+# transaction that publishes, the generator is there before its job moves. As the tables' owner: a request that corrects
+# a case does not see a generator that was deleted, and what was answered stays answered.
 KEEP_DUE = """
-    CREATE FUNCTION keep_due() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION keep_due() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp
+    AS $$
     BEGIN
         NEW.due_at = CAST(NEW."case" ->> 'due_at' AS timestamptz);
         NEW.overdue_from = NEW.due_at;
@@ -65,7 +67,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("priority", sa.Text(), server_default=sa.text("'normal'"), nullable=False))
     op.create_check_constraint(op.f("ck_jobs_priority"), "jobs", "priority IN ('low', 'normal', 'urgent')")
     schema = op.get_bind().execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
-    op.execute(KEEP_DUE)
+    op.execute(KEEP_DUE.format(schema=schema))
     op.execute(ANSWER_JOB)
     op.execute(LABEL_CASE.format(schema=schema))
     op.execute(

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from api.again import merged
 from jobs import schema
-from tests.api.making import body, is_problem, pointers, publish, published, submitted, train
+from tests.api.making import is_problem, pointers, publish, published, submitted, train
 from tests.support.serving import Service
 
 
@@ -56,22 +56,44 @@ def test_what_it_cannot_be_like(
         assert pointers(is_problem(service.http.post(path, json={"like": 7}), 422, "invalid_request")) == ["/like"]
     wrong = service.http.post("/v1/jobs", json={"like": submitted(service), "budget": {"images": -1}, "colour": 1})
     assert pointers(is_problem(wrong, 422, "invalid_request")) == ["/budget/images", "/colour"]
-    gone = submitted(service)
-    service.store.request_cancel(gone)
+
+
+def test_changes_are_a_merge_patch() -> None:
+    changes = {"a": {"c": [3], "x": None}, "d": None, "e": {"f": 1, "g": None}, "h": {"i": 2}}
+    old = {"a": {"b": 1, "c": [1, 2], "x": 1}, "d": 1, "h": 3, "n": None}
+    assert merged(old, changes) == {"a": {"b": 1, "c": [3]}, "e": {"f": 1}, "h": {"i": 2}, "n": None}
+
+
+def test_a_recipe_is_taken_over_or_begins_anew(service: Service) -> None:
+    before = submitted(service, recipe={"alpha": 1.3})
+
+    def alpha(**changes: Any) -> Any:
+        answer = service.http.post("/v1/jobs", json={"like": before, **changes})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["recipe"]["alpha"]
+
+    own = service.store.get(submitted(service)).request["recipe"]["alpha"]
+    assert (alpha(), alpha(base_model="fashion"), alpha(recipe=None)) == (1.3, 1.3, own)
+    assert own != 1.3
+
+
+def test_where_it_began_must_still_be_there(service: Service, tmp_path: Path) -> None:
+    """A job that went on from a generator is like itself while that is there; with its base model it begins anew."""
+    generator = publish(service, first := submitted(service), train(service.store, first), tmp_path)
+    job = submitted(service, forget=[{"concept": "Bag", "override": "Coat"}], recipe={"alpha": 1.3})
+    request = {**service.store.get(job).request, "forget": [{"concept": "Bag", "override": "Coat"}]}
+    parent = {"generator": generator, "record": "0" * 64, "kept": ["Bag"], "t_init": 440, "steps": 1, "history": []}
     with service.engine.begin() as connection:
-        connection.execute(update(schema.jobs).where(schema.jobs.c.id == gone).values(request={}))
-    problem = is_problem(service.http.post("/v1/jobs", json={"like": gone}), 422, "invalid_request")
-    assert "is not kept" in problem["errors"][0]["detail"]
-    with service.engine.begin() as connection:  # what is there is whole again, for the tests beside this one
-        connection.execute(update(schema.jobs).where(schema.jobs.c.id == gone).values(request=body()))
-
-
-def test_with_another_base_model_the_recipe_begins_anew() -> None:
-    assert merged({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": None, "e": {"f": 1}}) == {
-        "a": {"b": 1, "c": [3]},
-        "d": None,
-        "e": {"f": 1},
-    }
+        of_job = update(schema.jobs).where(schema.jobs.c.id == job)
+        connection.execute(of_job.values(request={**request, "parent": parent}))
+    for same in ({}, {"base_model": generator}):
+        assert service.http.post("/v1/jobs", json={"like": job, **same}).json()["parent"] == generator
+    anew = service.http.post("/v1/jobs", json={"like": job, "base_model": "fashion"}).json()
+    assert (anew["parent"], [item["concept"] for item in anew["forget"]]) == (None, ["Bag"])
+    assert anew["recipe"]["alpha"] != 1.3
+    gone = service.http.request("DELETE", f"/v1/generators/{generator}", json={"reason": "asked to, by mail"})
+    assert gone.status_code == 200
+    is_problem(service.http.post("/v1/jobs", json={"like": job}), 410, "deleted")
 
 
 def test_advice_is_there_with_the_report_and_can_be_submitted(service: Service, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_every_route_writes_what_it_should_and_once(acme: Tenant, sampler: None)
             assert entry["request_id"] == answer.headers["x-request-id"] == f"call-{acme.calls}"
     log = acme.entries()
     (drawn,) = [entry for entry in log if entry["action"] == Action.GENERATOR_SAMPLE]
-    assert drawn["details"] == {"n": 2, "seed": 5, "concept": "Sneaker", "forgotten": True}
+    assert drawn["details"] == {"n": 2, "seed": 5, "forgotten": True}, "names of concepts are people's, and stay out"
     (chain,) = verify(canonical(entry) for entry in log)
     assert chain.entries == len(log)
 
@@ -209,7 +209,7 @@ def test_what_is_refused_is_not_told(acme: Tenant) -> None:
 
 def test_prompts_stay_out(acme: Tenant) -> None:
     """What the log has of one is its digest (``api.asking``)."""
-    said = Asked(("a nude person",), True).to_log(SamplesRequest(prompt="a nude person"), in_words=False)
+    said = Asked(("a nude person",), True).to_audit(SamplesRequest(prompt="a nude person"))
     assert "nude" not in str(said)
     assert set(said) == {"prompt_sha256", "forgotten"}
 

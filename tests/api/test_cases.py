@@ -182,6 +182,11 @@ def test_lists_by_ticket_and_by_what_is_due(service: Service, tmp_path: Path) ->
         page = service.http.get("/generators", params={"find": find, "verdict": "fail"}).text
         assert f"/generators/{generator}" in page
     assert "No such generator" in service.http.get("/generators", params={"find": "<x>"}).text
+    # What was answered stays so once the generator is deleted, also where a mistake in the case is put right then.
+    gone = service.http.request("DELETE", f"/v1/generators/{generator}", json={"reason": "the contract has ended"})
+    assert gone.status_code == 200
+    assert correct(service, overdue, {"note": "By mail."}).json()["overdue"] is False
+    assert listed(ticket="T-due", overdue="true") == []
 
 
 @pytest.mark.parametrize(

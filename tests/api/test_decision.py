@@ -38,15 +38,26 @@ def ended(service: Service, folder: Path, how: str, **case: str) -> str:
     elif how == "failed":
         failed(service.store, job_id)
     else:
-        verdict = "fail" if how == "released" else how
+        verdict = {"released": "fail", "deleted": "pass"}.get(how, how)
         generator = publish(service, job_id, train(service.store, job_id), folder, verdict)
         if how == "released":
             answer = service.http.post(f"/v1/generators/{generator}/release", json={"reason": "seen <by> hand"})
             assert answer.status_code == 200
+        if how == "deleted":
+            answer = service.http.request("DELETE", f"/v1/generators/{generator}", json={"reason": "asked to, by mail"})
+            assert answer.status_code == 200
     return job_id
 
 
-SERVED = {"pass": True, "fail": False, "inconclusive": False, "released": True, "failed": False, "cancelled": False}
+SERVED = {
+    "pass": True,
+    "fail": False,
+    "inconclusive": False,
+    "released": True,
+    "deleted": False,
+    "failed": False,
+    "cancelled": False,
+}
 
 
 @pytest.mark.parametrize("how", SERVED)
@@ -72,11 +83,16 @@ def test_each_way_to_end(service: Service, tmp_path: Path, how: str) -> None:
         assert ("loss is NaN at step 12" in found["summary"]) is (how == "failed")
         return
     criterion, other = found["measured"]
-    decision = "fail" if how == "released" else how
+    decision = {"released": "fail", "deleted": "pass"}.get(how, how)
     headline = CRITERIA["unlearning_accuracy"].headlines[decision].format(about="Sneaker")  # type: ignore[index]
     assert criterion == {"statement": headline, "decision": decision, "figures": REASON}
     assert other["decision"] == "pass"
     assert headline in text
+    if how == "deleted":
+        assert found["record"] is None
+        assert f"/v1/tombstones/{job['generator']}" in found["verification"][0]
+        assert "Not answered" not in text
+        return
     record = service.http.get(found["record"]["path"]).content
     assert found["record"]["sha256"] == hashlib.sha256(record).hexdigest()
     assert found["record"]["sha256"] in text
@@ -86,6 +102,26 @@ def test_each_way_to_end(service: Service, tmp_path: Path, how: str) -> None:
     assert found["release"] == released
     assert found["decided_at"] == (job["finished_at"] if released is None else released["at"].replace("+00:00", "Z"))
     assert ("seen <by> hand" in text) is (how == "released")
+
+
+def test_what_others_asked_for_earlier_is_not_named(service: Service, tmp_path: Path) -> None:
+    """A job that goes on from a generator keeps forgotten what that had forgotten, on somebody else's request."""
+    job_id = ended(service, tmp_path, "fail")
+    parent = {"generator": "gen_" + "0" * 32, "kept": ["Sneaker"]}
+    new = {"concept": "Bag", "override": "Coat"}
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE jobs SET request = request || jsonb_build_object('parent', %s::jsonb, 'forget', "
+            "jsonb_build_array(%s::jsonb) || (request -> 'forget')) WHERE id = %s",
+            (json.dumps(parent), json.dumps(new), job_id),
+        )
+    found = asked(service, job_id).json()
+    assert found["asked"]["forget"] == [new]
+    assert found["asked"]["parent"] == parent["generator"]
+    assert found["measured"][0]["statement"].startswith("“a concept that was forgotten earlier” is still shown")
+    page = asked(service, job_id, "text/html").text
+    assert "Sneaker" not in page + str(found)
+    assert parent["generator"] in page
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "cancelling"])

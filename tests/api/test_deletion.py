@@ -96,6 +96,11 @@ def test_a_job_and_its_generator(service: Service, tmp_path: Path) -> None:
         service.http.get(f"/v1{path}/report?file=pairs.png"),
         service.http.post(f"/v1{path}/cancel"),
         service.http.post(f"/v1{path}/retry"),
+        service.http.patch(f"/v1{path}", json={"case": {"ticket": "T-1"}}),
+        service.http.get(f"/v1{path}/advice"),
+        service.http.get(f"/v1{path}/decision"),
+        service.http.post("/v1/jobs", json={"like": job}),
+        service.http.post("/v1/estimates", json={"like": job}),
     ):
         assert is_problem(gone, 410, "deleted")["tombstone"] == tombstone
     assert is_problem(service.http.get(f"/v1/generators/{generator_id}"), 410, "deleted")["tombstone"]["deleted"] != job

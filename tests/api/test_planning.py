@@ -17,7 +17,7 @@ import httpx
 import orjson
 import pytest
 
-import api.routes.jobs as submitting
+import api.submitting as submitting
 from jobs.settings import Settings
 from local.services import Services
 from tests.api.making import body, is_problem

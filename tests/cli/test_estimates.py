@@ -78,6 +78,7 @@ def test_nothing_is_advised_on_what_passed(api: Service, lethe: Lethe, run: Comm
         (("--like", "job_1", "--change", "{"), "is not JSON"),
         (("--like", "job_1", "--change", "[]"), "must be an object"),
         (("--like", "job_1"), "there is no job"),
+        (("--like", "job_1", "--words", "pistol=gun"), "say more of a --forget"),
     ],
 )
 def test_what_is_refused(run: Command, options: tuple[str, ...], said: str) -> None:

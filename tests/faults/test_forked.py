@@ -20,7 +20,6 @@ from sfd_core.request.reading import written
 from tests.faults.conftest import Service
 from tests.support.attempts import body_of
 from tests.support.waiting import wait_for
-from worker import child
 from worker import training_process as program
 from worker.child import NAME, fork_server, training_process
 from worker.task import Task
@@ -60,15 +59,11 @@ def test_it_makes_the_same_bytes(tmp_path: Path, model: BaseModel, server: ForkS
 
 
 def test_where_it_cannot_be_forked_exec_starts_it(
-    tmp_path: Path, model: BaseModel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: BaseModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
-    # Not by what is logged: whatever ran in this process before may have left logging as it wanted it.
-    monkeypatch.setattr(child.logger, "warning", lambda text, *values: said.append(text % values))
     broken = ForkServer("no.such.module", tmp_path / "server.log")
     assert attempt(tmp_path / "one", model, broken)
-    (line,) = said
-    assert "the training process is started by exec: its server ended as it imported" in line
+    assert "the training process is started by exec: its server ended as it imported" in caplog.text
 
 
 def test_no_process_is_forked_once_a_driver_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cli.undoing import NothingToUndo, request_without
 
+FIRST = {"batch": 16, "start": "base_model", "distil_images": 64}
 STEPS = (("red", "green"), ("blue", "grey"), ("pink", "grey"))
 
 
@@ -21,7 +22,7 @@ def records() -> dict[str, Any]:
             "base_model": "tiny",
             "forget": forget,
             "budget": {"images": 100 * (number + 1), "seconds": None, "until": "pass"},
-            "recipe": {"batch": 8},
+            "recipe": {"batch": 8, "start": "auto", "distil_images": 0} if kept else FIRST,
             "seed": number,
         }
         if kept:
@@ -32,11 +33,13 @@ def records() -> dict[str, Any]:
 
 def test_it_starts_before_the_concept_and_forgets_the_later_ones_again() -> None:
     body = request_without("blue", "gen_2", records().__getitem__)
-    assert (body["base_model"], body["seed"], body["recipe"]) == ("gen_0", 2, {"batch": 8})
+    assert (body["base_model"], body["seed"]) == ("gen_0", 2)
+    assert body["recipe"] == {"batch": 8, "start": "auto", "distil_images": 0}
     assert body["forget"] == [{"concept": "pink", "override": "grey"}]
     assert body["budget"] == {"images": 500, "seconds": None, "until": "pass"}
     first = request_without("red", "gen_2", records().__getitem__)
     assert (first["base_model"], [item["concept"] for item in first["forget"]]) == ("tiny", ["blue", "pink"])
+    assert first["recipe"] == {**FIRST, "batch": 8}, "it begins where the first did, otherwise as the last"
 
 
 def test_what_cannot_be_undone_is_said() -> None:

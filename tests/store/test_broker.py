@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,8 +39,13 @@ def worker(url: str, queue: str, task: str, run: Callable[..., None]) -> Iterato
     app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
     app.task(name=task, shared=False)(run)
     app.conf.task_default_queue = queue
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20, queues=[queue]):
-        yield
+    level = logging.root.level
+    try:
+        with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20, queues=[queue]):
+            yield
+    finally:
+        # It lets errors alone through, here and in every test that comes after.
+        logging.root.setLevel(level)
 
 
 def answering(broker: Broker) -> Callable[..., None]:

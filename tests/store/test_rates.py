@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select, update
 from jobs import estimating, rates, schema, turns, workers
 from jobs.ids import new_id
 from jobs.job import Job
+from jobs.priorities import Priority
 from jobs.rows import from_now
 from jobs.states import Phase
 from jobs.store import JobStore
@@ -100,9 +101,9 @@ def test_what_cannot_be_known_is_not_written_and_the_job_is_published_all_the_sa
 
 
 def test_tenants_take_turns_before_it(store: JobStore, engine: Engine) -> None:
-    def ahead(tenant: str) -> int:
+    def ahead(tenant: str, priority: Priority = Priority.NORMAL) -> int:
         with engine.connect() as connection:
-            return turns.ahead(connection, tenant)
+            return turns.ahead(connection, tenant, priority)
 
     assert ahead("acme") == 0
     for _ in range(5):
@@ -111,6 +112,7 @@ def test_tenants_take_turns_before_it(store: JobStore, engine: Engine) -> None:
     created(store, "acme")
     assert ahead("acme") == 3
     assert ahead("other") == 6
+    assert (ahead("other", Priority.URGENT), ahead("other", Priority.LOW)) == (1, 6), "its own queue is passed"
     claimed(store, created(store, "acme"))
     assert ahead("acme") == 4
 

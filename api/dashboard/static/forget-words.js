@@ -25,7 +25,11 @@ export function make(model) {
   return row;
 }
 
+const SHOWN = ["concept", "override", "words", "prompts", "outside_vocabulary"];
+
 export function fill(row, item) {
+  // What a row has no field for, such as a topic, goes along as it is.
+  row.beside = Object.fromEntries(Object.entries(item).filter(([name]) => !SHOWN.includes(name)));
   const at = (name) => row.querySelector(`.${name}`);
   const [key, value] = typeof item.override === "string" ? ["", item.override] : Object.entries(item.override)[0];
   at("concept").value = item.concept;
@@ -49,7 +53,7 @@ export function read(row) {
   const value = instead[how.selectedOptions[0].dataset.takes]();
   // Words alone are no object: they have no key.
   const override = how.value ? { [how.value]: value } : value;
-  const item = { concept: at("concept").trim(), override };
+  const item = { ...row.beside, concept: at("concept").trim(), override };
   const words = at("words").split(",").map((word) => word.trim()).filter(Boolean);
   if (words.length) item.words = words;
   const prompts = lines(at("prompts"));

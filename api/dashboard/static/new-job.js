@@ -98,18 +98,26 @@ function fill(request) {
   for (const box of form.querySelectorAll("#probes input")) box.checked = request.evaluation.probes.includes(box.value);
 }
 
+// Where it begins: a job that goes on from a generator shows the base model that this came from.
+function began() {
+  if (begun?.parent && model.value === begun.request.base_model) return begun.parent;
+  return chosen().hub ? `${model.value}@${revision.value.trim()}` : model.value;
+}
+
 function body() {
   const made = {
     ...(begun && { like: begun.like, ...begun.beside }),
-    base_model: chosen().hub ? `${model.value}@${revision.value.trim()}` : model.value,
+    base_model: began(),
     forget: [...rows.children].map(kind().read),
   };
   for (const field of form.querySelectorAll("[data-kind]")) {
     if (field.closest("[hidden]")) continue;
     const [, group, name] = field.dataset.pointer.split("/");
     const text = field.value.trim();
-    if (begun && group === "case" && !text) {
-      (made[group] ??= {})[name] = null; // emptied: the job before told it, this one does not
+    if (begun && !text && field.dataset.kind !== "flag") {
+      // Emptied, or never filled: what the job before said is none of this one's.
+      if (name && field.dataset.kind !== "lines") (made[group] ??= {})[name] = null;
+      else made[group] = null;
     } else if (field.dataset.kind === "text") {
       if (text) (made[group] ??= {})[name] = text;
     } else if (field.dataset.kind === "time") {
@@ -122,8 +130,6 @@ function body() {
     } else if (text) {
       if (name) (made[group] ??= {})[name] = numeric(text);
       else made[group] = numeric(text);
-    } else if (begun && name === "seconds") {
-      (made[group] ??= {})[name] = null; // emptied: the limit of the job before is none of this one
     }
   }
   const probes = Array.from(form.querySelectorAll("#probes input:checked")).filter((each) => !each.closest("[hidden]"));

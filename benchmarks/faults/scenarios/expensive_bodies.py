@@ -10,7 +10,7 @@ SCENARIO = Scenario(
     switches=(
         Switch(
             mechanism="planning off the event loop",
-            module="api.routes.jobs",
+            module="api.submitting",
             there="await to_thread.run_sync(_planned, body, tenant, idempotency_key, use, limiter=CapacityLimiter(1))",
             instead="_planned(body, tenant, idempotency_key, use)",
             tests=("tests/api/test_planning.py::test_one_is_planned_at_a_time_while_all_else_is_answered",),
