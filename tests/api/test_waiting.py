@@ -21,7 +21,7 @@ SAID = "needs at least 31.0 GB of device memory; the largest worker that is ther
 
 @pytest.fixture
 def needs_31_gb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.routes.jobs.memory_needed", lambda model, recipe: 31 * 10**9)
+    monkeypatch.setattr("api.submitting.memory_needed", lambda model, recipe: 31 * 10**9)
 
 
 def worker(gigabytes: float) -> Worker:
