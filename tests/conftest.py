@@ -19,6 +19,7 @@ from jobs.database import make_engine, migrate
 from jobs.schema import metadata
 from jobs.urls import redis_url
 from local.services import Services, services
+from processes.forking import ForkServer
 
 _numbers = itertools.count(1)
 
@@ -37,6 +38,16 @@ def full(request: pytest.FixtureRequest) -> bool:
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Notes what a fault test measured, for the table of ``benchmarks.faults``."""
     return lambda said: record_property(FIGURE, said)
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Forks training processes, as a worker's own server does: what they import is imported once for all tests."""
+    from worker.child import fork_server
+
+    made = fork_server(tmp_path_factory.mktemp("forks"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

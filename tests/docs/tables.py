@@ -74,7 +74,7 @@ NOT_PASSED = (
 )
 """What ends with 1 here, as it should."""
 
-SLOW = re.compile(r"lethe (evaluate|unlearn|record rerun) ")
+SLOW = re.compile(r"lethe (evaluate|unlearn|record rerun|models (measure|distil)) ")
 """Starts torch for a run of its own: run by ``make test-all``, and in ``make test`` its parser takes it."""
 
 Check = Literal["lethe", "script", "make", "compose", "docker", "install", "process", "module", "elsewhere"]

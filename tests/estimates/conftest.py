@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,20 @@ from sqlalchemy import Engine
 
 from jobs import workers
 from jobs.workers import Worker
+from processes.forking import ForkServer
 from sfd_core.base_model.manifest import BaseModel
 from tests.faults.conftest import model
 from tests.support.attempts import a_runner
-from worker.child import fork_server
 from worker.runner import Runner
 
 __all__ = ["model"]
 
 
 @pytest.fixture
-def runner(engine: Engine, model: BaseModel, tmp_path: Path) -> Iterator[Runner]:
-    made = a_runner(engine, model.folder.parent, tmp_path, checkpoint_seconds=60)
+def runner(engine: Engine, model: BaseModel, tmp_path: Path, forks: ForkServer) -> Runner:
+    made = a_runner(engine, model.folder.parent, tmp_path, forks, checkpoint_seconds=60)
     workers.state(engine, Worker(made.name, "0.1.0", "host", "CPU", 10**10))
-    made.forks = fork_server(tmp_path)
-    made.forks.start()
-    while not made.forks.ready(10):  # its imports are nothing that a job takes
+    forks.start()
+    while not forks.ready(10):  # its imports are nothing that a job takes
         pass
-    yield made
-    made.forks.close()
+    return made

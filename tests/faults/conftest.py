@@ -24,6 +24,7 @@ from jobs.events import Event
 from jobs.job import Job
 from jobs.settings import Settings
 from jobs.store import JobStore
+from processes.forking import ForkServer
 from sfd_core.base_model.manifest import BaseModel
 from tests.support.attempts import a_runner, submitted
 from tests.support.tiny_model import make_tiny_model
@@ -66,7 +67,7 @@ class Service:
     environment: dict[str, str]
     workers: list[Worker] = field(default_factory=list)
 
-    def submit(self, steps: int = 300, **fields: Any) -> Job:
+    def submit(self, steps: int = 150, **fields: Any) -> Job:
         """A job of ``steps`` steps of some ten milliseconds."""
         job = submitted(self.store, self.model, steps, **fields)
         self.dispatcher.nudge()
@@ -119,9 +120,9 @@ def model(tmp_path: Path) -> BaseModel:
 
 
 @pytest.fixture
-def runner(engine: Engine, model: BaseModel, tmp_path: Path) -> Runner:
+def runner(engine: Engine, model: BaseModel, tmp_path: Path, forks: ForkServer) -> Runner:
     """A runner without Celery or a broker."""
-    return a_runner(engine, model.folder.parent, tmp_path)
+    return a_runner(engine, model.folder.parent, tmp_path, forks)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +147,7 @@ def a_service(
         "lease_seconds": 4,
         "renew_seconds": 1,
         "checkpoint_seconds": 0.3,
+        "device": "cpu",
         "torch_threads": 1,
         "log_level": "INFO",
     } | changes

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine
 
 from jobs.job import Job
+from processes.forking import ForkServer
 from sfd_core.base_model.manifest import BaseModel
 from tests.support.attempts import a_runner, script, submitted
 from tests.support.tiny_parts import listed_again
@@ -24,14 +25,16 @@ def ended(runner: Runner, job: Job) -> Job:
     return runner.store.get(job.id)
 
 
-def test_a_judge_that_gives_nan_is_the_models_fault(engine: Engine, model: BaseModel, tmp_path: Path) -> None:
+def test_a_judge_that_gives_nan_is_the_models_fault(
+    engine: Engine, model: BaseModel, tmp_path: Path, forks: ForkServer
+) -> None:
     """Its weights are finite and of the right shapes: only its answers are not."""
     path = model.folder / "judge" / "model.safetensors"
     weights = load_file(path)
     weights = {name: w * 1e30 if w.is_floating_point() else w for name, w in weights.items()}
     save_file(weights, path, metadata={"format": "pt"})
     model = listed_again(model.folder)
-    runner = a_runner(engine, model.folder.parent, tmp_path)
+    runner = a_runner(engine, model.folder.parent, tmp_path, forks)
     job = ended(runner, submitted(runner.store, model))
     assert job.error is not None
     assert (job.error.code, job.error.retryable, job.attempt) == ("model_refused", False, 1)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from jobs.job import Job
+from processes.forking import ForkServer
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.training import checkpoint
 from tests.support.attempts import TRAINED, a_runner, script, submitted
@@ -55,8 +56,10 @@ def assert_done_at_once(runner: Runner, job: Job) -> None:
     assert not [e for e in events if e.type == "job.lost"]
 
 
-def test_the_work_folder_is_full_in_training(engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path) -> None:
-    runner = a_runner(engine, model.folder.parent, tmp_path, work_dir=disk.folder / "work", renew_seconds=1)
+def test_the_work_folder_is_full_in_training(
+    engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path, forks: ForkServer
+) -> None:
+    runner = a_runner(engine, model.folder.parent, tmp_path, forks, work_dir=disk.folder / "work", renew_seconds=1)
     job = submitted(runner.store, model, steps=200)
     with running(runner):
         checkpoints = disk.folder / "work" / job.id / "attempt-1" / "checkpoints"
@@ -73,10 +76,10 @@ def test_the_work_folder_is_full_in_training(engine: Engine, model: BaseModel, d
 
 
 def test_the_artefact_store_is_full(
-    engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, model: BaseModel, disk: SmallDisk, tmp_path: Path, forks: ForkServer
 ) -> None:
     store = f"file://{disk.folder}/artifacts"
-    runner = a_runner(engine, model.folder.parent, tmp_path, artifacts_url=store, renew_seconds=0.5)
+    runner = a_runner(engine, model.folder.parent, tmp_path, forks, artifacts_url=store, renew_seconds=0.5)
     job = submitted(runner.store, model, steps=5)
     disk.fill(leaving=100 << 10)
     with running(runner):

@@ -97,7 +97,7 @@ def test_the_whole_worker_is_killed(service: Service, share: float) -> None:
 
 def test_a_zombie_writes_nothing(service: Service, figure: Callable[[str], None]) -> None:
     """A worker that is frozen for longer than its lease comes back to a job that is another's by now."""
-    job = service.submit(steps=500)
+    job = service.submit(steps=250)
     frozen = service.start_worker()
     wait_for_training(service, job, 0.1)
     frozen.process.send_signal(signal.SIGSTOP)

@@ -39,9 +39,8 @@ def test_two_workers_of_one_machine_hold_two_jobs_at_once(service: Service) -> N
 
 
 def test_a_job_goes_to_the_worker_that_has_the_memory(service: Service) -> None:
-    for _ in range(2):
-        service.start_worker(LETHE_MEMORY_BYTES="1000")
-    wait_for(lambda: len(stated(service)) == 2, 60)
+    service.start_worker(LETHE_MEMORY_BYTES="1000")
+    wait_for(lambda: stated(service), 60)
     job = service.submit(MANY)
     assert job.memory_bytes is not None
     assert job.memory_bytes > 1000
@@ -52,5 +51,5 @@ def test_a_job_goes_to_the_worker_that_has_the_memory(service: Service) -> None:
     assert stated(service)[worker] > 1000
     service.store.request_cancel(job.id)
     service.wait_status(job, "cancelled")
-    another = service.submit(MANY)  # the message may come to any of three
+    another = service.submit(MANY)  # the message may come to either
     assert claimed_by(service, another) == [worker]

@@ -113,7 +113,7 @@ def test_two_remaining_classes_swapped_fail_where_the_same_generator_does_not(
         rows[[trouser, bag]] = rows[[bag, trouser]].clone()
 
     assert decisions(ten_images)["retained_accuracy_drop"] == "pass"
-    report = evaluate(altered(tmp_path / "swapped", swap))
+    report = evaluate(altered(tmp_path / "swapped", swap), forgotten=10)
     assert report["verdict"] == "fail"
     assert decisions(report)["retained_accuracy_drop"] == "fail"
     assert report["confusion"]["generator"][trouser][bag] > 0.5
@@ -127,7 +127,7 @@ def test_a_constant_image_fails_on_the_frechet_distance(evaluate: Evaluate, tmp_
 
     folder = altered(tmp_path / "constant", blacken)
     assert OneStepGenerator.load(folder).sample_labels([0, 5], [1, 2]).max() == 0
-    report = evaluate(folder)
+    report = evaluate(folder, forgotten=10)
     assert report["verdict"] == "fail"
     assert decisions(report)["frechet_distance_ratio"] == "fail"
     # It forgets perfectly: UA alone proves nothing.
@@ -156,7 +156,7 @@ def test_ten_images_are_inconclusive_whatever_they_show(ten_images: dict[str, An
 
 
 def test_too_few_images_for_a_distance_make_no_number(evaluate: Evaluate) -> None:
-    report = evaluate(CONTROL, images=10)
+    report = evaluate(CONTROL, images=10, forgotten=10)
     part = report["quality"][0]
     assert (part["n"], part["against_real"]["fd"]) == (90, None)
     assert part["n"] < part["images_needed"]

@@ -113,8 +113,15 @@ def test_checking_does_not_change_what_is_trained(
     assert checked["generator"]["digest"] == whole["generator"]["digest"]
 
 
-@pytest.mark.parametrize("chunks", [1, 3])
-@pytest.mark.parametrize("at", [FIRST_CHECK, 2 * FIRST_CHECK])
+@pytest.mark.parametrize(
+    ("at", "chunks"),
+    [
+        pytest.param(FIRST_CHECK, 1, marks=pytest.mark.slow),
+        (FIRST_CHECK, 3),
+        pytest.param(2 * FIRST_CHECK, 1, marks=pytest.mark.slow),
+        pytest.param(2 * FIRST_CHECK, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_in_the_middle_of_a_check_it_is_made_again(
     asked: Callable[..., Admitted], verdicts: list[bool], tmp_path: Path, at: int, chunks: int
 ) -> None:

@@ -46,8 +46,8 @@ tell("done")
 """A training process that has made a generator and its report, as far as publishing them goes."""
 
 
-def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Runner:
-    """Make a runner on ``models``, that works in ``folder``."""
+def a_runner(engine: Engine, models: Path, folder: Path, forks: ForkServer | None = None, **settings: Any) -> Runner:
+    """Make a runner on ``models``, that works in ``folder``. ``forks``: as a worker has it."""
     values: dict[str, Any] = {
         "data_dir": folder / "data",
         "bundled_models_dir": models,
@@ -56,17 +56,17 @@ def a_runner(engine: Engine, models: Path, folder: Path, **settings: Any) -> Run
         "device": "cpu",
     }
     made = Settings(**values | settings)
-    return Runner(made, JobStore(engine), GeneratorStore(engine), ArtifactStore(made.artifacts_url), "worker-1")
+    return Runner(made, JobStore(engine), GeneratorStore(engine), ArtifactStore(made.artifacts_url), "worker-1", forks)
 
 
 def body_of(steps: int, **fields: Any) -> dict[str, Any]:
-    """Return what is asked for by a job of ``steps`` steps of some ten milliseconds on the tiny model of four
-    classes."""
+    """Return what is asked for by a job of ``steps`` steps of some ten milliseconds on the tiny model of four classes:
+    without ``L_deep``, which would take as long again."""
     body: dict[str, Any] = {
         "forget": [{"concept": "red", "override": "green"}],
         "budget": {"images": steps * 8},
         "evaluation": {"images_per_concept": 20, "images_per_forgotten_concept": 20},
-        "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100},
+        "recipe": {"batch": 8, "forgotten_share": 0.25, "evaluate_every": 100, "deep_weight": 0},
     }
     return body | fields
 

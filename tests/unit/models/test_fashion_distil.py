@@ -58,7 +58,7 @@ def test_the_regression_comes_nearer_to_the_pairs(base: LoadedBase, tmp_path: Pa
         return float((x_g - run.made["x"]).abs().mean())
 
     before = error(run.state.generator)
-    run.regress(100)
+    run.regress(40)
     assert error(run.state.generator) < 0.95 * before
     assert error(run.state.average) == error(run.state.generator), "the average starts there too"
     assert error(run.state.fake_score) == before, "the fake score stays what it was"
@@ -66,7 +66,7 @@ def test_the_regression_comes_nearer_to_the_pairs(base: LoadedBase, tmp_path: Pa
 
 def test_the_fake_score_learns_the_generators_images_and_nothing_else_moves(base: LoadedBase, tmp_path: Path) -> None:
     run = run_of(base, tmp_path)
-    run.regress(20)
+    run.regress(10)
     generator = copy.deepcopy(run.state.generator.state_dict())
 
     def loss() -> float:
@@ -79,7 +79,7 @@ def test_the_fake_score_learns_the_generators_images_and_nothing_else_moves(base
         return float(fake_score_loss(eps_psi, eps, torch.ones(256)))
 
     before = loss()
-    run.fit_fake_score(100)
+    run.fit_fake_score(40)
     assert loss() < 0.95 * before
     assert all(torch.equal(generator[name], weight) for name, weight in run.state.generator.state_dict().items())
 
