@@ -29,6 +29,7 @@ def leased(
         yield made
 
 
+@pytest.mark.slow
 def test_for_less_than_a_lease_the_run_goes_on(
     leased: Service, away: Away, full: bool, figure: Callable[[str], None]
 ) -> None:

@@ -169,6 +169,7 @@ def test_lost_wake_up_messages_are_sent_again(service: Service) -> None:
         assert len(service.events(job, "job.started")) == 1
 
 
+@pytest.mark.slow
 def test_cancel_while_queued_never_starts(service: Service) -> None:
     job = service.submit(steps=20)
     assert str(service.store.request_cancel(job.id, "default").status) == "cancelled"

@@ -109,7 +109,8 @@ def newest(folder: Path) -> dict[str, Any]:
     return {name: load_file(last / f"{name}.safetensors") for name in ("generator", "fake_score", "rng")}
 
 
-@pytest.mark.parametrize("shard", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
 def test_two_processes_make_the_generator_of_one(model: BaseModel, tmp_path: Path, shard: bool) -> None:
     """Ten steps, where rounding has not grown yet, and the report of the whole."""
     made = []

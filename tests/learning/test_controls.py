@@ -103,6 +103,7 @@ def test_the_base_distilled_with_nothing_forgotten_fails(remembers: Path, evalua
     assert neighbours[0]["confusion"] >= neighbours[1]["confusion"] >= neighbours[2]["confusion"]
 
 
+@pytest.mark.slow
 def test_two_remaining_classes_swapped_fail_where_the_same_generator_does_not(
     evaluate: Evaluate, ten_images: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_ten_images_are_inconclusive_whatever_they_show(ten_images: dict[str, An
     assert all("images would decide it" in reason or "more images" in reason for reason in reasons)
 
 
+@pytest.mark.slow
 def test_too_few_images_for_a_distance_make_no_number(evaluate: Evaluate) -> None:
     report = evaluate(CONTROL, images=10, forgotten=10)
     part = report["quality"][0]

@@ -132,6 +132,7 @@ def checkpoints(job: str) -> int:
     return sum(event["type"] == "job.checkpoint" for event in get(f"{job}/events")["data"])
 
 
+@pytest.mark.slow
 def test_two_workers_run_two_jobs_at_once(root: Path) -> None:
     make_tiny_model(root.parent / "models/tiny")
     settings = Settings(data_dir=root, port=0, models_dir=root.parent / "models", device="cpu", workers=("cpu", "cpu"))

@@ -20,7 +20,6 @@ SCENARIO = Scenario(
             instead='    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:\n'
             "        job = rows.lock(connection, jobs.c.id == job_id,",
             tests=("tests/faults/test_cut_deletion.py",),
-            quick=True,
         ),
         Switch(
             mechanism="files that the report has too stay",

@@ -17,7 +17,6 @@ SCENARIO = Scenario(
             there="(jobs.c.id == next_id, jobs.c.status == str(Status.QUEUED), ",
             instead="(jobs.c.id == next_id, ",
             tests=("tests/store/test_fence.py::test_of_claims_at_once_one_wins",),
-            quick=True,
         ),
     ),
 )
