@@ -99,11 +99,21 @@ def test_all_that_is_typed_in_an_archive(archive: Shell, document: str) -> None:
     archive.run(to_run(ROOT / document))
 
 
-def test_what_is_typed_anywhere(shell: Shell) -> None:
+def anywhere() -> list[Command]:
+    """What is run without a service, and not in an archive."""
     elsewhere = {*BESIDE_THE_SERVICE, *IN_AN_ARCHIVE}
     commands = [command for document in DOCUMENTS for command in to_run(document)]
     commands += [command for file in WITH_COMMENTS for command in comments(file) if not not_here(command.text)]
-    shell.run([command for command in commands if command.document not in elsewhere])
+    return [command for command in commands if command.document not in elsewhere]
+
+
+def test_what_is_typed_anywhere(shell: Shell) -> None:
+    shell.run([command for command in anywhere() if not SLOW.match(command.text)])
+
+
+@pytest.mark.slow
+def test_all_that_is_typed_anywhere(shell: Shell) -> None:
+    shell.run(anywhere())
 
 
 @pytest.mark.parametrize("command", [each for each in everything() if SLOW.match(each.text)], ids=str)
