@@ -51,7 +51,8 @@ def figures_of(seen: Iterable[Seen]) -> dict[str, Any]:
     ``unlearning``: by concept. ``domains``: of each the drop of retained accuracy from the base model, the Frechet
     ratio (null of too few images), and by concept how many images of how many show what was asked.
     """
-    unlearning, domains = {}, {}
+    unlearning: dict[str, Any] = {}
+    domains: dict[str, Any] = {}
     for one in seen:
         gone, overall = one.unlearning.unlearning, one.retention.retained_accuracy
         assert overall is not None  # a bundled model has a judge

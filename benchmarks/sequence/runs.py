@@ -86,8 +86,9 @@ class Bench:
         else:
             made = self._job(way, n, folder)
         result = {"asked": self._asked(way, n), **made}
-        (folder / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-        return result
+        written_as = json.dumps(result, indent=2, allow_nan=False)
+        (folder / RESULT).write_text(written_as + "\n")
+        return dict(json.loads(written_as))
 
     def _asked(self, way: str, n: int) -> dict[str, Any]:
         """What decides a job's result, and so what a kept one must have been made from."""

@@ -64,7 +64,7 @@ class Series:
 
     def with_sizes(self, sizes: Mapping[str, int | None]) -> Series:
         """Return the same with other ``sizes``; one that is None is as it was. ``requests``: the first so many."""
-        given = {name: size for name, size in sizes.items() if size is not None}
+        given: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
         n = given.pop("requests", len(self.requests))
         return dataclasses.replace(self, requests=self.requests[:n], **given)
 

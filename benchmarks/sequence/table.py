@@ -64,8 +64,8 @@ def _section(series: Series, rows: Rows) -> list[str]:
     parts = [
         f"## `{series.base}`, {n} requests",
         f"In this order: {asked}. {series.images} images of training from the first stage, {series.later} of a job "
-        f"that goes on from another; {series.forgotten} images judged of each concept so far, {series.retained} of each "
-        "other.",
+        f"that goes on from another. Judged: {series.forgotten} images of each concept so far, {series.retained} of "
+        "each that remains.",
     ]
     if missing := _missing(series, rows):
         parts.append(f"Not finished: {missing}.")
@@ -80,7 +80,7 @@ def _section(series: Series, rows: Rows) -> list[str]:
     for way in (KEPT, NAIVE):
         if done := _done(rows, way):
             parts.append(f"UA of each concept after each request, {TITLES[way]}:")
-            parts.append(table(("concept", *done), _over_time(series, rows, way)))
+            parts.append(table(("concept", *map(str, done)), _over_time(series, rows, way)))
     return parts
 
 
