@@ -22,7 +22,7 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """What was measured in one domain: "" where the model has none."""
+    """The measurement in one domain: "" where the model has none."""
 
     domain: str
     unlearning: Unlearning

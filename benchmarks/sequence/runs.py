@@ -87,7 +87,9 @@ class Bench:
             made = self._job(way, n, folder)
         result = {"asked": self._asked(way, n), **made}
         written_as = json.dumps(result, indent=2, allow_nan=False)
-        (folder / RESULT).write_text(written_as + "\n")
+        # In one piece: whoever is killed while writing must not leave half a result.
+        (folder / "unfinished.json").write_text(written_as + "\n")
+        (folder / "unfinished.json").rename(folder / RESULT)
         return dict(json.loads(written_as))
 
     def _asked(self, way: str, n: int) -> dict[str, Any]:
