@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.sequence.runs import WAYS, Bench
+from benchmarks.sequence.runs import KEPT, NAIVE, WAYS, Bench
 from benchmarks.sequence.series import SERIES, check_told_apart
 from benchmarks.sequence.table import Rows, document, picture, summed_up
 from benchmarks.shared.command import OUT, Command, Folder, Option
@@ -34,12 +34,12 @@ COMMAND = Command(
     "sequence",
     __doc__,
     Option("--models", tuple(SERIES), "whose requests", quick=("fashion",), choices=tuple(SERIES)),
-    Option("--ways", WAYS, "how they are answered", choices=WAYS),
+    Option("--ways", WAYS, "how they are answered", quick=(KEPT, NAIVE), choices=WAYS),
     Option("--requests", 10, "of a model, at most", quick=2),
     Option("--images", None, "of training of a job that goes on from none (else 3072, emoji 3200)", kind=int, quick=64),
     Option("--later-images", None, "of training of one that does (else half of these)", kind=int, quick=64),
-    Option("--retained", None, "images judged of a remaining concept (else 250, emoji 54)", kind=int, quick=8),
-    Option("--forgotten", None, "of a forgotten one (else 600, emoji 288)", kind=int, quick=8),
+    Option("--retained", None, "images judged of a remaining concept (else 250, emoji 54)", kind=int, quick=4),
+    Option("--forgotten", None, "of a forgotten one (else 600, emoji 288)", kind=int, quick=4),
     Option("--finished", False, "run nothing: the page of what is finished"),
     Folder("--work", Path("build/sequence"), "where what is finished is kept"),
     OUT,

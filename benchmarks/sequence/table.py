@@ -139,7 +139,8 @@ def summed_up(sections: Sequence[tuple[Series, Rows]]) -> str:
     for series, rows in sections:
         if (FIRST_STAGE, len(series.requests)) in rows and _ways(rows):
             lowest, *_ = targets(series, rows)
-            said += [f"{series.base} {TITLES[w]}: lowest UA {c}" for w, c in zip(_ways(rows), lowest[1:], strict=True)]
+            cells = (cell.replace("**", "") for cell in lowest[1:])
+            said += [f"{series.base} {TITLES[w]}: lowest UA {c}" for w, c in zip(_ways(rows), cells, strict=True)]
     return "; ".join(said) or "nothing is finished"
 
 
@@ -184,7 +185,7 @@ def _by_domain(found: Mapping[str, Interval | None], form: str) -> str:
     cells = {name: "too few images" if one is None else _interval(one, form) for name, one in found.items()}
     if len(cells) == 1:
         return next(iter(cells.values()))
-    return "; ".join(f"{name} {cell}" for name, cell in cells.items())
+    return "; ".join(f"{name} {cell}" for name, cell in sorted(cells.items()))
 
 
 def picture(series: Series, rows: Rows) -> str:

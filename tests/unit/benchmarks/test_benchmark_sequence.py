@@ -99,7 +99,7 @@ def test_objects_and_styles_are_measured_each_in_its_domain(tmp_path: Path) -> N
     }
     rows: Rows = {(FIRST_STAGE, 2): made(found), (AT_ONCE, 2): made(found)}
     drop = targets(mixed, rows)[1][1]
-    assert re.fullmatch(r"style \+0\.0000 \[.+\]; object \+0\.0000 \[.+\]: yes", drop), drop
+    assert re.fullmatch(r"object \+0\.0000 \[.+\]; style \+0\.0000 \[.+\]: yes", drop), drop
 
 
 def figures(ua: dict[str, int], right: int, ratio: float | None = 1.2) -> dict[str, Any]:
