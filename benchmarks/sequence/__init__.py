@@ -1,0 +1,1 @@
+"""Requests that come one after another: kept forgotten, forgotten naively, or all at once."""
