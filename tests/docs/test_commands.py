@@ -24,6 +24,7 @@ BESIDE_THE_SERVICE = (
     "docs/webhooks.md",
     "docs/takedown.md",
     "docs/deletion.md",
+    "docs/operations.md",
 )
 IN_AN_ARCHIVE = ("docs/record.md",)
 
