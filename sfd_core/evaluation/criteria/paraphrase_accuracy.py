@@ -44,12 +44,13 @@ def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float, 
 
 def _of(kind: Kind, view: ParaphraseView, concept: str, kinds: int, threshold: float, looked_at: int) -> Criterion:
     n = view.generator.n
-    absent = wilson(round(view.generator.value * n), n, z_of_all(kinds * looked_at))
+    z = z_of_all(kinds * looked_at)
+    absent = wilson(round(view.generator.value * n), n, z)
     said = (
         f"asked for by {kind}, {concept} is absent from {estimate(absent)} of {number(n)} images, the least of "
         f"{number(kinds)} kinds of paraphrase"
     )
-    return at_least(NAME, absent, threshold, said, concept)
+    return at_least(NAME, absent, threshold, said, concept, z=z)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:

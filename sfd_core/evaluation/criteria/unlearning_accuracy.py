@@ -25,9 +25,10 @@ NAME = "unlearning_accuracy"
 def judge(concept: str, not_seen: int, n: int, threshold: float, looked_at: int = 1) -> Criterion:
     """Judge the UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it. Its interval
     holds for all ``looked_at`` forgotten concepts at once."""
-    ua = wilson(not_seen, n, z_of_all(looked_at))
+    z = z_of_all(looked_at)
+    ua = wilson(not_seen, n, z)
     said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
-    return at_least(NAME, ua, threshold, said, concept)
+    return at_least(NAME, ua, threshold, said, concept, z=z)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
