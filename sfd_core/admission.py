@@ -15,6 +15,8 @@ from typing import Any
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.criteria.unlearning_accuracy import CRITERION as UNLEARNING
+from sfd_core.evaluation.criteria.unlearning_accuracy import images_that_decide
 from sfd_core.evaluation.probes import check_probes
 from sfd_core.families.description import Description
 from sfd_core.families.registry import describe
@@ -62,7 +64,8 @@ def admit(body: Mapping[str, Any], model: BaseModel, kept: Sequence[Mapping[str,
     completed_parts = {"base_model": model.name, "recipe": whole, "budget": budgeted}
     if isinstance(forgotten := body.get("forget"), list | tuple) and forgotten:
         looked_at = body.get("evaluation", {})
-        sized = {"images_per_forgotten_concept": images_of_each(len(forgotten))}
+        deciding = images_that_decide(_unlearning_asked(body.get("thresholds")), len(forgotten))
+        sized = {"images_per_forgotten_concept": images_of_each(len(forgotten), deciding)}
         completed_parts["evaluation"] = sized | dict(looked_at) if isinstance(looked_at, Mapping) else looked_at
     right, wrong = read_right_fields(UnlearningRequest, asked | completed_parts)
 
@@ -107,6 +110,14 @@ def admit(body: Mapping[str, Any], model: BaseModel, kept: Sequence[Mapping[str,
     if family.check_plan is not None:
         family.check_plan(request, plan, seen)
     return Admitted(request, seen, plan)
+
+
+def _unlearning_asked(thresholds: Any) -> float:
+    """The unlearning accuracy that a body asks for; the default also where what it says is none, which is refused
+    where thresholds are checked."""
+    said = thresholds.get(UNLEARNING.name) if isinstance(thresholds, Mapping) else None
+    right = isinstance(said, int | float) and UNLEARNING.error(said) is None
+    return said if right else UNLEARNING.default
 
 
 def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence, JudgeView
 
 NAME = "unlearning_accuracy"
+SPARE = 1.5
+"""Times as many images as decide where none is a miss are looked at: one may be, and of many concepts two."""
+STEP = 100
+"""To a multiple of so many they are rounded up."""
+
+
+def images_that_decide(threshold: float, forgotten: int) -> int:
+    """Return how many images of each of ``forgotten`` concepts decide for ``threshold`` also where one or two are
+    misses. Without a miss Wilson's lower bound is n / (n + z^2), with the z that holds for all of them at once."""
+    fewest = z_of_all(forgotten) ** 2 * threshold / (1 - threshold)
+    return STEP * math.ceil(SPARE * fewest / STEP)
 
 
 def judge(concept: str, not_seen: int, n: int, threshold: float, looked_at: int = 1) -> Criterion:
