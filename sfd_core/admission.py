@@ -116,8 +116,9 @@ def _unlearning_asked(thresholds: Any) -> float:
     """The unlearning accuracy that a body asks for; the default also where what it says is none, which is refused
     where thresholds are checked."""
     said = thresholds.get(UNLEARNING.name) if isinstance(thresholds, Mapping) else None
-    right = isinstance(said, int | float) and UNLEARNING.error(said) is None
-    return said if right else UNLEARNING.default
+    if isinstance(said, int | float) and UNLEARNING.error(said) is None:
+        return said
+    return UNLEARNING.default
 
 
 def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
