@@ -876,7 +876,7 @@ class RelearningPoint:
 class ReportThresholds:
     unlearning_accuracy: float
     """At least this share of images asked for a forgotten concept must not show it. Its interval is corrected for how
-    many are forgotten."""
+    many are forgotten, in all domains together."""
     many_steps_share: float
     """Largest allowed share of images that show a forgotten concept where the generator's own network is run over the
     base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators."""

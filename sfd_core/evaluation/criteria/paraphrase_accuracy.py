@@ -59,7 +59,7 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
     if evidence.could_not_ask(Paraphrases, questions):
         return [undecided(NAME, threshold, CANNOT_ASK, item.concept) for item in evidence.request.forget]
     items = {item.concept: item for item in evidence.request.forget}
-    looked_at = len(items)
+    looked_at = evidence.looked_at
     decided: list[Criterion] = []
     for row in parts.of(Paraphrases).paraphrases or ():
         alone = ((who, judge(row.concept, kinds, threshold, looked_at)) for who, kinds in row.by_judge.items())
@@ -95,5 +95,5 @@ CRITERION = CriterionSpec(
     "images",
     figures="<strong>{{ c.measured.value | percent }}</strong> <small>{{ c.measured | interval }}</small>",
     at_least=True,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
 )

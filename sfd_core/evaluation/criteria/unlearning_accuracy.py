@@ -67,8 +67,7 @@ def _of(item: Forget, evidence: Evidence, threshold: float) -> Criterion:
 def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> Criterion:
     label = evidence.concepts.index(item.concept)
     seen = view.generator[label]
-    looked_at = len(evidence.request.forget)
-    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold, looked_at)
+    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold, evidence.looked_at)
     before = view.base_model_right([label])
     if criterion.decision == "fail":
         return within_reach(criterion, view, item, evidence)
@@ -106,9 +105,9 @@ CRITERION = CriterionSpec(
     high=1.0,
     remedies=("judge_more_forgotten", "another_override", "train_longer"),
     description="At least this share of images asked for a forgotten concept must not show it. Its interval is "
-    "corrected for how many are forgotten.",
+    "corrected for how many are forgotten, in all domains together.",
     decide=decide,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
     label="Smallest allowed unlearning accuracy",
     hint="Share of images asked for a forgotten concept that must not show it.",
     headlines={
