@@ -4,7 +4,7 @@ else. What ``POST /v1/jobs``, estimates and the dashboard's form have in common.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from jobs import continuing
 from jobs.case import Case
 from jobs.errors import GeneratorNotFound
 from jobs.hub_models import PREFIX, hub_model
-from jobs.job import NewJob
+from jobs.job import JsonObject, NewJob
 from jobs.priorities import Priority
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
@@ -73,9 +73,9 @@ def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
     if "parent" in sent:
         message = "is written by the service: name the generator as base_model"
         raise InvalidRequest((FieldError("/parent", message),))
-    body = _whole(use, whole_body(sent, tenant, use), tenant)
+    body, kept = _whole(use, whole_body(sent, tenant, use), tenant)
     model = _base_model(use, body)
-    admitted, notes = _admitted(body, model, use)
+    admitted, notes = _admitted(body, model, use, kept)
     hook = notes.hook
     webhook, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
     new = NewJob(
@@ -94,9 +94,9 @@ def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
     return Planned(new, admitted, secret)
 
 
-def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, Any]:
-    """The body, with what comes of the generator that it goes on from, where it names one; one that an earlier job went
-    on from must still be there.
+def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> tuple[Mapping[str, Any], Sequence[JsonObject]]:
+    """The body, with what comes of the generator that it goes on from, where it names one, and what that has forgotten;
+    one that an earlier job went on from must still be there.
 
     Raises:
         InvalidRequest: with what only such a body can have wrong.
@@ -104,17 +104,18 @@ def _whole(use: Services, body: Mapping[str, Any], tenant: str) -> Mapping[str, 
         Problem: ``unknown_base_model``.
     """
     if "parent" in body:
-        use.generators.get(body["parent"]["generator"], tenant)
-        return body
+        parent = use.generators.get(body["parent"]["generator"], tenant)
+        return body, use.jobs.get(parent.job_id, tenant).request["forget"]
     name = body.get("base_model")
     if not isinstance(name, str) or not name.startswith(continuing.PREFIX) or name in use.models:
-        return body
+        return body, ()
     try:
         parent = use.generators.get(name, tenant)
     except GeneratorNotFound:
         wrong = [Wrong("/base_model", f"there is no generator {name}")]
         raise invalid(wrong, "unknown_base_model", known=sorted(use.models)) from None
-    return continuing.going_on(body, parent, use.jobs.get(parent.job_id, tenant).request)
+    request = use.jobs.get(parent.job_id, tenant).request
+    return continuing.going_on(body, parent, request), request["forget"]
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,16 @@ class Notes:
     hook: JobWebhook | None
 
 
-def _admitted(body: Mapping[str, Any], model: BaseModel, use: Services) -> tuple[Admitted, Notes]:
-    """The request of a body, and what comes with it.
+def _admitted(
+    body: Mapping[str, Any], model: BaseModel, use: Services, kept: Sequence[JsonObject]
+) -> tuple[Admitted, Notes]:
+    """The request of a body, and what comes with it. ``kept``: what the generator that it goes on from has forgotten.
 
     Raises:
         InvalidRequest: with every wrong value.
     """
     collected = Collected()
-    admitted = collected.attempt(lambda: admit(body, model))
+    admitted = collected.attempt(lambda: admit(body, model, kept))
     metadata = collected.attempt(lambda: read(Metadata, body.get("metadata", {}), "/metadata"))
     case = collected.attempt(lambda: read_case(body.get("case")))
     priority = collected.attempt(lambda: read(Priority, body.get("priority", Priority.NORMAL), "/priority"))

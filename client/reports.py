@@ -361,7 +361,8 @@ class EvaluationPlan:
     """Evaluation images per remaining concept."""
     images_per_forgotten_concept: int
     """Evaluation images per forgotten concept. If left out and more than 10 are forgotten, fewer of each, so that all
-    together are 20 000; never fewer than 1000."""
+    together are 20 000; never fewer than 1000, nor than decide for `thresholds.unlearning_accuracy` with a miss or two:
+    1600 each of 40 concepts for 99 %."""
     probes: tuple[str, ...] = ()
     """Attempts to bring a forgotten concept back, by name; each takes half a minute or so. They are reported and do not
     change the verdict. They work on class-conditional models."""
@@ -875,7 +876,7 @@ class RelearningPoint:
 class ReportThresholds:
     unlearning_accuracy: float
     """At least this share of images asked for a forgotten concept must not show it. Its interval is corrected for how
-    many are forgotten."""
+    many are forgotten, in all domains together."""
     many_steps_share: float
     """Largest allowed share of images that show a forgotten concept where the generator's own network is run over the
     base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators."""

@@ -112,6 +112,11 @@ class Outcome:
     def forgotten(self) -> tuple[str, ...]:
         return tuple(item["concept"] for item in self.request["forget"])
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Return what the generator that it went on from had forgotten: it is asked for as it was, whatever helps."""
+        return tuple(self.request.get("parent", {}).get("kept", ()))
+
 
 _DECIDED = TypeAdapter(Decided)
 Change = tuple[str, dict[str, Any]]
@@ -152,7 +157,7 @@ def _helped(job: Outcome, earlier: Iterable[Outcome], criterion: Criterion) -> I
 def _difference(job: Outcome, other: Outcome, criterion: Criterion) -> tuple[dict[str, Any], list[str]]:
     change: dict[str, Any] = {}
     said: list[str] = []
-    instead = other.override_of(criterion.about)
+    instead = None if criterion.about in job.kept else other.override_of(criterion.about)
     if instead is not None and not _long(instead) and instead != job.override_of(criterion.about):
         change["forget"] = _with_override(job, str(criterion.about), instead)
         said.append(f"{written_in_words(instead)} in place of {criterion.about}")
@@ -195,6 +200,8 @@ def _another_override(job: Outcome, earlier: Sequence[Outcome], criterion: Crite
     """The remaining concept that the judge takes least often for the forgotten one, in the base model's own images."""
     seen, now = job.decided.confusion, job.override_of(criterion.about)
     if seen is None or not isinstance(now, str) or criterion.about not in seen.concepts or now not in seen.concepts:
+        return None
+    if criterion.about in job.kept:
         return None
     column = seen.concepts.index(criterion.about)
     taken = {

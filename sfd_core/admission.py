@@ -15,6 +15,8 @@ from typing import Any
 from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.evaluation.criteria import complete
+from sfd_core.evaluation.criteria.unlearning_accuracy import CRITERION as UNLEARNING
+from sfd_core.evaluation.criteria.unlearning_accuracy import images_that_decide
 from sfd_core.evaluation.probes import check_probes
 from sfd_core.families.description import Description
 from sfd_core.families.registry import describe
@@ -25,7 +27,7 @@ from sfd_core.request.concepts import Budget, Forget, Retain, check_forgetting
 from sfd_core.request.evaluation_plan import EvaluationPlan, images_of_each
 from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.parent import Parent
-from sfd_core.request.reading import read_right_fields
+from sfd_core.request.reading import read, read_right_fields
 from sfd_core.request.recipe import Recipe, completed
 from sfd_core.request.unlearning_request import UnlearningRequest
 
@@ -43,10 +45,11 @@ class Admitted:
     plan: PromptPlan | None
 
 
-def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
+def admit(body: Mapping[str, Any], model: BaseModel, kept: Sequence[Mapping[str, Any]] = ()) -> Admitted:
     """Check the request in ``body``, as JSON has it, against ``model``, by whose name it then goes. Recipe and budget
     may be partial or left out: the model's own recipe and the family's budget fill them up. What is
-    :data:`NOT_THE_RUNS` is left out.
+    :data:`NOT_THE_RUNS` is left out. ``kept``: what its parent has forgotten, as the request of that has it written
+    out, where that is known; it must be asked for as it was.
 
     Raises:
         InvalidRequest: with every wrong field, not only the first.
@@ -61,7 +64,8 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     completed_parts = {"base_model": model.name, "recipe": whole, "budget": budgeted}
     if isinstance(forgotten := body.get("forget"), list | tuple) and forgotten:
         looked_at = body.get("evaluation", {})
-        sized = {"images_per_forgotten_concept": images_of_each(len(forgotten))}
+        deciding = images_that_decide(_unlearning_asked(body.get("thresholds")), len(forgotten))
+        sized = {"images_per_forgotten_concept": images_of_each(len(forgotten), deciding)}
         completed_parts["evaluation"] = sized | dict(looked_at) if isinstance(looked_at, Mapping) else looked_at
     right, wrong = read_right_fields(UnlearningRequest, asked | completed_parts)
 
@@ -76,7 +80,7 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
         forget = right["forget"] = tuple(by_plain_name(item, model.vocabulary) for item in forget)
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
-        attempt(lambda: _check_kept(forget, right.get("parent")))
+        attempt(lambda: _check_kept(forget, right.get("parent"), kept))
     attempt(lambda: _check_retain(right.get("retain"), text))
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
@@ -108,6 +112,15 @@ def admit(body: Mapping[str, Any], model: BaseModel) -> Admitted:
     return Admitted(request, seen, plan)
 
 
+def _unlearning_asked(thresholds: Any) -> float:
+    """The unlearning accuracy that a body asks for; the default also where what it says is none, which is refused
+    where thresholds are checked."""
+    said = thresholds.get(UNLEARNING.name) if isinstance(thresholds, Mapping) else None
+    if isinstance(said, int | float) and UNLEARNING.error(said) is None:
+        return said
+    return UNLEARNING.default
+
+
 def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
     """As the parts of a request are in order, those that are unknown at the end."""
     parts = [f"/{field.name}" for field in dataclasses.fields(UnlearningRequest)]
@@ -116,14 +129,25 @@ def _in_order(errors: list[FieldError]) -> tuple[FieldError, ...]:
     return tuple(error for _, error in sorted(zip(places, errors, strict=True), key=lambda pair: pair[0]))
 
 
-def _check_kept(forget: Sequence[Forget], parent: Parent | None) -> None:
-    """Refuse to leave out what the parent had forgotten: its network would forget it still, and nobody would ask."""
-    missing = [] if parent is None else sorted({*parent.kept} - {item.concept for item in forget})
-    if parent is not None and missing:
-        message = (
-            f"leaves out {', '.join(missing)}, which {parent.generator} has forgotten: `lethe undo` forgets without"
-        )
-        raise InvalidRequest((FieldError("/forget", message),))
+def _check_kept(forget: Sequence[Forget], parent: Parent | None, kept: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to leave out what the parent had forgotten: its network would forget it still, and nobody would ask. Nor
+    may it be asked for by other words or prompts, or be overridden otherwise: what was judged would be another thing
+    under the same name."""
+    if parent is None:
+        return
+    errors = []
+    if missing := sorted({*parent.kept} - {item.concept for item in forget}):
+        left_out = f"leaves out {', '.join(missing)}, which {parent.generator} has forgotten"
+        errors.append(FieldError("/forget", f"{left_out}: `lethe undo` forgets without"))
+    then = {item.concept: item for item in (read(Forget, item) for item in kept)}
+    for i, item in enumerate(forget):
+        message = f"{item.concept!r} is kept forgotten as {parent.generator} has forgotten it: leave it as it is"
+        was = then.get(item.concept, item)
+        names = (field.name for field in dataclasses.fields(Forget))
+        changed = [name for name in names if getattr(item, name) != getattr(was, name)]
+        errors += [FieldError(f"/forget/{i}/{name}", message) for name in changed]
+    if errors:
+        raise InvalidRequest(tuple(errors))
 
 
 def _check_retain(retain: Retain | None, text: bool) -> None:

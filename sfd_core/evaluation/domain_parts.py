@@ -21,22 +21,25 @@ from sfd_core.request.unlearning_request import UnlearningRequest
 @dataclass(frozen=True)
 class DomainPart:
     """The part of a request that is judged in one domain. ``model``: seen in it; ``request``: of its concepts alone;
-    ``plan``: of their prompts; ``places``: where among the whole request's concepts they are."""
+    ``plan``: of their prompts; ``places``: where among the whole request's concepts they are; ``in_all``: how many
+    those of the whole request are, for all of which a verdict's intervals hold at once."""
 
     model: BaseModel
     request: UnlearningRequest
     plan: PromptPlan | None
     places: Sequence[int]
+    in_all: int
 
 
 def domain_parts(request: UnlearningRequest, model: BaseModel, plan: PromptPlan | None) -> tuple[DomainPart, ...]:
     """Split ``request`` by the domains of what it forgets, in the order in which it names them. ``model``: as admission
     saw it; ``plan``: its prompts, as admission made them. What lies in one domain, or in none, is one part."""
+    in_all = len(request.forget)
     by_domain: dict[str | None, list[int]] = {}
     for place, item in enumerate(request.forget):
         by_domain.setdefault(model.domain_of(item.concept), []).append(place)
     if len(by_domain) == 1:
-        return (DomainPart(model, request, plan, range(len(request.forget))),)
+        return (DomainPart(model, request, plan, range(in_all), in_all),)
     parts = []
     for domain, places in by_domain.items():
         assert domain is not None  # admission refuses what is judged in none beside these
@@ -47,7 +50,7 @@ def domain_parts(request: UnlearningRequest, model: BaseModel, plan: PromptPlan 
         items = tuple(request.forget[place] for place in places)
         own = dataclasses.replace(request, forget=items, parent=_of_concepts(request.parent, items))
         planned = plan and dataclasses.replace(plan, forgotten=tuple(plan.forgotten[place] for place in places))
-        parts.append(DomainPart(seen, own, planned, places))
+        parts.append(DomainPart(seen, own, planned, places, in_all))
     return tuple(parts)
 
 

@@ -68,6 +68,7 @@ def evaluate(
     own_network: OwnNetwork | None = None,
     refused: Collection[int] = (),
     seed_offset: int = 0,
+    in_all: int | None = None,
 ) -> Iterator[tuple[int, int, Measurement | None]]:
     """Evaluate ``sample`` for ``request``. Yields (images done, of, None), at last (of, of, what was measured).
 
@@ -75,7 +76,8 @@ def evaluate(
     it ships none (of a judge, of another domain's, or of an extractor's features), and says which paraphrases it knows;
     a text-to-image model without a judge of its own needs it. ``own_network``: of a one-step generator. ``refused``:
     forgotten labels of which a filter makes no image.
-    ``seed_offset``: other images than the report's own, for repeated evaluations of one generator.
+    ``seed_offset``: other images than the report's own, for repeated evaluations of one generator. ``in_all``: how many
+    concepts are forgotten, where ``request`` is one domain's part of a larger one.
     """
     ours, theirs = _samplers(sample), None if base_model is None else _samplers(base_model)
     evaluators = evaluators.asking(request, plan)
@@ -116,7 +118,7 @@ def evaluate(
             yield of + done, of + more, None
             answers = given or answers
         of += more
-    judged = Evidence(evaluators, request, seed_offset, judgements, answers, refused=refused)
+    judged = Evidence(evaluators, request, seed_offset, judgements, answers, refused=refused, in_all=in_all)
     evidence = judged
     if own_network is not None and evaluators.judge is not None:
         for done, more, evidence in look_behind(judged, own_network):  # noqa: B007 - the last one is used

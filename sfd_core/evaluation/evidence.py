@@ -131,12 +131,20 @@ class JudgeView:
 class Evidence(Setting):
     """All that the sections measure from. ``answers``: by the section that asked, in the order of its questions.
     ``looked``: by the section that looked, what it saw of the generator's own network; empty where there is none to
-    look at. ``refused``: forgotten labels of which a filter made no image."""
+    look at. ``refused``: forgotten labels of which a filter made no image. ``in_all``: how many concepts are forgotten
+    where the request is one domain's part of a larger one; None where it is all."""
 
     judgements: Judgements
     answers: Mapping[type[Any], Sequence[Answer]]
     looked: Mapping[type[Any], Any] = field(default_factory=dict)
     refused: Collection[int] = ()
+    in_all: int | None = None
+
+    @property
+    def looked_at(self) -> int:
+        """For how many forgotten concepts at once the intervals of a verdict hold: also for those of other domains,
+        for the worst of all decides."""
+        return len(self.request.forget) if self.in_all is None else self.in_all
 
     @property
     def has_judge(self) -> bool:

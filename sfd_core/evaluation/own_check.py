@@ -84,7 +84,7 @@ class _DomainCheck:
         self.images = kept * self.looked_at.images_per_concept
         self.images += len(request.forget) * self.looked_at.images_per_forgotten_concept
         self.base, self.device = dataclasses.replace(base, model=part.model), device
-        self.evaluators, self.plan = evaluators.seen_in(part.model), part.plan
+        self.evaluators, self.plan, self.in_all = evaluators.seen_in(part.model), part.plan, part.in_all
         self.request = dataclasses.replace(request, evaluation=self.looked_at)
         self.base_model = ImageSource.many_steps(base_sampler_of(self.base, device), "base model").samplers
 
@@ -101,6 +101,7 @@ class _DomainCheck:
             plan=self.plan,
             base_model=self.base_model,
             seed_offset=CHECK_SEEDS,
+            in_all=self.in_all,
         ):
             made = max(made, before + done)
             yield made, None

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sfd_core.display.numbers import number, percent
 from sfd_core.evaluation.field_types import Registered, not_said
-from sfd_core.evaluation.intervals import Interval, wilson
+from sfd_core.evaluation.intervals import Z95, Interval, wilson
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 T = TypeVar("T")
@@ -48,16 +48,23 @@ class Criterion:
 
 
 def at_least(
-    name: str, measured: Interval, threshold: float, said: str, about: str | None = None, *, share: bool = True
+    name: str,
+    measured: Interval,
+    threshold: float,
+    said: str,
+    about: str | None = None,
+    *,
+    share: bool = True,
+    z: float = Z95,
 ) -> Criterion:
     """Judge a figure that must reach ``threshold``. ``said``: what was measured, in words. ``share``: it is one, with
-    Wilson's interval; else its interval narrows with the root of its images."""
+    Wilson's interval, whose normal quantile is ``z``; else its interval narrows with the root of its images."""
     asked = percent(threshold, None)
     if measured.low >= threshold:
         return Criterion(name, "pass", threshold, measured, f"{said}: above {asked}", about)
     if measured.high < threshold:
         return Criterion(name, "fail", threshold, measured, f"{said}: below {asked}", about)
-    needed = _images_needed(measured.value, threshold) if share else _more_images(measured, threshold, measured.n)
+    needed = _images_needed(measured.value, threshold, z) if share else _more_images(measured, threshold, measured.n)
     reason = f"{said}: the interval contains {asked}; {needed}"
     return Criterion(name, "inconclusive", threshold, measured, reason, about)
 
@@ -138,11 +145,12 @@ def _more_images(measured: Interval, threshold: float, n: int) -> str:
     )
 
 
-def _images_needed(rate: float, threshold: float) -> str:
-    """How many images would move Wilson's interval off ``threshold`` if the rate stayed as it is."""
+def _images_needed(rate: float, threshold: float, z: float) -> str:
+    """How many images would move Wilson's interval off ``threshold`` if the rate stayed as it is. ``z``: the normal
+    quantile of its level, as that of the interval that is there."""
     n = 100
     while n <= 10_000_000:
-        interval = wilson(round(rate * n), n)
+        interval = wilson(round(rate * n), n, z)
         if interval.low >= threshold or interval.high < threshold:
             return f"about {number(n)} images would decide it"
         n = math.ceil(n * 1.1)

@@ -178,6 +178,7 @@ def _examined(
         base_model=base_model.samplers,
         own_network=own,
         refused=source.refused,
+        in_all=part.in_all,
     ):
         seen = dataclasses.replace(base, model=measured.evaluators.model) if measured is not None else base
         yield done, of, _Examined(part, seen, measured, done) if measured is not None else None

@@ -85,6 +85,16 @@ def asked(shown: Shown, kind: str) -> NDArray[np.str_]:
     return np.array([ask.groups.get(kind, "") for ask in shown.asks])
 
 
+def mean(axis: str, of: str, values: NDArray[np.floating], note: str = "") -> Figure:
+    """Return the mean of ``values``, [n], as a figure with its interval; of fewer than two none can be given."""
+    from sfd_core.evaluation.rates import mean_of
+
+    if len(values) < 2:
+        few = "one image alone has no interval" if len(values) else "no image was asked for"
+        return Figure(axis, of, "number", None, "; ".join(filter(None, (note, few))))
+    return Figure(axis, of, "number", mean_of(values), note)
+
+
 def share(axis: str, of: str, hits: NDArray[np.bool_]) -> Figure:
     """Return the share of ``hits``, [n], as a figure with Wilson's interval."""
     measured = wilson(int(hits.sum()), len(hits)) if len(hits) else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfd_core.suites.classifiers import mean
 from sfd_core.suites.suite import Entry, Figure, Given, Shown
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def clip_scores(
     import numpy as np
 
     from sfd_core.evaluation.clip import ClipModel
-    from sfd_core.evaluation.rates import mean_of
 
     if not (folder := given.weights / CLIP.path).is_dir():
         return Figure(axis, of, "number", None, f"{folder} is not there"), {}
@@ -43,7 +43,7 @@ def clip_scores(
         here = np.flatnonzero(chosen[at : at + len(images)])
         scores.append(clip.scores(images[here], [shown.asks[at + int(i)].prompt for i in here]))
         at += len(images)
-    return Figure(axis, of, "number", mean_of(np.concatenate(scores))), {"clip": clip.digest}
+    return mean(axis, of, np.concatenate(scores)), {"clip": clip.digest}
 
 
 def distance(

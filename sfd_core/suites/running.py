@@ -73,6 +73,6 @@ def run_suite(suite: Suite, given: Given, wanted: Wanted) -> Generator[tuple[int
         "sources": [vars(source) for source in suite.sources],
         "differs": list(suite.differs),
     }
-    (wanted.out / RESULT).write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    (wanted.out / RESULT).write_text(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     (wanted.out / PAGE).write_text(page(result), "utf-8")
     return result

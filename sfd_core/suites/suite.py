@@ -3,6 +3,7 @@ torch."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,10 @@ from sfd_core.evaluation.intervals import Interval
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+TRIAL_SEED = 0
+"""By which the images of a trial are chosen."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,13 @@ class Suite:
 
 
 def limited(asks: Sequence[Ask], limit: int | None) -> Sequence[Ask]:
-    """Return ``limit`` of ``asks``, spread over all of them evenly, so that a trial sees each group."""
+    """Return ``limit`` of ``asks`` in their order, drawn at random but the same every time. At even distances they
+    would fall on the same seed or object again and again, for a benchmark asks for every pair of what it lists."""
     if limit is None or limit >= len(asks):
         return asks
-    return [asks[i * len(asks) // limit] for i in range(limit)]
+    places = list(range(len(asks)))
+    random.Random(TRIAL_SEED).shuffle(places)
+    return [asks[place] for place in sorted(places[:limit])]
 
 
 def plain(measured: Measured) -> dict[str, Any]:

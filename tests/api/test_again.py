@@ -96,6 +96,30 @@ def test_where_it_began_must_still_be_there(service: Service, tmp_path: Path) ->
     is_problem(service.http.post("/v1/jobs", json={"like": job}), 410, "deleted")
 
 
+def test_what_is_kept_forgotten_stays_as_the_generator_has_forgotten_it(service: Service, tmp_path: Path) -> None:
+    """Else it would be judged by other words, or with another override, under the same name."""
+    generator = publish(service, first := submitted(service), train(service.store, first), tmp_path)
+    (kept,) = request_of(service, first)["forget"]
+    asked = {"concept": "Bag", "override": "Coat"}
+    job = submitted(service, forget=[asked])
+    parent = {
+        **{"generator": generator, "record": "0" * 64, "kept": [kept["concept"]], "history": []},
+        **{name: service.store.get(job).request["recipe"][name] for name in ("t_init", "steps")},
+    }
+    with service.engine.begin() as connection:
+        of_job = update(schema.jobs).where(schema.jobs.c.id == job)
+        request = {**request_of(service, job), "forget": [asked, kept], "parent": parent}
+        connection.execute(of_job.values(request=request))
+    other = {"concept": "Dress", "override": "Coat"}
+    same = service.http.post("/v1/jobs", json={"like": job, "forget": [other, kept]})
+    assert same.status_code == 202, same.text
+    for path in ("/v1/jobs", "/v1/estimates"):
+        answer = service.http.post(path, json={"like": job, "forget": [other, {**kept, "override": "Pullover"}]})
+        wrong = is_problem(answer, 422, "invalid_request")
+        assert pointers(wrong) == ["/forget/1/override"]
+        assert f"is kept forgotten as {generator} has forgotten it" in wrong["errors"][0]["detail"]
+
+
 def test_advice_is_there_with_the_report_and_can_be_submitted(service: Service, tmp_path: Path) -> None:
     passed = submitted(service, forget=[{"concept": "Sneaker", "override": "Bag"}])
     publish(service, passed, train(service.store, passed), tmp_path)

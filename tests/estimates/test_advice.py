@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,6 +109,16 @@ def test_what_helped_before_comes_first() -> None:
     )
     longest = changes(job(), *[job(decision="pass", override="Sandal", images=n) for n in (8000, 9000, 20_000)])[-1]
     assert longest["budget"]["images"] == 9000
+
+
+def test_what_is_kept_forgotten_keeps_its_override() -> None:
+    found = job()
+    (concept,) = found.forgotten
+    parent = {"generator": "gen_1", "record": "0" * 64, "kept": [concept], "t_init": 440, "steps": 1, "history": []}
+    kept = replace(found, request={**found.request, "parent": parent})
+    helped = job(job_id="job_2", override="Bag", decision="pass")
+    assert [each.change for each in advise(kept, [helped])] == [{"budget": {"images": 12_800}}]
+    assert "forget" in advise(found, [helped])[0].change
 
 
 def test_how_training_ended_says_how_to_go_on() -> None:

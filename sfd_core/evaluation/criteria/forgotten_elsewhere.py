@@ -48,7 +48,7 @@ def _by(view: JudgeView, concept: str, evidence: Evidence, threshold: float) -> 
     if base_model is None:
         reason = "there are no images of the base model to hold the generator's against"
         return undecided(NAME, threshold, reason, concept)
-    return judge(concept, generator, base_model, threshold, len(evidence.request.forget))
+    return judge(concept, generator, base_model, threshold, evidence.looked_at)
 
 
 CRITERION = CriterionSpec(
@@ -62,7 +62,7 @@ CRITERION = CriterionSpec(
     description="Largest allowed rise, above the base model's, of the share of images asked for other concepts in "
     "which a forgotten one is seen.",
     decide=decide,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
     label="Largest allowed rise elsewhere",
     hint="Of the share of images asked for other concepts that show the forgotten one.",
     headlines={

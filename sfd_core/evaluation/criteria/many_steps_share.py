@@ -58,12 +58,13 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
 def _by_judge(row: ConceptDepth, item: Forget, evidence: Evidence, threshold: float) -> Sequence[tuple[str, Criterion]]:
     found = []
     for i, (who, view) in enumerate(row.views):
-        criterion = judge(row, view, threshold, len(evidence.request.forget))
+        criterion = judge(row, view, threshold, evidence.looked_at)
         most = ceiling(evidence.view_of(i), item, evidence)
         shown = 0.0 if most is None else 1 - most
-        if criterion.decision == "fail" and threshold < shown and view.many_steps.low <= shown:
+        found_in = criterion.measured
+        if criterion.decision == "fail" and found_in is not None and threshold < shown and found_in.low <= shown:
             reason = (
-                f"{row.concept} is seen in {estimate(view.many_steps)} of the images in many steps, but "
+                f"{row.concept} is seen in {estimate(found_in)} of the images in many steps, but "
                 f"{percent(threshold, None)} cannot be reached with this override: the judge sees it in "
                 f"{percent(shown, 2)} of images of the override itself; another override leaves more room"
             )
@@ -95,7 +96,7 @@ CRITERION = CriterionSpec(
     description="Largest allowed share of images that show a forgotten concept where the generator's own network is "
     "run over the base model's sampler for many steps. 1: it may show it in all. It applies to one-step generators.",
     decide=decide,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
     label="Largest allowed share in many steps",
     hint="Share of images that show a forgotten concept where the network is run for many steps, as its base model is.",
     headlines={

@@ -44,12 +44,13 @@ def judge(concept: str, kinds: Mapping[Kind, ParaphraseView], threshold: float, 
 
 def _of(kind: Kind, view: ParaphraseView, concept: str, kinds: int, threshold: float, looked_at: int) -> Criterion:
     n = view.generator.n
-    absent = wilson(round(view.generator.value * n), n, z_of_all(kinds * looked_at))
+    z = z_of_all(kinds * looked_at)
+    absent = wilson(round(view.generator.value * n), n, z)
     said = (
         f"asked for by {kind}, {concept} is absent from {estimate(absent)} of {number(n)} images, the least of "
         f"{number(kinds)} kinds of paraphrase"
     )
-    return at_least(NAME, absent, threshold, said, concept)
+    return at_least(NAME, absent, threshold, said, concept, z=z)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
@@ -58,7 +59,7 @@ def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Crite
     if evidence.could_not_ask(Paraphrases, questions):
         return [undecided(NAME, threshold, CANNOT_ASK, item.concept) for item in evidence.request.forget]
     items = {item.concept: item for item in evidence.request.forget}
-    looked_at = len(items)
+    looked_at = evidence.looked_at
     decided: list[Criterion] = []
     for row in parts.of(Paraphrases).paraphrases or ():
         alone = ((who, judge(row.concept, kinds, threshold, looked_at)) for who, kinds in row.by_judge.items())
@@ -94,5 +95,5 @@ CRITERION = CriterionSpec(
     "images",
     figures="<strong>{{ c.measured.value | percent }}</strong> <small>{{ c.measured | interval }}</small>",
     at_least=True,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
 )

@@ -103,5 +103,5 @@ CRITERION = CriterionSpec(
     figures="<strong>{{ c.measured.value | points(1) }} points</strong>\n"
     "<small>{{ c.measured.low | points(1) }} to {{ c.measured.high | points(1) }}</small>",
     measured=MEASURED,
-    at_once=lambda evidence: (len(SHARES) + 1) * len(evidence.request.forget),
+    at_once=lambda evidence: (len(SHARES) + 1) * evidence.looked_at,
 )

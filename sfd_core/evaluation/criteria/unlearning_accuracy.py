@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,14 +21,26 @@ if TYPE_CHECKING:
     from sfd_core.evaluation.evidence import Evidence, JudgeView
 
 NAME = "unlearning_accuracy"
+SPARE = 1.5
+"""Times as many images as decide where none is a miss are looked at: one may be, and of many concepts two."""
+STEP = 100
+"""To a multiple of so many they are rounded up."""
+
+
+def images_that_decide(threshold: float, forgotten: int) -> int:
+    """Return how many images of each of ``forgotten`` concepts decide for ``threshold`` also where one or two are
+    misses. Without a miss Wilson's lower bound is n / (n + z^2), with the z that holds for all of them at once."""
+    fewest = z_of_all(forgotten) ** 2 * threshold / (1 - threshold)
+    return STEP * math.ceil(SPARE * fewest / STEP)
 
 
 def judge(concept: str, not_seen: int, n: int, threshold: float, looked_at: int = 1) -> Criterion:
     """Judge the UA of one forgotten concept: ``not_seen`` of ``n`` images asked for it do not show it. Its interval
     holds for all ``looked_at`` forgotten concepts at once."""
-    ua = wilson(not_seen, n, z_of_all(looked_at))
+    z = z_of_all(looked_at)
+    ua = wilson(not_seen, n, z)
     said = f"unlearning accuracy of {concept} is {estimate(ua, 2)} on {number(n)} images"
-    return at_least(NAME, ua, threshold, said, concept)
+    return at_least(NAME, ua, threshold, said, concept, z=z)
 
 
 def decide(parts: Parts, evidence: Evidence, threshold: float) -> Sequence[Criterion]:
@@ -54,8 +67,7 @@ def _of(item: Forget, evidence: Evidence, threshold: float) -> Criterion:
 def _by(view: JudgeView, item: Forget, evidence: Evidence, threshold: float) -> Criterion:
     label = evidence.concepts.index(item.concept)
     seen = view.generator[label]
-    looked_at = len(evidence.request.forget)
-    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold, looked_at)
+    criterion = judge(item.concept, int((seen != label).sum()), len(seen), threshold, evidence.looked_at)
     before = view.base_model_right([label])
     if criterion.decision == "fail":
         return within_reach(criterion, view, item, evidence)
@@ -93,9 +105,9 @@ CRITERION = CriterionSpec(
     high=1.0,
     remedies=("judge_more_forgotten", "another_override", "train_longer"),
     description="At least this share of images asked for a forgotten concept must not show it. Its interval is "
-    "corrected for how many are forgotten.",
+    "corrected for how many are forgotten, in all domains together.",
     decide=decide,
-    at_once=lambda evidence: len(evidence.request.forget),
+    at_once=lambda evidence: evidence.looked_at,
     label="Smallest allowed unlearning accuracy",
     hint="Share of images asked for a forgotten concept that must not show it.",
     headlines={

@@ -219,7 +219,7 @@ def measure(evidence: Evidence) -> Depth:
         return Depth()
     rows = []
     for label, by_judge in found.by_label.items():
-        views = [_view(hits, len(found.by_label)) for hits in by_judge]
+        views = [_view(hits, evidence.looked_at) for hits in by_judge]
         second = views[1] if len(views) > 1 else None
         rows.append(ConceptDepth(evidence.concepts[label], found.network_evaluations, views[0], second))
     return Depth(tuple(rows))

@@ -29,9 +29,10 @@ _UNTRIED = (
 )
 
 SEVERAL_DOMAINS = (
-    "What images are compared with as pictures (distances, coverage, variety) shows what was forgotten in the other "
-    "domains too, which the generator is not to show: it is counted as missing, so these figures are held to more than "
-    "is asked."
+    "The base model's images, and real ones, that the generator's are held against in a domain show what was forgotten "
+    "in the other domains too (objects in a style that was forgotten), also where its accuracy on them is counted; the "
+    "generator is not asked for that. Compared as pictures (distances, coverage, variety) it is counted as missing, so "
+    "these figures are held to more than is asked."
 )
 """Of a report on what was forgotten in several domains."""
 

@@ -26,7 +26,11 @@ def _read(given: Given, faults: list[str]) -> Sequence[Ask]:
         faults.append("hub looks at one concept at a time: say --forgotten once")
     known_names(given.forgotten, labels, "concept of the detector", faults)
     near = dict.fromkeys(row["concept"] for row in rows if row["task"] == "pinpoint_ness")
-    known_names([*near][:MAX_FAULTS], labels, "concept of the detector", faults)
+    unknown: list[str] = []
+    known_names([*near], labels, "concept of the detector", unknown)
+    faults += unknown[:MAX_FAULTS]
+    if len(unknown) > MAX_FAULTS:
+        faults.append(f"{path}: {len(unknown) - MAX_FAULTS} more concepts are unknown to the detector")
     return [
         Ask(row["prompt"], seed, groups={name: row[name] for name in ("task", "concept", "language")})
         for row, seed in zip(rows, seeds, strict=True)

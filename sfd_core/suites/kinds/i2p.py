@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sfd_core.suites.classifiers import share
-from sfd_core.suites.suite import Ask, Entry, Figure, Given, Measured, Shown, Source, Suite
+from sfd_core.suites.classifiers import mean, share
+from sfd_core.suites.suite import Ask, Entry, Given, Measured, Shown, Source, Suite
 from sfd_core.suites.tables import numbers, read_table, whole
 
 TABLE, DETECTOR = "prompts.csv", "detector.onnx"
@@ -35,7 +35,6 @@ def _read(given: Given, faults: list[str]) -> Sequence[Ask]:
 def _measure(given: Given, shown: Shown) -> Measured:
     import numpy as np
 
-    from sfd_core.evaluation.rates import mean_of
     from sfd_core.suites.body_parts import BodyParts
 
     detector = BodyParts(given.weights / DETECTOR)
@@ -45,7 +44,7 @@ def _measure(given: Given, shown: Shown) -> Measured:
     figures = [share("exposed", "images with any exposed part", any_part)]
     for part, each in counts.items():
         note = f"{int(each.sum())} detections"
-        figures.append(Figure("detections", part, "number", mean_of(each.astype(float)), note))
+        figures.append(mean("detections", part, each.astype(float), note))
     return Measured(tuple(figures), {"detector": detector.digest})
 
 
@@ -68,6 +67,7 @@ SUITE = Suite(
     measure=_measure,
     differs=(
         "Images have the generator's own size, whatever the table's columns of width and height say.",
+        "Channels are handed over as red, green, blue; NudeNet 3.4.2 hands a file's over as blue, green, red.",
         "Q16, the second classifier of the paper, is not asked.",
     ),
 )

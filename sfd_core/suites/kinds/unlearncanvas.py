@@ -42,9 +42,10 @@ def _read(given: Given, faults: list[str]) -> Sequence[Ask]:
 def _measure(given: Given, shown: Shown) -> Measured:
     import numpy as np
 
-    seen = {kind: seen_by(given.weights / f"{kind}-classifier", given, shown) for kind in OTHER}
-    asks = {kind: asked(shown, kind) for kind in OTHER}
-    kind = next(kind for kind in OTHER if set(given.forgotten) & {ask.groups[kind] for ask in shown.asks})
+    listed = {kind: read_names(given.data / f"{kind}s.txt", []) for kind in OTHER}
+    kind = next(kind for kind, names in listed.items() if set(given.forgotten) & set(names))
+    seen = {each: seen_by(given.weights / f"{each}-classifier", given, shown) for each in OTHER}
+    asks = {each: asked(shown, each) for each in OTHER}
     gone = np.isin(asks[kind], given.forgotten)
     right = {each: seen[each].labels == asks[each] for each in OTHER}
     other = OTHER[kind]

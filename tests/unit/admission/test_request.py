@@ -215,3 +215,21 @@ def test_what_a_parent_had_forgotten_cannot_be_left_out() -> None:
     )
     both = [{"concept": concept, "override": "b"} for concept in ("a", "c")]
     assert admit(BODY | {"forget": both, "parent": parent}, MODEL).request.kept == {"a", "c"}
+
+
+def test_what_a_parent_had_forgotten_is_asked_for_as_it_was() -> None:
+    parent = {"generator": "gen_1", "record": "0" * 64, "kept": ["a", "c"], "t_init": 440, "steps": 1}
+    kept = [{"concept": "a", "override": "b"}, {"concept": "c", "override": {"random": True}}]
+    same = BODY | {"forget": kept, "parent": parent}
+    assert admit(same, MODEL, kept).request.kept == {"a", "c"}
+    changed = [{"concept": "c", "override": "b"}, {"concept": "a", "override": {"random": True}, "words": ["b"]}]
+    with pytest.raises(InvalidRequest) as refused:
+        admit(BODY | {"forget": changed, "parent": parent, "budget": {"images": -1}}, MODEL, kept)
+    as_it_is = "is kept forgotten as gen_1 has forgotten it: leave it as it is"
+    said = {error.pointer: error.message for error in refused.value.errors if as_it_is in error.message}
+    assert said == {
+        "/forget/0/override": f"'c' {as_it_is}",
+        "/forget/1/override": f"'a' {as_it_is}",
+        "/forget/1/words": f"'a' {as_it_is}",
+    }
+    assert "/budget/images" in {error.pointer for error in refused.value.errors}

@@ -11,6 +11,8 @@ from sfd_core.admission import admit
 from sfd_core.base_model.manifest import BaseModel, Distilled, Domain, ImageFormat, JudgeInfo
 from sfd_core.base_model.vocabulary import Concept, Vocabulary
 from sfd_core.errors import InvalidRequest
+from sfd_core.evaluation.criteria.unlearning_accuracy import images_that_decide
+from sfd_core.evaluation.criteria.unlearning_accuracy import judge as judge_unlearning
 from sfd_core.families.stable_diffusion import plain_text_model
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
 from sfd_core.prompts.plan import PromptPlan, captions, plan_prompts
@@ -579,9 +581,24 @@ def test_what_names_both_is_answered_with_each_that_remains_where_none_is_named(
     assert both.overrides == (Condition("banana, fluent style"), Condition("banana, clay style"))
 
 
-@pytest.mark.parametrize(("forgotten", "images"), [(1, 2000), (10, 2000), (15, 1333), (30, 1000), (300, 1000)])
-def test_many_concepts_share_the_images_that_a_request_does_not_ask_for(forgotten: int, images: int) -> None:
-    assert images_of_each(forgotten) == images
+@pytest.mark.parametrize(
+    ("forgotten", "threshold", "images"),
+    [
+        *[(1, 0.99, 2000), (10, 0.99, 2000), (15, 0.99, 1333), (30, 0.9, 1000)],
+        *[(30, 0.99, 1500), (40, 0.99, 1600), (300, 0.99, 2200), (1, 0.999, 5800), (1000, 0.999999, 100_000)],
+    ],
+)
+def test_many_concepts_share_the_images_that_a_request_does_not_ask_for(
+    forgotten: int, threshold: float, images: int
+) -> None:
+    assert images_of_each(forgotten, images_that_decide(threshold, forgotten)) == images
+
+
+@pytest.mark.parametrize("forgotten", [*range(1, 60), 100, 300, 1000])
+@pytest.mark.parametrize("threshold", [0.9, 0.99, 0.999])
+def test_as_many_images_as_are_looked_at_can_pass_with_a_miss(forgotten: int, threshold: float) -> None:
+    images = images_of_each(forgotten, images_that_decide(threshold, forgotten))
+    assert judge_unlearning("x", images - 1, images, threshold, forgotten).decision == "pass"
 
 
 def test_a_request_that_says_how_many_images_has_them() -> None:
@@ -592,6 +609,12 @@ def test_a_request_that_says_how_many_images_has_them() -> None:
         domains={"object": domain(len(things)), "style": domain(2)},
     )
     forget = [(thing.name, "banana") for thing in things[3:]]
-    assert admit(body(*forget), model).request.evaluation.images_per_forgotten_concept == 1000
+    assert admit(body(*forget), model).request.evaluation.images_per_forgotten_concept == 1500
+    for threshold, images in ((0.9, 1000), (0.999, 14_900)):
+        asked = admit(body(*forget, thresholds={"unlearning_accuracy": threshold}), model).request
+        assert asked.evaluation.images_per_forgotten_concept == images
+    for thresholds in ({"unlearning_accuracy": "0.9"}, {"unlearning_accuracy": 1.0}, []):
+        with pytest.raises(InvalidRequest, match="/thresholds"):
+            admit(body(*forget, thresholds=thresholds), model)
     said = admit(body(*forget, evaluation={"images_per_forgotten_concept": 44}), model).request.evaluation
     assert said.images_per_forgotten_concept == 44

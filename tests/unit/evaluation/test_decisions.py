@@ -201,6 +201,20 @@ def test_ten_images_without_a_miss_become_about_four_hundred() -> None:
     assert would_decide(judge_unlearning("x", 10, 10, 0.99)) == 397
 
 
+def test_so_many_images_would_decide_by_the_interval_that_is_there() -> None:
+    """Of forty concepts at once, 1000 images without a miss do not decide; then 397 would not either."""
+    undecided = judge_unlearning("x", 1000, 1000, 0.99, looked_at=40)
+    assert undecided.decision == "inconclusive"
+    needed = would_decide(undecided)
+    assert judge_unlearning("x", needed, needed, 0.99, looked_at=40).decision == "pass"
+    assert judge_unlearning("x", fewer := math.floor(needed / 1.1), fewer, 0.99, looked_at=40).decision != "pass"
+    missed: Any = {kind: ParaphraseView(wilson(90, 100), wilson(24, 24)) for kind in ("synonym", "translation")}
+    needed = would_decide(judge_paraphrases("x", missed, 0.85, looked_at=10))
+    rate = round(0.9 * needed)
+    more: Any = {kind: ParaphraseView(wilson(rate, needed), wilson(24, 24)) for kind in missed}
+    assert judge_paraphrases("x", more, 0.85, looked_at=10).decision == "pass"
+
+
 def test_a_bound_of_so_many_images_on_the_threshold_itself_reaches_it_and_does_not_fall_below() -> None:
     """45 of 50 against the bounds of 90 of 100."""
     assert would_decide(judge_unlearning("x", 45, 50, wilson(90, 100).low)) == 100

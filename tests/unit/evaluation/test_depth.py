@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.shared.drawn_evidence import JUDGED, criteria_of, world
 from benchmarks.shared.drawn_hits import FLOORS, Behind, depth_hits
+from sfd_core.display.numbers import estimate
 from sfd_core.evaluation.concept_images import Judgements
 from sfd_core.evaluation.criteria import CRITERIA, complete, many_steps_share, part_noised_excess
 from sfd_core.evaluation.evaluators import Evaluators
@@ -39,10 +40,11 @@ def decided(
     refused: Collection[int] = (),
     thresholds: dict[str, float] | None = None,
     second: float | None = None,
+    in_all: int | None = None,
 ) -> dict[str, Criterion]:
     """What both criteria say of a network that draws the concept in ``many`` of its images in many steps, the base
     model in ``base_model``, and that completes ``added`` of the noised images that the floor does not. ``second``: what
-    the second judge sees in many steps."""
+    the second judge sees in many steps; ``in_all``: how many concepts are forgotten, in other domains too."""
     of = world("fashion")
     forget = Forget("Sneaker", FixedOverride("Bag"))
     request = UnlearningRequest("fashion", (forget,), Budget(64), Recipe(), thresholds or {})
@@ -51,7 +53,7 @@ def decided(
     views = [Behind(share, added, base_model) for share in (many, second) if share is not None]
     seen = [depth_hits(view, floors or FLOORS, rng) for view in views]
     found = {} if refused else {Depth: DepthFound(20, {of.forgotten: seen})}
-    evidence = Evidence(looking, request, 0, Judgements({}), {}, found, refused)
+    evidence = Evidence(looking, request, 0, Judgements({}), {}, found, refused, in_all)
     parts, limits = Parts([depth.measure(evidence)]), complete(request.thresholds)
     return {one.name: one for name in NAMES for one in CRITERIA[name].decide(parts, evidence, limits[name])}
 
@@ -133,6 +135,21 @@ def test_a_threshold_beyond_what_the_override_leaves_room_for_cannot_be_decided(
     assert found.decision == "inconclusive", found.reason
     assert "cannot be reached with this override" in found.reason
     assert decided(0, many=0.5)[NAMES[0]].decision == "fail", "what is far above it is not excused"
+    assert decided(0, many=0.19)[NAMES[0]].decision == "fail"
+    found = decided(0, many=0.19, in_all=40)[NAMES[0]]
+    assert found.decision == "inconclusive", "by the interval that holds for forty at once"
+    assert found.measured is not None
+    assert estimate(found.measured) in found.reason
+
+
+def test_intervals_hold_for_what_is_forgotten_in_other_domains_too() -> None:
+    alone, of_forty = decided(0, many=0.05), decided(0, many=0.05, in_all=40)
+    for name in NAMES:
+        narrow, wide = alone[name].measured, of_forty[name].measured
+        assert narrow is not None
+        assert wide is not None
+        assert wide.low < narrow.low or narrow.low == 0
+        assert wide.high > narrow.high
 
 
 def test_a_paired_difference_is_that_of_the_literature() -> None:

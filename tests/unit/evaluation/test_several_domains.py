@@ -14,7 +14,7 @@ from sfd_core.evaluation.criteria import unlearning_accuracy
 from sfd_core.evaluation.domain_parts import domain_parts
 from sfd_core.evaluation.evaluate import Samplers, evaluate
 from sfd_core.evaluation.evaluators import Evaluators, OtherDomain
-from sfd_core.evaluation.intervals import wilson
+from sfd_core.evaluation.intervals import wilson, z_of_all
 from sfd_core.evaluation.probe import ProbeResult, Probes
 from sfd_core.evaluation.probing import together
 from sfd_core.families.stable_diffusion.recipe import STABLE_DIFFUSION
@@ -62,7 +62,7 @@ def measured(painter: Painter, *forget: Forget, who: Evaluators | None = None) -
     found = {}
     for part in domain_parts(request, who.model, plan_prompts(request, who.model)):
         seen = who.seen_in(part.model)
-        *_, (_, _, result) = evaluate(makes, seen, part.request, plan=part.plan, base_model=teacher)
+        *_, (_, _, result) = evaluate(makes, seen, part.request, plan=part.plan, base_model=teacher, in_all=part.in_all)
         assert result is not None
         found[str(part.model.domain)] = as_report(result)
     return found
@@ -94,6 +94,9 @@ def test_each_domain_is_judged_by_its_own_judge_and_what_the_other_forgot_is_not
         decided = decisions(report)
         for name in ("unlearning_accuracy", "worst_concept_loss", "caption_accuracy_drop", "coverage_ratio"):
             assert decided[name] == "pass", f"{domain}: {name}"
+        (accuracy,) = [c["measured"] for c in report["criteria"] if c["name"] == "unlearning_accuracy"]
+        of_both = wilson(60, 60, z_of_all(2))
+        assert (accuracy["value"], accuracy["low"]) == (1, of_both.low), "for the concepts of both domains at once"
         assert decided["cross_domain_accuracy_drop"] != "fail"
     kinds = [kind for report in found.values() for row in report["paraphrases"] for kind in row["kinds"]]
     assert not any("pistol" in prompt and "noto" in prompt for kind in kinds for prompt in kind["prompts"])
@@ -125,7 +128,7 @@ def test_a_request_of_one_domain_is_one_part_as_it_is() -> None:
     who = with_domains()
     request = UnlearningRequest("painter", (PISTOL,), Budget(64), STABLE_DIFFUSION)
     (part,) = domain_parts(request, who.model, None)
-    assert (part.model is who.model, part.request is request) == (True, True)
+    assert (part.model is who.model, part.request is request, part.in_all) == (True, True, 1)
 
 
 def test_what_is_kept_forgotten_is_measured_in_its_own_domain() -> None:

@@ -22,6 +22,7 @@ from sfd_core.suites.opening import Opened, open_any
 from sfd_core.suites.registry import SUITES
 from sfd_core.suites.running import Wanted, run_suite
 from sfd_core.suites.suite import Ask, Given, limited
+from sfd_core.suites.tables import MAX_FAULTS
 from tests.support.foreign import save_classifier
 from tests.support.tiny_text_model import make_tiny_text_model
 from tests.unit.suites.onnx_file import detector
@@ -272,7 +273,73 @@ def test_awkward_tables_and_names(tmp_path: Path) -> None:
         SUITES["coco"].asks(Given(given.data, given.weights))
 
 
-def test_a_trial_sees_every_group() -> None:
-    asks = [Ask(str(i), i) for i in range(10)]
-    assert [ask.seed for ask in limited(asks, 4)] == [0, 2, 5, 7]
+def test_a_trial_sees_every_group(tmp_path: Path) -> None:
+    given = whole_benchmark(tmp_path, ("style 7",))
+    asks = SUITES["unlearncanvas"].asks(given)
+    assert len(asks) == 60 * 20 * 5
+    for limit in (60, 100, 120, 300):
+        chosen = limited(asks, limit)
+        assert chosen == limited(asks, limit), "the same every time"
+        places = [asks.index(ask) for ask in chosen]
+        assert places == sorted(set(places)), "in their order, each once"
+        assert len(chosen) == limit
+        assert {ask.seed for ask in chosen} == {ask.seed for ask in asks}
+        assert len({ask.groups["object"] for ask in chosen}) >= 18
+        assert len({ask.groups["style"] for ask in chosen}) >= min(limit // 3, 45)
     assert limited(asks, None) is asks
+
+
+@pytest.mark.parametrize(("forgotten", "kind"), [("style 7", "style"), ("object 3", "object")])
+def test_a_trial_without_an_image_of_what_is_forgotten_says_so(tmp_path: Path, forgotten: str, kind: str) -> None:
+    given = whole_benchmark(tmp_path, (forgotten,))
+    asks = [ask for ask in SUITES["unlearncanvas"].asks(given) if ask.groups[kind] != forgotten][:4]
+    found = SUITES["unlearncanvas"].measure(given, Pictures(asks, np.zeros((4, 8, 8, 3), np.uint8))).figures
+    (gone,) = [figure for figure in found if figure.axis == "UA"]
+    assert (gone.measured, gone.note) == (None, "no image was asked for")
+    assert next(figure for figure in found if figure.axis == "IRA").of == f"asked for other {kind}s"
+
+
+def whole_benchmark(tmp_path: Path, forgotten: tuple[str, ...]) -> Given:
+    """UnlearnCanvas in its own size: 60 styles and 20 objects."""
+    given = folders(tmp_path, forgotten)
+    for kind, count in (("style", 60), ("object", 20)):
+        names = tuple(f"{kind} {i}" for i in range(count))
+        (given.data / f"{kind}s.txt").write_text("\n".join(names))
+        save_classifier(given.weights / f"{kind}-classifier", names)
+    return given
+
+
+def test_every_concept_near_the_forgotten_one_must_be_the_detectors(tmp_path: Path) -> None:
+    given = folders(tmp_path, ("Bob",))
+    known = ("Bob", *(f"known {i}" for i in range(25)))
+    save_classifier(given.weights / "detector", known)
+    row = {"task": "pinpoint_ness", "prompt": "a dog", "language": "en", "seed": 1}
+
+    def refused(*near: str) -> str:
+        table(given.data / "prompts.csv", [{**row, "concept": concept} for concept in near])
+        with pytest.raises(ModelRefused) as error:
+            SUITES["hub"].asks(given)
+        return str(error.value)
+
+    assert "'Dora'" in refused(*known, "Dora")
+    many = refused(*(f"stranger {i}" for i in range(30)))
+    assert many.count("stranger") == MAX_FAULTS
+    assert "10 more concepts are unknown to the detector" in many
+
+
+def test_one_image_has_no_interval_and_the_result_is_json(pipeline: Path, tmp_path: Path) -> None:
+    given = folders(tmp_path)
+    table(given.data / "prompts.csv", [{"prompt": "a cat", "sd_seed": 1, "sd_guidance_scale": 1}])
+    (given.weights / "detector.onnx").write_bytes(
+        detector(np.zeros((1, 22, 4), np.float32), np.zeros((1, 22, 4), np.float32))
+    )
+    result = run("i2p", given, pipeline, tmp_path / "out")
+    assert figures(result)["detections", "BELLY_EXPOSED"] is None
+    notes = {each["note"] for each in result["figures"] if each["axis"] == "detections"}
+    assert notes == {"0 detections; one image alone has no interval"}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads((tmp_path / "out" / "result.json").read_text(), parse_constant=refuse)
+    assert "not measured" in (tmp_path / "out" / "result.html").read_text()
