@@ -170,7 +170,16 @@ class Attempt:
             self._give_up(cause)
 
     def _expect(self, model: BaseModel) -> None:
-        """Tell what is left of the job from its first second on."""
+        """Tell what is left of the job from its first second on. Where that is not to be told the job runs all the
+        same."""
+        try:
+            forecast = self._forecast(model)
+        except Exception:
+            logger.exception("what is left of the job cannot be told", extra={"job": self.job.id})
+        else:
+            self.telling.expect(forecast)
+
+    def _forecast(self, model: BaseModel) -> Forecast:
         request = read(UnlearningRequest, self.job.request)
         work = Work.of(request, model.view_for(request.forget))
         try:
@@ -178,7 +187,7 @@ class Attempt:
         except DATABASE_ERRORS as error:
             logger.warning("what jobs took is not known: %s", error)
             known = Known(CPU, self.settings.gpus)
-        self.telling.expect(Forecast.of(work, known))
+        return Forecast.of(work, known)
 
     def _train(self, model: BaseModel, request: JsonObject) -> Cause | None:
         """Run the training process, from the newest checkpoint. Returns why it failed; None: what it made is there.
