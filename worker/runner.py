@@ -227,6 +227,7 @@ class Attempt:
 
         Raises:
             ModelRefused: it is there no more.
+            Over: the attempt ended meanwhile.
         """
         if (said := self.job.request.get("parent")) is None:
             return
@@ -235,7 +236,12 @@ class Attempt:
         except (Deleted, GeneratorNotFound):
             message = f"generator {said['generator']}, from which the job goes on, is there no more"
             raise ModelRefused(message) from None
-        self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER)
+        self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER, self._while_fetching)
+
+    def _while_fetching(self) -> None:
+        """Attend to what is asked of the attempt between two pieces of what it fetches, which may take hours."""
+        self.lease.moved()
+        self._attend(None)
 
     def _write_task(self, model: BaseModel, request: JsonObject) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -347,9 +353,15 @@ class Attempt:
             model,
             self.folder,
             self.runner.signer,
-            self.lease.keep,
+            self._while_storing,
             self.parent,
         )
+
+    def _while_storing(self) -> None:
+        """Keep the lease between two pieces of what is stored. A deploy is no reason to stop: the work is done."""
+        if self.lease.cancel_requested():
+            self._stop()
+            raise Over
 
     def _stop(self) -> None:
         """The job was cancelled."""
