@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
 import fsspec
+from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
 from jobs.errors import ArtifactCorrupt
 from jobs.job import ATTEMPTS, StoredFile
 
 CHUNK_BYTES = 1 << 20
+Between = Callable[[], object]
+"""Called between two pieces of a file that is copied, which may take hours; what it raises ends the copy."""
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -37,26 +39,29 @@ class ArtifactStore:
         self._root: str = root.rstrip("/")
         self._local = isinstance(filesystem, LocalFileSystem)
 
-    def put_file(self, path: Path, prefix: str, type: str | None = None) -> StoredFile:
+    def put_file(self, path: Path, prefix: str, type: str | None = None, between: Between = lambda: None) -> StoredFile:
         """Store a file and say what it is stored as. All or nothing, whenever the process is killed.
 
         Args:
             type: its media type, kept with the result.
+            between: called between two pieces of it.
 
         Raises:
             ArtifactCorrupt: the store has a file of this digest whose content is another; it is left as it is.
         """
+        digest = hashlib.sha256()
         with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        stored = StoredFile(digest, path.stat().st_size, type)
-        target = self._path(prefix, digest)
+            for piece in _pieces(stream, between):
+                digest.update(piece)
+        stored = StoredFile(digest.hexdigest(), path.stat().st_size, type)
+        target = self._path(prefix, stored.sha256)
         if not self._fs.exists(target):
             if self._local:
-                _put_local(path, Path(target))
+                _put_local(path, Path(target), between)
             else:  # An object appears whole or not at all.
-                self._fs.put_file(str(path), target)
+                self._fs.put_file(str(path), target, callback=Callback(hooks={"between": lambda *_, **__: between()}))
         # Also what was there before, and what changed while it was copied.
-        for _ in self.chunks(prefix, stored):
+        for _ in self.chunks(prefix, stored, between):
             pass
         return stored
 
@@ -68,7 +73,7 @@ class ArtifactStore:
         """
         return cast(BinaryIO, self._fs.open(self._path(prefix, sha256), "rb"))
 
-    def chunks(self, prefix: str, file: StoredFile) -> Iterator[bytes]:
+    def chunks(self, prefix: str, file: StoredFile, between: Between = lambda: None) -> Iterator[bytes]:
         """Yield the file piece by piece, verified at the end: an answer made of it breaks off rather than pass for
         whole.
 
@@ -78,9 +83,9 @@ class ArtifactStore:
         digest = hashlib.sha256()
         try:
             with self.open(prefix, file.sha256) as stream:
-                while chunk := stream.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    yield chunk
+                for piece in _pieces(stream, between):
+                    digest.update(piece)
+                    yield piece
         except FileNotFoundError:
             raise ArtifactCorrupt(f"{prefix}/{file.sha256} is missing from the artefact store") from None
         if digest.hexdigest() != file.sha256:
@@ -94,9 +99,11 @@ class ArtifactStore:
         """
         return b"".join(self.chunks(prefix, file))
 
-    def fetch(self, prefix: str, files: Mapping[str, StoredFile], folder: Path) -> None:
+    def fetch(
+        self, prefix: str, files: Mapping[str, StoredFile], folder: Path, between: Between = lambda: None
+    ) -> None:
         """Copy ``files`` (by name) into ``folder``, which is made if need be. Each file appears whole and verified,
-        or not at all.
+        or not at all. ``between`` is called between two pieces of each.
 
         Raises:
             ArtifactCorrupt: a file is missing or is not what its name says.
@@ -109,7 +116,7 @@ class ArtifactStore:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with _beside(target) as (temporary, stream):
-                stream.writelines(self.chunks(prefix, file))
+                stream.writelines(self.chunks(prefix, file, between))
                 _sync(stream)
                 temporary.replace(target)
 
@@ -150,12 +157,18 @@ class ArtifactStore:
         return f"{self._folder(prefix)}/{sha256}"
 
 
-def _put_local(path: Path, target: Path) -> None:
+def _pieces(stream: IO[bytes], between: Between) -> Iterator[bytes]:
+    while piece := stream.read(CHUNK_BYTES):
+        between()
+        yield piece
+
+
+def _put_local(path: Path, target: Path, between: Between) -> None:
     """Copy ``path`` to ``target`` unless that is there by now: written beside, made to last, then given its name by a
     link, which unlike a rename never replaces a file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with path.open("rb") as source, _beside(target) as (temporary, stream):
-        shutil.copyfileobj(source, stream, CHUNK_BYTES)
+        stream.writelines(_pieces(source, between))
         _sync(stream)
         with suppress(FileExistsError):
             os.link(temporary, target)

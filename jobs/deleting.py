@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, true, update
 
 from jobs import audit, rows, tombstones
 from jobs.audit import SERVICE, Action, Actor
@@ -29,6 +29,7 @@ from jobs.tombstones import Tombstone
 
 PAIR = "pair"
 """Where a tombstone names the files that no archive has."""
+_WHATEVER = true()
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,21 @@ class Order:
     actor: Actor = SERVICE
 
 
-def delete_job(engine: Engine, job_id: str, tenant: str, order: Order) -> Tombstone:
+def delete_job(
+    engine: Engine, job_id: str, tenant: str, order: Order, still: ColumnElement[bool] = _WHATEVER
+) -> Tombstone:
     """Delete a job that is over: its request, events, messages, labels, report, and its generator with it. Deleting
-    it again changes nothing, and answers the same tombstone.
+    it again changes nothing, and answers the same tombstone. ``still``: what must be so of its row once that is locked.
 
     Raises:
-        JobNotFound: there is none, or it is another tenant's.
+        JobNotFound: there is none, or it is another tenant's, or ``still`` is not so.
         JobConflict: it waits or runs.
         SigningKeyMissing: its generator's record is signed, and there is no key to sign the tombstone.
     """
     if not is_id("job", job_id):
         raise JobNotFound(job_id)
     with engine.begin() as connection:
-        job = rows.lock(connection, jobs.c.id == job_id, jobs.c.tenant == tenant)
+        job = rows.lock(connection, jobs.c.id == job_id, jobs.c.tenant == tenant, still)
         if job is None:
             return _earlier(connection, job_id, tenant, JobNotFound(job_id))
         if not job.terminal:
@@ -74,12 +77,14 @@ def delete_job(engine: Engine, job_id: str, tenant: str, order: Order) -> Tombst
     return tombstone
 
 
-def delete_generator(engine: Engine, generator_id: str, tenant: str, order: Order) -> Tombstone:
+def delete_generator(
+    engine: Engine, generator_id: str, tenant: str, order: Order, still: ColumnElement[bool] = _WHATEVER
+) -> Tombstone:
     """Delete a generator, published or withheld; its job and its report stay. Deleting it again changes nothing, and
-    answers the same tombstone.
+    answers the same tombstone. ``still``: what must be so of its row once that is locked.
 
     Raises:
-        GeneratorNotFound: there is none, or it is another tenant's.
+        GeneratorNotFound: there is none, or it is another tenant's, or ``still`` is not so.
         SigningKeyMissing: its record is signed, and there is no key to sign the tombstone.
     """
     if not is_id("gen", generator_id):
@@ -89,7 +94,7 @@ def delete_generator(engine: Engine, generator_id: str, tenant: str, order: Orde
         of_job = connection.execute(select(generators.c.job_id).where(*mine)).scalar_one_or_none()
         # The job first, as whoever deletes that does: else the two would wait for each other.
         job = None if of_job is None else rows.lock(connection, jobs.c.id == of_job)
-        generator = _locked_generator(connection, *mine)
+        generator = _locked_generator(connection, *mine, still)
         if job is None or generator is None or generator.deleted_at is not None:
             return _earlier(connection, generator_id, tenant, GeneratorNotFound(generator_id))
         tombstone = _bury(connection, generator_id, job, generator, _of_generator(generator), order)

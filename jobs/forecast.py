@@ -117,7 +117,8 @@ class Forecast:
     def of(cls, work: Work, known: Known) -> Forecast:
         """Make the forecast for ``work`` from what is ``known``."""
         images = images_of(work, known)
-        parts = {part: _part(work, known, part, round(images.likely)) for part in work.parts()}
+        likely = max(1, round(images.likely))
+        parts = {part: _part(work, known, part, likely) for part in work.parts()}
         each = parts["training"] * (1 / max(images.likely, 1.0))
         training = Range(each.low * images.low, each.likely * images.likely, each.high * images.high)
         parts["training"] = training if work.limit_seconds is None else training.at_most(work.limit_seconds)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, select, update
 
-from jobs import audit, tombstones, wall
+from jobs import audit, rows, tombstones, wall
 from jobs.audit import SERVICE, Action, Actor
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld, JobNotFound, ReportNotReady
 from jobs.finding_generators import ALL_GENERATORS, GeneratorStatus, WantedGenerators
@@ -139,6 +139,9 @@ class GeneratorStore:
         values = {"status": "published", "release": dict(release), "record": record}
         if is_id("gen", generator_id):
             with self._of(tenant).begin() as connection:
+                # The job first, which a trigger answers: as whoever deletes the generator or corrects the job's case.
+                of_job = select(generators.c.job_id).where(*withheld).scalar_subquery()
+                rows.lock(connection, jobs.c.id == of_job)
                 before = connection.execute(
                     select(generators.c.record).where(*withheld).with_for_update()
                 ).scalar_one_or_none()

@@ -4,14 +4,14 @@ somebody deletes them, with a tombstone."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
 
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Table, and_, select
 
 from jobs import rows
 from jobs.deleting import Order, delete_generator, delete_job
-from jobs.errors import GeneratorNotFound, JobConflict, JobNotFound
+from jobs.errors import GeneratorNotFound, JobNotFound
 from jobs.schema import generators, jobs
 from jobs.settings import Settings
 from jobs.states import Status
@@ -31,18 +31,18 @@ def delete_overdue(engine: Engine, settings: Settings, signer: CryptoSigner | No
     """
     made: list[Tombstone] = []
     if (days := settings.keep_withheld_days) is not None:
-        old = select(generators.c.id, generators.c.tenant).where(
+        old = and_(
             generators.c.status == "withheld",
             generators.c.deleted_at.is_(None),
             generators.c.created_at < rows.from_now(-days * DAY),
         )
-        made += _delete(engine, old.order_by(generators.c.id), delete_generator, _order("WITHHELD", days, signer))
+        made += _delete(engine, generators, old, delete_generator, _order("WITHHELD", days, signer))
     if (days := settings.keep_unsuccessful_days) is not None:
-        old = select(jobs.c.id, jobs.c.tenant).where(
+        old = and_(
             jobs.c.status.in_([str(Status.FAILED), str(Status.CANCELLED)]),
             jobs.c.finished_at < rows.from_now(-days * DAY),
         )
-        made += _delete(engine, old.order_by(jobs.c.id), delete_job, _order("UNSUCCESSFUL", days, signer))
+        made += _delete(engine, jobs, old, delete_job, _order("UNSUCCESSFUL", days, signer))
     return made
 
 
@@ -51,14 +51,14 @@ def _order(what: str, days: float, signer: CryptoSigner | None) -> Order:
 
 
 def _delete(
-    engine: Engine, old: Select[Any], delete: Callable[[Engine, str, str, Order], Tombstone], order: Order
+    engine: Engine, table: Table, old: ColumnElement[bool], delete: Callable[..., Tombstone], order: Order
 ) -> Sequence[Tombstone]:
     with engine.connect() as connection:
-        found = connection.execute(old.limit(AT_ONCE)).all()
+        found = connection.execute(select(table.c.id, table.c.tenant).where(old).order_by(table.c.id).limit(AT_ONCE))
+        ids = found.all()
     made = []
-    for row in found:
-        try:
-            made.append(delete(engine, row.id, row.tenant, order))
-        except (JobConflict, JobNotFound, GeneratorNotFound):  # retried, or deleted with its job, a moment ago
-            continue
+    for row in ids:
+        # Asked again under the lock: since we looked, somebody may have released or retried it.
+        with suppress(JobNotFound, GeneratorNotFound):
+            made.append(delete(engine, row.id, row.tenant, order, old))
     return made

@@ -1,5 +1,6 @@
 """Secrets that must be used again, and so cannot be kept as digests: sealed with a key that is not in the database.
-Whoever has the database alone, or a dump of it, has neither webhooks' secrets nor their URLs.
+Whoever has the database alone, or a dump of it, has neither webhooks' secrets nor their URLs: of these the host, of a
+mail the address.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ BUNDLED_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 MAX_WORKERS = 64
 """Of one machine."""
+MAX_DAYS = 36_500
+"""That anything is kept: a hundred years, which is a date that Postgres has."""
 
 
 class SettingsError(ValueError):
@@ -103,13 +105,13 @@ class Settings(BaseSettings):
     """A worker touches it after every sweep that reached database and broker: for a container's health check."""
     sample_timeout_seconds: float = Field(default=60, gt=0)
 
-    keep_progress_days: float = Field(default=30, gt=0)
+    keep_progress_days: float = Field(default=30, gt=0, le=MAX_DAYS, allow_inf_nan=False)
     """How long the progress of a job that is over can be read among its events."""
-    keep_idempotency_keys_days: float = Field(default=7, gt=0)
+    keep_idempotency_keys_days: float = Field(default=7, gt=0, le=MAX_DAYS, allow_inf_nan=False)
     """How long an Idempotency-Key is known: nobody sends a request again after a week."""
-    keep_withheld_days: float | None = Field(default=None, gt=0)
+    keep_withheld_days: float | None = Field(default=None, gt=0, le=MAX_DAYS, allow_inf_nan=False)
     """How long a generator that is withheld is kept; without it until somebody deletes it."""
-    keep_unsuccessful_days: float | None = Field(default=None, gt=0)
+    keep_unsuccessful_days: float | None = Field(default=None, gt=0, le=MAX_DAYS, allow_inf_nan=False)
     """How long a job that failed or was cancelled is kept; without it until somebody deletes it."""
 
     signing_key: Path | None = None

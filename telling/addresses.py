@@ -64,6 +64,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown and kept in plain text: what follows the host may be a secret."""
+        return f"{self.scheme}://{self.host_field}/..."
+
 
 def resolve(host: str, port: int) -> tuple[IPAddress, ...]:
     """Return every address of a host, as the system's resolver has them.

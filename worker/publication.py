@@ -26,7 +26,7 @@ from sfd_core.request.reading import read, written
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 Keep = Callable[[], None]
-"""Renews the lease between two uploads; raises ``LeaseLost``."""
+"""Keeps the lease, between two files and two pieces of one; raises ``LeaseLost``."""
 
 
 def publication_of(
@@ -128,7 +128,7 @@ def _store(artifacts: ArtifactStore, folder: Path, prefix: str, keep: Keep) -> d
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         keep()
         media_type, _ = mimetypes.guess_type(path.name)
-        files[path.relative_to(folder).as_posix()] = artifacts.put_file(path, prefix, media_type)
+        files[path.relative_to(folder).as_posix()] = artifacts.put_file(path, prefix, media_type, keep)
     return files
 
 

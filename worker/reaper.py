@@ -63,7 +63,10 @@ class Reaper(threading.Thread):
     def run(self) -> None:
         self.dispatcher.start()
         while not self.stopped.is_set():
-            self.sweep()
+            try:
+                self.sweep()
+            except Exception:  # whatever it is: without its reaper a service brings back no job and deletes nothing
+                logger.exception("a sweep failed")
             self.stopped.wait(min(SWEEP_SECONDS, self.settings.lease_seconds / 4))
         self._leave()
         self.dispatcher.stop()

@@ -170,7 +170,16 @@ class Attempt:
             self._give_up(cause)
 
     def _expect(self, model: BaseModel) -> None:
-        """Tell what is left of the job from its first second on."""
+        """Tell what is left of the job from its first second on. Where that is not to be told the job runs all the
+        same."""
+        try:
+            forecast = self._forecast(model)
+        except Exception:
+            logger.exception("what is left of the job cannot be told", extra={"job": self.job.id})
+        else:
+            self.telling.expect(forecast)
+
+    def _forecast(self, model: BaseModel) -> Forecast:
         request = read(UnlearningRequest, self.job.request)
         work = Work.of(request, model.view_for(request.forget))
         try:
@@ -178,7 +187,7 @@ class Attempt:
         except DATABASE_ERRORS as error:
             logger.warning("what jobs took is not known: %s", error)
             known = Known(CPU, self.settings.gpus)
-        self.telling.expect(Forecast.of(work, known))
+        return Forecast.of(work, known)
 
     def _train(self, model: BaseModel, request: JsonObject) -> Cause | None:
         """Run the training process, from the newest checkpoint. Returns why it failed; None: what it made is there.
@@ -218,6 +227,7 @@ class Attempt:
 
         Raises:
             ModelRefused: it is there no more.
+            Over: the attempt ended meanwhile.
         """
         if (said := self.job.request.get("parent")) is None:
             return
@@ -226,7 +236,12 @@ class Attempt:
         except (Deleted, GeneratorNotFound):
             message = f"generator {said['generator']}, from which the job goes on, is there no more"
             raise ModelRefused(message) from None
-        self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER)
+        self.runner.artifacts.fetch(parent.prefix, parent.pair, self.folder / PAIR_FOLDER, self._while_fetching)
+
+    def _while_fetching(self) -> None:
+        """Attend to what is asked of the attempt between two pieces of what it fetches, which may take hours."""
+        self.lease.moved()
+        self._attend(None)
 
     def _write_task(self, model: BaseModel, request: JsonObject) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -338,9 +353,15 @@ class Attempt:
             model,
             self.folder,
             self.runner.signer,
-            self.lease.keep,
+            self._while_storing,
             self.parent,
         )
+
+    def _while_storing(self) -> None:
+        """Keep the lease between two pieces of what is stored. A deploy is no reason to stop: the work is done."""
+        if self.lease.cancel_requested():
+            self._stop()
+            raise Over
 
     def _stop(self) -> None:
         """The job was cancelled."""

@@ -99,7 +99,9 @@ class WebhookObject(Output):
     id: str = Field(examples=["hook_019ab5f0c1de7a6b8c3d2e1f0a9b8c7d"])
     object: Literal["webhook"] = "webhook"
     kind: KindName
-    url: str = Field(description="Where it is told; without what is secret in it.")
+    url: str = Field(
+        description="Where it is told: `https://hooks.example/...`, as what follows the host may be a secret."
+    )
     job: str | None = Field(description="The one job that it is told of. Null: every job of the tenant.")
     events: list[EventType]
     description: str

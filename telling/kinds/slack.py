@@ -11,8 +11,7 @@ from telling.message import Message
 
 
 def _check(url: str, means: Means) -> str:
-    target = means.guard.check(url)
-    return f"{target.scheme}://{target.host_field}/..."
+    return means.guard.check(url).shown
 
 
 def _send(message: Message, to: Destination, means: Means) -> Outcome:

@@ -32,8 +32,7 @@ def signed(message_id: str, body: bytes, keys: Sequence[str], at: datetime) -> d
 
 
 def _check(url: str, means: Means) -> str:
-    means.guard.check(url)
-    return url
+    return means.guard.check(url).shown
 
 
 def _send(message: Message, to: Destination, means: Means) -> Outcome:

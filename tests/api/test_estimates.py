@@ -66,6 +66,12 @@ def test_an_estimate_keeps_nothing(service: Service) -> None:
     assert without["seconds"]["evaluating"]["likely"] < seconds["evaluating"]["likely"]
 
 
+def test_the_smallest_budget(service: Service) -> None:
+    answer = service.http.post("/v1/estimates", json=body(budget={"images": 1, "until": "pass"}))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["images"]["high"] == 1
+
+
 def test_money_where_a_worker_has_a_price(settings: Settings) -> None:
     with serving(settings.model_copy(update={"cost_per_hour": 3.6})) as service:
         made = service.http.post("/v1/estimates", json=body()).json()

@@ -31,6 +31,13 @@ def test_before_any_job_it_is_a_guess_and_says_so() -> None:
     assert (images.low, images.likely, images.high) == (640, 3200, 6400)
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_the_smallest_budget(images: int) -> None:
+    for known in (Known("CPU", 1), own(*[seen() for _ in range(3)])):
+        forecast = Forecast.of(dataclasses.replace(WORK, images=images), known)
+        assert 0 < forecast.parts["training"].likely <= forecast.parts["training"].high < forecast.total().high
+
+
 def test_ranges_hold_nine_of_ten_whatever_the_number_of_jobs() -> None:
     """Jobs whose times are off by a fifth or so, one in twenty of which stood still for ten times as long."""
     random.seed(5)

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from jobs.job import Job
 from processes.forking import ForkServer
+from jobs.states import Status
 from sfd_core.base_model.manifest import BaseModel
-from tests.support.attempts import a_runner, script, submitted
+from tests.support.attempts import TRAINED, a_runner, script, submitted
 from tests.support.tiny_parts import listed_again
 from worker import runner as module
 from worker.runner import Runner
@@ -105,6 +106,19 @@ def test_an_error_of_the_runner_itself_is_told_too(
     assert job.error is not None
     assert (job.error.code, job.failures) == ("internal", 3)
     assert said in job.error.message
+
+
+def test_a_forecast_that_fails_costs_the_attempt_nothing(
+    runner: Runner, model: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("worker.runner.Forecast.of", fails)
+    script(monkeypatch, TRAINED)
+    job = submitted(runner.store, model)
+    runner.run()
+    assert runner.store.get(job.id).status is Status.SUCCEEDED
 
 
 def test_a_message_that_postgres_cannot_store(

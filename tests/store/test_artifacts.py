@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +80,53 @@ def test_an_object_store_does_the_same(tmp_path: Path) -> None:
     memory.rm("/bucket", recursive=True)
 
 
+@pytest.mark.parametrize("url", ["file://{}/artifacts", "memory://bucket/between"])
+def test_between_two_pieces_a_copy_can_be_ended(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left of it, and the next one begins anew."""
+    monkeypatch.setattr(artifacts_module, "CHUNK_BYTES", 100)
+    artifacts = ArtifactStore(url.format(tmp_path))
+    path = written(tmp_path, os.urandom(1000))
+
+    def ends(after: int) -> Callable[[], None]:
+        calls = iter(range(after))
+
+        def between() -> None:
+            if next(calls, None) is None:
+                raise InterruptedError
+
+        return between
+
+    for after in (0, 5):
+        with pytest.raises(InterruptedError):
+            artifacts.put_file(path, PREFIX, between=ends(after))
+        assert artifacts.jobs() == []
+    called: list[None] = []
+    stored = artifacts.put_file(path, PREFIX, between=lambda: called.append(None))
+    assert len(called) >= 20
+    for after in (0, 5):
+        with pytest.raises(InterruptedError):
+            artifacts.fetch(PREFIX, {"w": stored}, tmp_path / "out", ends(after))
+        assert list((tmp_path / "out").iterdir()) == []
+    artifacts.remove(PREFIX)
+
+
+def test_a_local_copy_can_be_ended_while_it_is_written(
+    artifacts: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts_module, "CHUNK_BYTES", 100)
+    calls: list[None] = []
+
+    def between() -> None:
+        calls.append(None)
+        if len(calls) == 15:  # ten of them while its digest was made
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        artifacts.put_file(written(tmp_path, os.urandom(1000)), PREFIX, between=between)
+    assert artifacts.attempts(PREFIX.split("/")[1]) == [1], "its folder alone"
+    assert not any(path.is_file() for path in (tmp_path / "artifacts").rglob("*"))
+
+
 def test_one_file_of_several_is_removed(artifacts: ArtifactStore, tmp_path: Path) -> None:
     kept, gone = (artifacts.put_file(written(tmp_path, content), PREFIX) for content in (b"abc", b"abd"))
     for _ in range(2):
@@ -103,7 +151,7 @@ def test_what_another_process_put_in_the_meantime_stays(folder: Path, tmp_path: 
     target = folder / "file"
     folder.mkdir()
     target.write_bytes(b"first")
-    artifacts_module._put_local(written(tmp_path, b"second"), target)
+    artifacts_module._put_local(written(tmp_path, b"second"), target, lambda: None)
     assert target.read_bytes() == b"first"
     assert list(folder.iterdir()) == [target]
 

@@ -16,10 +16,11 @@ from jobs.ids import new_id
 from jobs.job import attempt_prefix
 from jobs.retention import DAY
 from jobs.rows import from_now
-from jobs.settings import Settings
+from jobs.settings import MAX_DAYS, Settings
 from jobs.states import TERMINAL, EventType, Phase, Status
 from jobs.store import JobStore
 from tests.store.making import DIVERGED, LEASE, claimed, created, in_state, new_job, publication
+from tests.support.waiting import wait_for
 from worker.collection import collect, remove_unpublished
 from worker.reaper import Reaper
 
@@ -189,3 +190,39 @@ def test_the_reaper_collects(
     reaper.sweep()
     assert not folder.exists(), "what was deleted goes at the next sweep"
     assert told == ["forget"] * 3
+
+
+def test_a_sweep_that_fails_is_followed_by_another(
+    store: JobStore, engine: Engine, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody has thought of ends no reaper."""
+    failed = iter([OverflowError("date value out of range")])
+
+    def fails_once(*_: object) -> None:
+        for error in failed:
+            raise error
+
+    monkeypatch.setattr("worker.reaper.remove_leftovers", fails_once)
+    alive = tmp_path / "alive"
+    settings = Settings(data_dir=tmp_path, alive_file=alive, lease_seconds=0.4, renew_seconds=0.1)
+    reaper = Reaper(settings, store, engine, Broker(broker_url))
+    reaper.start()
+    try:
+        wait_for(alive.exists)
+    finally:
+        reaper.stop()
+        reaper.join(10)
+
+
+def test_the_longest_that_anything_is_kept_is_a_date(
+    store: JobStore, engine: Engine, broker_url: str, tmp_path: Path
+) -> None:
+    kept = {
+        "keep_withheld_days": MAX_DAYS,
+        "keep_unsuccessful_days": MAX_DAYS,
+        "keep_progress_days": MAX_DAYS,
+        "keep_idempotency_keys_days": MAX_DAYS,
+    }
+    settings = Settings(data_dir=tmp_path, alive_file=tmp_path / "alive", **kept)  # type: ignore[arg-type]
+    Reaper(settings, store, engine, Broker(broker_url)).sweep()
+    assert (tmp_path / "alive").exists()

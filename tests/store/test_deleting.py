@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -24,6 +25,7 @@ from jobs.rows import from_now
 from jobs.settings import Settings
 from jobs.states import TERMINAL, EventType, Status
 from jobs.store import JobStore
+from jobs.tombstones import Tombstone
 from jobs.webhooks import NewWebhook
 from tests.store.making import at_once, claimed, count, in_state, new_job, publication
 from worker.collection import remove_unpublished
@@ -246,3 +248,36 @@ def test_retention_is_off_until_it_is_set(store: JobStore, engine: Engine) -> No
         old[1].id: "older than LETHE_KEEP_UNSUCCESSFUL_DAYS=2.5 says",
     }
     assert {job.id for job in store.list("acme").data} == {old[2].id, old[3].id, withheld.id, young.id}
+
+
+def test_what_is_released_or_retried_meanwhile_stays(
+    store: JobStore, engine: Engine, generators: GeneratorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for what is overdue and the deletion of each, somebody says that it is to be kept."""
+    withheld = [
+        str(store.publish((claim := claimed(store)).job.id, claim.attempt, publication("fail")).generator_id)
+        for _ in range(2)
+    ]
+    failed = [in_state(store, Status.FAILED).id for _ in range(2)]
+    with engine.begin() as connection:
+        connection.execute(
+            update(schema.jobs).where(schema.jobs.c.finished_at.is_not(None)).values(finished_at=from_now(-3 * DAY))
+        )
+        connection.execute(update(schema.generators).values(created_at=from_now(-3 * DAY)))
+
+    def after_a_release(engine: Engine, generator_id: str, *more: Any) -> Tombstone:
+        if generator_id == withheld[0]:
+            generators.release(generator_id, "acme", {"reason": "reviewed"}, "r")
+        return delete_generator(engine, generator_id, *more)
+
+    def after_a_retry(engine: Engine, job_id: str, *more: Any) -> Tombstone:
+        if job_id == failed[0]:
+            store.publish(job_id, claimed(store, store.retry(job_id)).attempt, publication())
+        return delete_job(engine, job_id, *more)
+
+    monkeypatch.setattr("jobs.retention.delete_generator", after_a_release)
+    monkeypatch.setattr("jobs.retention.delete_job", after_a_retry)
+    made = delete_overdue(engine, Settings(keep_withheld_days=2, keep_unsuccessful_days=2), None)
+    assert [each.deleted for each in made] == [withheld[1], failed[1]]
+    assert generators.get(withheld[0]).status == "published"
+    assert store.get(failed[0]).status is Status.SUCCEEDED

@@ -151,6 +151,31 @@ def test_a_release_and_the_way_back(empty_database_url: str) -> None:
     assert [tuple(row) for row in rows] == [("gen_fail", "withheld"), ("gen_pass", "published")]
 
 
+HOOK = """
+    INSERT INTO webhooks (id, tenant, kind, shown_url, sealed_url, events)
+    VALUES (:kind, 'acme', :kind, :url, 'sealed', '{job.failed}')
+"""
+
+
+def test_urls_that_were_shown_are_no_more(empty_database_url: str) -> None:
+    migrate(empty_database_url, "0014")
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    urls = {"webhook": "https://hooks.example:8443/services?token=t", "email": "mailto:ops@studio.example"}
+    with engine.begin() as connection:
+        connection.execute(text(ROWS))
+        connection.execute(
+            text("UPDATE jobs SET webhook = jsonb_build_object('id', 'hook_1', 'url', CAST(:url AS text))"),
+            {"url": urls["webhook"]},
+        )
+        connection.execute(text(HOOK), [{"kind": kind, "url": url} for kind, url in urls.items()])
+    migrate(empty_database_url)
+    with engine.connect() as connection:
+        shown = connection.execute(text("SELECT kind, shown_url FROM webhooks")).all()
+        of_jobs = connection.execute(text("SELECT webhook FROM jobs")).scalars().all()
+    assert dict(map(tuple, shown)) == urls | {"webhook": "https://hooks.example:8443/..."}
+    assert of_jobs == [{"id": "hook_1", "url": "https://hooks.example:8443/..."}] * 2
+
+
 UNSIGNED = '{"signatures": []}'
 
 

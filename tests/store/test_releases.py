@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import IntegrityError
 
+from jobs import audit, rows
+from jobs.audit import Action, Actor
+from jobs.case import Case
 from jobs.errors import GeneratorNotFound, GeneratorNotWithheld
 from jobs.generators import Generator, GeneratorStore
 from jobs.ids import new_id
+from jobs.schema import generators as table
+from jobs.schema import jobs
 from jobs.store import JobStore
-from tests.store.making import at_once, claimed, publication
+from tests.store.making import at_once, claimed, new_job, publication
+from tests.support.waiting import wait_for
 
 RELEASE = {"by": {"key": "key_1"}, "reason": "reviewed by hand", "at": "2025-01-01T00:00:00Z"}
 
@@ -66,6 +75,49 @@ def test_of_releases_at_once_one_wins(store: JobStore, generators: GeneratorStor
     assert generators.get(generator_id) == winner
     assert winner.release is not None
     assert winner.record == f"record {winner.release['reason'].split()[1]}"
+
+
+DUE = Case(due_at=datetime(2025, 1, 1, tzinfo=UTC))
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def waiting(engine: Engine) -> int:
+    """How many transactions wait for a lock."""
+    with engine.connect() as connection:
+        return int(connection.execute(text(WAITING)).scalar_one())
+
+
+def test_a_release_locks_the_job_first_as_a_deletion_does(store: JobStore, engine: Engine) -> None:
+    """Who has the job locked gets the generator too: a release waits for the one, and holds not yet the other."""
+    job = store.publish(claimed(store, store.create(new_job(case=DUE))[0]).job.id, 1, publication("fail"))
+    generators = GeneratorStore(engine)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as deletion:
+            rows.lock(deletion, jobs.c.id == job.id)
+            release = pool.submit(generators.release, str(job.generator_id), "acme", RELEASE, "r")
+            wait_for(lambda: waiting(engine))
+            deletion.execute(select(table).where(table.c.job_id == job.id).with_for_update(nowait=True))
+        assert release.result(10).status == "published"
+
+
+def test_a_case_that_is_corrected_during_a_release_is_answered(
+    store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator_id = made(store)
+    job_id = GeneratorStore(engine).get(generator_id).job_id
+    write = audit.write
+    with ThreadPoolExecutor(1) as pool:
+
+        def corrected_meanwhile(connection: Connection, by: Actor, action: Action, *more: Any, **named: Any) -> None:
+            if action is Action.GENERATOR_RELEASE:
+                correction = pool.submit(store.correct, job_id, "acme", lambda _: DUE)
+                wait_for(lambda: correction.done() or waiting(engine))
+            write(connection, by, action, *more, **named)
+
+        monkeypatch.setattr("jobs.generators.audit.write", corrected_meanwhile)
+        GeneratorStore(engine).release(generator_id, "acme", RELEASE, "r")
+    job = store.get(job_id)
+    assert (job.due_at, job.overdue_from) == (DUE.due_at, None)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ def test_loopback_needs_no_keys(host: str) -> None:
     [
         ({"renew_seconds": 31}, "LETHE_RENEW_SECONDS=31 must be at most half of LETHE_LEASE_SECONDS=60"),
         ({"lease_seconds": 0}, "LETHE_LEASE_SECONDS: .*greater than 0"),
+        ({"keep_withheld_days": "inf"}, "LETHE_KEEP_WITHHELD_DAYS: .*finite number"),
+        ({"keep_withheld_days": "nan"}, "LETHE_KEEP_WITHHELD_DAYS: .*finite number"),
+        ({"keep_unsuccessful_days": 1e9}, "LETHE_KEEP_UNSUCCESSFUL_DAYS: .*less than or equal to 36500"),
+        ({"keep_progress_days": 36501}, "LETHE_KEEP_PROGRESS_DAYS: .*less than or equal to 36500"),
+        ({"keep_idempotency_keys_days": 0}, "LETHE_KEEP_IDEMPOTENCY_KEYS_DAYS: .*greater than 0"),
+        ({"keep_idempotency_keys_days": 40_000}, "LETHE_KEEP_IDEMPOTENCY_KEYS_DAYS: .*less than or equal to 36500"),
         ({"port": 70000}, "LETHE_PORT: .*65535"),
         ({"auth": "basic"}, "LETHE_AUTH: .*'none' or 'keys'"),
         ({"database_url": "mysql://x"}, "LETHE_DATABASE_URL: must be a postgresql"),
