@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine
 
 from jobs.job import Job
-from processes.forking import ForkServer
 from jobs.states import Status
+from processes.forking import ForkServer
 from sfd_core.base_model.manifest import BaseModel
 from tests.support.attempts import TRAINED, a_runner, script, submitted
 from tests.support.tiny_parts import listed_again
