@@ -29,6 +29,8 @@ from sfd_core.base_model.manifest import BaseModel
 from sfd_core.errors import Collected, FieldError, InvalidRequest
 from sfd_core.families.memory import memory_needed
 from sfd_core.request.reading import check_sound, read, written
+from sfd_core.request.undone import Undone
+from sfd_core.suggestions import listed
 from telling.addresses import AddressRefused
 
 MAX_WAITING = 32
@@ -75,7 +77,7 @@ def _planned(sent: Mapping[str, Any], tenant: str, idempotency_key: str | None, 
         raise InvalidRequest((FieldError("/parent", message),))
     body, kept = _whole(use, whole_body(sent, tenant, use), tenant)
     model = _base_model(use, body)
-    admitted, notes = _admitted(body, model, use, kept)
+    admitted, notes = _admitted(body, model, use, kept, tenant)
     hook = notes.hook
     webhook, secret = (None, None) if hook is None else new_webhook(use, "webhook", hook.url, hook.events)
     new = NewJob(
@@ -129,7 +131,7 @@ class Notes:
 
 
 def _admitted(
-    body: Mapping[str, Any], model: BaseModel, use: Services, kept: Sequence[JsonObject]
+    body: Mapping[str, Any], model: BaseModel, use: Services, kept: Sequence[JsonObject], tenant: str
 ) -> tuple[Admitted, Notes]:
     """The request of a body, and what comes with it. ``kept``: what the generator that it goes on from has forgotten.
 
@@ -138,6 +140,7 @@ def _admitted(
     """
     collected = Collected()
     admitted = collected.attempt(lambda: admit(body, model, kept))
+    collected.attempt(lambda: _check_undone(body.get("undoes"), tenant, use))
     metadata = collected.attempt(lambda: read(Metadata, body.get("metadata", {}), "/metadata"))
     case = collected.attempt(lambda: read_case(body.get("case")))
     priority = collected.attempt(lambda: read(Priority, body.get("priority", Priority.NORMAL), "/priority"))
@@ -145,6 +148,31 @@ def _admitted(
     if collected.errors:
         raise InvalidRequest(tuple(collected.errors))
     return admitted, Notes(metadata, case, priority, hook)
+
+
+def _check_undone(raw: Any, tenant: str, use: Services) -> None:
+    """Refuse to take back what the generator that is named has not forgotten; admission refuses what cannot be read."""
+    try:
+        undone = None if raw is None else read(Undone, raw)
+    except InvalidRequest:
+        return
+    if undone is None:
+        return
+    try:
+        generator = use.generators.get(undone.generator, tenant)
+    except GeneratorNotFound:
+        message = f"there is no generator {undone.generator}"
+        raise InvalidRequest((FieldError("/undoes/generator", message),)) from None
+    forgotten = [item["concept"] for item in use.jobs.get(generator.job_id, tenant).request["forget"]]
+    wrong = [
+        FieldError(
+            f"/undoes/concepts/{i}", f"{generator.id} has not forgotten it; it has forgotten {listed(forgotten)}"
+        )
+        for i, concept in enumerate(undone.concepts)
+        if concept not in forgotten
+    ]
+    if wrong:
+        raise InvalidRequest(tuple(wrong))
 
 
 def _webhook(raw: Any, use: Services) -> JobWebhook:

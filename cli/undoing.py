@@ -50,5 +50,6 @@ def request_without(concept: str, generator: str, record_of: Callable[[str], Sta
         "forget": forget,
         "budget": {**newest["budget"], "images": images},
         "recipe": {**newest["recipe"], **first_stage},
+        "undoes": {"generator": generator, "concepts": [concept]},
         **{name: newest[name] for name in settings if name in newest},
     }

@@ -337,6 +337,8 @@ class DomainReport:
     that were to be kept. Empty where no judge looked."""
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
+    drawn_again: DrawnAgain | None = None
+    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
     """A row for each concept that is kept forgotten; null where the run began with the base model."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
@@ -351,6 +353,16 @@ class DomainReport:
     """Of another architecture and trained apart; null where this domain has none."""
     scores: ScoresFile | None = None
     """What each judge said of every image that was judged in this domain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnAgain:
+    """The concepts that a generator had forgotten, and that this one was to draw again."""
+
+    generator: str
+    """The id of the generator that has forgotten them."""
+    concepts: tuple[RetainedConcept, ...] = ()
+    """Each of them that a judge looked for, beside the base model's own: as in `retention`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1282,6 +1294,8 @@ class Report:
     that were to be kept. Empty where no judge looked."""
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
+    drawn_again: DrawnAgain | None = None
+    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
     """A row for each concept that is kept forgotten; null where the run began with the base model."""
     unlearning: tuple[UnlearnedConcept, ...] = ()

@@ -29,6 +29,7 @@ from sfd_core.request.overrides.judge import JudgeOverride
 from sfd_core.request.parent import Parent
 from sfd_core.request.reading import read, read_right_fields
 from sfd_core.request.recipe import Recipe, completed
+from sfd_core.request.undone import Undone
 from sfd_core.request.unlearning_request import UnlearningRequest
 
 NOT_THE_RUNS = frozenset({"metadata", "webhook", "case", "priority"})
@@ -81,6 +82,7 @@ def admit(body: Mapping[str, Any], model: BaseModel, kept: Sequence[Mapping[str,
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
         attempt(lambda: _check_kept(forget, right.get("parent"), kept))
+        attempt(lambda: _check_undone(right.get("undoes"), forget))
     attempt(lambda: _check_retain(right.get("retain"), text))
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
@@ -148,6 +150,15 @@ def _check_kept(forget: Sequence[Forget], parent: Parent | None, kept: Sequence[
         errors += [FieldError(f"/forget/{i}/{name}", message) for name in changed]
     if errors:
         raise InvalidRequest(tuple(errors))
+
+
+def _check_undone(undone: Undone | None, forget: Sequence[Forget]) -> None:
+    """Refuse to take back what is to be forgotten."""
+    forgotten = {item.concept for item in forget}
+    places = [i for i, concept in enumerate(() if undone is None else undone.concepts) if concept in forgotten]
+    if places:
+        message = "is to be forgotten by this request: leave it out here, or there"
+        raise InvalidRequest(tuple(FieldError(f"/undoes/concepts/{i}", message) for i in places))
 
 
 def _check_retain(retain: Retain | None, text: bool) -> None:

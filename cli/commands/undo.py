@@ -18,7 +18,7 @@ def undo(
     """Submit a job that forgets again without one concept.
 
     It starts from the last generator before that concept was forgotten, or from the base model, and forgets all that
-    came with it and after it together. Its report says how often the concept is drawn again, as of all that remain.
+    came with it and after it together. Its report says how often the concept is drawn again, beside the base model.
     """
     from cli.console import print_json
     from cli.undoing import NothingToUndo, request_without

@@ -13,6 +13,7 @@ from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.parent import Parent
 from sfd_core.request.reading import Number, Whole, known_fields_only, not_given
 from sfd_core.request.recipe import Recipe
+from sfd_core.request.undone import Undone
 
 MAX_SEED = 2**32 - 1
 """The largest that means something of its own: torch's generator on a CPU reads the lower 32 bits of a seed."""
@@ -66,6 +67,14 @@ class UnlearningRequest:
         Field(
             description="The published generator that the run goes on from. Written by the service, where `base_model` "
             "names one.",
+            exclude_if=not_given,
+        ),
+    ] = None
+    undoes: Annotated[
+        Undone | None,
+        Field(
+            description="What a published generator has forgotten and this run does not: the report says how often "
+            "that is drawn again. `lethe undo` writes it.",
             exclude_if=not_given,
         ),
     ] = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from jobs.record import ANCESTORS, RecordMismatch, generate_key, load_public_key
 from jobs.record.signing import public_path_of
 from jobs.settings import Settings
 from local.services import Services
+from processes.forking import ForkServer
 from tests.api.making import submitted
 from tests.support.serving import Service
-from worker.child import fork_server
 from worker.runner import Runner
 
 WHY = "A model that means nothing: nobody can be harmed by it."
@@ -61,42 +61,41 @@ def refused(service: Service, **changes: Any) -> dict[str, str]:
     return {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
 
 
-def test_a_sequence_from_the_first_request_to_its_records(service: Service, tmp_path: Path) -> None:
+def test_a_sequence_from_the_first_request_to_its_records(service: Service, forks: ForkServer, tmp_path: Path) -> None:
     generators = GeneratorStore(service.app.state.services.engine)
-    with closing(fork_server(tmp_path)) as forks:
-        runner = Runner(service.settings, service.store, generators, service.artifacts, "worker-1", forks)
+    runner = Runner(service.settings, service.store, generators, service.artifacts, "worker-1", forks)
 
-        def run(**asked: Any) -> str:
-            """The generator of a job, released."""
-            job_id = submitted(service, **SMALL | asked)
-            runner.run()
-            job = service.store.get(job_id)
-            assert job.generator_id is not None, job.error
-            with Lethe(service.url) as lethe:
-                if lethe.generator(job.generator_id).status == "withheld":
-                    withheld = refused(service, base_model=job.generator_id)
-                    assert "is withheld: its evaluation is " in withheld["/base_model"]
-                    lethe.release(job.generator_id, WHY)
-            return job.generator_id
+    def run(**asked: Any) -> str:
+        """The generator of a job, released."""
+        job_id = submitted(service, **SMALL | asked)
+        runner.run()
+        job = service.store.get(job_id)
+        assert job.generator_id is not None, job.error
+        with Lethe(service.url) as lethe:
+            if lethe.generator(job.generator_id).status == "withheld":
+                withheld = refused(service, base_model=job.generator_id)
+                assert "is withheld: its evaluation is " in withheld["/base_model"]
+                lethe.release(job.generator_id, WHY)
+        return job.generator_id
 
-        recipe = {"batch": 8, "forgotten_share": 0.25, "lr_generator": 1e-3, "t_init": 500}
-        first = run(base_model="tiny", forget=[{"concept": "red", "override": "green"}], recipe=recipe)
+    recipe = {"batch": 8, "forgotten_share": 0.25, "lr_generator": 1e-3, "t_init": 500}
+    first = run(base_model="tiny", forget=[{"concept": "red", "override": "green"}], recipe=recipe)
 
-        again = [{"concept": "red", "override": "grey"}, {"concept": "green", "override": "grey"}]
-        wrong = refused(service, base_model=first, forget=again)
-        assert f"'red' is forgotten already: {first} has forgotten it" in wrong["/forget/0/concept"]
-        assert f"'green' is what {first} draws instead of 'red'" in wrong["/forget/1/concept"]
-        wrong = refused(service, base_model=first, recipe={"t_init": 300, "start": "base_model", "distil_images": 8})
-        assert wrong["/recipe/t_init"] == f"must be 500, at which {first} starts"
-        assert wrong["/recipe/start"] == f"the run goes on from {first}: leave it out"
-        assert wrong["/recipe/distil_images"] == f"must be 0: {first} is distilled already"
-        wrong = refused(service, base_model=first, forget=[{"concept": "blue", "override": "red"}])
-        assert list(wrong) == ["/forget/0/override"]
-        assert "written by the service" in refused(service, base_model="tiny", parent={})["/parent"]
-        missing = f"gen_{'0' * 32}"
-        assert refused(service, base_model=missing)["/base_model"] == f"there is no generator {missing}"
+    again = [{"concept": "red", "override": "grey"}, {"concept": "green", "override": "grey"}]
+    wrong = refused(service, base_model=first, forget=again)
+    assert f"'red' is forgotten already: {first} has forgotten it" in wrong["/forget/0/concept"]
+    assert f"'green' is what {first} draws instead of 'red'" in wrong["/forget/1/concept"]
+    wrong = refused(service, base_model=first, recipe={"t_init": 300, "start": "base_model", "distil_images": 8})
+    assert wrong["/recipe/t_init"] == f"must be 500, at which {first} starts"
+    assert wrong["/recipe/start"] == f"the run goes on from {first}: leave it out"
+    assert wrong["/recipe/distil_images"] == f"must be 0: {first} is distilled already"
+    wrong = refused(service, base_model=first, forget=[{"concept": "blue", "override": "red"}])
+    assert list(wrong) == ["/forget/0/override"]
+    assert "written by the service" in refused(service, base_model="tiny", parent={})["/parent"]
+    missing = f"gen_{'0' * 32}"
+    assert refused(service, base_model=missing)["/base_model"] == f"there is no generator {missing}"
 
-        second = run(base_model=first, forget=[{"concept": "blue", "override": "grey"}])
+    second = run(base_model=first, forget=[{"concept": "blue", "override": "grey"}])
 
     job = service.http.get(f"/v1/jobs/{generators.get(second).job_id}").json()
     assert (job["base_model"], job["parent"], job["recipe"]["t_init"]) == ("tiny", first, 500)
@@ -118,6 +117,21 @@ def test_a_sequence_from_the_first_request_to_its_records(service: Service, tmp_
     without = json.loads(undone.stdout)
     assert (without["base_model"], without["parent"], without["recipe"]["t_init"]) == ("tiny", None, 500)
     assert [item["concept"] for item in without["forget"]] == ["blue"]
+    runner.run()
+    drawn_again = service.http.get(f"/v1/jobs/{without['id']}/report").json()["drawn_again"]
+    assert (drawn_again["generator"], [row["concept"] for row in drawn_again["concepts"]]) == (second, ["red"])
+    assert report["drawn_again"] is None
+    assert 'id="undone"' in service.http.get(f"/v1/jobs/{without['id']}/report", headers={"accept": "text/html"}).text
+    undoes = {"generator": second, "concepts": ["grey", "blue"]}
+    wrong = refused(service, base_model="tiny", forget=[{"concept": "blue", "override": "grey"}], undoes=undoes)
+    assert wrong == {
+        "/undoes/concepts/0": f"{second} has not forgotten it; it has forgotten blue, red",
+        "/undoes/concepts/1": "is to be forgotten by this request: leave it out here, or there",
+    }
+    wrong = refused(service, base_model="tiny", undoes={"generator": missing, "concepts": ["red"]})
+    assert wrong == {"/undoes/generator": f"there is no generator {missing}"}
+    wrong = refused(service, base_model="tiny", undoes={"concepts": []})
+    assert set(wrong) == {"/undoes/concepts", "/undoes/generator"}
     never = CliRunner().invoke(app, ["undo", second, "--concept", "grey"], env=environment)
     assert never.exit_code == 2
     assert "it has forgotten red, blue" in " ".join(never.output.split())

@@ -177,6 +177,7 @@ def sample_report(
         "diversity": as_json(variety),
         "depth": [as_json(row) for row in depth],
         "kept_forgotten": None,
+        "drawn_again": None,
         "cross_domain": None,
         "paraphrases": None,
         "retained_captions": None,

@@ -23,6 +23,7 @@ from sfd_core.request.concepts import Budget, Forget
 from sfd_core.request.evaluation_plan import EvaluationPlan
 from sfd_core.request.overrides.fixed import FixedOverride
 from sfd_core.request.parent import Earlier, Measured, Parent
+from sfd_core.request.undone import Undone
 from sfd_core.request.unlearning_request import UnlearningRequest
 from tests.support.measured import as_report
 from tests.support.painter import OBJECTS, Painter, evaluators, model
@@ -47,7 +48,9 @@ def with_domains() -> Evaluators:
     return dataclasses.replace(who, model=whole, others=others)
 
 
-def measured(painter: Painter, *forget: Forget, who: Evaluators | None = None) -> dict[str, dict[str, Any]]:
+def measured(
+    painter: Painter, *forget: Forget, who: Evaluators | None = None, undoes: Undone | None = None
+) -> dict[str, dict[str, Any]]:
     """What is measured in each domain, by its name."""
     who = who or with_domains()
     request = UnlearningRequest(
@@ -57,6 +60,7 @@ def measured(painter: Painter, *forget: Forget, who: Evaluators | None = None) -
         recipe=STABLE_DIFFUSION,
         thresholds={"unlearning_accuracy": 0.9, "forgotten_elsewhere": 0.05},
         evaluation=EvaluationPlan(images_per_concept=60, images_per_forgotten_concept=60),
+        undoes=undoes,
     )
     makes, teacher = (Samplers(p.sample_labels, p.sample_prompts) for p in (painter, Painter()))
     found = {}
@@ -156,3 +160,14 @@ def test_of_many_forgotten_concepts_one_just_below_a_threshold_by_chance_does_no
     assert (alone.decision, of_thirty.decision) == ("fail", "inconclusive")
     assert alone.measured == wilson(1974, 2000), "of one alone as it always was"
     assert unlearning_accuracy.judge("pistol", 1000, 1000, 0.99, 30).decision == "pass", "what is gone can still pass"
+
+
+def test_what_is_taken_back_is_looked_for_in_its_own_domain(who: Evaluators) -> None:
+    undoes = Undone("gen_1", ("banana", "fluent"))
+    found = measured(Painter(NO_PISTOL), PISTOL, Forget("noto", FixedOverride("fluent")), who=who, undoes=undoes)
+    rows = {domain: [row["concept"] for row in part["drawn_again"]["concepts"]] for domain, part in found.items()}
+    assert rows == {"object": ["banana"], "style": ["fluent"]}
+    (row,) = found["object"]["drawn_again"]["concepts"]
+    assert row["generator"]["value"] == row["base_model"]["value"] == 1
+    nothing = measured(Painter(NO_PISTOL), PISTOL, who=who)
+    assert nothing["object"]["drawn_again"] is None
