@@ -38,9 +38,9 @@ def wait_for_training(service: Service, job: Job, share: float) -> None:
     wait_for(lambda: images_seen(service, job) >= share * images and bool(service.events(job, "job.checkpoint")), 150)
 
 
-def assert_resumed_and_published_once(service: Service, job: Job) -> None:
-    """One generator, made by the newest attempt, and that attempt did not start from nothing."""
-    done = service.wait_status(job, "succeeded", "failed", "cancelled")
+def assert_resumed_and_published_once(service: Service, job: Job, seconds: float = 120) -> None:
+    """One generator within so many ``seconds``, made by the newest attempt, and that did not start from nothing."""
+    done = service.wait_status(job, "succeeded", "failed", "cancelled", seconds=seconds)
     assert str(done.status) == "succeeded", done.error
     assert published(service, job) == 1
     newest = max(e.attempt for e in service.events(job))

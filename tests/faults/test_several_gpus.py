@@ -187,14 +187,15 @@ def training_in_two(service: Service, job: Job, **settings: str) -> dict[str, ps
     return {rank.environ()["RANK"]: rank for rank in psutil.Process(launcher).children()}
 
 
-@pytest.mark.parametrize("shard", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
 def test_a_job_survives_the_death_of_one_of_its_processes(service: Service, shard: bool) -> None:
     """The follower, of which the runner knows nothing."""
     job = service.submit()
     ranks = training_in_two(service, job, LETHE_SHARD=str(int(shard)))
     assert Task.read(service.settings.work_dir / job.id / "attempt-1").shard is shard
     ranks["1"].kill()
-    assert_resumed_and_published_once(service, job)
+    assert_resumed_and_published_once(service, job, SECONDS)
     assert service.store.get(job.id).failures == 1
     assert not any(runs(rank) for rank in ranks.values())
 
@@ -208,6 +209,6 @@ def test_a_job_survives_one_of_its_processes_that_hangs(service: Service, stoppe
     ranks[stopped].suspend()
     (lost,) = wait_for(lambda: service.events(job, "job.lost"), 60)
     assert lost.data["error"]["code"] == "training_stalled"
-    assert_resumed_and_published_once(service, job)
+    assert_resumed_and_published_once(service, job, SECONDS)
     assert service.store.get(job.id).failures == 1
     assert not any(runs(rank) for rank in ranks.values())
