@@ -338,7 +338,9 @@ class DomainReport:
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
-    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
+    forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,
+    null where it has none."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     domain: str
@@ -1283,7 +1285,9 @@ class Report:
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
-    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
+    forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,
+    null where it has none."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     schema_version: Literal[5]
