@@ -340,7 +340,9 @@ class DomainReport:
     drawn_again: DrawnAgain | None = None
     """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
-    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
+    forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,
+    null where it has none."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     domain: str
@@ -1297,7 +1299,9 @@ class Report:
     drawn_again: DrawnAgain | None = None
     """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
-    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
+    forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,
+    null where it has none."""
     unlearning: tuple[UnlearnedConcept, ...] = ()
     """One row a forgotten concept, in the order of `forget`."""
     schema_version: Literal[5]

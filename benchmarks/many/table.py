@@ -25,8 +25,10 @@ def document(rows: Sequence[Mapping[str, Any]], sizes: Mapping[str, int], commit
         "base model's images. Seconds: of the method itself, on the same processor, without what is measured here.",
         f"Lethe trains on {sizes['budget']} images however many are forgotten, and makes a one-step generator. ESD "
         f"tunes cross-attention for {sizes['esd_steps']} steps an object, UCE edits it in closed form; both leave the "
-        "base model's steps. Both are small implementations of our own, at the published settings but for the "
-        "learning rate of ESD, which is chosen for a network of this size.",
+        "base model's steps. Both are small implementations of our own. As published are ESD's guidance (1) and UCE's "
+        "weight of the projection as it was (0.1). Ours are ESD's steps, batch and learning rate, chosen for a network "
+        "of this size, and UCE's weight of what stays: 1 on each token of the prompts that are kept, where the "
+        "published code has max(0.1, 1 / prompts), on the padding too.",
         table(HEADS, map(_row, rows)),
         commits=commits,
     )

@@ -23,7 +23,8 @@ from sfd_core.families.text.loaded import LoadedPipeline
 from sfd_core.prompts.plan import PromptPlan
 
 PRESERVE, RIDGE = 1.0, 0.1
-"""The weights of the published code: of what stays, and of the projection as it was."""
+"""The weights of what stays, which is ours (the published code has max(0.1, 1 / prompts)), and of the projection as it
+was, which is as published."""
 
 
 def edited(weight: Tensor, forget: Sequence[Pair], keep: Tensor, preserve: float, ridge: float) -> Tensor:

@@ -9,8 +9,12 @@ from typing import Any
 
 from sfd_core.evaluation.parts import part
 from sfd_core.evaluation.probe import ProbeResult, Probes
+from sfd_core.evaluation.sections.sequence import Sequence, of_concepts
 from sfd_core.evaluation.sections.unlearning import Unlearning
 from sfd_core.report.report import Report
+
+KEPT = "kept_forgotten"
+"""The field that a report has over all domains, and each of its domains of its own."""
 
 
 def by_domain(report: Report) -> tuple[Report, ...]:
@@ -31,9 +35,10 @@ def _of_domain(report: Report, fields: Mapping[str, Any], sections: Any) -> Repo
     that domain's."""
     domain = fields["domain"]
     concepts = {row.concept for row in part(sections, Unlearning).unlearning}
+    own: dict[str, Any] = {**fields, KEPT: of_concepts(part(sections, Sequence), concepts)}
     return dataclasses.replace(
         report,
-        **fields,
+        **own,
         verdict=report.domain_verdicts[domain],
         domain_verdicts={},
         further_domains=(),

@@ -28,13 +28,16 @@ from sfd_core.evaluation.domain_parts import DomainPart, domain_parts
 from sfd_core.evaluation.evaluate import Measurement, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
 from sfd_core.evaluation.own_network import OwnNetwork
+from sfd_core.evaluation.parts import part as part_of
 from sfd_core.evaluation.probing import ProbeReport, run_probes, together
 from sfd_core.evaluation.scores import save_scores
+from sfd_core.evaluation.sections.sequence import Sequence as InSequence
+from sfd_core.evaluation.sections.sequence import together as together_kept
 from sfd_core.evaluation.subject import ImageSource, base_sampler_of
 from sfd_core.evaluation.verdict import Criterion, overall
 from sfd_core.families.protocol import Generator, LoadedBase
 from sfd_core.prompts.plan import PromptPlan
-from sfd_core.report.by_domain import by_domain
+from sfd_core.report.by_domain import KEPT, by_domain
 from sfd_core.report.page import SEVERAL_DOMAINS, limits_of, render
 from sfd_core.report.report import (
     AskedConcept,
@@ -139,9 +142,11 @@ def examine(
         probes=together([each.part for each in probed]),
         speed=speed,
     )
+    of_all = together_kept(part_of(each, InSequence) for each in (report, *report.further_domains))
+    kept: dict[str, Any] = {KEPT: of_all}
     limits = [limit for each in by_domain(report) for limit in limits_of(each)]
     limits += [SEVERAL_DOMAINS] if further else []
-    report = dataclasses.replace(report, limits=tuple(dict.fromkeys(limits)))
+    report = dataclasses.replace(report, limits=tuple(dict.fromkeys(limits)), **kept)
     judged = [one.measured.judgements for one in further]
     yield 1, 1, ReportDraft(report, first.measured.judgements, {**pictures, **pairs}, judged, probing)
 

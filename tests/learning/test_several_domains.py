@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from rich.console import Console
 from safetensors.numpy import load_file
 
@@ -18,12 +21,18 @@ from cli.tables import reasons, report_table
 from client.answers import read
 from client.reports import Report
 from sfd_core.admission import admit
+from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.subject import ImageSource
+from sfd_core.families.loading import load_base
+from sfd_core.families.registry import family_of
 from sfd_core.report.by_domain import by_domain
+from sfd_core.report.examine import examine
 from sfd_core.report.page import SEVERAL_DOMAINS
 from sfd_core.report.report import from_json, to_json
 from sfd_core.report.schema import report_schema
+from sfd_core.request.parent import Earlier, Measured, Parent
 from sfd_core.run import Finished, unlearn
-from tests.support.tiny_text_model import make_tiny_text_model
+from tests.support.tiny_text_model import T_INIT, make_tiny_text_model
 from worker.publication import summary
 
 BODY = {
@@ -74,6 +83,26 @@ def test_each_domain_reads_as_a_report_of_its_own(report: dict[str, Any]) -> Non
         assert [item["concept"] for item in part["forget"]] == [concept]
         assert not part.keys() & {"domain_verdicts", "further_domains"}
     assert [row["concept"] for row in summary(report)["unlearning"]] == ["pistol", "noto"]
+
+
+def test_what_is_kept_forgotten_in_any_domain_is_at_the_top(tmp_path: Path) -> None:
+    """The new concept lies in the first domain, where nothing is kept."""
+    model = make_tiny_text_model(tmp_path / "known", domains=True)
+    admitted = admit({**BODY, "forget": BODY["forget"][::-1]}, model)
+    parent = Parent("gen_1", "0" * 64, ("pistol",), 625, 1, (Earlier("gen_1", {"pistol": Measured(0.9, 0.8, 1.0)}),))
+    request, base = dataclasses.replace(admitted.request, parent=parent), load_base(admitted.model)
+    generator = family_of(model.family).generator(base.network, base, T_INIT, 1)
+    source, device = ImageSource.of_generator(generator), torch.device("cpu")
+    *_, (_, _, draft) = examine(source, base, Evaluators.load(base.model), request, device, admitted.plan)
+    assert draft is not None
+    report = to_json(draft.report)
+    assert report["domain"] == "style"
+    (row,) = report["kept_forgotten"]
+    assert (row["concept"], [one["generator"] for one in row["accuracy"]]) == ("pistol", ["gen_1", None])
+    (objects,) = report["further_domains"]
+    assert objects["kept_forgotten"] == [row]
+    styles, of_objects = map(to_json, by_domain(draft.report))
+    assert (styles["kept_forgotten"], of_objects["kept_forgotten"]) == (None, [row])
 
 
 def test_every_file_of_both_domains_is_there_and_the_page_names_each_place_once(

@@ -3,6 +3,7 @@ kept forgotten, over the sequence of generators."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ class Sequence:
     """The concepts that were forgotten earlier, and what became of them."""
 
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
-    """A row for each concept that is kept forgotten; null where the run began with the base model."""
+    """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
+    forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its
+    own, null where it has none."""
 
 
 def measure(evidence: Evidence) -> Sequence:
@@ -59,6 +62,16 @@ def measure(evidence: Evidence) -> Sequence:
         last = () if accuracy is None else (InSequence(None, accuracy.value, accuracy.low, accuracy.high),)
         rows.append(KeptForgotten(concept, (*_before(concept, parent), *last)))
     return Sequence(tuple(rows))
+
+
+def together(found: Iterable[Sequence]) -> tuple[KeptForgotten, ...] | None:
+    """Return what is kept forgotten in all domains, in their order; None where nothing is."""
+    return tuple(row for one in found for row in one.kept_forgotten or ()) or None
+
+
+def of_concepts(found: Sequence, concepts: Collection[str]) -> tuple[KeptForgotten, ...] | None:
+    """Return what of it is about ``concepts``; None where nothing is."""
+    return tuple(row for row in found.kept_forgotten or () if row.concept in concepts) or None
 
 
 def _before(concept: str, parent: Parent) -> tuple[InSequence, ...]:
