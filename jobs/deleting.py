@@ -13,7 +13,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Text,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from jobs import audit, rows, tombstones
 from jobs.audit import SERVICE, Action, Actor
@@ -23,7 +37,7 @@ from jobs.job import Job, StoredFile
 from jobs.record.signing import sign
 from jobs.record.statement import EVALUATION
 from jobs.record.tombstone import Deletion, build_tombstone
-from jobs.schema import generators, jobs, reports
+from jobs.schema import PARENT, generators, jobs, reports
 from jobs.schema import tombstones as table
 from jobs.tombstones import Tombstone
 
@@ -176,9 +190,14 @@ def _descendants(connection: Connection, job: Job) -> Sequence[str]:
     """The jobs that go on from the job's generator, oldest first: of those that came after it."""
     if job.generator_id is None:
         return ()
-    parent = jobs.c.request["parent"]["generator"].as_string()
-    started_from = (jobs.c.tenant == job.tenant, jobs.c.id > job.id, parent == job.generator_id)
-    return connection.execute(select(jobs.c.id).where(*started_from).order_by(jobs.c.id)).scalars().all()
+    return connection.execute(started_from(job.tenant, job.generator_id, job.id)).scalars().all()
+
+
+def started_from(tenant: str, generator_id: str, after: str) -> Select[tuple[str]]:
+    """Select the ids of the tenant's jobs that go on from a generator, oldest first, of those that came after the job
+    ``after``. It reads no others, however many there are."""
+    which = (jobs.c.tenant == tenant, literal_column(PARENT, Text) == generator_id, jobs.c.id > after)
+    return select(jobs.c.id).where(*which).order_by(jobs.c.id)
 
 
 def _earlier(connection: Connection, deleted: str, tenant: str, otherwise: LetheError) -> Tombstone:

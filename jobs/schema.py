@@ -80,6 +80,9 @@ tenant_usage = Table(
 """What a tenant has used of what is counted by time: a row a month (``training_seconds``, written by a trigger whenever
 a worker lets go of a job) or a minute (``samples``), from ``since`` on."""
 
+# As an index has it, and a query must to be answered from it: the generator that a job goes on from.
+PARENT = "(request #>> '{parent,generator}')"
+
 jobs = Table(
     "jobs",
     metadata,
@@ -154,6 +157,8 @@ jobs = Table(
     Index("ix_jobs_overdue", "tenant", "overdue_from", "id", postgresql_where=text("overdue_from IS NOT NULL")),
     # The oldest of each priority that waits.
     Index("ix_jobs_turn", "tenant", "priority", "id", postgresql_where=text("status = 'queued'")),
+    # What goes on from a generator; of few jobs.
+    Index("ix_jobs_parent", "tenant", text(PARENT), "id", postgresql_where=text(f"{PARENT} IS NOT NULL")),
     # Counting by status without reading the rows.
     Index(None, "status"),
     # What the reaper looks for; both are small whatever the table's size.

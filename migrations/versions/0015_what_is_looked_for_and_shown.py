@@ -1,23 +1,28 @@
-"""Of a webhook's URL its host alone stands in plain text.
+"""Jobs are found by the generator that they go on from; of a webhook's URL its host alone stands in plain text.
 
 The version before goes on beside it: what it writes until it ends shows a URL as it did.
 """
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0015"
 down_revision: str | None = "0014"
 
+PARENT = "(request #>> '{parent,generator}')"
 HOST_OF = r"regexp_replace({url}, '^(https?://[^/?#]+).*$', '\1/...')"
 
 
 def upgrade() -> None:
+    op.execute("LOCK TABLE jobs, webhooks IN ACCESS EXCLUSIVE MODE")
+    continues = sa.text(f"{PARENT} IS NOT NULL")
+    op.create_index("ix_jobs_parent", "jobs", ["tenant", sa.text(PARENT), "id"], postgresql_where=continues)
     op.execute(f"UPDATE webhooks SET shown_url = {HOST_OF.format(url='shown_url')} WHERE kind = 'webhook'")
     of_job = HOST_OF.format(url="webhook ->> 'url'")
     op.execute(f"UPDATE jobs SET webhook = jsonb_set(webhook, '{{url}}', to_jsonb({of_job})) WHERE webhook IS NOT NULL")
 
 
 def downgrade() -> None:
-    """Nothing: what is not there cannot be shown again."""
+    op.drop_index("ix_jobs_parent", "jobs")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, select, text, update
 
 from jobs import schema, tombstones, wall
 from jobs.artifacts import ArtifactStore
-from jobs.deleting import Order, delete_generator, delete_job
+from jobs.deleting import Order, delete_generator, delete_job, started_from
 from jobs.errors import Deleted, GeneratorNotFound, JobConflict, JobNotFound, SigningKeyMissing, TombstoneNotFound
 from jobs.finding_generators import ALL_GENERATORS
 from jobs.generators import GeneratorStore
@@ -160,6 +161,29 @@ def test_a_generator_alone(store: JobStore, engine: Engine, generators: Generato
     # And with its job in the end, which names the same record.
     assert delete_job(engine, job.id, "acme", ORDER).deletion.record_sha256 == tombstone.deletion.record_sha256
     assert set(of_job(engine, job.id).values()) == {0}
+
+
+MANY = """
+    INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request)
+    SELECT 'job_' || lpad(i::text, 32, '0'), CASE i % 2 WHEN 0 THEN 'acme' ELSE 'other' END, 'queued', 'fashion',
+           'sha256:0', CASE i % 100 WHEN 0 THEN jsonb_set('{"parent": {}}', '{parent,generator}', to_jsonb('gen_' || i))
+                                    ELSE '{"forget": [], "seed": 7}' END
+      FROM generate_series(1, 5000) AS i
+"""
+
+
+def test_what_goes_on_from_a_generator_is_found_without_a_look_at_the_others(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(MANY))
+        connection.execute(text("ANALYZE jobs"))
+        query = started_from("acme", "gen_4200", "job_" + "0" * 32)
+        assert connection.execute(query).scalars().all() == ["job_" + "4200".zfill(32)]
+        compiled = query.compile(connection)
+        plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params).scalars().all()
+    read = [int(rows) for line in plan if "Scan" in line for rows in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(rows) for line in plan for rows in re.findall(r"Rows Removed by \w+: (\d+)", line)]
+    assert any("ix_jobs_parent" in line for line in plan), plan
+    assert sum(read) + sum(removed) <= 2, plan
 
 
 def test_of_deletions_at_once_one_is_made(store: JobStore, engine: Engine) -> None:
