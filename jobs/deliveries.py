@@ -88,9 +88,9 @@ class Outcome:
 
 
 def take_due(engine: Engine, limit: int, lease_seconds: float) -> tuple[Due, ...]:
-    """Take up to ``limit`` deliveries whose time has come, the longest due first, for ``lease_seconds``: one a webhook,
-    and of a tenant no more than ``MOST_AT_ONCE``. Any number of senders may ask; one at a time is answered, and each
-    takes other rows."""
+    """Take up to ``limit`` deliveries whose time has come, for ``lease_seconds``: first of the tenants of which the
+    fewest are being sent, then the longest due; one a webhook, and of a tenant no more than ``MOST_AT_ONCE``. Any
+    number of senders may ask; one at a time is answered, and each takes other rows."""
     with engine.begin() as connection:
         if not connection.execute(select(func.pg_try_advisory_xact_lock(_TAKING))).scalar_one():
             return ()
@@ -256,22 +256,33 @@ def _to_due(row: Row[Any], hook: Row[Any]) -> Due:
     return Due(to_delivery(row), hook.kind, hook.sealed_url, tuple(secret for secret in sealed if secret is not None))
 
 
+# Of each webhook that something waits for, the longest due, by an index: however much waits, it reads a row of each.
 _DUE = """
-    WITH busy AS (SELECT webhook_id, tenant FROM deliveries WHERE status = 'pending' AND lease_until > now()),
+    WITH RECURSIVE waiting AS (
+             (SELECT webhook_id FROM deliveries WHERE status = 'pending' ORDER BY webhook_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT deliveries.webhook_id FROM deliveries
+                      WHERE status = 'pending' AND deliveries.webhook_id > waiting.webhook_id
+                      ORDER BY deliveries.webhook_id LIMIT 1)
+               FROM waiting WHERE waiting.webhook_id IS NOT NULL),
+         busy AS (SELECT webhook_id, tenant FROM deliveries WHERE status = 'pending' AND lease_until > now()),
          due AS (
-             SELECT DISTINCT ON (deliveries.webhook_id) deliveries.id, deliveries.tenant, deliveries.next_try_at
-               FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook_id
-              WHERE deliveries.status = 'pending' AND deliveries.next_try_at <= now()
-                AND webhooks.disabled_at IS NULL AND webhooks.deleted_at IS NULL
-                AND deliveries.webhook_id NOT IN (SELECT webhook_id FROM busy)
-              ORDER BY deliveries.webhook_id, deliveries.next_try_at, deliveries.id),
+             SELECT oldest.id, webhooks.tenant, oldest.next_try_at
+               FROM waiting JOIN webhooks ON webhooks.id = waiting.webhook_id
+                    CROSS JOIN LATERAL (
+                        SELECT id, next_try_at FROM deliveries
+                         WHERE webhook_id = webhooks.id AND status = 'pending' AND next_try_at <= now()
+                         ORDER BY next_try_at, id LIMIT 1) AS oldest
+              WHERE webhooks.disabled_at IS NULL AND webhooks.deleted_at IS NULL
+                AND webhooks.id NOT IN (SELECT webhook_id FROM busy)),
          in_turn AS (
              SELECT id, next_try_at,
                     row_number() OVER (PARTITION BY tenant ORDER BY next_try_at, id)
                     + (SELECT count(*) FROM busy WHERE busy.tenant = due.tenant) AS turn
                FROM due)
-    SELECT id FROM deliveries
-     WHERE id IN (SELECT id FROM in_turn WHERE turn <= :most ORDER BY next_try_at, id LIMIT :limit)
-     ORDER BY next_try_at, id
-       FOR UPDATE SKIP LOCKED
+    SELECT deliveries.id FROM deliveries JOIN in_turn USING (id)
+     WHERE turn <= :most
+     ORDER BY turn, in_turn.next_try_at, id
+     LIMIT :limit
+       FOR UPDATE OF deliveries SKIP LOCKED
 """

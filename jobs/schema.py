@@ -474,8 +474,10 @@ deliveries = Table(
     CheckConstraint("tries >= tries_before AND tries_before >= 0", name="tries"),
     Index(None, "webhook_id", "id"),
     Index(None, "job_id"),
-    # What the sender looks for, and the reaper.
-    Index("ix_deliveries_next_try_at", "next_try_at", postgresql_where=text("status = 'pending'")),
+    # What the sender looks for: of a webhook the longest due, and what is being sent.
+    Index("ix_deliveries_due", "webhook_id", "next_try_at", "id", postgresql_where=text("status = 'pending'")),
+    Index("ix_deliveries_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
+    # What the reaper collects.
     Index("ix_deliveries_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
 """What is told to webhooks: a row an event and webhook, written by a trigger in the event's own transaction."""

@@ -4,15 +4,17 @@ one id, and by one sender at a time. With real receivers, which are down, slow, 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, text, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
@@ -37,6 +39,11 @@ from tests.telling.conftest import SECRETS, ended, make_due, tried
 
 Hook = Callable[..., Webhook]
 IDS = "webhook-id"
+MANY = """
+    INSERT INTO deliveries (id, tenant, webhook_id, job_id, seq, type, attempt, data, occurred_at)
+    SELECT 'dlv_' || webhooks.id || i, webhooks.tenant, webhooks.id, :job, i, 'job.cancelled', 0, '{}', now()
+      FROM webhooks, generate_series(1000, 4000) AS i
+"""
 
 
 @pytest.fixture
@@ -289,6 +296,38 @@ def test_one_tenants_slow_receivers_are_not_in_anothers_way(
     ended(store, "other")
     (due,) = deliveries.take_due(engine, 8, 60)
     assert due.delivery.tenant == "other"
+
+
+def test_a_tenant_is_served_while_the_receivers_of_others_hang(
+    engine: Engine, store: JobStore, hooks: WebhookStore, new: Callable[..., NewWebhook]
+) -> None:
+    """Two tenants have all places of a sender, and what waits for them has waited for longer: the next is another's."""
+    for tenant in ("a", "b"):
+        for i in range(8):
+            hooks.create(tenant, new(f"http://127.0.0.1:{i + 1}/"))
+        ended(store, tenant)
+    hanging = list(deliveries.take_due(engine, 8, 60))
+    assert Counter(due.delivery.tenant for due in hanging) == {"a": 4, "b": 4}
+    hooks.create("c", new("http://127.0.0.1:99/"))
+    ended(store, "c")
+    deliveries.finish(engine, hanging[0], Outcome(204))
+    (due,) = deliveries.take_due(engine, 1, 60)
+    assert due.delivery.tenant == "c"
+
+
+def test_what_is_due_is_found_without_a_look_at_all_that_waits(engine: Engine, store: JobStore, hook: Hook) -> None:
+    for i in range(3):
+        hook(f"http://127.0.0.1:{i + 1}/")
+    job = ended(store)
+    with engine.begin() as connection:
+        connection.execute(text(MANY), {"job": job.id})
+        connection.execute(text("ANALYZE deliveries"))
+        asked = {"limit": 8, "most": 4}
+        plan = connection.execute(text("EXPLAIN (ANALYZE) " + deliveries._DUE), asked).scalars().all()
+    read = [int(rows) for line in plan if "Scan" in line for rows in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(rows) for line in plan for rows in re.findall(r"Rows Removed by \w+: (\d+)", line)]
+    assert sum(read) + sum(removed) < 50, "\n".join(plan)
+    assert len(deliveries.take_due(engine, 8, 60)) == 3
 
 
 def test_what_a_sender_that_died_had_is_sent_by_another(engine: Engine, store: JobStore, hook: Hook) -> None:
