@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, or_, select, text, update
 
 from jobs import audit, rows, wall
 from jobs.audit import SERVICE, Action, Actor
@@ -155,7 +155,7 @@ def give_up(connection: Connection, webhook_id: str, why: str) -> None:
 
 def forget(engine: Engine, older_than_seconds: float, limit: int = 10_000) -> int:
     """Delete up to ``limit`` deliveries that ended longer ago than that, and say how many; and the rows of deleted
-    webhooks whose log is gone."""
+    webhooks whose log is gone. What waits for a webhook that is disabled or deleted has failed."""
     old = (
         select(deliveries.c.id)
         .where(deliveries.c.ended_at < rows.from_now(-older_than_seconds))
@@ -164,10 +164,22 @@ def forget(engine: Engine, older_than_seconds: float, limit: int = 10_000) -> in
         .with_for_update(skip_locked=True)
     )
     told = exists().where(deliveries.c.webhook_id == webhooks.c.id)
+    _give_up_missed(engine)
     with engine.begin() as connection:
         gone = connection.execute(delete(deliveries).where(deliveries.c.id.in_(old))).rowcount
         connection.execute(delete(webhooks).where(webhooks.c.deleted_at.is_not(None), ~told))
     return gone
+
+
+def _give_up_missed(engine: Engine) -> None:
+    """Fail what a trigger wrote, in a transaction that had not yet ended, while its webhook was disabled or deleted."""
+    waits = exists().where(deliveries.c.webhook_id == webhooks.c.id, deliveries.c.status == "pending")
+    ended = or_(webhooks.c.disabled_at.is_not(None), webhooks.c.deleted_at.is_not(None))
+    with engine.begin() as connection:
+        # Locked first, as whoever disables, enables or deletes one has it.
+        for hook in connection.execute(select(webhooks).where(ended, waits).order_by(webhooks.c.id).with_for_update()):
+            what = "disabled" if hook.deleted_at is None else "deleted"
+            give_up(connection, hook.id, f"the webhook was {what}")
 
 
 def undelivered(engine: Engine) -> tuple[int, float]:

@@ -429,6 +429,28 @@ def test_a_webhook_that_is_disabled_or_deleted_fails_what_waits(
     assert (row.sealed_url, row.sealed_secret) == (None, None)
 
 
+def test_what_was_about_to_be_written_as_a_webhook_ended_fails(
+    engine: Engine, store: JobStore, hook: Hook, hooks: WebhookStore, log: DeliveryLog
+) -> None:
+    """A trigger has written what is to be told, and its transaction ends after the webhook's."""
+    kept, off, gone = (hook(f"http://{name}.example/") for name in "abc")
+    job = created(store)
+    event = insert(schema.events).values(job_id=job.id, seq=2, type="job.cancelled", data={}, attempt=0)
+    with engine.begin() as connection:
+        connection.execute(event)
+        hooks.update("acme", off.id, Change(disabled=True))
+        hooks.delete("acme", gone.id)
+    assert store.forget_deliveries(3600) == 0
+    with engine.connect() as connection:
+        found = connection.execute(select(schema.deliveries.c.webhook_id, schema.deliveries.c.error)).all()
+    assert dict(map(tuple, found)) == {
+        kept.id: None,
+        off.id: "the webhook was disabled",
+        gone.id: "the webhook was deleted",
+    }
+    assert [each.status for each in log.list("acme", kept.id).data] == ["pending"]
+
+
 def test_the_reaper_collects_what_is_old(engine: Engine, store: JobStore, hook: Hook, hooks: WebhookStore) -> None:
     kept, gone = hook("http://a.example/"), hook("http://b.example/")
     ended(store)
