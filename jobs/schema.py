@@ -448,8 +448,8 @@ deliveries = Table(
     Column("id", _ID, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("webhook_id", _ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
-    # The event that is told, without its text.
-    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    # The event that is told, without its text. No foreign key: that a job has ended is told also where it was deleted.
+    Column("job_id", _ID, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -473,7 +473,6 @@ deliveries = Table(
     CheckConstraint("status = 'pending' OR lease_until IS NULL", name="lease"),
     CheckConstraint("tries >= tries_before AND tries_before >= 0", name="tries"),
     Index(None, "webhook_id", "id"),
-    Index(None, "job_id"),
     # What the sender looks for: of a webhook the longest due, and what is being sent.
     Index("ix_deliveries_due", "webhook_id", "next_try_at", "id", postgresql_where=text("status = 'pending'")),
     Index("ix_deliveries_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),

@@ -1,5 +1,5 @@
-"""Jobs are found by the generator that they go on from, deliveries by their webhook; of a webhook's URL its host alone
-stands in plain text.
+"""Jobs are found by the generator that they go on from, deliveries by their webhook, and these outlive their job; of a
+webhook's URL its host alone stands in plain text.
 
 The version before goes on beside it: what it writes until it ends shows a URL as it did.
 """
@@ -21,6 +21,8 @@ def upgrade() -> None:
     op.execute("LOCK TABLE jobs, webhooks, deliveries IN ACCESS EXCLUSIVE MODE")
     continues = sa.text(f"{PARENT} IS NOT NULL")
     op.create_index("ix_jobs_parent", "jobs", ["tenant", sa.text(PARENT), "id"], postgresql_where=continues)
+    op.drop_constraint(op.f("fk_deliveries_job_id"), "deliveries")
+    op.drop_index(op.f("ix_deliveries_job_id"), "deliveries")
     op.drop_index("ix_deliveries_next_try_at", "deliveries")
     due, leased = ["webhook_id", "next_try_at", "id"], sa.text("lease_until IS NOT NULL")
     op.create_index("ix_deliveries_due", "deliveries", due, postgresql_where=PENDING)
@@ -35,4 +37,8 @@ def downgrade() -> None:
     op.drop_index("ix_deliveries_lease_until", "deliveries")
     op.drop_index("ix_deliveries_due", "deliveries")
     op.create_index("ix_deliveries_next_try_at", "deliveries", ["next_try_at"], postgresql_where=PENDING)
+    op.create_index(op.f("ix_deliveries_job_id"), "deliveries", ["job_id"])
+    op.execute("DELETE FROM deliveries WHERE job_id NOT IN (SELECT id FROM jobs)")
+    of_job = op.f("fk_deliveries_job_id")
+    op.create_foreign_key(of_job, "deliveries", "jobs", ["job_id"], ["id"], ondelete="CASCADE")
     op.drop_index("ix_jobs_parent", "jobs")

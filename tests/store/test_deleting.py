@@ -12,7 +12,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import Engine, insert, select, text, update
 
-from jobs import schema, tombstones, wall
+from jobs import deliveries, schema, tombstones, wall
 from jobs.artifacts import ArtifactStore
 from jobs.deleting import Order, delete_generator, delete_job, started_from
 from jobs.errors import Deleted, GeneratorNotFound, JobConflict, JobNotFound, SigningKeyMissing, TombstoneNotFound
@@ -27,8 +27,8 @@ from jobs.settings import Settings
 from jobs.states import TERMINAL, EventType, Status
 from jobs.store import JobStore
 from jobs.tombstones import Tombstone
-from jobs.webhooks import NewWebhook
-from tests.store.making import at_once, claimed, count, in_state, new_job, publication
+from jobs.webhooks import NewWebhook, WebhookStore
+from tests.store.making import at_once, claimed, count, in_state, new_job, new_webhook, publication
 from worker.collection import remove_unpublished
 from worker.deletion import remove_deleted
 from worker.leftovers import remove_leftovers
@@ -126,6 +126,17 @@ def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine
     for tenant, deleted in (("other", job.id), ("acme", kept.id), ("acme", "gen_1")):
         with pytest.raises(TombstoneNotFound):
             tombstones.get(engine, deleted, tenant)
+
+
+def test_that_it_ended_is_told_although_it_was_deleted(store: JobStore, engine: Engine) -> None:
+    """To the tenant's webhooks; its own goes with it."""
+    tenants = WebhookStore(engine).create("acme", new_webhook())
+    job, _ = store.create(new_job(webhook=new_webhook()))
+    store.request_cancel(job.id)
+    assert count(engine, "deliveries") == 2
+    delete_job(engine, job.id, "acme", ORDER)
+    (due,) = deliveries.take_due(engine, 8, 60)
+    assert (due.delivery.webhook_id, due.delivery.job_id) == (tenants.id, job.id)
 
 
 def test_a_generator_alone(store: JobStore, engine: Engine, generators: GeneratorStore) -> None:
