@@ -193,7 +193,7 @@ def _descendants(connection: Connection, job: Job) -> Sequence[str]:
     return connection.execute(started_from(job.tenant, job.generator_id, job.id)).scalars().all()
 
 
-def started_from(tenant: str, generator_id: str, after: str) -> Select[tuple[str]]:
+def started_from(tenant: str, generator_id: str, after: str) -> Select[Any]:
     """Select the ids of the tenant's jobs that go on from a generator, oldest first, of those that came after the job
     ``after``. It reads no others, however many there are."""
     which = (jobs.c.tenant == tenant, literal_column(PARENT, Text) == generator_id, jobs.c.id > after)
