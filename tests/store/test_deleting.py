@@ -114,6 +114,7 @@ def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine
     assert of_job(engine, kept.id) == before
     assert tombstone.files == {"unet/w": "a" * 64, "evaluation/report.html": "b" * 64}
     own = tombstones.get(engine, str(done.generator_id), "acme")
+    assert (own.bytes, tombstone.bytes) == (10, 20), "each file is counted once"
     assert own.files == {"unet/w": "a" * 64}
     record = publication().generator.record.encode()
     assert {each.deletion.record_sha256 for each in (own, tombstone)} == {hashlib.sha256(record).hexdigest()}
@@ -241,6 +242,18 @@ def test_a_tombstone_is_signed_as_a_record_is(store: JobStore, engine: Engine) -
         verify(text, [signer.public_key])
     with pytest.raises(RecordMismatch, match="predicateType"):
         verify_tombstone(record, [signer.public_key])
+
+
+def test_after_a_signed_tombstone_there_is_none_that_is_not(store: JobStore, engine: Engine) -> None:
+    """The record is gone with its generator: that it was signed stands in the generator's tombstone."""
+    signer = CryptoSigner.generate_ed25519()
+    job = in_state(store, Status.SUCCEEDED)
+    delete_generator(engine, str(job.generator_id), "acme", replace(ORDER, signer=signer))
+    with pytest.raises(SigningKeyMissing, match="LETHE_SIGNING_KEY"):
+        delete_job(engine, job.id, "acme", ORDER)
+    assert store.get(job.id) == job
+    text = delete_job(engine, job.id, "acme", replace(ORDER, signer=signer)).statement
+    assert verify_tombstone(text, [signer.public_key]).predicate["deleted"] == job.id
 
 
 def test_work_folders_of_deleted_jobs_go(store: JobStore, engine: Engine, tmp_path: Path) -> None:
