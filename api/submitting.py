@@ -22,7 +22,7 @@ from jobs import continuing
 from jobs.case import Case
 from jobs.errors import GeneratorNotFound
 from jobs.hub_models import PREFIX, hub_model
-from jobs.job import JsonObject, NewJob
+from jobs.job import Job, JsonObject, NewJob
 from jobs.priorities import Priority
 from sfd_core.admission import Admitted, admit
 from sfd_core.base_model.manifest import BaseModel
@@ -47,6 +47,18 @@ class Planned:
     new: NewJob
     admitted: Admitted
     secret: str | None
+
+
+def replayed(sent: Mapping[str, Any], tenant: str, idempotency_key: str, use: Services) -> Job | None:
+    """Return the job that was submitted with this key, None where none was. Nothing of the body is looked at but
+    whether it is the same: what it names may have been deleted since.
+
+    Raises:
+        InvalidRequest: it is no body that anything was submitted with.
+        IdempotencyConflict: the key was used with another one.
+    """
+    check_sound(sent)
+    return use.jobs.of_key(tenant, idempotency_key, _digest(sent))
 
 
 async def planned(

@@ -7,8 +7,10 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII)
-"""A host name in small letters, of labels of letters, digits and dashes; an international one as ``xn--...``."""
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*", re.ASCII)
+"""A host name in small letters, of labels of up to 63 letters, digits and dashes; an international one as
+``xn--...``."""
 MAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9.-]+)", re.ASCII)
 """An address without quotation marks, comments or anything that could be a second one."""
 

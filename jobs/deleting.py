@@ -13,7 +13,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Text,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from jobs import audit, rows, tombstones
 from jobs.audit import SERVICE, Action, Actor
@@ -23,13 +37,14 @@ from jobs.job import Job, StoredFile
 from jobs.record.signing import sign
 from jobs.record.statement import EVALUATION
 from jobs.record.tombstone import Deletion, build_tombstone
-from jobs.schema import generators, jobs, reports
+from jobs.schema import PARENT, generators, jobs, reports
 from jobs.schema import tombstones as table
 from jobs.tombstones import Tombstone
 
 PAIR = "pair"
 """Where a tombstone names the files that no archive has."""
 _WHATEVER = true()
+_NOTHING: Mapping[str, StoredFile] = {}
 
 
 @dataclass(frozen=True)
@@ -66,10 +81,11 @@ def delete_job(
         generator = _locked_generator(connection, generators.c.job_id == job_id)
         report = connection.execute(select(reports.c.files).where(reports.c.job_id == job_id)).scalar_one_or_none()
         files = {f"{EVALUATION}/{name}": stored for name, stored in _stored(report).items()}
+        counted: dict[str, StoredFile] = {}
         if generator is not None and generator.deleted_at is None:
-            _bury(connection, generator.id, job, generator, _of_generator(generator), order)
-            files |= _of_generator(generator)
-        tombstone = _bury(connection, job_id, job, generator, files, order)
+            counted = _of_generator(generator)
+            _bury(connection, generator.id, job, generator, counted, order)
+        tombstone = _bury(connection, job_id, job, generator, files | counted, order, counted)
         connection.execute(delete(reports).where(reports.c.job_id == job_id))
         connection.execute(delete(generators).where(generators.c.job_id == job_id))
         connection.execute(delete(jobs).where(jobs.c.id == job_id))  # and by foreign keys what else is a job's
@@ -122,10 +138,16 @@ def _bury(
     generator: Row[Any] | None,
     files: Mapping[str, StoredFile],
     order: Order,
+    counted: Mapping[str, StoredFile] = _NOTHING,
 ) -> Tombstone:
-    """Write the tombstone of a job or a generator, signed. Every deletion comes by here."""
+    """Write the tombstone of a job or a generator, signed. Every deletion comes by here. ``counted``: files whose bytes
+    another tombstone has."""
     record = None if generator is None or not generator.record else str(generator.record)
-    if order.signer is None and record is not None and json.loads(record)["signatures"]:
+    earlier = None
+    if record is None and job.generator_id is not None:  # it was deleted before
+        earlier = tombstones.find(connection, job.generator_id)
+    envelope = earlier.statement if earlier is not None else record
+    if order.signer is None and envelope is not None and json.loads(envelope)["signatures"]:
         raise SigningKeyMissing("the record is signed, and so must the tombstone be: set LETHE_SIGNING_KEY")
     deletion = Deletion(
         deleted=deleted,
@@ -134,13 +156,17 @@ def _bury(
         base_model=job.base_model,
         base_model_digest=job.base_model_digest,
         verdict=job.verdict,
-        record_sha256=_record_digest(connection, job, record),
+        record_sha256=_record_digest(record, earlier),
         by=order.by,
         reason=order.reason,
         at=connection.execute(select(func.now())).scalar_one().isoformat(timespec="seconds"),
         descendants=_descendants(connection, job),
     )
     statement = build_tombstone(deletion, {name: stored.sha256 for name, stored in files.items()})
+    # Of a digest there is one file, however many names it has.
+    sizes = {stored.sha256: stored.size for stored in files.values()}
+    for stored in counted.values():
+        sizes.pop(stored.sha256, None)
     row = connection.execute(
         insert(table)
         .values(
@@ -150,8 +176,7 @@ def _bury(
             job_id=job.id,
             attempt=None if generator is None or deleted == job.id else generator.attempt,
             statement=sign(statement, order.signer),
-            # Of a digest there is one file, however many names it has.
-            bytes=sum({stored.sha256: stored.size for stored in files.values()}.values()),
+            bytes=sum(sizes.values()),
         )
         .returning(*table.c)
     ).one()
@@ -164,11 +189,10 @@ def _note(connection: Connection, order: Order, action: Action, tombstone: Tombs
     audit.write(connection, order.actor, action, tombstone.tenant, tombstone.deleted, before=before, after=after)
 
 
-def _record_digest(connection: Connection, job: Job, record: str | None) -> str | None:
+def _record_digest(record: str | None, earlier: Tombstone | None) -> str | None:
     """Of the generator's record; of one that was deleted before, as its own tombstone names it."""
     if record is not None:
         return hashlib.sha256(record.encode()).hexdigest()
-    earlier = None if job.generator_id is None else tombstones.find(connection, job.generator_id)
     return None if earlier is None else earlier.deletion.record_sha256
 
 
@@ -176,9 +200,14 @@ def _descendants(connection: Connection, job: Job) -> Sequence[str]:
     """The jobs that go on from the job's generator, oldest first: of those that came after it."""
     if job.generator_id is None:
         return ()
-    parent = jobs.c.request["parent"]["generator"].as_string()
-    started_from = (jobs.c.tenant == job.tenant, jobs.c.id > job.id, parent == job.generator_id)
-    return connection.execute(select(jobs.c.id).where(*started_from).order_by(jobs.c.id)).scalars().all()
+    return connection.execute(started_from(job.tenant, job.generator_id, job.id)).scalars().all()
+
+
+def started_from(tenant: str, generator_id: str, after: str) -> Select[Any]:
+    """Select the ids of the tenant's jobs that go on from a generator, oldest first, of those that came after the job
+    ``after``. It reads no others, however many there are."""
+    which = (jobs.c.tenant == tenant, literal_column(PARENT, Text) == generator_id, jobs.c.id > after)
+    return select(jobs.c.id).where(*which).order_by(jobs.c.id)
 
 
 def _earlier(connection: Connection, deleted: str, tenant: str, otherwise: LetheError) -> Tombstone:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, or_, select, text, update
 
 from jobs import audit, rows, wall
 from jobs.audit import SERVICE, Action, Actor
@@ -88,9 +88,9 @@ class Outcome:
 
 
 def take_due(engine: Engine, limit: int, lease_seconds: float) -> tuple[Due, ...]:
-    """Take up to ``limit`` deliveries whose time has come, the longest due first, for ``lease_seconds``: one a webhook,
-    and of a tenant no more than ``MOST_AT_ONCE``. Any number of senders may ask; one at a time is answered, and each
-    takes other rows."""
+    """Take up to ``limit`` deliveries whose time has come, for ``lease_seconds``: first of the tenants of which the
+    fewest are being sent, then the longest due; one a webhook, and of a tenant no more than ``MOST_AT_ONCE``. Any
+    number of senders may ask; one at a time is answered, and each takes other rows."""
     with engine.begin() as connection:
         if not connection.execute(select(func.pg_try_advisory_xact_lock(_TAKING))).scalar_one():
             return ()
@@ -155,7 +155,7 @@ def give_up(connection: Connection, webhook_id: str, why: str) -> None:
 
 def forget(engine: Engine, older_than_seconds: float, limit: int = 10_000) -> int:
     """Delete up to ``limit`` deliveries that ended longer ago than that, and say how many; and the rows of deleted
-    webhooks whose log is gone."""
+    webhooks whose log is gone. What waits for a webhook that is disabled or deleted has failed."""
     old = (
         select(deliveries.c.id)
         .where(deliveries.c.ended_at < rows.from_now(-older_than_seconds))
@@ -164,10 +164,22 @@ def forget(engine: Engine, older_than_seconds: float, limit: int = 10_000) -> in
         .with_for_update(skip_locked=True)
     )
     told = exists().where(deliveries.c.webhook_id == webhooks.c.id)
+    _give_up_missed(engine)
     with engine.begin() as connection:
         gone = connection.execute(delete(deliveries).where(deliveries.c.id.in_(old))).rowcount
         connection.execute(delete(webhooks).where(webhooks.c.deleted_at.is_not(None), ~told))
     return gone
+
+
+def _give_up_missed(engine: Engine) -> None:
+    """Fail what a trigger wrote, in a transaction that had not yet ended, while its webhook was disabled or deleted."""
+    waits = exists().where(deliveries.c.webhook_id == webhooks.c.id, deliveries.c.status == "pending")
+    ended = or_(webhooks.c.disabled_at.is_not(None), webhooks.c.deleted_at.is_not(None))
+    with engine.begin() as connection:
+        # Locked first, as whoever disables, enables or deletes one has it.
+        for hook in connection.execute(select(webhooks).where(ended, waits).order_by(webhooks.c.id).with_for_update()):
+            what = "disabled" if hook.deleted_at is None else "deleted"
+            give_up(connection, hook.id, f"the webhook was {what}")
 
 
 def undelivered(engine: Engine) -> tuple[int, float]:
@@ -256,22 +268,33 @@ def _to_due(row: Row[Any], hook: Row[Any]) -> Due:
     return Due(to_delivery(row), hook.kind, hook.sealed_url, tuple(secret for secret in sealed if secret is not None))
 
 
+# Of each webhook that something waits for, the longest due, by an index: however much waits, it reads a row of each.
 _DUE = """
-    WITH busy AS (SELECT webhook_id, tenant FROM deliveries WHERE status = 'pending' AND lease_until > now()),
+    WITH RECURSIVE waiting AS (
+             (SELECT webhook_id FROM deliveries WHERE status = 'pending' ORDER BY webhook_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT deliveries.webhook_id FROM deliveries
+                      WHERE status = 'pending' AND deliveries.webhook_id > waiting.webhook_id
+                      ORDER BY deliveries.webhook_id LIMIT 1)
+               FROM waiting WHERE waiting.webhook_id IS NOT NULL),
+         busy AS (SELECT webhook_id, tenant FROM deliveries WHERE status = 'pending' AND lease_until > now()),
          due AS (
-             SELECT DISTINCT ON (deliveries.webhook_id) deliveries.id, deliveries.tenant, deliveries.next_try_at
-               FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook_id
-              WHERE deliveries.status = 'pending' AND deliveries.next_try_at <= now()
-                AND webhooks.disabled_at IS NULL AND webhooks.deleted_at IS NULL
-                AND deliveries.webhook_id NOT IN (SELECT webhook_id FROM busy)
-              ORDER BY deliveries.webhook_id, deliveries.next_try_at, deliveries.id),
+             SELECT oldest.id, webhooks.tenant, oldest.next_try_at
+               FROM waiting JOIN webhooks ON webhooks.id = waiting.webhook_id
+                    CROSS JOIN LATERAL (
+                        SELECT id, next_try_at FROM deliveries
+                         WHERE webhook_id = webhooks.id AND status = 'pending' AND next_try_at <= now()
+                         ORDER BY next_try_at, id LIMIT 1) AS oldest
+              WHERE webhooks.disabled_at IS NULL AND webhooks.deleted_at IS NULL
+                AND webhooks.id NOT IN (SELECT webhook_id FROM busy)),
          in_turn AS (
              SELECT id, next_try_at,
                     row_number() OVER (PARTITION BY tenant ORDER BY next_try_at, id)
                     + (SELECT count(*) FROM busy WHERE busy.tenant = due.tenant) AS turn
                FROM due)
-    SELECT id FROM deliveries
-     WHERE id IN (SELECT id FROM in_turn WHERE turn <= :most ORDER BY next_try_at, id LIMIT :limit)
-     ORDER BY next_try_at, id
-       FOR UPDATE SKIP LOCKED
+    SELECT deliveries.id FROM deliveries JOIN in_turn USING (id)
+     WHERE turn <= :most
+     ORDER BY turn, in_turn.next_try_at, id
+     LIMIT :limit
+       FOR UPDATE OF deliveries SKIP LOCKED
 """

@@ -32,7 +32,8 @@ def observe(connection: Connection, job: Job, publication: Publication) -> None:
     seconds = _seconds(connection, job, cost["seconds"])
     if seconds is None:
         return
-    files = (*publication.generator.files.values(), *publication.report_files.values())
+    made = publication.generator
+    files = (*made.files.values(), *made.pair.values(), *publication.report_files.values())
     connection.execute(
         insert(rates).values(
             job_id=job.id,

@@ -18,8 +18,8 @@ from jobs.states import Status
 from jobs.tombstones import Tombstone
 
 DAY = 24 * 3600.0
-AT_ONCE = 500
-"""What of each kind is deleted in one round; the rest goes in the next."""
+AT_ONCE = 100
+"""What of each kind is deleted in one round, which is to hold up no lease that ran out; the rest goes in the next."""
 
 
 def delete_overdue(engine: Engine, settings: Settings, signer: CryptoSigner | None) -> list[Tombstone]:

@@ -80,6 +80,9 @@ tenant_usage = Table(
 """What a tenant has used of what is counted by time: a row a month (``training_seconds``, written by a trigger whenever
 a worker lets go of a job) or a minute (``samples``), from ``since`` on."""
 
+# As an index has it, and a query must to be answered from it: the generator that a job goes on from.
+PARENT = "(request #>> '{parent,generator}')"
+
 jobs = Table(
     "jobs",
     metadata,
@@ -154,6 +157,8 @@ jobs = Table(
     Index("ix_jobs_overdue", "tenant", "overdue_from", "id", postgresql_where=text("overdue_from IS NOT NULL")),
     # The oldest of each priority that waits.
     Index("ix_jobs_turn", "tenant", "priority", "id", postgresql_where=text("status = 'queued'")),
+    # What goes on from a generator; of few jobs.
+    Index("ix_jobs_parent", "tenant", text(PARENT), "id", postgresql_where=text(f"{PARENT} IS NOT NULL")),
     # Counting by status without reading the rows.
     Index(None, "status"),
     # What the reaper looks for; both are small whatever the table's size.
@@ -443,8 +448,8 @@ deliveries = Table(
     Column("id", _ID, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("webhook_id", _ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
-    # The event that is told, without its text.
-    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    # The event that is told, without its text. No foreign key: that a job has ended is told also where it was deleted.
+    Column("job_id", _ID, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -468,9 +473,10 @@ deliveries = Table(
     CheckConstraint("status = 'pending' OR lease_until IS NULL", name="lease"),
     CheckConstraint("tries >= tries_before AND tries_before >= 0", name="tries"),
     Index(None, "webhook_id", "id"),
-    Index(None, "job_id"),
-    # What the sender looks for, and the reaper.
-    Index("ix_deliveries_next_try_at", "next_try_at", postgresql_where=text("status = 'pending'")),
+    # What the sender looks for: of a webhook the longest due, and what is being sent.
+    Index("ix_deliveries_due", "webhook_id", "next_try_at", "id", postgresql_where=text("status = 'pending'")),
+    Index("ix_deliveries_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
+    # What the reaper collects.
     Index("ix_deliveries_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
 """What is told to webhooks: a row an event and webhook, written by a trigger in the event's own transaction."""

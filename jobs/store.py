@@ -80,7 +80,9 @@ class JobStore(WorkerCommands, Reaping):
         job_id, hook_id = new_id("job"), new_id("hook")
         with self._of(new.tenant).begin() as connection:
             if new.idempotency_key is not None and not _take_key(connection, new, job_id):
-                return _job_of_key(connection, new), False
+                job = _job_of_key(connection, new.tenant, new.idempotency_key, new.body_sha256)
+                assert job is not None, "its key is taken"
+                return job, False
             quotas.check_new_job(connection, new.tenant)
             row = connection.execute(
                 insert(jobs)
@@ -114,6 +116,15 @@ class JobStore(WorkerCommands, Reaping):
                 details={"base_model": new.base_model},
             )
         return rows.to_job(row), True
+
+    def of_key(self, tenant: str, idempotency_key: str, body_sha256: str) -> Job | None:
+        """Return the job that was submitted with this key and body, None where the key is not known.
+
+        Raises:
+            IdempotencyConflict: the key was used with another body.
+        """
+        with self._of(tenant).connect() as connection:
+            return _job_of_key(connection, tenant, idempotency_key, body_sha256)
 
     def check(self, new: NewJob) -> None:
         """Refuse what :meth:`create` would refuse of ``new`` now, and write nothing.
@@ -290,15 +301,15 @@ def _take_key(connection: Connection, new: NewJob, job_id: str) -> bool:
     return taken is not None
 
 
-def _job_of_key(connection: Connection, new: NewJob) -> Job:
-    known = connection.execute(
-        select(idempotency_keys).where(
-            idempotency_keys.c.tenant == new.tenant, idempotency_keys.c.key == new.idempotency_key
-        )
-    ).one()
-    if known.body_sha256 != new.body_sha256:
+def _job_of_key(connection: Connection, tenant: str, key: str, body_sha256: str | None) -> Job | None:
+    named = (idempotency_keys.c.tenant == tenant, idempotency_keys.c.key == key)
+    known = connection.execute(select(idempotency_keys).where(*named)).one_or_none()
+    if known is None:
+        return None
+    if known.body_sha256 != body_sha256:
         raise IdempotencyConflict("this Idempotency-Key was used with another body: send a new key with a new request")
-    return rows.to_job(connection.execute(select(jobs).where(jobs.c.id == known.job_id)).one())
+    row = connection.execute(select(jobs).where(jobs.c.id == known.job_id)).one_or_none()
+    return None if row is None else rows.to_job(row)
 
 
 def _check_storable(new: NewJob) -> None:

@@ -118,8 +118,9 @@ class Work:
                 return PUBLISH_SECONDS + self.guessed_bytes() / BYTES_A_SECOND
 
     def guessed_bytes(self) -> int:
-        """Guess the bytes that are kept of the job: the generator and its report."""
-        return 4 * (self.network + self.beside) + REPORT_BYTES
+        """Guess the bytes that are kept of the job: the generator, the pair of networks in half precision that another
+        job can go on from, and the report."""
+        return 4 * (self.network + self.beside) + 2 * 2 * self.network + REPORT_BYTES
 
 
 def _evaluations(recipe: Recipe) -> float:

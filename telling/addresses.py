@@ -149,7 +149,7 @@ class Guard:
             except OSError:
                 raise AddressRefused("the host is neither a name nor an IPv4 address") from None
         if not HOST.fullmatch(name):
-            raise AddressRefused("the host is no name of letters, digits, dashes and dots")
+            raise AddressRefused("the host is no name of letters, digits, dashes and dots, at most 63 between two dots")
         if (name == "localhost" or name.endswith(".localhost")) and name not in self._names:
             self._literal(ipaddress.IPv4Address("127.0.0.1"))
         return name

@@ -24,6 +24,8 @@ CONNECT_SECONDS = 5.0
 MAX_READ = 4096
 """Bytes of an answer's body: it is read so far to be polite, and looked at by nobody."""
 GONE = 410
+# UnicodeError: of a name that the system's resolver cannot write down.
+_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Posting:
                 return self._post(line, target, headers, body)
             except AddressRefused as error:
                 return Outcome(error=str(error))
-            except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+            except _FAILURES as error:
                 return Outcome(error=line.said_of(error))
 
     def _post(self, line: _Line, target: Target, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -111,7 +113,7 @@ class _Line(httpcore.NetworkBackend):
                     return f"the certificate is not good: {cause.verify_message}"
                 case ssl.SSLError():
                     return "no TLS can be agreed upon"
-                case socket.gaierror():
+                case socket.gaierror() | UnicodeError():
                     return "the host's name cannot be resolved"
         if isinstance(error, httpcore.ConnectError) or self._connection is None:
             return "cannot connect"

@@ -19,7 +19,7 @@ from api.schemas.finding import METADATA_PARAMETER
 from api.schemas.jobs import JobObject, JobsQuery
 from api.schemas.submission import Body
 from api.services import Services, Use
-from api.submitting import CLIENT_LEFT, planned
+from api.submitting import CLIENT_LEFT, planned, replayed
 from api.waiting import why_waiting
 from jobs import quotas
 from jobs.case import Case
@@ -87,16 +87,23 @@ async def submit_job(
 ) -> JobObject | Response:
     """Store a job. When the answer comes, the job is committed: it runs as soon as a worker is free, also where the
     broker is unavailable at that moment."""
-    found = await planned(request, body, who.tenant, idempotency_key, use)
-    if found is None:
-        return Response(status_code=CLIENT_LEFT)
-    job, created = await run_in_threadpool(use.jobs.create, found.new, who.actor)
+    earlier = None
+    if idempotency_key is not None:
+        earlier = await run_in_threadpool(replayed, body, who.tenant, idempotency_key, use)
+    if earlier is not None:
+        job, created, secret = earlier, False, None
+    else:
+        found = await planned(request, body, who.tenant, idempotency_key, use)
+        if found is None:
+            return Response(status_code=CLIENT_LEFT)
+        job, created = await run_in_threadpool(use.jobs.create, found.new, who.actor)
+        secret = found.secret
     if created:
         use.dispatcher.nudge()
         use.metrics.submitted.inc()
     else:
         response.headers["Idempotent-Replayed"] = "true"
-    answer = await run_in_threadpool(_shown, job, use, found.secret if created else None)
+    answer = await run_in_threadpool(_shown, job, use, secret if created else None)
     response.headers["Location"] = answer.links.self
     response.headers.update(ratelimit.fields(await run_in_threadpool(quotas.for_new_jobs, use.engine, who.tenant)))
     return answer

@@ -58,7 +58,7 @@ class TombstoneObject(Output):
     at: datetime
     record_sha256: str | None = Field(description="Of the generator's unlearning record, as it was last.")
     files: dict[str, str] = Field(description="The SHA-256 of every file that was deleted, by its name in the archive.")
-    bytes: int = Field(description="Of those files.")
+    bytes: int = Field(description="Of those files; of a job without those that its generator's tombstone has.")
     files_removed_at: datetime | None = Field(
         description="When the last of them had gone from the artefact store. Null until a worker has removed them, "
         "seconds later."

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs.deleting import Order, delete_job
 from sfd_core.evaluation.criteria import CRITERIA
 from tests.api.making import body, is_problem, pointers, submitted
 from tests.support.serving import CONCEPTS, Service
@@ -287,6 +288,22 @@ def test_the_same_key_with_another_body_is_refused(service: Service) -> None:
     answer = service.http.post("/v1/jobs", json=body(seed=2), headers={KEY: "order-2"})
     is_problem(answer, 422, "idempotency_conflict")
     assert service.count("jobs") == before
+
+
+def test_a_replay_needs_nothing_that_was_there(service: Service) -> None:
+    """The job whose request a submission is like is deleted: sent again it is the same job all the same."""
+    earlier = submitted(service)
+    service.store.request_cancel(earlier)
+    sent = {"like": earlier, "seed": 8}
+    first = service.http.post("/v1/jobs", json=sent, headers={KEY: "order-4"})
+    assert first.status_code == 202, first.text
+    delete_job(service.engine, earlier, "default", Order("somebody", "no reason"))
+    is_problem(service.http.post("/v1/jobs", json=sent, headers={KEY: "order-5"}), 410, "deleted")
+    again = service.http.post("/v1/jobs", json=sent, headers={KEY: "order-4"})
+    assert (again.status_code, again.json()) == (202, first.json()), again.text
+    assert again.headers["idempotent-replayed"] == "true"
+    another = service.http.post("/v1/jobs", json=sent | {"seed": 9}, headers={KEY: "order-4"})
+    is_problem(another, 422, "idempotency_conflict")
 
 
 def test_fifty_at_once_with_one_key_are_one_job(service: Service) -> None:

@@ -38,6 +38,11 @@ def test_the_smallest_budget(images: int) -> None:
         assert 0 < forecast.parts["training"].likely <= forecast.parts["training"].high < forecast.total().high
 
 
+def test_what_is_kept_holds_the_pair_that_another_job_can_go_on_from() -> None:
+    work = dataclasses.replace(WORK, network=10**9, beside=10**8)
+    assert work.guessed_bytes() == pytest.approx(4 * 10**9 + 4 * 10**8 + 2 * 2 * 10**9, rel=0.001)
+
+
 def test_ranges_hold_nine_of_ten_whatever_the_number_of_jobs() -> None:
     """Jobs whose times are off by a fifth or so, one in twenty of which stood still for ten times as long."""
     random.seed(5)

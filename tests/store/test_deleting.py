@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, select, text, update
 
-from jobs import schema, tombstones, wall
+from jobs import deliveries, schema, tombstones, wall
 from jobs.artifacts import ArtifactStore
-from jobs.deleting import Order, delete_generator, delete_job
+from jobs.deleting import Order, delete_generator, delete_job, started_from
 from jobs.errors import Deleted, GeneratorNotFound, JobConflict, JobNotFound, SigningKeyMissing, TombstoneNotFound
 from jobs.finding_generators import ALL_GENERATORS
 from jobs.generators import GeneratorStore
@@ -26,8 +27,8 @@ from jobs.settings import Settings
 from jobs.states import TERMINAL, EventType, Status
 from jobs.store import JobStore
 from jobs.tombstones import Tombstone
-from jobs.webhooks import NewWebhook
-from tests.store.making import at_once, claimed, count, in_state, new_job, publication
+from jobs.webhooks import NewWebhook, WebhookStore
+from tests.store.making import at_once, claimed, count, in_state, new_job, new_webhook, publication
 from worker.collection import remove_unpublished
 from worker.deletion import remove_deleted
 from worker.leftovers import remove_leftovers
@@ -113,6 +114,7 @@ def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine
     assert of_job(engine, kept.id) == before
     assert tombstone.files == {"unet/w": "a" * 64, "evaluation/report.html": "b" * 64}
     own = tombstones.get(engine, str(done.generator_id), "acme")
+    assert (own.bytes, tombstone.bytes) == (10, 20), "each file is counted once"
     assert own.files == {"unet/w": "a" * 64}
     record = publication().generator.record.encode()
     assert {each.deletion.record_sha256 for each in (own, tombstone)} == {hashlib.sha256(record).hexdigest()}
@@ -125,6 +127,17 @@ def test_what_was_a_jobs_alone_goes_and_no_other(store: JobStore, engine: Engine
     for tenant, deleted in (("other", job.id), ("acme", kept.id), ("acme", "gen_1")):
         with pytest.raises(TombstoneNotFound):
             tombstones.get(engine, deleted, tenant)
+
+
+def test_that_it_ended_is_told_although_it_was_deleted(store: JobStore, engine: Engine) -> None:
+    """To the tenant's webhooks; its own goes with it."""
+    tenants = WebhookStore(engine).create("acme", new_webhook())
+    job, _ = store.create(new_job(webhook=new_webhook()))
+    store.request_cancel(job.id)
+    assert count(engine, "deliveries") == 2
+    delete_job(engine, job.id, "acme", ORDER)
+    (due,) = deliveries.take_due(engine, 8, 60)
+    assert (due.delivery.webhook_id, due.delivery.job_id) == (tenants.id, job.id)
 
 
 def test_a_generator_alone(store: JobStore, engine: Engine, generators: GeneratorStore) -> None:
@@ -160,6 +173,29 @@ def test_a_generator_alone(store: JobStore, engine: Engine, generators: Generato
     # And with its job in the end, which names the same record.
     assert delete_job(engine, job.id, "acme", ORDER).deletion.record_sha256 == tombstone.deletion.record_sha256
     assert set(of_job(engine, job.id).values()) == {0}
+
+
+MANY = """
+    INSERT INTO jobs (id, tenant, status, base_model, base_model_digest, request)
+    SELECT 'job_' || lpad(i::text, 32, '0'), CASE i % 2 WHEN 0 THEN 'acme' ELSE 'other' END, 'queued', 'fashion',
+           'sha256:0', CASE i % 100 WHEN 0 THEN jsonb_set('{"parent": {}}', '{parent,generator}', to_jsonb('gen_' || i))
+                                    ELSE '{"forget": [], "seed": 7}' END
+      FROM generate_series(1, 5000) AS i
+"""
+
+
+def test_what_goes_on_from_a_generator_is_found_without_a_look_at_the_others(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(MANY))
+        connection.execute(text("ANALYZE jobs"))
+        query = started_from("acme", "gen_4200", "job_" + "0" * 32)
+        assert connection.execute(query).scalars().all() == ["job_" + "4200".zfill(32)]
+        compiled = query.compile(connection)
+        plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {compiled}", compiled.params).scalars().all()
+    read = [int(rows) for line in plan if "Scan" in line for rows in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(rows) for line in plan for rows in re.findall(r"Rows Removed by \w+: (\d+)", line)]
+    assert any("ix_jobs_parent" in line for line in plan), plan
+    assert sum(read) + sum(removed) <= 2, plan
 
 
 def test_of_deletions_at_once_one_is_made(store: JobStore, engine: Engine) -> None:
@@ -206,6 +242,18 @@ def test_a_tombstone_is_signed_as_a_record_is(store: JobStore, engine: Engine) -
         verify(text, [signer.public_key])
     with pytest.raises(RecordMismatch, match="predicateType"):
         verify_tombstone(record, [signer.public_key])
+
+
+def test_after_a_signed_tombstone_there_is_none_that_is_not(store: JobStore, engine: Engine) -> None:
+    """The record is gone with its generator: that it was signed stands in the generator's tombstone."""
+    signer = CryptoSigner.generate_ed25519()
+    job = in_state(store, Status.SUCCEEDED)
+    delete_generator(engine, str(job.generator_id), "acme", replace(ORDER, signer=signer))
+    with pytest.raises(SigningKeyMissing, match="LETHE_SIGNING_KEY"):
+        delete_job(engine, job.id, "acme", ORDER)
+    assert store.get(job.id) == job
+    text = delete_job(engine, job.id, "acme", replace(ORDER, signer=signer)).statement
+    assert verify_tombstone(text, [signer.public_key]).predicate["deleted"] == job.id
 
 
 def test_work_folders_of_deleted_jobs_go(store: JobStore, engine: Engine, tmp_path: Path) -> None:

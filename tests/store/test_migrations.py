@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from jobs import schema, storage
 from jobs.database import MIGRATIONS, downgrade, head, make_engine, migrate, revision
-from jobs.deleting import Order, delete_generator
+from jobs.deleting import Order, delete_generator, delete_job
 from jobs.states import Status
 from jobs.store import JobStore
-from tests.store.making import created, in_state
+from jobs.webhooks import WebhookStore
+from tests.store.making import count, created, in_state, new_webhook
 from tests.support.waiting import wait_for
 
 # Everything that Postgres knows of a schema: what columns, constraints and indexes say in its own words.
@@ -199,6 +200,20 @@ def test_a_deletion_and_the_way_back(empty_database_url: str) -> None:
     usage = storage.usage(make_engine(empty_database_url))
     assert {kind: each.objects for kind, each in usage.items() if each.objects} == {"withheld": 1, "reports": 2}
     assert usage["reports"].bytes == 6
+
+
+def test_what_is_told_of_a_deleted_job_and_the_way_back(empty_database_url: str) -> None:
+    """The schema before has no deliveries of jobs that are not there."""
+    migrate(empty_database_url)
+    engine = make_engine(empty_database_url)
+    store = JobStore(engine)
+    WebhookStore(engine).create("acme", new_webhook())
+    kept, gone = in_state(store, Status.CANCELLED), in_state(store, Status.CANCELLED)
+    delete_job(engine, gone.id, "acme", Order("somebody", "no reason"))
+    assert count(engine, "deliveries") == 2
+    downgrade(empty_database_url, "0014")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT job_id FROM deliveries")).scalars().all() == [kept.id]
 
 
 def test_generators_without_a_record_are_named_and_left_as_they_are(empty_database_url: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, update
 
 from jobs import estimating, rates, schema, turns, workers
 from jobs.ids import new_id
-from jobs.job import Job
+from jobs.job import Job, StoredFile
 from jobs.priorities import Priority
 from jobs.rows import from_now
 from jobs.states import Phase
@@ -52,7 +52,8 @@ def run(
             mine = (events.c.job_id == claim.job.id, events.c.seq == seq)
             connection.execute(update(events).where(*mine).values(created_at=at))
     made = publication()
-    generator = dataclasses.replace(made.generator, id=new_id("gen"))
+    pair = {"fake_score/w": StoredFile("c" * 64, 5)}
+    generator = dataclasses.replace(made.generator, id=new_id("gen"), pair=pair)
     report = {**made.report, **({} if cost is None else {"cost": cost})}
     made = dataclasses.replace(made, generator=generator, report=report, work=work)
     return store.publish(claim.job.id, claim.attempt, made)
@@ -68,7 +69,7 @@ def test_it_is_written_with_the_publication_and_read_for_the_next(store: JobStor
         assert rates.device_of(connection) == ("CPU", 2)
     (seen,) = found.observations
     assert (found.basis, seen.work, seen.images, seen.passed, seen.gpus) == ("this_base_model", WORK, 3072, True, 2)
-    assert seen.stored_bytes == 30
+    assert seen.stored_bytes == 10 + 5 + 20, "a generator's file, its pair's and its report's"
     assert seen.seconds["preparing"] == pytest.approx(1, abs=0.3)
     assert seen.seconds["training"] == pytest.approx(0.75, abs=0.3)
     assert seen.seconds["checking"] == 0.25

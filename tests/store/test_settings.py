@@ -110,6 +110,7 @@ def test_loopback_needs_no_keys(host: str) -> None:
             "LETHE_WEBHOOK_ALLOW: '10.0.0.0/33' is no host name, address",
         ),
         ({"webhook_allow": "https://hooks.internal"}, "LETHE_WEBHOOK_ALLOW: 'https://hooks.internal' is no host name"),
+        ({"webhook_allow": "a" * 64}, "LETHE_WEBHOOK_ALLOW: 'a{64}' is no host name"),
         ({"webhook_allow": "10.1"}, "LETHE_WEBHOOK_ALLOW: '10.1' is no host name"),
         ({"webhook_log_days": 0}, "LETHE_WEBHOOK_LOG_DAYS: .*greater than or equal to 1"),
         ({"public_url": "lethe.example"}, "LETHE_PUBLIC_URL: must be a URL such as https://lethe.example"),

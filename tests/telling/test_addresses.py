@@ -77,6 +77,8 @@ def test_other_schemes(url: str) -> None:
         ("https://a.example/#x", "fragment"),
         ("https://u:p@a.example/", "neither a user nor a password"),
         ("https://a_b.example/", "letters, digits, dashes and dots"),
+        (f"https://{'a' * 64}.example/", "at most 63 between two dots"),
+        (f"https://{'b' * 64}/", "at most 63 between two dots"),
         ("https://a.example/" + "x" * 2000, "at most 2000 characters"),
     ],
 )
@@ -85,8 +87,15 @@ def test_what_is_no_url_of_a_receiver(url: str, said: str) -> None:
         Guard().check(url)
 
 
+def test_a_name_that_no_resolver_can_write_is_a_failure_of_the_try() -> None:
+    """As one is that was let through by a service before."""
+    outcome = posting(Guard()).post(Target("http", f"{'a' * 64}.example", 80, "/"), {}, b"{}")
+    assert (outcome.response, outcome.error) == (None, "the host's name cannot be resolved")
+
+
 def test_what_is_public_is_let_through() -> None:
     check = Guard(resolve=never_asked).check
+    assert check(f"https://{'a' * 63}.example/").host == f"{'a' * 63}.example"
     assert check("https://Hooks.Example.ORG./a?b=c") == Target("https", "hooks.example.org", 443, "/a?b=c")
     assert check("https://b\u00fccher.example/").host == "xn--bcher-kva.example"
     assert check("http://134744072:8080") == Target("http", "8.8.8.8", 8080, "/")

@@ -4,15 +4,17 @@ one id, and by one sender at a time. With real receivers, which are down, slow, 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, text, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
@@ -37,6 +39,11 @@ from tests.telling.conftest import SECRETS, ended, make_due, tried
 
 Hook = Callable[..., Webhook]
 IDS = "webhook-id"
+MANY = """
+    INSERT INTO deliveries (id, tenant, webhook_id, job_id, seq, type, attempt, data, occurred_at)
+    SELECT 'dlv_' || webhooks.id || i, webhooks.tenant, webhooks.id, :job, i, 'job.cancelled', 0, '{}', now()
+      FROM webhooks, generate_series(1000, 4000) AS i
+"""
 
 
 @pytest.fixture
@@ -291,6 +298,38 @@ def test_one_tenants_slow_receivers_are_not_in_anothers_way(
     assert due.delivery.tenant == "other"
 
 
+def test_a_tenant_is_served_while_the_receivers_of_others_hang(
+    engine: Engine, store: JobStore, hooks: WebhookStore, new: Callable[..., NewWebhook]
+) -> None:
+    """Two tenants have all places of a sender, and what waits for them has waited for longer: the next is another's."""
+    for tenant in ("a", "b"):
+        for i in range(8):
+            hooks.create(tenant, new(f"http://127.0.0.1:{i + 1}/"))
+        ended(store, tenant)
+    hanging = list(deliveries.take_due(engine, 8, 60))
+    assert Counter(due.delivery.tenant for due in hanging) == {"a": 4, "b": 4}
+    hooks.create("c", new("http://127.0.0.1:99/"))
+    ended(store, "c")
+    deliveries.finish(engine, hanging[0], Outcome(204))
+    (due,) = deliveries.take_due(engine, 1, 60)
+    assert due.delivery.tenant == "c"
+
+
+def test_what_is_due_is_found_without_a_look_at_all_that_waits(engine: Engine, store: JobStore, hook: Hook) -> None:
+    for i in range(3):
+        hook(f"http://127.0.0.1:{i + 1}/")
+    job = ended(store)
+    with engine.begin() as connection:
+        connection.execute(text(MANY), {"job": job.id})
+        connection.execute(text("ANALYZE deliveries"))
+        asked = {"limit": 8, "most": 4}
+        plan = connection.execute(text("EXPLAIN (ANALYZE) " + deliveries._DUE), asked).scalars().all()
+    read = [int(rows) for line in plan if "Scan" in line for rows in re.findall(r"actual .* rows=(\d+)", line)]
+    removed = [int(rows) for line in plan for rows in re.findall(r"Rows Removed by \w+: (\d+)", line)]
+    assert sum(read) + sum(removed) < 50, "\n".join(plan)
+    assert len(deliveries.take_due(engine, 8, 60)) == 3
+
+
 def test_what_a_sender_that_died_had_is_sent_by_another(engine: Engine, store: JobStore, hook: Hook) -> None:
     hook("http://127.0.0.1:1/")
     ended(store)
@@ -388,6 +427,28 @@ def test_a_webhook_that_is_disabled_or_deleted_fails_what_waits(
     with engine.connect() as connection:
         row = connection.execute(select(schema.webhooks).where(schema.webhooks.c.id == gone.id)).one()
     assert (row.sealed_url, row.sealed_secret) == (None, None)
+
+
+def test_what_was_about_to_be_written_as_a_webhook_ended_fails(
+    engine: Engine, store: JobStore, hook: Hook, hooks: WebhookStore, log: DeliveryLog
+) -> None:
+    """A trigger has written what is to be told, and its transaction ends after the webhook's."""
+    kept, off, gone = (hook(f"http://{name}.example/") for name in "abc")
+    job = created(store)
+    event = insert(schema.events).values(job_id=job.id, seq=2, type="job.cancelled", data={}, attempt=0)
+    with engine.begin() as connection:
+        connection.execute(event)
+        hooks.update("acme", off.id, Change(disabled=True))
+        hooks.delete("acme", gone.id)
+    assert store.forget_deliveries(3600) == 0
+    with engine.connect() as connection:
+        found = connection.execute(select(schema.deliveries.c.webhook_id, schema.deliveries.c.error)).all()
+    assert dict(map(tuple, found)) == {
+        kept.id: None,
+        off.id: "the webhook was disabled",
+        gone.id: "the webhook was deleted",
+    }
+    assert [each.status for each in log.list("acme", kept.id).data] == ["pending"]
 
 
 def test_the_reaper_collects_what_is_old(engine: Engine, store: JobStore, hook: Hook, hooks: WebhookStore) -> None:

@@ -36,7 +36,7 @@ SCENARIO = Scenario(
         Switch(
             mechanism="lease of a delivery",
             module="jobs.deliveries",
-            there="                AND deliveries.webhook_id NOT IN (SELECT webhook_id FROM busy)",
+            there="                AND webhooks.id NOT IN (SELECT webhook_id FROM busy)",
             instead="",
             tests=(f"{TESTS}::test_many_senders_send_nothing_twice",),
         ),
