@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,11 @@ from cli.tables import reasons, report_table
 from client.answers import read
 from client.reports import Report
 from sfd_core.admission import admit
+from sfd_core.evaluation import own_check
+from sfd_core.evaluation.evaluate import Measurement, evaluate
 from sfd_core.evaluation.evaluators import Evaluators
+from sfd_core.evaluation.intervals import wilson, z_of_all
+from sfd_core.evaluation.own_check import OwnCheck
 from sfd_core.evaluation.subject import ImageSource
 from sfd_core.families.loading import load_base
 from sfd_core.families.registry import family_of
@@ -65,6 +70,9 @@ def test_the_report_has_a_verdict_for_each_domain_and_the_worst_for_the_job(repo
         own = {c["decision"] for c in report["criteria"] if c["domain"] == domain}
         assert verdict == min(own, key=order.index)
     assert [c["about"] for c in report["criteria"] if c["name"] == "unlearning_accuracy"] == ["pistol", "noto"]
+    for measured in [c["measured"] for c in report["criteria"] if c["name"] == "unlearning_accuracy"]:
+        of_both = wilson(round(measured["value"] * measured["n"]), measured["n"], z_of_all(2))
+        assert (measured["low"], measured["high"]) == (of_both.low, of_both.high)
     assert [row["concept"] for row in report["unlearning"]] == ["pistol"]
     (style,) = report["further_domains"]
     assert [row["concept"] for row in style["unlearning"]] == ["noto"]
@@ -103,6 +111,26 @@ def test_what_is_kept_forgotten_in_any_domain_is_at_the_top(tmp_path: Path) -> N
     assert objects["kept_forgotten"] == [row]
     styles, of_objects = map(to_json, by_domain(draft.report))
     assert (styles["kept_forgotten"], of_objects["kept_forgotten"]) == (None, [row])
+
+
+def test_a_run_checks_itself_by_the_intervals_of_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those hold for what is forgotten in both domains."""
+    admitted = admit(BODY, make_tiny_text_model(tmp_path / "known", domains=True))
+    base, device = load_base(admitted.model), torch.device("cpu")
+    check = OwnCheck(base, Evaluators.load(base.model), admitted.request, admitted.plan, device)
+    measured: list[int] = []
+
+    def looked(*given: Any, in_all: int, **asked: Any) -> Iterator[tuple[int, int, Measurement | None]]:
+        for one in evaluate(*given, in_all=in_all, **asked):
+            measured.extend([one[2].evidence.looked_at] if one[2] is not None else [])
+            yield one
+
+    monkeypatch.setattr(own_check, "evaluate", looked)
+    generator = family_of(base.model.family).generator(base.network, base, T_INIT, 1)
+    for domain in check.domains:
+        for _ in domain(generator, 1, 0):
+            pass
+    assert measured == [2, 2]
 
 
 def test_every_file_of_both_domains_is_there_and_the_page_names_each_place_once(
