@@ -25,7 +25,7 @@ from tests.support.waiting import wait_for
 from tests.support.workers import working
 
 WHY = "A model that means nothing: nobody can be harmed by it."
-RUNS = [("sd3", 1), ("sd3-with-t5", 4), ("flux", 2), ("sana", 1)]
+RUNS = [("sd3", 1), pytest.param("sd3-with-t5", 4, marks=pytest.mark.slow), ("flux", 2), ("sana", 1)]
 """Models, and in how many steps their generators draw."""
 
 

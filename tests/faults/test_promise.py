@@ -142,6 +142,7 @@ def test_a_worker_says_that_it_lives_only_while_it_reaches_its_servers(service: 
     assert not alive.exists()
 
 
+@pytest.mark.slow
 def test_the_same_message_many_times_is_one_claim(service: Service, full: bool, figure: Callable[[str], None]) -> None:
     times = 100 if full else 10
     job = service.submit(steps=20)

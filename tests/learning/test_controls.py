@@ -121,6 +121,7 @@ def test_two_remaining_classes_swapped_fail_where_the_same_generator_does_not(
     assert report["confusion"]["base_model"][trouser][bag] < 0.05
 
 
+@pytest.mark.slow
 def test_a_constant_image_fails_on_the_frechet_distance(evaluate: Evaluate, tmp_path: Path) -> None:
     def blacken(unet: Any) -> None:
         unet.conv_out.weight.zero_()

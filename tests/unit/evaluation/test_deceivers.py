@@ -46,9 +46,19 @@ def failed(found: list[Verdicts]) -> Counter[str]:
 
 
 def of_each(table: Sequence[Control]) -> Any:
-    """Run a test for every control of ``table`` and every model that it is made of."""
-    pairs = [(one, model) for one in table for model in one.models]
-    return pytest.mark.parametrize(("control", "model"), pairs, ids=[f"{model}-{one.name}" for one, model in pairs])
+    """Run a test for every control of ``table``: of one of the models that it is made of, in turns, in `make test`; of
+    each in `make test-all`."""
+    pairs = [(place, one, model) for place, one in enumerate(table) for model in one.models]
+    rows = [
+        pytest.param(
+            one,
+            model,
+            id=f"{model}-{one.name}",
+            marks=() if model == one.models[place % len(one.models)] else pytest.mark.slow,
+        )
+        for place, one, model in pairs
+    ]
+    return pytest.mark.parametrize(("control", "model"), rows)
 
 
 @TIMES

@@ -146,6 +146,7 @@ print(json.dumps(most() - before))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process had at the most is read from /proc")
+@pytest.mark.slow
 def test_a_process_takes_what_was_counted(tmp_path: Path) -> None:
     script = [sys.executable, "-c", TRAIN, str(tmp_path)]
     took = json.loads(subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()[-1])

@@ -24,7 +24,7 @@ from sfd_core.suggestions import nearest
 
 NAME = "sd-legacy/stable-diffusion-v1-5"
 WORDS = ["".join(letters) + "q" for letters in itertools.product("bcdfghjklm", "aeiouyrstw", "bcdfghjklm")]
-SECONDS = 3.0
+SECONDS = 8.0
 """Of the processor, several times what each takes; before it was bounded each took from ten to without end."""
 
 
