@@ -10,10 +10,8 @@ INSTALLED := .venv/.installed
 # Values that are only there to be filled in while docker-compose.yml is checked.
 COMPOSE_CHECK := LETHE_POSTGRES_PASSWORD=check LETHE_VALKEY_PASSWORD=check
 
-# Two processes on two cores, each with the whole of a file's tests and with servers of its own; torch has one thread in
-# each and in what they start, and does not spin while it waits.
-TEST := GOMP_SPINCOUNT=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-	--durations=25 -m "not slow"
+# Two processes on two cores, each with the whole of a file's tests and with servers of its own.
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 -m "not slow"
 
 .PHONY: help install demo demo-text up test test-all lint check-containers clean
 
