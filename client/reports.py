@@ -338,7 +338,8 @@ class DomainReport:
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
     drawn_again: DrawnAgain | None = None
-    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
+    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked for it:
+    of what lies in a domain in which nothing is forgotten none does."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
     """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
     forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,
@@ -1297,7 +1298,8 @@ class Report:
     retained_accuracy: RetainedAccuracy | None = None
     """Over all remaining concepts; null where no judge looked."""
     drawn_again: DrawnAgain | None = None
-    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
+    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked for it:
+    of what lies in a domain in which nothing is forgotten none does."""
     kept_forgotten: tuple[KeptForgotten, ...] | None = None
     """A row for each concept that is kept forgotten; null where the run began with the base model. Where what is
     forgotten lies in several domains, a report has the rows of all, and each row of `further_domains` those of its own,

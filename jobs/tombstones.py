@@ -25,8 +25,8 @@ from jobs.schema import reports, tombstones
 @dataclass(frozen=True)
 class Tombstone:
     """A tombstone: what is kept of a job or a generator that was deleted. ``statement``: the signed envelope, byte for
-    byte. ``bytes``: of the files that went; of a job without
-    those that its generator's tombstone has. ``files_removed_at``: None while they wait for a reaper."""
+    byte. ``bytes``: of the files that went; of a job without those that its generator's tombstone has.
+    ``files_removed_at``: None while they wait for a reaper."""
 
     id: str
     tenant: str

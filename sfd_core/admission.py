@@ -31,6 +31,7 @@ from sfd_core.request.reading import read, read_right_fields
 from sfd_core.request.recipe import Recipe, completed
 from sfd_core.request.undone import Undone
 from sfd_core.request.unlearning_request import UnlearningRequest
+from sfd_core.suggestions import unknown
 
 NOT_THE_RUNS = frozenset({"metadata", "webhook", "case", "priority"})
 """What a body may hold beside the request: a service's, which decides nothing of a run."""
@@ -82,7 +83,7 @@ def admit(body: Mapping[str, Any], model: BaseModel, kept: Sequence[Mapping[str,
     if forget is not None:
         attempt(lambda: check_items(forget, model) if text else check_forgetting(forget, model.concepts))
         attempt(lambda: _check_kept(forget, right.get("parent"), kept))
-        attempt(lambda: _check_undone(right.get("undoes"), forget))
+        attempt(lambda: _check_undone(right.get("undoes"), forget, model))
     attempt(lambda: _check_retain(right.get("retain"), text))
     thresholds = attempt(lambda: complete(right["thresholds"])) if "thresholds" in right else None
     if evaluation is not None:
@@ -152,13 +153,22 @@ def _check_kept(forget: Sequence[Forget], parent: Parent | None, kept: Sequence[
         raise InvalidRequest(tuple(errors))
 
 
-def _check_undone(undone: Undone | None, forget: Sequence[Forget]) -> None:
-    """Refuse to take back what is to be forgotten."""
+def _check_undone(undone: Undone | None, forget: Sequence[Forget], model: BaseModel) -> None:
+    """Refuse to take back what is to be forgotten, or what the model does not know by that name: no row of the report
+    would be about it. A text-to-image model without a vocabulary knows no names."""
     forgotten = {item.concept for item in forget}
-    places = [i for i, concept in enumerate(() if undone is None else undone.concepts) if concept in forgotten]
-    if places:
-        message = "is to be forgotten by this request: leave it out here, or there"
-        raise InvalidRequest(tuple(FieldError(f"/undoes/concepts/{i}", message) for i in places))
+    known = tuple(model.concepts)
+    if model.vocabulary is not None:
+        known = tuple(concept.name for concepts in model.vocabulary.domains.values() for concept in concepts)
+    errors = []
+    for i, concept in enumerate(() if undone is None else undone.concepts):
+        at = f"/undoes/concepts/{i}"
+        if concept in forgotten:
+            errors.append(FieldError(at, "is to be forgotten by this request: leave it out here, or there"))
+        elif known and concept not in known:
+            errors.append(FieldError(at, unknown("concept", concept, known)))
+    if errors:
+        raise InvalidRequest(tuple(errors))
 
 
 def _check_retain(retain: Retain | None, text: bool) -> None:

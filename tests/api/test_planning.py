@@ -142,10 +142,10 @@ def test_more_than_can_wait_are_told_to_come_back(hub: Service, held: Held, monk
     assert submit(hub).status_code == 202
 
 
-def test_twenty_of_the_longest_hold_nobody_up(
+def test_many_of_the_longest_at_once_hold_nobody_up(
     hub: Service, full: bool, figure: Callable[[str], None], tmp_path: Path
 ) -> None:
-    """The figures are for a quiet machine; in the quick form is only held what no machine is too busy for."""
+    """Twenty, and figures for a quiet machine; in the quick form six, and what no machine is too busy for."""
     seconds: dict[str, list[float]] = {"/livez": [], "/v1/jobs": [], "/v1/base-models/fashion": []}
     with serving_process(hub.settings, tmp_path / "log") as (_, url), httpx.Client(base_url=url, timeout=30) as http:
         with ThreadPoolExecutor(1) as beside:

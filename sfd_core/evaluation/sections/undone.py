@@ -28,7 +28,8 @@ class Undone:
     """The concepts that the run took back, and what came of them."""
 
     drawn_again: DrawnAgain | None = None
-    """The concepts that are forgotten no longer; null where the request took nothing back, or no judge looked."""
+    """The concepts that are forgotten no longer; null where the request took nothing back, or no
+    judge looked for it: of what lies in a domain in which nothing is forgotten none does."""
 
 
 def measure(evidence: Evidence) -> Undone:

@@ -233,3 +233,16 @@ def test_what_a_parent_had_forgotten_is_asked_for_as_it_was() -> None:
         "/forget/1/words": f"'a' {as_it_is}",
     }
     assert "/budget/images" in {error.pointer for error in refused.value.errors}
+
+
+def test_what_is_taken_back_is_known_and_not_to_be_forgotten() -> None:
+    undoes = {"generator": "gen_1", "concepts": ["a", "b", "z"]}
+    wrong = errors_of(BODY | {"undoes": undoes})
+    assert wrong["/undoes/concepts/0"] == "is to be forgotten by this request: leave it out here, or there"
+    assert wrong["/undoes/concepts/2"].startswith("unknown concept 'z'")
+    assert set(wrong) == {"/undoes/concepts/0", "/undoes/concepts/2"}
+    right = admit(
+        BODY | {"forget": [{"concept": "a", "override": "b"}], "undoes": {**undoes, "concepts": ["c"]}}, MODEL
+    )
+    assert right.request.undoes is not None
+    assert right.request.undoes.concepts == ("c",)
