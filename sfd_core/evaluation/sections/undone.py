@@ -44,8 +44,8 @@ def measure(evidence: Evidence) -> Undone:
 PAGE = """
 {% if report.drawn_again %}
 {% call section("undone", "Drawn again") %}
-<p class="lead">{{ report.drawn_again.generator }} has forgotten this; here it was to come back, and counts among what
-remains.</p>
+<p class="lead">Generator {{ report.drawn_again.generator }} has forgotten what stands here. This one was to draw it
+again, so it counts among what remains.</p>
 <div class="scroll">
 <table class="figures-table">
   <thead><tr><th scope="col">Concept</th><th scope="col">This generator</th><th scope="col">Base model</th></tr></thead>
